@@ -1,0 +1,1 @@
+//! Bridges between code that writes and code that reads.
