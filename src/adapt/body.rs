@@ -1,0 +1,141 @@
+//! `http_body::Body`.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+
+use crate::{Chunks, local};
+
+/// An HTTP body of what a program writes, made by [`Chunks::into_body`].
+///
+/// The body's error cuts the message, so that a client can see that it is not whole. Before it gives an error the body
+/// waits one poll: hyper then sends everything that came before, instead of throwing it away.
+#[derive(Debug)]
+pub struct Body {
+    chunks: Chunks,
+    held: Held,
+}
+
+/// An HTTP body of what a program on [`Local`](crate::Local) writes, made by
+/// [`local::Chunks::into_body`](crate::local::Chunks::into_body). It is not `Send`: poll it on the thread that made it.
+///
+/// The body's error cuts the message, so that a client can see that it is not whole. Before it gives an error the body
+/// waits one poll: hyper then sends everything that came before, instead of throwing it away.
+#[derive(Debug)]
+pub struct LocalBody {
+    chunks: local::Chunks,
+    held: Held,
+}
+
+/// An error that waits one poll.
+#[derive(Debug, Default)]
+struct Held(Option<io::Error>);
+
+type Polled = Poll<Option<Result<Frame<Bytes>, io::Error>>>;
+
+impl Held {
+    fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        mut next: impl FnMut(&mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>,
+    ) -> Polled {
+        if let Some(error) = self.0.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        match ready!(next(context)) {
+            Some(Ok(chunk)) => Poll::Ready(Some(Ok(Frame::data(chunk)))),
+            None => Poll::Ready(None),
+            Some(Err(error)) => {
+                self.0 = Some(error);
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Chunks {
+    /// The same bytes as an HTTP body, for hyper, axum and whoever else speaks `http_body`.
+    ///
+    /// ```
+    /// use http_body_util::BodyExt;
+    /// use std::io::Write;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let body = pushpull::Thread::new().pull(|w| w.write_all(b"hello")).into_body();
+    /// assert_eq!(body.collect().await?.to_bytes(), "hello");
+    /// # std::io::Result::Ok(()) })?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn into_body(self) -> Body {
+        Body { chunks: self, held: Held::default() }
+    }
+}
+
+impl local::Chunks {
+    /// The same bytes as an HTTP body, for hyper and whoever else speaks `http_body` on the thread that made it. The
+    /// program runs inside the body's poll.
+    ///
+    /// ```
+    /// use http_body_util::BodyExt;
+    /// use std::io::Write;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let body = pushpull::Local::new().pull(|w| w.write_all(b"hello")).into_body();
+    /// assert_eq!(body.collect().await?.to_bytes(), "hello");
+    /// # std::io::Result::Ok(()) })?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn into_body(self) -> local::Body {
+        LocalBody { chunks: self, held: Held::default() }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
+        let Body { chunks, held } = self.get_mut();
+        held.poll(context, |context| chunks.poll_in_turn(context))
+    }
+
+    /// True only when everything was written, pulled, and ended well.
+    fn is_end_stream(&self) -> bool {
+        self.held.0.is_none() && self.chunks.is_over()
+    }
+
+    /// At least what has been written and not yet pulled; exactly that, once the program has ended well.
+    fn size_hint(&self) -> SizeHint {
+        let (waiting, is_all) = self.chunks.waiting();
+        let mut hint = SizeHint::new();
+        hint.set_lower(waiting as u64);
+        if is_all && self.held.0.is_none() {
+            hint.set_exact(waiting as u64);
+        }
+        hint
+    }
+}
+
+impl http_body::Body for LocalBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
+        let LocalBody { chunks, held } = self.get_mut();
+        held.poll(context, |context| chunks.poll_in_turn(context))
+    }
+
+    /// True only when the program has ended well and everything was pulled.
+    fn is_end_stream(&self) -> bool {
+        self.held.0.is_none() && self.chunks.is_over()
+    }
+
+    /// Nothing is known before the program has run; zero when it has ended.
+    fn size_hint(&self) -> SizeHint {
+        if http_body::Body::is_end_stream(self) { SizeHint::with_exact(0) } else { SizeHint::default() }
+    }
+}

@@ -1,0 +1,154 @@
+//! Small writes into chunks. Nothing here waits.
+
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+
+/// The least that a buffer grows to: a bridge that writes a hundred bytes should not pay for a whole chunk.
+const LEAST_BUFFER: usize = 512;
+
+/// What becomes of one write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// It joins what is pending.
+    Join,
+    /// So many of its bytes complete the pending chunk; the rest begins the next.
+    Complete(usize),
+    /// It is a chunk of its own, after what is pending.
+    Whole,
+}
+
+/// Where a write of `len` bytes is cut when `pending` bytes (fewer than `chunk_size`) wait for company.
+pub(crate) fn cut(pending: usize, len: usize, chunk_size: usize) -> Cut {
+    if len >= chunk_size {
+        Cut::Whole
+    } else if pending + len < chunk_size {
+        Cut::Join
+    } else {
+        Cut::Complete(chunk_size - pending)
+    }
+}
+
+/// The writes that wait for company.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    bytes: BytesMut,
+    /// A write that keeps `bytes` below this joins; `unbuffered()` is a chunk size of nothing.
+    chunk_size: usize,
+    /// How much room is taken when there is none left.
+    growth: usize,
+}
+
+impl Pending {
+    pub(crate) fn new(chunk_size: usize, unbuffered: bool) -> Pending {
+        Pending { bytes: BytesMut::new(), chunk_size: if unbuffered { 0 } else { chunk_size }, growth: LEAST_BUFFER }
+    }
+
+    /// Takes in a write that only joins, and says whether it was one. The way of nearly every small write.
+    #[inline]
+    pub(crate) fn join(&mut self, write: &[u8]) -> bool {
+        let joined = self.bytes.len() + write.len() < self.chunk_size;
+        if joined {
+            self.append(write);
+        }
+        joined
+    }
+
+    pub(crate) fn cut(&self, len: usize) -> Cut {
+        cut(self.bytes.len(), len, self.chunk_size)
+    }
+
+    #[inline]
+    pub(crate) fn append(&mut self, write: &[u8]) {
+        if self.bytes.capacity() - self.bytes.len() < write.len() {
+            self.grow(write.len());
+        }
+        self.bytes.extend_from_slice(write);
+    }
+
+    /// The first chunk of a bridge grows as a `Vec` does; later ones take their whole room at once, which is the last
+    /// chunk's memory if the puller is done with that.
+    #[cold]
+    fn grow(&mut self, len: usize) {
+        let most = self.chunk_size.saturating_sub(self.bytes.len()).max(len);
+        self.bytes.reserve(self.growth.clamp(len, most));
+        self.growth = (self.growth * 2).min(self.chunk_size);
+    }
+
+    /// What is pending, as a chunk; `None` rather than an empty one.
+    pub(crate) fn take(&mut self) -> Option<Bytes> {
+        if self.bytes.is_empty() {
+            return None;
+        }
+        Some(self.bytes.split().freeze())
+    }
+
+    /// From here on no write joins: the bridge is closed.
+    pub(crate) fn close(&mut self) {
+        self.chunk_size = 0;
+    }
+}
+
+/// Writes one buffer after the other, as `Write::write_vectored` does.
+pub(crate) fn write_each(
+    bufs: &[io::IoSlice<'_>],
+    mut write: impl FnMut(&[u8]) -> io::Result<usize>,
+) -> io::Result<usize> {
+    let mut written = 0;
+    for buf in bufs {
+        match write(buf) {
+            Ok(len) if len == buf.len() => written += len,
+            // The next buffer's bytes may not overtake the rest of this one's.
+            Ok(len) => return Ok(written + len),
+            // What went before is accepted; the next call fails again.
+            Err(_) if written > 0 => return Ok(written),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cut_keeps_chunks_at_the_size_and_loses_nothing() {
+        for chunk_size in 1..=8 {
+            for pending in 0..chunk_size {
+                for len in 0..=20 {
+                    match cut(pending, len, chunk_size) {
+                        Cut::Join => assert!(pending + len < chunk_size),
+                        Cut::Complete(part) => {
+                            assert_eq!(pending + part, chunk_size);
+                            assert!(part <= len && len < chunk_size);
+                        }
+                        Cut::Whole => assert!(len >= chunk_size),
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn unbuffered_joins_nothing() {
+        let mut pending = Pending::new(100, true);
+        assert!(!pending.join(b"a"));
+        assert_eq!(pending.cut(1), Cut::Whole);
+        assert_eq!(pending.take(), None);
+    }
+
+    #[test]
+    fn a_recycled_buffer_is_the_same_memory() {
+        let mut pending = Pending::new(1 << 10, false);
+        let fill = [1; 1 << 10];
+        pending.append(&fill);
+        drop(pending.take());
+        pending.append(&fill);
+        let chunk = pending.take().unwrap();
+        let place = chunk.as_ptr();
+        drop(chunk);
+        pending.append(&fill);
+        assert_eq!(pending.take().unwrap().as_ptr(), place);
+    }
+}

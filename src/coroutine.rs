@@ -1,0 +1,287 @@
+//! The switch: programs on stacks of their own, which chain of them runs on this thread, and who may suspend.
+//!
+//! Coroutines nest: a program may pull another bridge. The ones that run on a thread at a time form a chain from the
+//! innermost down to the thread's own stack. Suspending one takes everything nested in it along. A coroutine that is
+//! not on the chain must never be suspended, so every suspension looks for its frame on the chain first.
+#![allow(unsafe_code, reason = "this file owns the switch between stacks")]
+
+use std::cell::Cell;
+use std::fmt;
+use std::io;
+use std::mem;
+use std::ptr::{self, NonNull};
+use std::rc::Rc;
+use std::task::Waker;
+use std::thread;
+
+use corosensei::Yielder;
+
+use crate::program::{MOST_REFUSED, unwind};
+use crate::stack::Stack;
+use crate::wait::Refused;
+
+thread_local! {
+    /// The innermost frame that runs on this thread; null on the thread's own stack.
+    static CURRENT: Cell<*const Frame> = const { Cell::new(ptr::null()) };
+}
+
+/// A closure larger than this is boxed: a smaller one is placed on the coroutine's own stack.
+const MOST_PLACED: usize = 2048;
+
+/// One coroutine's place in the chain.
+pub(crate) struct Frame {
+    /// How to leave; set when the program begins.
+    yielder: Cell<*const Yielder<(), ()>>,
+    /// Whose stack this one was entered from. Valid while this frame is on the chain.
+    below: Cell<*const Frame>,
+    /// The innermost frame at the last suspension: this one, or one nested in it.
+    top: Cell<*const Frame>,
+    /// Set while it was entered by a poll. Valid while this frame is on the chain.
+    waker: Cell<*const Waker>,
+    /// Whether the thread was unwinding when this one was last entered.
+    entered_unwinding: Cell<bool>,
+    /// The host has gone, or the program has ended: nothing suspends any more.
+    closed: Cell<bool>,
+    refused: Cell<u32>,
+    /// What the suspended program lends to its host.
+    lent: Cell<Option<NonNull<[u8]>>>,
+}
+
+/// What both sides of the switch can reach: the frame, and whatever else they exchange.
+pub(crate) struct Shared<X> {
+    pub(crate) frame: Frame,
+    pub(crate) exchange: X,
+}
+
+/// A program on a stack of its own. It stays on the thread that made it.
+pub(crate) struct Coroutine<X> {
+    switch: corosensei::Coroutine<(), (), (), Stack>,
+    shared: Rc<Shared<X>>,
+}
+
+impl<X: 'static> Coroutine<X> {
+    /// Places `body` on the stack. It begins at the first [`resume`](Coroutine::resume), and must not panic.
+    pub(crate) fn new(stack: Stack, exchange: X, body: impl FnOnce(&Rc<Shared<X>>) + 'static) -> Coroutine<X> {
+        // SAFETY: the body borrows nothing.
+        unsafe { Coroutine::new_scoped(stack, exchange, body) }
+    }
+
+    /// The same for a body that borrows.
+    ///
+    /// # Safety
+    ///
+    /// The coroutine is dropped before anything that `body` borrows.
+    pub(crate) unsafe fn new_scoped<F>(stack: Stack, exchange: X, body: F) -> Coroutine<X>
+    where
+        F: FnOnce(&Rc<Shared<X>>),
+    {
+        let shared = Rc::new(Shared { frame: Frame::new(), exchange });
+        shared.frame.top.set(&shared.frame);
+        let switch = if mem::size_of::<F>() > MOST_PLACED {
+            let body = Box::new(body);
+            // SAFETY: the caller's promise about `body`.
+            unsafe { place(stack, shared.clone(), body) }
+        } else {
+            // SAFETY: the caller's promise about `body`.
+            unsafe { place(stack, shared.clone(), body) }
+        };
+        Coroutine { switch, shared }
+    }
+}
+
+/// # Safety
+///
+/// The coroutine is dropped before anything that `body` borrows.
+unsafe fn place<X>(
+    stack: Stack,
+    shared: Rc<Shared<X>>,
+    body: impl FnOnce(&Rc<Shared<X>>),
+) -> corosensei::Coroutine<(), (), (), Stack> {
+    let begin = move |yielder: &Yielder<(), ()>, ()| {
+        shared.frame.yielder.set(yielder);
+        body(&shared);
+        shared.frame.close();
+    };
+    // SAFETY: the caller keeps what `body` borrows until the coroutine, and so its stack, is gone.
+    unsafe { corosensei::Coroutine::with_stack_unchecked(stack, begin) }
+}
+
+impl<X> Coroutine<X> {
+    pub(crate) fn shared(&self) -> &Rc<Shared<X>> {
+        &self.shared
+    }
+
+    /// The program has ended.
+    #[inline]
+    pub(crate) fn is_done(&self) -> bool {
+        self.switch.done()
+    }
+
+    pub(crate) fn is_started(&self) -> bool {
+        self.switch.started()
+    }
+
+    /// Runs the program until it suspends or ends. With a waker this is a poll: a wait inside the program suspends it,
+    /// to be polled again when the waker is woken.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended.
+    #[inline]
+    pub(crate) fn resume(&mut self, waker: Option<&Waker>) {
+        let frame = &self.shared.frame;
+        let below = CURRENT.get();
+        frame.below.set(below);
+        frame.waker.set(waker.map_or(ptr::null(), ptr::from_ref));
+        frame.entered_unwinding.set(thread::panicking());
+        CURRENT.set(frame.top.get());
+        self.switch.resume(());
+        CURRENT.set(below);
+    }
+
+    /// What the suspended program lends, until it is resumed.
+    #[inline]
+    pub(crate) fn lent(&self) -> Option<&[u8]> {
+        // SAFETY: it is set only inside `Frame::lend`, which is suspended now, for the coroutine is not running (its
+        // `resume` would hold it mutably), and which still borrows the slice. It cannot go on while `self` is borrowed.
+        self.shared.frame.lent.get().map(|lent| unsafe { lent.as_ref() })
+    }
+}
+
+impl<X> Drop for Coroutine<X> {
+    /// A suspended program is told that its host is gone, and runs to its end on this stack. One that never began is
+    /// dropped as it is.
+    fn drop(&mut self) {
+        if self.is_started() {
+            self.shared.frame.close();
+            while !self.is_done() {
+                self.resume(None);
+            }
+        }
+    }
+}
+
+impl Frame {
+    fn new() -> Frame {
+        Frame {
+            yielder: Cell::new(ptr::null()),
+            below: Cell::new(ptr::null()),
+            top: Cell::new(ptr::null()),
+            waker: Cell::new(ptr::null()),
+            entered_unwinding: Cell::new(false),
+            closed: Cell::new(false),
+            refused: Cell::new(0),
+            lent: Cell::new(None),
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        self.closed.set(true);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+
+    /// Law 14: code that began to unwind since it was last entered.
+    fn unwinding(&self) -> bool {
+        thread::panicking() && !self.entered_unwinding.get()
+    }
+
+    #[inline]
+    fn is_on_chain(&self) -> bool {
+        let current = CURRENT.get();
+        ptr::eq(current, self) || chain().any(|frame| ptr::eq(frame, self))
+    }
+
+    /// Whether a suspension would be refused now.
+    #[inline]
+    pub(crate) fn may_suspend(&self) -> Result<(), Refused> {
+        if self.closed.get() || self.unwinding() || !self.is_on_chain() {
+            return Err(Refused);
+        }
+        Ok(())
+    }
+
+    /// Gives control back to whoever resumed this coroutine. Refused when the host is gone, before or meanwhile.
+    #[inline]
+    pub(crate) fn suspend(&self) -> Result<(), Refused> {
+        self.may_suspend()?;
+        self.top.set(CURRENT.get());
+        // SAFETY: a frame that is on the chain has begun, and its yielder lives at the bottom of its stack, which lasts
+        // until the program ends. Being on the chain it runs, or waits for one nested in it that does, so that there
+        // is a parent to switch to.
+        unsafe { (*self.yielder.get()).suspend(()) };
+        if self.closed.get() { Err(Refused) } else { Ok(()) }
+    }
+
+    /// Suspends while the host may look at `bytes`.
+    pub(crate) fn lend(&self, bytes: &[u8]) -> Result<(), Refused> {
+        self.lent.set(Some(NonNull::from(bytes)));
+        let resumed = self.suspend();
+        self.lent.set(None);
+        resumed
+    }
+
+    /// Counts a refused read or write, and gives the error for it; or unwinds a program that has had enough of them.
+    #[cold]
+    pub(crate) fn refuse(&self, error: io::Error) -> io::Error {
+        let refused = self.refused.get();
+        self.refused.set(refused.saturating_add(1));
+        // A writer may have got away to the host, which is not to be unwound.
+        if refused >= MOST_REFUSED && self.is_on_chain() && !self.unwinding() {
+            unwind();
+        }
+        error
+    }
+}
+
+/// The frames that run on this thread, the innermost first.
+fn chain() -> impl Iterator<Item = &'static Frame> {
+    // The lifetime is shorter in truth; the frames do not leave this file.
+    std::iter::successors(frame(CURRENT.get()), |inner| frame(inner.below.get()))
+}
+
+fn frame(place: *const Frame) -> Option<&'static Frame> {
+    // SAFETY: a pointer on the chain is null or points into the `Shared` of a coroutine that is being resumed, which
+    // keeps it; nothing on the chain can go before that `resume` returns and takes it off.
+    unsafe { place.as_ref() }
+}
+
+fn polled() -> Option<&'static Frame> {
+    chain().find(|frame| !frame.waker.get().is_null())
+}
+
+/// Calls `f` with the waker of the innermost coroutine that was entered by a poll, if there is one.
+pub(crate) fn with_waker<T>(f: impl FnOnce(Option<&Waker>) -> T) -> T {
+    match polled() {
+        // SAFETY: the waker is borrowed by the `resume` that entered the frame, which has not returned.
+        Some(frame) => f(Some(unsafe { &*frame.waker.get() })),
+        None => f(None),
+    }
+}
+
+/// Suspends that coroutine, with everything nested in it, until it is polled again.
+pub(crate) fn suspend_polled() -> Result<(), Refused> {
+    if refuses_to_wait() {
+        return Err(Refused);
+    }
+    let frame = polled().expect("a poll has to be waited for");
+    frame.suspend()
+}
+
+/// Whether the code that runs now is in a bridge that is closing, or unwinds.
+pub(crate) fn refuses_to_wait() -> bool {
+    let closing = || chain().any(|frame| frame.closed.get());
+    frame(CURRENT.get()).is_some_and(|innermost| innermost.unwinding() || closing())
+}
+
+impl<X> fmt::Debug for Coroutine<X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.is_started(), self.is_done()) {
+            (false, _) => "NotStarted",
+            (true, false) => "Suspended",
+            (true, true) => "Done",
+        })
+    }
+}

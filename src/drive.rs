@@ -1,0 +1,132 @@
+//! The loop that moves a pull app's chunks into a push sink.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, Write};
+
+use bytes::{Buf, Bytes};
+
+use crate::error::Error;
+
+/// How many chunks go into one vectored write.
+const MOST_SLICES: usize = 64;
+
+/// How many bytes are gathered before they are written.
+const MOST_GATHERED: usize = 64 * 1024;
+
+/// Drives a pull app into a push sink: pulls every chunk of `source` and writes it to `sink`, and says how many bytes
+/// went in.
+///
+/// Small chunks that are there at once, by the source's own `size_hint`, are gathered into vectored writes. The sink is
+/// flushed at the end.
+///
+/// ```
+/// use std::io::Write;
+///
+/// let chunks = pushpull::Thread::new().pull(|w| w.write_all(b"as it is"));
+/// let mut sink = Vec::new();
+/// assert_eq!(pushpull::drive(chunks, &mut sink)?, 8);
+/// assert_eq!(sink, b"as it is");
+/// # std::io::Result::Ok(())
+/// ```
+///
+/// # Errors
+///
+/// The source's error, after everything that came before it was written and flushed. Or the sink's: it has the sink's
+/// kind and says how many bytes had gone ([`Error::bytes_moved`](crate::Error::bytes_moved)); the source is dropped,
+/// which stops the program behind it.
+///
+/// # Caveats
+///
+/// A source whose `size_hint` promises chunks that it makes only when asked, such as a `map` over a `Vec`, keeps up to
+/// 64 KiB of them back from the sink while it makes more.
+///
+/// # When to use something else
+///
+/// [`local::Chunks::drive_into`](crate::local::Chunks::drive_into) lends large writes to the sink without a copy.
+pub fn drive<S, W>(source: S, sink: &mut W) -> io::Result<u64>
+where
+    S: IntoIterator<Item = io::Result<Bytes>>,
+    W: Write + ?Sized,
+{
+    let mut source = source.into_iter();
+    let mut gathered = Gathered::default();
+    let mut moved = 0;
+    let failed = loop {
+        match source.next() {
+            Some(Ok(chunk)) => {
+                gathered.push(chunk);
+                if gathered.is_full() || source.size_hint().0 == 0 {
+                    gathered.write(sink, &mut moved).map_err(|error| Error::sink(moved, error))?;
+                }
+            }
+            Some(Err(error)) => break Some(error),
+            None => break None,
+        }
+    };
+    let written = gathered.write(sink, &mut moved).and_then(|()| sink.flush());
+    match failed {
+        Some(error) => Err(error),
+        None => written.map(|()| moved).map_err(|error| Error::sink(moved, error)),
+    }
+}
+
+/// Chunks on their way into one vectored write.
+#[derive(Default)]
+struct Gathered {
+    chunks: VecDeque<Bytes>,
+    bytes: usize,
+}
+
+impl Gathered {
+    fn push(&mut self, chunk: Bytes) {
+        if !chunk.is_empty() {
+            self.bytes += chunk.len();
+            self.chunks.push_back(chunk);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.chunks.len() >= MOST_SLICES || self.bytes >= MOST_GATHERED
+    }
+
+    /// Writes everything, and counts what has gone even if it fails.
+    fn write(&mut self, sink: &mut (impl Write + ?Sized), moved: &mut u64) -> io::Result<()> {
+        while !self.chunks.is_empty() {
+            match self.write_once(sink) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    *moved += written as u64;
+                    self.forget(written);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn write_once(&self, sink: &mut (impl Write + ?Sized)) -> io::Result<usize> {
+        if let [chunk] = self.chunks.as_slices().0 {
+            return sink.write(chunk);
+        }
+        let mut slices = [IoSlice::new(&[]); MOST_SLICES];
+        let mut count = 0;
+        for (slice, chunk) in slices.iter_mut().zip(&self.chunks) {
+            *slice = IoSlice::new(chunk);
+            count += 1;
+        }
+        sink.write_vectored(&slices[..count])
+    }
+
+    fn forget(&mut self, mut written: usize) {
+        self.bytes -= written.min(self.bytes);
+        while let Some(chunk) = self.chunks.front_mut() {
+            if written < chunk.len() {
+                chunk.advance(written);
+                return;
+            }
+            written -= chunk.len();
+            self.chunks.pop_front();
+        }
+    }
+}

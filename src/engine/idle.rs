@@ -1,0 +1,85 @@
+//! Threads for programs. One that has nothing to do waits a while for the next: spawning a thread costs 141 µs, waking
+//! one about 4.
+
+use std::io;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::bridge::Job;
+use super::name;
+use crate::options::Options;
+
+/// How long an idle thread waits for work.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many threads wait at the most.
+const MOST_IDLE: usize = 16;
+
+/// A channel without room: a job goes through only if a thread waits for it at that moment.
+static HAND_OVER: LazyLock<(Sender<Work>, Receiver<Work>)> = LazyLock::new(|| bounded(0));
+
+static IDLE: AtomicUsize = AtomicUsize::new(0);
+
+struct Work {
+    job: Job,
+    name: Option<std::sync::Arc<str>>,
+}
+
+/// Runs `job` on an idle thread, or on a new one.
+///
+/// # Errors
+///
+/// When the system refuses a new thread.
+pub(super) fn run(job: Job, options: &Options) -> io::Result<()> {
+    let work = Work { job, name: options.name.clone() };
+    let default = Options::new().stack_size;
+    // Idle threads have the default stack; a job with other wants gets a thread to itself.
+    if options.stack_size != default {
+        return spawn(options.stack_size, move || work.run());
+    }
+    match HAND_OVER.0.try_send(work) {
+        Ok(()) => Ok(()),
+        Err(refused) => {
+            let work = refused.into_inner();
+            spawn(default, move || work_on(work))
+        }
+    }
+}
+
+fn spawn(stack_size: usize, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name("pushpull".to_owned()).stack_size(stack_size).spawn(body).map(drop)
+}
+
+/// The life of a thread: one job after the other, until there is none for a while.
+fn work_on(mut work: Work) {
+    loop {
+        work.run();
+        if IDLE.fetch_add(1, Ordering::Relaxed) >= MOST_IDLE {
+            IDLE.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        let next = HAND_OVER.1.recv_timeout(PATIENCE);
+        IDLE.fetch_sub(1, Ordering::Relaxed);
+        match next {
+            Ok(next) => work = next,
+            Err(_) => return,
+        }
+    }
+}
+
+impl Work {
+    fn run(self) {
+        match self.name {
+            Some(text) => {
+                name::set(&text);
+                (self.job)();
+                name::set("pushpull");
+            }
+            None => (self.job)(),
+        }
+    }
+}

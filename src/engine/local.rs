@@ -1,0 +1,90 @@
+//! Programs on coroutines of the calling thread.
+
+use std::io;
+
+use crate::local::{self, Chunks, Feed, Filter, Reader, Scoped, Writer};
+use crate::options::{Options, engine_options};
+
+/// Runs programs on coroutines of the calling thread: no thread, no queue, a few nanoseconds a chunk.
+///
+/// A program runs only while its host asks for something, on a stack of its own that is kept for the next program.
+///
+/// ```
+/// use std::io::Write;
+///
+/// let engine = pushpull::Local::new().chunk_size(4);
+/// let chunks = engine.pull(|w| {
+///     for word in ["push", "pull"] {
+///         w.write_all(word.as_bytes())?;
+///     }
+///     Ok(())
+/// });
+/// let words: Vec<_> = chunks.map(Result::unwrap).collect();
+/// assert_eq!(words, ["push", "pull"]);
+/// ```
+///
+/// # When to use something else
+///
+/// The ends are not `Send`, and a program that blocks (a file, a lock, a socket) blocks the thread that pulls. Use
+/// [`Thread`](crate::Thread) where either matters.
+///
+/// # Caveats
+///
+/// * A program must not hold across a write what others on the same thread will want: a lock, a `RefCell` borrow.
+/// * A program has the stack that [`stack_size`](Local::stack_size) says. One that runs over it stops the process at the
+///   guard page.
+/// * Code that keeps per-thread state across a call, such as `scoped-tls`, sees the state of whoever ran last.
+#[derive(Debug, Clone)]
+pub struct Local {
+    options: Options,
+}
+
+impl Local {
+    /// An engine with the default options.
+    pub const fn new() -> Local {
+        Local { options: Options::new() }
+    }
+
+    engine_options!();
+
+    /// Push code: `program` writes, you pull.
+    pub fn pull(&self, program: impl FnOnce(&mut Writer) -> io::Result<()> + 'static) -> Chunks {
+        local::pull(&self.options, program)
+    }
+
+    /// Pull code: `program` reads, you push.
+    pub fn push<T: 'static>(&self, program: impl FnOnce(&mut Reader) -> io::Result<T> + 'static) -> Feed<T> {
+        local::push(&self.options, program)
+    }
+
+    /// Code that reads and writes: you choose where from and where to.
+    pub fn filter(&self, program: impl FnOnce(&mut Reader, &mut Writer) -> io::Result<()> + 'static) -> Filter {
+        Filter::new(&self.options, Box::new(program))
+    }
+
+    /// As [`pull`](Local::pull), for a program that borrows. The chunks are lent to `host`, and the program has ended
+    /// when this call returns.
+    ///
+    /// ```
+    /// let doc = vec![1, 2, 3];
+    /// let json = pushpull::Local::new().pull_scoped(
+    ///     |w| Ok(serde_json::to_writer(w, &doc)?),
+    ///     |chunks| chunks.collect::<Result<Vec<_>, _>>(),
+    /// )?;
+    /// assert_eq!(json.concat(), b"[1,2,3]");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn pull_scoped<P, F, R>(&self, program: P, host: F) -> R
+    where
+        P: FnOnce(&mut Writer) -> io::Result<()>,
+        F: FnOnce(Scoped<'_>) -> R,
+    {
+        local::pull_scoped(&self.options, program, host)
+    }
+}
+
+impl Default for Local {
+    fn default() -> Local {
+        Local::new()
+    }
+}

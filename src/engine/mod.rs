@@ -1,0 +1,19 @@
+//! Where a program runs.
+//!
+//! | engine | the program runs | cost of a chunk | the ends are | a program that blocks |
+//! |---|---|---|---|---|
+//! | [`Local`] | on a coroutine of the thread that pulls | a few nanoseconds | `!Send` | blocks the thread that pulls |
+//! | [`Thread`] | on a thread of its own | a fraction of a microsecond, or a thread's wake-up | `Send` | blocks nobody |
+//!
+//! Every engine keeps the same laws; `tests/laws.rs` states them.
+
+mod bridge;
+mod idle;
+mod local;
+mod name;
+mod thread;
+
+pub use local::Local;
+pub use thread::Thread;
+
+pub(crate) use bridge::{Launcher, pull, push};

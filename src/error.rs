@@ -1,0 +1,237 @@
+//! The ways a bridge ends, other than by the program's own `Ok` or `Err`.
+
+use std::any::Any;
+use std::error;
+use std::fmt;
+use std::io;
+
+use parking_lot::Mutex;
+
+/// Why a bridge ended, when it was not the program's own error.
+///
+/// Everything in this crate reports errors as [`io::Error`]. An error that the *program* returned arrives as it is. One
+/// that the *bridge* found carries an `Error`, which [`Error::of`] finds again:
+///
+/// | what happened | kind | told by |
+/// |---|---|---|
+/// | the program panicked | `Other` | [`is_panic`](Error::is_panic), [`into_panic`](Error::into_panic) |
+/// | the writing end vanished without `finish()` | `UnexpectedEof` | [`is_truncated`](Error::is_truncated) |
+/// | the other end is gone | `BrokenPipe` | [`is_disconnected`](Error::is_disconnected) |
+/// | nothing came in the time given | `TimedOut` | [`is_timed_out`](Error::is_timed_out) |
+/// | the sink of [`drive`](crate::drive) failed | the sink's own | [`bytes_moved`](Error::bytes_moved) |
+///
+/// ```
+/// use pushpull::{Error, Thread};
+///
+/// let mut chunks = Thread::new().pull(|_| panic!("out of ink"));
+/// let error = chunks.next().unwrap().unwrap_err();
+/// assert!(Error::of(&error).is_some_and(Error::is_panic));
+/// assert_eq!(error.to_string(), "the program panicked: out of ink");
+/// assert!(chunks.next().is_none());
+/// ```
+pub struct Error(Cause);
+
+enum Cause {
+    /// The payload sits in a lock only because a payload is not `Sync` and an `io::Error` is.
+    Panic(Mutex<Box<dyn Any + Send>>),
+    Truncated,
+    Disconnected,
+    TimedOut,
+    Sink {
+        moved: u64,
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// Finds the `Error` inside an [`io::Error`], if the bridge made it.
+    pub fn of(error: &io::Error) -> Option<&Error> {
+        error.get_ref()?.downcast_ref()
+    }
+
+    /// The program panicked.
+    pub fn is_panic(&self) -> bool {
+        matches!(self.0, Cause::Panic(_))
+    }
+
+    /// The writing end was dropped before it said that it had finished: what arrived is a beginning, not the whole.
+    pub fn is_truncated(&self) -> bool {
+        matches!(self.0, Cause::Truncated)
+    }
+
+    /// The other end is gone, or the bridge is closing: nobody wants what this call had to give.
+    pub fn is_disconnected(&self) -> bool {
+        matches!(self.0, Cause::Disconnected)
+    }
+
+    /// The time given to [`next_timeout`](crate::Chunks::next_timeout) passed. The bridge is as it was.
+    pub fn is_timed_out(&self) -> bool {
+        matches!(self.0, Cause::TimedOut)
+    }
+
+    /// How many bytes had gone into the sink when it failed, if this is an error of [`drive`](crate::drive).
+    pub fn bytes_moved(&self) -> Option<u64> {
+        match self.0 {
+            Cause::Sink { moved, .. } => Some(moved),
+            _ => None,
+        }
+    }
+
+    /// The payload of the program's panic, to be looked at or thrown again with [`std::panic::resume_unwind`].
+    ///
+    /// ```
+    /// use pushpull::{Error, Local};
+    ///
+    /// let mut chunks = Local::new().pull(|_| std::panic::panic_any(42));
+    /// let error = chunks.next().unwrap().unwrap_err();
+    /// let error: Box<Error> = error.into_inner().unwrap().downcast().unwrap();
+    /// assert_eq!(*error.into_panic().downcast::<i32>().unwrap(), 42);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If this is not a panic: ask [`is_panic`](Error::is_panic) first, or use
+    /// [`try_into_panic`](Error::try_into_panic).
+    pub fn into_panic(self) -> Box<dyn Any + Send + 'static> {
+        self.try_into_panic().expect("`Error::into_panic` was called on an error that is not a panic")
+    }
+
+    /// The payload of the program's panic, or the error itself if it is something else.
+    ///
+    /// # Errors
+    ///
+    /// Gives `self` back when this is not a panic.
+    pub fn try_into_panic(self) -> Result<Box<dyn Any + Send + 'static>, Error> {
+        match self.0 {
+            Cause::Panic(payload) => Ok(payload.into_inner()),
+            other => Err(Error(other)),
+        }
+    }
+
+    pub(crate) fn panic(payload: Box<dyn Any + Send>) -> io::Error {
+        Error(Cause::Panic(Mutex::new(payload))).into()
+    }
+
+    pub(crate) fn truncated() -> io::Error {
+        Error(Cause::Truncated).into()
+    }
+
+    pub(crate) fn disconnected() -> io::Error {
+        Error(Cause::Disconnected).into()
+    }
+
+    pub(crate) fn timed_out() -> io::Error {
+        Error(Cause::TimedOut).into()
+    }
+
+    pub(crate) fn sink(moved: u64, source: io::Error) -> io::Error {
+        Error(Cause::Sink { moved, source }).into()
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> io::Error {
+        let kind = match &error.0 {
+            Cause::Panic(_) => io::ErrorKind::Other,
+            Cause::Truncated => io::ErrorKind::UnexpectedEof,
+            Cause::Disconnected => io::ErrorKind::BrokenPipe,
+            Cause::TimedOut => io::ErrorKind::TimedOut,
+            Cause::Sink { source, .. } => source.kind(),
+        };
+        io::Error::new(kind, error)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Cause::Panic(payload) => {
+                f.write_str("the program panicked")?;
+                match message(&**payload.lock()) {
+                    Some(text) => write!(f, ": {text}"),
+                    None => Ok(()),
+                }
+            }
+            Cause::Truncated => f.write_str("the writing end was dropped before it finished"),
+            Cause::Disconnected => f.write_str("the other end of the bridge is gone"),
+            Cause::TimedOut => f.write_str("nothing was written in the time given"),
+            Cause::Sink { moved, source } => {
+                write!(f, "the sink failed after {moved} bytes: {source}")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Cause::Panic(payload) => f.debug_tuple("Panic").field(&message(&**payload.lock())).finish(),
+            Cause::Truncated => f.write_str("Truncated"),
+            Cause::Disconnected => f.write_str("Disconnected"),
+            Cause::TimedOut => f.write_str("TimedOut"),
+            Cause::Sink { moved, source } => {
+                f.debug_struct("Sink").field("moved", moved).field("source", source).finish()
+            }
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match &self.0 {
+            Cause::Sink { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// What a panic said, if it said it in text.
+fn message(payload: &(dyn Any + Send)) -> Option<&str> {
+    payload.downcast_ref::<&'static str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+}
+
+/// What is left of an error that has been reported: enough to fail again in the same way.
+#[derive(Debug, Clone)]
+pub(crate) struct Echo {
+    kind: io::ErrorKind,
+    reason: Box<str>,
+}
+
+impl Echo {
+    pub(crate) fn of(error: &io::Error) -> Echo {
+        Echo { kind: error.kind(), reason: error.to_string().into() }
+    }
+
+    pub(crate) fn error(&self) -> io::Error {
+        io::Error::new(self.kind, &*self.reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sink_error_keeps_its_kind_and_source() {
+        let error = Error::sink(7, io::Error::new(io::ErrorKind::StorageFull, "no room"));
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(error.to_string(), "the sink failed after 7 bytes: no room");
+        let found = Error::of(&error).unwrap();
+        assert_eq!(found.bytes_moved(), Some(7));
+        assert!(error::Error::source(found).is_some());
+    }
+
+    #[test]
+    fn an_error_that_is_not_a_panic_has_no_payload() {
+        let error = Error::truncated();
+        let error: Box<Error> = error.into_inner().unwrap().downcast().unwrap();
+        assert!(error.try_into_panic().unwrap_err().is_truncated());
+    }
+
+    #[test]
+    fn an_echo_fails_in_the_same_way() {
+        let echo = Echo::of(&Error::truncated());
+        assert_eq!(echo.error().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(echo.error().to_string(), Error::truncated().to_string());
+    }
+}

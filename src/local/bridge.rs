@@ -1,0 +1,129 @@
+//! A local program and its host's hold on it.
+
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+use std::task::Waker;
+
+use bytes::Bytes;
+
+use super::exchange::{Exchange, Given, Link};
+use super::{Chunks, Feed, Reader, Writer};
+use crate::coroutine::Coroutine;
+use crate::options::Options;
+use crate::program;
+use crate::stack::Stack;
+
+/// Dropping it ends the program: whatever that reads, writes or waits for is refused from then on.
+#[derive(Debug)]
+pub(crate) struct Bridge {
+    coroutine: Coroutine<Exchange>,
+}
+
+/// Why a program has given control back.
+pub(super) enum Pause {
+    /// It has a chunk, or has ended with one.
+    Chunk(Bytes),
+    /// It lends a write, until it is resumed.
+    Lent,
+    /// It waits for input.
+    Hungry,
+    /// It waits for something else; the waker will be woken.
+    Waiting,
+    Ended,
+}
+
+impl Bridge {
+    pub(super) fn new(options: &Options, body: impl FnOnce(&Link) + 'static) -> io::Result<Bridge> {
+        let stack = Stack::new(options.stack_size)?;
+        Ok(Bridge::of(Coroutine::new(stack, Exchange::new(options), body)))
+    }
+
+    pub(super) fn of(coroutine: Coroutine<Exchange>) -> Bridge {
+        Bridge { coroutine }
+    }
+
+    /// Runs the program until it has something for the host.
+    #[inline]
+    pub(super) fn resume(&mut self, waker: Option<&Waker>) -> Pause {
+        if self.coroutine.is_done() {
+            return Pause::Ended;
+        }
+        self.coroutine.resume(waker);
+        let exchange = &self.coroutine.shared().exchange;
+        match exchange.chunk.take() {
+            Some(chunk) => Pause::Chunk(chunk),
+            None => self.why(),
+        }
+    }
+
+    fn why(&self) -> Pause {
+        if self.coroutine.is_done() {
+            Pause::Ended
+        } else if self.coroutine.lent().is_some() {
+            Pause::Lent
+        } else if self.coroutine.shared().exchange.hungry.get() {
+            Pause::Hungry
+        } else {
+            Pause::Waiting
+        }
+    }
+
+    /// What the program lends, if it has paused for that.
+    #[inline]
+    pub(super) fn lent(&self) -> &[u8] {
+        self.coroutine.lent().unwrap_or_default()
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.coroutine.is_done()
+    }
+
+    /// Why the program failed, once.
+    pub(super) fn take_error(&self) -> Option<io::Error> {
+        self.coroutine.shared().exchange.error.take()
+    }
+
+    /// Puts something where the program reads next.
+    pub(super) fn give(&self, given: Given) {
+        self.coroutine.shared().exchange.input.set(Some(given));
+    }
+
+    /// The same, unless there is something already.
+    pub(super) fn give_last(&self, given: Given) {
+        let input = &self.coroutine.shared().exchange.input;
+        let first = input.take();
+        input.set(Some(first.unwrap_or(given)));
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        // Before the coroutine's own `drop`, which lets the program run on to its end.
+        self.coroutine.shared().close();
+    }
+}
+
+pub(crate) fn pull(options: &Options, program: impl FnOnce(&mut Writer) -> io::Result<()> + 'static) -> Chunks {
+    Chunks::new(Bridge::new(options, |link| write(link, program)))
+}
+
+/// The body of a program that writes.
+pub(super) fn write(link: &Link, program: impl FnOnce(&mut Writer) -> io::Result<()>) {
+    let result = program::run(|| program(&mut Writer::new(link.clone())));
+    link.finish(result);
+}
+
+pub(crate) fn push<T: 'static>(
+    options: &Options,
+    program: impl FnOnce(&mut Reader) -> io::Result<T> + 'static,
+) -> Feed<T> {
+    let value = Rc::new(Cell::new(None));
+    let slot = value.clone();
+    let bridge = Bridge::new(options, move |link| {
+        let result = program::run(|| program(&mut Reader::fed(link.clone())));
+        slot.set(Some(result));
+        link.close();
+    });
+    Feed::new(options, bridge, value)
+}

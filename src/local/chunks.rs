@@ -1,0 +1,201 @@
+//! The pull end of a local bridge.
+
+use std::io::{self, Write};
+use std::task::Waker;
+#[cfg(any(feature = "http", feature = "stream"))]
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+
+use super::Reader;
+use super::bridge::{Bridge, Pause};
+#[cfg(any(feature = "http", feature = "stream"))]
+use crate::adapt::turn::Turn;
+use crate::error::Error;
+use crate::pipe::Stats;
+
+/// What a program on [`Local`](crate::Local) writes, chunk by chunk: each `next()` runs the program until it has the
+/// next one.
+///
+/// The program does not run in between. It is over when `next()` gives an error or `None`; the error comes once. Dropping
+/// the chunks ends the program: its pending write is refused, and it runs on to its end before `drop` returns.
+///
+/// # When to use something else
+///
+/// A program that waits (for a file, a lock, a socket) makes the thread that pulls wait. Use
+/// [`Thread`](crate::Thread) for it. `Chunks` of the crate root are `Send`; these are not.
+///
+/// # Caveats
+///
+/// Do not keep one in a `thread_local!`: when a thread ends, what the suspended program still borrows from other
+/// thread-locals may be gone before it.
+#[derive(Debug)]
+pub struct Chunks {
+    bridge: State,
+    bytes: u64,
+    chunks: u64,
+    #[cfg(any(feature = "http", feature = "stream"))]
+    turn: Turn,
+}
+
+#[derive(Debug)]
+enum State {
+    Running(Bridge),
+    /// The bridge could not be built; still to be told.
+    Refused(io::Error),
+    Over,
+}
+
+/// What there is for the host.
+pub(crate) enum Next {
+    Chunk(Bytes),
+    /// A write is lent: see [`Chunks::lent`].
+    Lent,
+    Error(io::Error),
+    End,
+    /// The waker will be woken.
+    Waiting,
+}
+
+impl Chunks {
+    pub(super) fn new(bridge: io::Result<Bridge>) -> Chunks {
+        Chunks {
+            bridge: match bridge {
+                Ok(bridge) => State::Running(bridge),
+                Err(error) => State::Refused(error),
+            },
+            bytes: 0,
+            chunks: 0,
+            #[cfg(any(feature = "http", feature = "stream"))]
+            turn: Turn::default(),
+        }
+    }
+
+    /// Runs the program until there is something.
+    #[inline]
+    pub(crate) fn advance(&mut self, waker: Option<&Waker>) -> Next {
+        if let State::Running(bridge) = &mut self.bridge {
+            match bridge.resume(waker) {
+                Pause::Chunk(chunk) => {
+                    self.count(chunk.len());
+                    return Next::Chunk(chunk);
+                }
+                Pause::Lent => {
+                    let len = bridge.lent().len();
+                    self.count(len);
+                    return Next::Lent;
+                }
+                Pause::Waiting | Pause::Hungry => return Next::Waiting,
+                Pause::Ended => {}
+            }
+        }
+        self.end()
+    }
+
+    /// What the program lends to the host until it is run again.
+    #[inline]
+    pub(crate) fn lent(&self) -> &[u8] {
+        match &self.bridge {
+            State::Running(bridge) => bridge.lent(),
+            _ => &[],
+        }
+    }
+
+    /// Nothing more will come, and nothing of it was an error.
+    #[cfg(any(feature = "http", feature = "stream"))]
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.bridge, State::Over)
+    }
+
+    /// Runs the program by a poll: a wait inside it suspends it.
+    #[cfg(any(feature = "http", feature = "stream"))]
+    pub(crate) fn poll_in_turn(&mut self, context: &Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        ready!(self.turn.poll_yield(context));
+        let polled = match self.advance(Some(context.waker())) {
+            Next::Chunk(chunk) => Poll::Ready(Some(Ok(chunk))),
+            Next::Lent => Poll::Ready(Some(Ok(Bytes::copy_from_slice(self.lent())))),
+            Next::Error(error) => Poll::Ready(Some(Err(error))),
+            Next::End => Poll::Ready(None),
+            Next::Waiting => Poll::Pending,
+        };
+        self.turn.count(&polled);
+        polled
+    }
+
+    fn count(&mut self, len: usize) {
+        self.bytes += len as u64;
+        self.chunks += 1;
+    }
+
+    #[cold]
+    fn end(&mut self) -> Next {
+        match std::mem::replace(&mut self.bridge, State::Over) {
+            State::Running(bridge) => bridge.take_error().map_or(Next::End, Next::Error),
+            State::Refused(error) => Next::Error(error),
+            State::Over => Next::End,
+        }
+    }
+
+    /// Lets the program write straight into `sink`, and says how many bytes went in.
+    ///
+    /// A write of a whole chunk or more is lent to the sink without a copy. The sink is flushed at the end.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// let mut chunks = pushpull::Local::new().pull(|w| w.write_all(&[7; 1 << 20]));
+    /// let mut sink = Vec::new();
+    /// assert_eq!(chunks.drive_into(&mut sink)?, 1 << 20);
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The program's own; or the sink's, which says how many bytes had gone
+    /// ([`Error::bytes_moved`](crate::Error::bytes_moved)). After it the chunks are over, and the program was stopped.
+    pub fn drive_into(&mut self, sink: &mut (impl Write + ?Sized)) -> io::Result<u64> {
+        let mut moved = 0;
+        loop {
+            let (written, len) = match self.advance(None) {
+                Next::Chunk(chunk) => (sink.write_all(&chunk), chunk.len()),
+                Next::Lent => (sink.write_all(self.lent()), self.lent().len()),
+                Next::Error(error) => return Err(error),
+                Next::End | Next::Waiting => break,
+            };
+            if let Err(error) = written {
+                self.bridge = State::Over;
+                return Err(Error::sink(moved, error));
+            }
+            moved += len as u64;
+        }
+        sink.flush().map_err(|error| Error::sink(moved, error))?;
+        Ok(moved)
+    }
+
+    /// The same bytes as [`Read`](io::Read) and [`BufRead`](io::BufRead). A large write is read where it lies, without a
+    /// copy in between.
+    pub fn into_reader(self) -> Reader {
+        Reader::of_chunks(self)
+    }
+
+    /// What has been pulled so far.
+    pub fn stats(&self) -> Stats {
+        Stats::unqueued(self.bytes, self.chunks)
+    }
+}
+
+impl Iterator for Chunks {
+    type Item = io::Result<Bytes>;
+
+    #[inline]
+    fn next(&mut self) -> Option<io::Result<Bytes>> {
+        match self.advance(None) {
+            Next::Chunk(chunk) => Some(Ok(chunk)),
+            Next::Lent => Some(Ok(Bytes::copy_from_slice(self.lent()))),
+            Next::Error(error) => Some(Err(error)),
+            Next::End | Next::Waiting => None,
+        }
+    }
+}
+
+impl std::iter::FusedIterator for Chunks {}

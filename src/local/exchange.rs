@@ -1,0 +1,96 @@
+//! What crosses the switch between a local program and its host. One thing at a time: there is no queue.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use crate::chunk::Pending;
+use crate::coroutine::Shared;
+use crate::options::Options;
+use crate::wait::Refused;
+
+pub(super) type Link = Rc<Shared<Exchange>>;
+
+pub(super) struct Exchange {
+    /// From the program: a chunk.
+    pub(super) chunk: Cell<Option<Bytes>>,
+    /// Of the program: writes that are not yet a chunk. It is here, and not in the `Writer`, so that a writer that gets
+    /// away takes nothing with it.
+    pub(super) pending: RefCell<Pending>,
+    /// From the program: why it failed.
+    pub(super) error: Cell<Option<io::Error>>,
+    /// From the program: it waits for input.
+    pub(super) hungry: Cell<bool>,
+    /// To the program: what it reads next.
+    pub(super) input: Cell<Option<Given>>,
+}
+
+/// What a host gives a program to read.
+pub(super) enum Given {
+    Chunk(Bytes),
+    Error(io::Error),
+    End,
+}
+
+impl Exchange {
+    pub(super) fn new(options: &Options) -> Exchange {
+        Exchange {
+            chunk: Cell::new(None),
+            pending: RefCell::new(Pending::new(options.unqueued_chunk_size(), options.unbuffered)),
+            error: Cell::new(None),
+            hungry: Cell::new(false),
+            input: Cell::new(None),
+        }
+    }
+}
+
+impl Shared<Exchange> {
+    /// Hands a chunk over and waits until the host wants the next.
+    #[inline]
+    pub(super) fn hand(&self, chunk: Bytes) -> Result<(), Refused> {
+        self.frame.may_suspend()?;
+        self.exchange.chunk.set(Some(chunk));
+        self.frame.suspend()
+    }
+
+    /// Hands over what is pending. Refused, it stays pending.
+    pub(super) fn hand_pending(&self) -> Result<(), Refused> {
+        self.frame.may_suspend()?;
+        let pending = self.exchange.pending.borrow_mut().take();
+        match pending {
+            Some(chunk) => self.hand(chunk),
+            None => Ok(()),
+        }
+    }
+
+    /// The next thing to read, waiting for it if need be. `None` when the host will give no more.
+    pub(super) fn receive(&self) -> Option<Given> {
+        loop {
+            if let Some(given) = self.exchange.input.take() {
+                return Some(given);
+            }
+            self.exchange.hungry.set(true);
+            let resumed = self.frame.suspend();
+            self.exchange.hungry.set(false);
+            if resumed.is_err() {
+                return self.exchange.input.take();
+            }
+        }
+    }
+
+    /// The program has ended: what it wrote and nobody has seen is the last chunk.
+    pub(super) fn finish(&self, result: io::Result<()>) {
+        let pending = self.exchange.pending.borrow_mut().take();
+        self.exchange.chunk.set(pending);
+        self.exchange.error.set(result.err());
+        self.close();
+    }
+
+    /// Nothing that is written from here on goes anywhere.
+    pub(super) fn close(&self) {
+        self.frame.close();
+        self.exchange.pending.borrow_mut().close();
+    }
+}

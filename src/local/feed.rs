@@ -1,0 +1,191 @@
+//! The push end of a local program that reads.
+
+use std::cell::Cell;
+use std::fmt;
+use std::io::{self, Write};
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use super::bridge::Bridge;
+use super::exchange::Given;
+use crate::chunk::{Cut, Pending};
+use crate::error::{Echo, Error};
+use crate::options::Options;
+
+/// The most that one write copies for the program at a time.
+const MOST_COPIED: usize = 256 * 1024;
+
+/// The push end of a program on [`Local`](crate::Local) that reads: what is written here is what it reads.
+///
+/// The program runs inside the call that completes a chunk, until it wants more. It starts with the first of these, or
+/// at [`finish`](Feed::finish). Dropping a feed, or [`abort`](Feed::abort), makes the program's read fail; a feed that
+/// is dropped before its program started runs nothing of it.
+///
+/// ```
+/// use std::io::{BufRead, Write};
+///
+/// let mut lines = pushpull::Local::new().push(|r| Ok(r.lines().count()));
+/// lines.write_all(b"one\ntwo\n")?;
+/// lines.write_all(b"three\n")?;
+/// assert_eq!(lines.finish()?, 3);
+/// # std::io::Result::Ok(())
+/// ```
+///
+/// # Errors
+///
+/// When the program has ended early, a write fails with an error of the kind that the program failed with, or with
+/// `BrokenPipe` if it returned `Ok`. [`finish`](Feed::finish) has the value, or the original error.
+pub struct Feed<T> {
+    state: State<T>,
+    pending: Pending,
+    value: Slot<T>,
+}
+
+/// Where the program leaves its result.
+type Slot<T> = Rc<Cell<Option<io::Result<T>>>>;
+
+enum State<T> {
+    Running(Bridge),
+    /// The program has ended; how, and what writes are told of it.
+    Ended(io::Result<T>, Option<Echo>),
+}
+
+impl<T> Feed<T> {
+    pub(super) fn new(options: &Options, bridge: io::Result<Bridge>, value: Slot<T>) -> Feed<T> {
+        Feed {
+            state: match bridge {
+                Ok(bridge) => State::Running(bridge),
+                Err(error) => State::ended(Err(error)),
+            },
+            pending: Pending::new(options.unqueued_chunk_size(), options.unbuffered),
+            value,
+        }
+    }
+
+    /// Hands the program a chunk without a copy. What was written before it goes first.
+    ///
+    /// # Errors
+    ///
+    /// As for every write: see [`Feed`].
+    pub fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
+        self.flush()?;
+        if bytes.is_empty() { Ok(()) } else { self.give(bytes) }
+    }
+
+    /// Whether the program has ended: nobody reads what is written any more.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, State::Ended(..))
+    }
+
+    /// Ends the program's input with an error, which is what its read then gives.
+    pub fn abort(mut self, error: io::Error) {
+        let _ = self.flush();
+        if let State::Running(bridge) = &mut self.state {
+            bridge.give(Given::Error(error));
+        }
+    }
+
+    /// Ends the program's input, and waits for what it makes of it.
+    ///
+    /// # Errors
+    ///
+    /// The error that the program returned, or its panic.
+    pub fn finish(mut self) -> io::Result<T> {
+        // Why a write fails is told below, by the program's own result.
+        let _ = self.flush();
+        if let State::Running(bridge) = &mut self.state {
+            bridge.give(Given::End);
+            bridge.resume(None);
+            self.settle();
+        }
+        match self.take_state() {
+            State::Ended(result, _) => result,
+            State::Running(_) => Err(Error::disconnected()),
+        }
+    }
+
+    fn give(&mut self, bytes: Bytes) -> io::Result<()> {
+        match &mut self.state {
+            State::Running(bridge) => {
+                bridge.give(Given::Chunk(bytes));
+                bridge.resume(None);
+                self.settle();
+                Ok(())
+            }
+            State::Ended(_, echo) => Err(echo.as_ref().map_or_else(Error::disconnected, Echo::error)),
+        }
+    }
+
+    /// Notices that the program has ended.
+    fn settle(&mut self) {
+        let State::Running(bridge) = &self.state else { return };
+        if bridge.is_done() {
+            let result = self.value.take().unwrap_or_else(|| Err(Error::disconnected()));
+            self.state = State::ended(result);
+            self.pending.close();
+        }
+    }
+
+    fn take_state(&mut self) -> State<T> {
+        std::mem::replace(&mut self.state, State::Ended(Err(Error::disconnected()), None))
+    }
+}
+
+impl<T> State<T> {
+    fn ended(result: io::Result<T>) -> State<T> {
+        let echo = result.as_ref().err().map(Echo::of);
+        State::Ended(result, echo)
+    }
+}
+
+impl<T> Write for Feed<T> {
+    #[inline]
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if self.pending.join(buf) {
+            return Ok(buf.len());
+        }
+        match self.pending.cut(buf.len()) {
+            _ if buf.is_empty() => Ok(0),
+            Cut::Join => {
+                self.pending.append(buf);
+                Ok(buf.len())
+            }
+            Cut::Complete(part) => {
+                self.pending.append(&buf[..part]);
+                self.flush()?;
+                self.pending.append(&buf[part..]);
+                Ok(buf.len())
+            }
+            Cut::Whole => {
+                self.flush()?;
+                let part = &buf[..buf.len().min(MOST_COPIED)];
+                self.give(Bytes::copy_from_slice(part))?;
+                Ok(part.len())
+            }
+        }
+    }
+
+    /// Lets the program read what was written.
+    fn flush(&mut self) -> io::Result<()> {
+        match self.pending.take() {
+            Some(chunk) => self.give(chunk),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<T> Drop for Feed<T> {
+    fn drop(&mut self) {
+        let _ = self.flush();
+        if let State::Running(bridge) = &self.state {
+            bridge.give_last(Given::Error(Error::truncated()));
+        }
+    }
+}
+
+impl<T> fmt::Debug for Feed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed").field("closed", &self.is_closed()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,87 @@
+//! A local program that reads and writes, not yet joined to anything.
+
+use std::fmt;
+use std::io;
+
+use bytes::Bytes;
+
+use super::{Chunks, Feed, Reader, Steps, Writer, pull, push};
+use crate::options::Options;
+use crate::sink::SharedSink;
+
+/// A program on [`Local`](crate::Local) that reads and writes, such as a compressor, waiting to be told from where and
+/// to where. It runs nothing before that.
+pub struct Filter {
+    options: Options,
+    program: Program,
+}
+
+pub(super) type Program = Box<dyn FnOnce(&mut Reader, &mut Writer) -> io::Result<()>>;
+
+impl Filter {
+    pub(crate) fn new(options: &Options, program: Program) -> Filter {
+        Filter { options: options.clone(), program }
+    }
+
+    /// Reads from `source`; you pull what comes out.
+    ///
+    /// ```
+    /// use pushpull::Local;
+    ///
+    /// let shout = Local::new().filter(|r, w| {
+    ///     let mut text = String::new();
+    ///     std::io::Read::read_to_string(r, &mut text)?;
+    ///     std::io::Write::write_all(w, text.to_uppercase().as_bytes())
+    /// });
+    /// let source = ["hel", "lo"].map(|part| Ok(part.into()));
+    /// let loud: Vec<_> = shout.pull_from(source).map(Result::unwrap).collect();
+    /// assert_eq!(loud, ["HELLO"]);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// An error of the source is what the program's read gives.
+    pub fn pull_from<I>(self, source: I) -> Chunks
+    where
+        I: IntoIterator<Item = io::Result<Bytes>>,
+        I::IntoIter: 'static,
+    {
+        let source = source.into_iter();
+        let program = self.program;
+        pull(&self.options, move |w| program(&mut Reader::of_iterator(source), w))
+    }
+
+    /// You push; what comes out goes into `sink`, which [`finish`](Feed::finish) flushes and gives back.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// let mut copy = pushpull::Local::new().filter(|r, w| std::io::copy(r, w).map(drop)).push_into(Vec::new());
+    /// copy.write_all(b"as it is")?;
+    /// assert_eq!(copy.finish()?, b"as it is");
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The sink's error is what the program's write gives; `finish` reports it if the program kept it to itself.
+    pub fn push_into<W: io::Write + 'static>(self, sink: W) -> Feed<W> {
+        let program = self.program;
+        let sink = SharedSink::new(sink, &self.options);
+        push(&self.options, move |r| {
+            program(r, &mut Writer::sink(Box::new(sink.clone())))?;
+            sink.finish()
+        })
+    }
+
+    /// The program step by step, without any input or output of its own: you give it chunks and are given chunks.
+    pub fn steps(self) -> Steps {
+        Steps::new(&self.options, self.program)
+    }
+}
+
+impl fmt::Debug for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Filter").field("options", &self.options).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,33 @@
+//! The ends of a bridge on the calling thread, as the engine [`Local`](crate::Local) makes them.
+//!
+//! They have the names of the crate root's, and are not `Send`: the program stays on the thread that made it.
+//!
+//! ```text
+//!  program ── Writer ──> exchange ──> Chunks ── Iterator, Reader, drive_into ──> host      pull
+//!  program <── Reader ── exchange <── Feed <── io::Write ─────────────────────── host      push
+//!  program <── Reader, Writer ── exchange ── Steps ── give, step ─────────────── host      filter
+//! ```
+
+mod bridge;
+mod chunks;
+mod exchange;
+mod feed;
+mod filter;
+mod reader;
+mod scoped;
+mod steps;
+mod writer;
+
+pub use chunks::Chunks;
+pub use feed::Feed;
+pub use filter::Filter;
+pub use reader::Reader;
+pub use scoped::Scoped;
+pub use steps::{Step, Steps};
+pub use writer::Writer;
+
+#[cfg(feature = "http")]
+pub use crate::adapt::body::LocalBody as Body;
+
+pub(crate) use bridge::{pull, push};
+pub(crate) use scoped::pull_scoped;

@@ -1,0 +1,139 @@
+//! What a local program reads from, and what a host reads a local program through.
+
+use std::fmt;
+use std::io::{self, BufRead, Read};
+
+use bytes::Bytes;
+
+use super::Chunks;
+use super::chunks::Next;
+use super::exchange::{Given, Link};
+use crate::input::{Failure, Input, read_from};
+
+/// A [`Read`] and [`BufRead`] over chunks, on the calling thread.
+///
+/// It is what a program given to [`Local::push`](crate::Local::push) or [`Local::filter`](crate::Local::filter) reads
+/// from, and what [`Chunks::into_reader`] makes.
+///
+/// # Errors
+///
+/// The error that the chunks ended with, and after it, for ever, errors of the same kind: a reader that has failed never
+/// reports an end. A program that goes on reading after 64 of them is unwound.
+pub struct Reader {
+    source: Source,
+    input: Input,
+    /// How much of what the program lends has been read.
+    lent_read: usize,
+}
+
+enum Source {
+    Host(Link),
+    Chunks(Chunks),
+    Iterator(Box<dyn Iterator<Item = io::Result<Bytes>>>),
+}
+
+impl Reader {
+    fn new(source: Source) -> Reader {
+        Reader { source, input: Input::default(), lent_read: 0 }
+    }
+
+    /// A reader of what the host gives.
+    pub(super) fn fed(link: Link) -> Reader {
+        Reader::new(Source::Host(link))
+    }
+
+    pub(super) fn of_chunks(chunks: Chunks) -> Reader {
+        Reader::new(Source::Chunks(chunks))
+    }
+
+    pub(super) fn of_iterator(chunks: impl Iterator<Item = io::Result<Bytes>> + 'static) -> Reader {
+        Reader::new(Source::Iterator(Box::new(chunks)))
+    }
+
+    /// What the program behind this reader lends and has not been read yet.
+    #[inline]
+    fn lent(&self) -> &[u8] {
+        match &self.source {
+            Source::Chunks(chunks) => chunks.lent().get(self.lent_read..).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+
+    fn refill(&mut self) -> io::Result<()> {
+        let lent_read = &mut self.lent_read;
+        let filled = match &mut self.source {
+            Source::Host(link) => self.input.fill(|| receive(link)),
+            Source::Iterator(chunks) => self.input.fill(|| chunks.next()),
+            Source::Chunks(chunks) => {
+                *lent_read = 0;
+                let mut lent = false;
+                let filled = self.input.fill(|| match chunks.advance(None) {
+                    Next::Chunk(chunk) => Some(Ok(chunk)),
+                    Next::Error(error) => Some(Err(error)),
+                    // Not the end: the bytes are read where they lie.
+                    Next::Lent => {
+                        lent = true;
+                        None
+                    }
+                    Next::End | Next::Waiting => None,
+                });
+                if lent {
+                    self.input.reopen();
+                }
+                filled
+            }
+        };
+        filled.map_err(|failure| match (failure, &self.source) {
+            (Failure::Again(error), Source::Host(link)) => link.frame.refuse(error),
+            (Failure::Again(error) | Failure::First(error), _) => error,
+        })
+    }
+}
+
+fn receive(link: &Link) -> Option<io::Result<Bytes>> {
+    match link.receive() {
+        Some(Given::Chunk(chunk)) => Some(Ok(chunk)),
+        Some(Given::Error(error)) => Some(Err(error)),
+        Some(Given::End) => None,
+        None => Some(Err(crate::Error::disconnected())),
+    }
+}
+
+impl Read for Reader {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let len = read_from(self.fill_buf()?, into);
+        self.consume(len);
+        Ok(len)
+    }
+}
+
+impl BufRead for Reader {
+    #[inline]
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.input.buffer().is_empty() && self.lent().is_empty() {
+            self.refill()?;
+        }
+        Ok(match self.input.buffer() {
+            [] => self.lent(),
+            buffer => buffer,
+        })
+    }
+
+    #[inline]
+    fn consume(&mut self, len: usize) {
+        match self.input.buffer() {
+            [] => self.lent_read += len.min(self.lent().len()),
+            buffer => {
+                let len = len.min(buffer.len());
+                self.input.consume(len);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let buffered = self.input.buffer().len() + self.lent().len();
+        f.debug_struct("Reader").field("buffered", &buffered).finish_non_exhaustive()
+    }
+}

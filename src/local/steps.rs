@@ -1,0 +1,136 @@
+//! A filter without input and output of its own: for hosts that have their own way of moving bytes.
+
+use std::io;
+
+use bytes::Bytes;
+
+use super::bridge::{Bridge, Pause};
+use super::exchange::Given;
+use super::filter::Program;
+use super::{Reader, Writer};
+use crate::error::Error;
+use crate::options::Options;
+use crate::program;
+
+/// A program that reads and writes, run step by step. Nothing in it waits or does input or output.
+///
+/// ```
+/// use pushpull::{Local, local::Step};
+///
+/// let mut steps = Local::new().filter(|r, w| std::io::copy(r, w).map(drop)).steps();
+/// let mut input = ["a", "b"].into_iter();
+/// let mut output = Vec::new();
+/// loop {
+///     match steps.step()? {
+///         Step::Chunk(chunk) => output.extend_from_slice(&chunk),
+///         Step::NeedsInput => match input.next() {
+///             Some(text) => steps.give(text.into()),
+///             None => steps.end(),
+///         },
+///         Step::End => break,
+///     }
+/// }
+/// assert_eq!(output, b"ab");
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Debug)]
+pub struct Steps {
+    bridge: State,
+    /// The program has asked for input and been given none.
+    hungry: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    Running(Bridge),
+    Refused(io::Error),
+    Over,
+}
+
+/// What a program came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// It wrote this.
+    Chunk(Bytes),
+    /// It reads: call [`give`](Steps::give), [`end`](Steps::end) or [`fail`](Steps::fail), and step again.
+    NeedsInput,
+    /// It has ended.
+    End,
+}
+
+impl Steps {
+    pub(super) fn new(options: &Options, program: Program) -> Steps {
+        let bridge = Bridge::new(options, |link| {
+            let mut reader = Reader::fed(link.clone());
+            let mut writer = Writer::new(link.clone());
+            link.finish(program::run(move || program(&mut reader, &mut writer)));
+        });
+        Steps {
+            bridge: match bridge {
+                Ok(bridge) => State::Running(bridge),
+                Err(error) => State::Refused(error),
+            },
+            hungry: false,
+        }
+    }
+
+    /// Gives the program a chunk to read. One is held at a time: a chunk that has not been read yet is replaced, so
+    /// give when [`Step::NeedsInput`] asks for it. An empty chunk is no input.
+    pub fn give(&mut self, chunk: Bytes) {
+        if !chunk.is_empty() {
+            self.put(Given::Chunk(chunk));
+        }
+    }
+
+    /// Says that there is no more input.
+    pub fn end(&mut self) {
+        self.put(Given::End);
+    }
+
+    /// Lets the program's read fail.
+    pub fn fail(&mut self, error: io::Error) {
+        self.put(Given::Error(error));
+    }
+
+    fn put(&mut self, given: Given) {
+        if let State::Running(bridge) = &self.bridge {
+            bridge.give(given);
+            self.hungry = false;
+        }
+    }
+
+    /// Runs the program until it writes a chunk, reads what it has not been given, or ends.
+    ///
+    /// # Errors
+    ///
+    /// The error that the program ended with, once; after it, [`Step::End`].
+    pub fn step(&mut self) -> io::Result<Step> {
+        if self.hungry {
+            return Ok(Step::NeedsInput);
+        }
+        if let State::Running(bridge) = &mut self.bridge {
+            match bridge.resume(None) {
+                Pause::Chunk(chunk) => return Ok(Step::Chunk(chunk)),
+                Pause::Lent => return Ok(Step::Chunk(Bytes::copy_from_slice(bridge.lent()))),
+                Pause::Hungry => {
+                    self.hungry = true;
+                    return Ok(Step::NeedsInput);
+                }
+                Pause::Waiting | Pause::Ended => {}
+            }
+        }
+        match std::mem::replace(&mut self.bridge, State::Over) {
+            State::Running(bridge) => bridge.take_error().map_or(Ok(Step::End), Err),
+            State::Refused(error) => Err(error),
+            State::Over => Ok(Step::End),
+        }
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        if let State::Running(bridge) = &self.bridge {
+            bridge.give_last(Given::Error(Error::truncated()));
+        }
+    }
+}

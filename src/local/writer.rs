@@ -1,0 +1,132 @@
+//! What a local program writes to.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use bytes::Bytes;
+
+use super::exchange::Link;
+use crate::chunk::{Cut, write_each};
+use crate::error::Error;
+use crate::wait::Refused;
+
+/// What a program on [`Local`](crate::Local) writes to.
+///
+/// Small writes wait in a buffer until they make a chunk; then the program is suspended until the chunk has been pulled.
+/// A write of a whole chunk or more is not buffered: it is lent to the host while the program is suspended.
+///
+/// # Errors
+///
+/// `BrokenPipe` (see [`Error::is_disconnected`](crate::Error::is_disconnected)) once the puller is gone, once the
+/// program has ended (for a writer that got away from it by `mem::replace`), when the call is made from outside the
+/// program while that is suspended, and for a write that would have to wait while the program is unwinding. A program
+/// that ignores 64 such errors is unwound at the next.
+pub struct Writer {
+    outlet: Outlet,
+}
+
+enum Outlet {
+    Host(Link),
+    Sink(Box<dyn Write>),
+}
+
+impl Writer {
+    #[inline]
+    pub(super) fn new(link: Link) -> Writer {
+        Writer { outlet: Outlet::Host(link) }
+    }
+
+    /// A writer for a program whose output goes straight into a sink.
+    pub(super) fn sink(sink: Box<dyn Write>) -> Writer {
+        Writer { outlet: Outlet::Sink(sink) }
+    }
+
+    /// Hands over a chunk that is already there, without a copy. What was written before it goes first.
+    ///
+    /// # Errors
+    ///
+    /// As for every write: see [`Writer`].
+    #[inline]
+    pub fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
+        match &mut self.outlet {
+            Outlet::Host(link) => {
+                if bytes.is_empty() {
+                    return Ok(());
+                }
+                link.hand_pending().and_then(|()| link.hand(bytes)).map_err(|refused| refuse(link, refused))
+            }
+            Outlet::Sink(sink) => sink.write_all(&bytes),
+        }
+    }
+
+    /// Whether nobody can get what is written any more.
+    pub fn is_closed(&self) -> bool {
+        match &self.outlet {
+            Outlet::Host(link) => link.frame.is_closed(),
+            Outlet::Sink(_) => false,
+        }
+    }
+
+    fn write_slow(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match &mut self.outlet {
+            Outlet::Host(_) if buf.is_empty() => Ok(0),
+            Outlet::Host(link) => cut(link, buf).map_err(|refused| refuse(link, refused)),
+            Outlet::Sink(sink) => sink.write(buf),
+        }
+    }
+}
+
+/// A write that completes a chunk, or is one.
+fn cut(link: &Link, buf: &[u8]) -> Result<usize, Refused> {
+    link.frame.may_suspend()?;
+    let pending = &link.exchange.pending;
+    let cut = pending.borrow().cut(buf.len());
+    match cut {
+        Cut::Join => pending.borrow_mut().append(buf),
+        Cut::Complete(part) => {
+            pending.borrow_mut().append(&buf[..part]);
+            link.hand_pending()?;
+            pending.borrow_mut().append(&buf[part..]);
+        }
+        Cut::Whole => {
+            link.hand_pending()?;
+            link.frame.lend(buf)?;
+        }
+    }
+    Ok(buf.len())
+}
+
+#[cold]
+fn refuse(link: &Link, _: Refused) -> io::Error {
+    link.frame.refuse(Error::disconnected())
+}
+
+impl Write for Writer {
+    #[inline]
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if let Outlet::Host(link) = &self.outlet
+            && link.exchange.pending.borrow_mut().join(buf)
+        {
+            return Ok(buf.len());
+        }
+        self.write_slow(buf)
+    }
+
+    fn write_vectored(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        write_each(bufs, |buf| self.write(buf))
+    }
+
+    /// Ends the chunk here: what was written is handed over.
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.outlet {
+            Outlet::Host(link) => link.hand_pending().map_err(|refused| refuse(link, refused)),
+            Outlet::Sink(sink) => sink.flush(),
+        }
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("closed", &self.is_closed()).finish_non_exhaustive()
+    }
+}

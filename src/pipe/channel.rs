@@ -1,0 +1,379 @@
+//! The bounded queue itself: the state behind its lock, the open segment beside it, and who waits for whom.
+//!
+//! A writer takes the lock once or twice a chunk, not once a write: in between it fills the open segment (see
+//! `segment.rs`) and looks at one flag. Nothing here blocks; a side that has to wait leaves its `Waker`. A waker is taken
+//! out under the lock and woken after it.
+
+use std::io;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+
+use super::barrier::Barrier;
+use super::recycler::Recycler;
+use super::segment::{Segment, Tail};
+use super::state::{self, State};
+use super::stats::Stats;
+use crate::error::Error;
+use crate::sync::{Arc, AtomicU8, AtomicUsize, Mutex, MutexGuard, Ordering};
+
+/// The puller sleeps until something is written.
+const ASLEEP: u8 = 1;
+/// Nothing that is written can reach anyone.
+const CLOSED: u8 = 2;
+
+#[derive(Debug)]
+pub(crate) struct Channel {
+    /// `ASLEEP` and `CLOSED`: what a writer must notice without taking the lock. Changed under the lock.
+    attention: AtomicU8,
+    /// How many pieces are queued, for the puller that backs off. A hint: the truth is under the lock.
+    queued: AtomicUsize,
+    barrier: Barrier,
+    recycler: Arc<Recycler>,
+    locked: Mutex<Locked>,
+}
+
+#[derive(Debug)]
+struct Locked {
+    state: State<Piece>,
+    open: Option<Open>,
+    puller: Option<Waker>,
+    writer: Option<Held>,
+    stats: Stats,
+}
+
+/// The segment that the writer is filling.
+#[derive(Debug)]
+struct Open {
+    segment: Arc<Segment>,
+    /// Where what has been neither queued nor taken begins.
+    start: usize,
+}
+
+/// A chunk in the queue.
+#[derive(Debug)]
+enum Piece {
+    Written { segment: Arc<Segment>, start: usize, end: usize },
+    Handed(Bytes),
+}
+
+/// A writer that was held, until it goes on.
+#[derive(Debug)]
+struct Held {
+    /// Taken when it is woken.
+    waker: Option<Waker>,
+    accepted: u64,
+}
+
+/// What a puller gets.
+pub(crate) enum Taken {
+    Chunk(Bytes),
+    End(Option<io::Error>),
+}
+
+impl Channel {
+    pub(crate) fn new(capacity: usize) -> Channel {
+        Channel {
+            attention: AtomicU8::new(0),
+            queued: AtomicUsize::new(0),
+            barrier: Barrier::detect(),
+            recycler: Arc::new(Recycler::new(capacity)),
+            locked: Mutex::new(Locked {
+                state: State::new(capacity),
+                open: None,
+                puller: None,
+                writer: None,
+                stats: Stats::default(),
+            }),
+        }
+    }
+
+    // The writing side.
+
+    pub(super) fn new_tail(&self, capacity: usize) -> Tail {
+        Tail::new(capacity, &self.recycler)
+    }
+
+    /// To be called after every write into the open segment: does anyone have to be told of it?
+    #[inline]
+    pub(super) fn calls(&self) -> bool {
+        self.barrier.light();
+        // ORDERING: relaxed, the barrier orders it after the write; what it leads to happens under the lock.
+        self.attention.load(Ordering::Relaxed) != 0
+    }
+
+    /// Nothing that is written can reach anyone.
+    pub(crate) fn is_closed(&self) -> bool {
+        // ORDERING: acquire, so that a program that sees it sees what its host did before.
+        self.attention.load(Ordering::Acquire) & CLOSED != 0
+    }
+
+    /// Wakes a puller that sleeps: something was written into the open segment.
+    pub(super) fn rouse(&self) {
+        let puller = self.take_puller(&mut self.locked.lock());
+        wake(puller);
+    }
+
+    /// How many bytes a writer may write now, of the `len` that it wants to; an error when the pipe is closed. Without
+    /// a context it is told what there is, which may be nothing; with one, a writer that is held is woken later.
+    pub(super) fn poll_room(
+        &self,
+        accepted: u64,
+        len: usize,
+        context: Option<&Context<'_>>,
+    ) -> Poll<io::Result<usize>> {
+        let mut locked = self.locked.lock();
+        if locked.state.ended() {
+            return Poll::Ready(Err(Error::disconnected()));
+        }
+        let room = locked.state.room(accepted);
+        let Some(context) = context else {
+            return Poll::Ready(Ok(room));
+        };
+        let goes_on = match locked.writer {
+            Some(_) => locked.state.resumes(accepted),
+            None => !locked.state.too_little(accepted, len),
+        };
+        if goes_on {
+            locked.writer = None;
+            return Poll::Ready(Ok(room));
+        }
+        if locked.writer.is_none() {
+            locked.stats.writer_waits += 1;
+        }
+        let waker = Some(context.waker().clone());
+        locked.writer = Some(Held { waker, accepted });
+        Poll::Pending
+    }
+
+    /// Makes `tail` the segment that a puller may look into.
+    pub(super) fn open(&self, tail: &Tail) {
+        let mut locked = self.locked.lock();
+        debug_assert!(locked.open.is_none(), "two segments are open");
+        if !locked.state.ended() {
+            let segment = tail.segment().clone();
+            locked.open = Some(Open { segment, start: 0 });
+        }
+    }
+
+    /// A chunk ends here: queues what the open segment holds and has not been taken. `stay` keeps the segment open.
+    pub(super) fn boundary(&self, stay: bool) {
+        let mut locked = self.locked.lock();
+        let queued = locked.queue_open();
+        if !stay {
+            locked.open = None;
+        }
+        if queued {
+            self.wake_puller(locked);
+        }
+    }
+
+    /// Queues a segment that is complete, as a chunk.
+    pub(super) fn push_segment(&self, tail: Tail) {
+        let segment = tail.segment().clone();
+        let end = tail.filled();
+        self.push(Piece::Written { segment, start: 0, end });
+    }
+
+    /// Queues a chunk that somebody else made.
+    pub(super) fn push_bytes(&self, bytes: Bytes) {
+        self.push(Piece::Handed(bytes));
+    }
+
+    fn push(&self, piece: Piece) {
+        let mut locked = self.locked.lock();
+        if locked.state.ended() {
+            drop(locked);
+            drop(piece);
+            return;
+        }
+        locked.state.queue(piece);
+        self.wake_puller(locked);
+    }
+
+    /// The writing side ends, for the first reason that is given.
+    ///
+    /// A writer that has got away from its program may be writing into the open segment at this moment. It is told by
+    /// the flag, and what it published before it could see the flag is still queued.
+    pub(crate) fn end(&self, result: io::Result<()>) {
+        let mut locked = self.locked.lock();
+        if locked.state.ended() {
+            return;
+        }
+        self.attention.fetch_or(CLOSED, Ordering::Release);
+        if locked.open.is_some() {
+            self.barrier.heavy();
+            locked.queue_open();
+            locked.open = None;
+        }
+        locked.state.end(result);
+        let writer = locked.writer.take();
+        self.wake_puller(locked);
+        wake(writer.and_then(|held| held.waker));
+    }
+
+    fn wake_puller(&self, mut locked: MutexGuard<'_, Locked>) {
+        self.queued.store(locked.state.queued(), Ordering::Relaxed);
+        let puller = self.take_puller(&mut locked);
+        drop(locked);
+        wake(puller);
+    }
+
+    fn take_puller(&self, locked: &mut Locked) -> Option<Waker> {
+        let puller = locked.puller.take();
+        if puller.is_some() {
+            self.attention.fetch_and(!ASLEEP, Ordering::Relaxed);
+        }
+        puller
+    }
+
+    // The pulling side.
+
+    /// How many chunks are known to be there.
+    pub(super) fn queued(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    /// A chunk that is complete, or the end. What is still being written is left to grow.
+    pub(super) fn take_queued(&self) -> Option<Taken> {
+        self.take(self.locked.lock(), false).ok()
+    }
+
+    /// Whatever has been written, complete or not; or the end; or else the puller is woken when there is one of them.
+    pub(super) fn poll_take(&self, context: &Context<'_>) -> Poll<Taken> {
+        let mut locked = match self.take(self.locked.lock(), true) {
+            Ok(taken) => return Poll::Ready(taken),
+            Err(locked) => locked,
+        };
+        if let Some(waker) = &mut locked.puller {
+            // Since the flag was set and the barrier passed, every write into the open segment looks at the flag.
+            waker.clone_from(context.waker());
+            return Poll::Pending;
+        }
+        locked.puller = Some(context.waker().clone());
+        locked.stats.puller_waits += 1;
+        self.attention.fetch_or(ASLEEP, Ordering::Relaxed);
+        drop(locked);
+        self.barrier.heavy();
+        match self.take(self.locked.lock(), true) {
+            Ok(taken) => Poll::Ready(taken),
+            Err(_) => Poll::Pending,
+        }
+    }
+
+    /// The next chunk or the end; from the open segment only if `open` says so. Gives the lock back if there is neither.
+    fn take<'a>(&self, mut locked: MutexGuard<'a, Locked>, open: bool) -> Result<Taken, MutexGuard<'a, Locked>> {
+        locked.stats.peak = locked.stats.peak.max(locked.in_flight());
+        let piece = match locked.state.pull() {
+            Some(piece) => piece,
+            None => match open.then(|| locked.take_open()).flatten() {
+                Some(piece) => {
+                    locked.state.count(&piece);
+                    piece
+                }
+                None => {
+                    return match locked.state.tell_end() {
+                        Some(end) => Ok(Taken::End(end.err())),
+                        None => Err(locked),
+                    };
+                }
+            },
+        };
+        self.queued.store(locked.state.queued(), Ordering::Relaxed);
+        let puller = self.take_puller(&mut locked);
+        let writer = locked.writer_to_wake();
+        drop(locked);
+        drop(puller);
+        wake(writer);
+        Ok(Taken::Chunk(piece.into_bytes()))
+    }
+
+    /// The puller goes. The writer is told, and what was not pulled is dropped.
+    pub(crate) fn leave(&self) {
+        let mut locked = self.locked.lock();
+        self.attention.fetch_or(CLOSED, Ordering::Release);
+        let pieces = locked.state.leave();
+        let open = locked.open.take();
+        let puller = self.take_puller(&mut locked);
+        let writer = locked.writer.take();
+        drop(locked);
+        wake(writer.and_then(|held| held.waker));
+        // A reader that has got away from its program may be waiting.
+        wake(puller);
+        drop((pieces, open));
+    }
+
+    /// Nothing is left to pull, and it ended well.
+    #[cfg(any(feature = "http", feature = "stream"))]
+    pub(super) fn is_over(&self) -> bool {
+        let locked = self.locked.lock();
+        locked.state.ended_well() && locked.state.queued() == 0
+    }
+
+    /// How many bytes wait to be pulled, and whether that is all there will ever be.
+    #[cfg(feature = "http")]
+    pub(super) fn waiting(&self) -> (usize, bool) {
+        let locked = self.locked.lock();
+        (locked.in_flight(), locked.state.ended_well())
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let locked = self.locked.lock();
+        Stats { bytes: locked.state.pulled(), chunks: locked.state.chunks(), ..locked.stats }
+    }
+}
+
+impl Locked {
+    /// What the open segment holds beyond what has been queued or taken.
+    fn take_open(&mut self) -> Option<Piece> {
+        let open = self.open.as_mut()?;
+        let end = open.segment.published();
+        let start = std::mem::replace(&mut open.start, end);
+        (start < end).then(|| Piece::Written { segment: open.segment.clone(), start, end })
+    }
+
+    fn queue_open(&mut self) -> bool {
+        let piece = self.take_open();
+        let queued = piece.is_some();
+        if let Some(piece) = piece {
+            self.state.queue(piece);
+        }
+        queued
+    }
+
+    /// The waker of a held writer that goes on now.
+    fn writer_to_wake(&mut self) -> Option<Waker> {
+        let held = self.writer.as_mut()?;
+        if self.state.resumes(held.accepted) { held.waker.take() } else { None }
+    }
+
+    /// How many bytes are accepted and not pulled.
+    fn in_flight(&self) -> usize {
+        let open = |open: &Open| open.segment.published() - open.start;
+        self.state.queued_bytes() + self.open.as_ref().map_or(0, open)
+    }
+}
+
+impl state::Piece for Piece {
+    fn len(&self) -> usize {
+        match self {
+            Piece::Written { start, end, .. } => end - start,
+            Piece::Handed(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl Piece {
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Piece::Written { segment, start, end } => segment.slice(start, end),
+            Piece::Handed(bytes) => bytes,
+        }
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}

@@ -1,0 +1,251 @@
+//! The pulling end of a channel.
+
+use std::fmt;
+use std::hint;
+use std::io;
+use std::sync::Arc;
+#[cfg(any(feature = "http", feature = "stream"))]
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use super::{Channel, Reader, Stats, Taken};
+#[cfg(any(feature = "http", feature = "stream"))]
+use crate::adapt::turn::Turn;
+use crate::error::Error;
+use crate::program::Program;
+use crate::wait::{self, Refused};
+
+/// How often a puller looks before it takes what is there: a microsecond or so, in which a writer in full flow completes
+/// its chunk. Taking at once costs three to seven times as much a byte.
+const LOOKS: u32 = if cfg!(pushpull_loom) { 0 } else { 40 };
+
+/// Launches the program.
+pub(crate) type Start = Box<dyn FnOnce() -> io::Result<()> + Send>;
+
+/// What a program writes, chunk by chunk: the pulling end of a bridge.
+///
+/// The program starts at the first pull. A pull takes a full chunk if there is one; else it waits for about a
+/// microsecond, and then takes whatever has been written, flushed or not; else it waits until there is something. The
+/// program's error, or its panic, comes as the last item, once, after every byte that was written before it.
+///
+/// Dropping the chunks does not wait: the program is told at its next read, write or wait, or by
+/// [`is_closed`](crate::Writer::is_closed). To wait until it is gone, use [`join`](Chunks::join).
+///
+/// A chunk keeps the memory that it was written in, which may be a chunk size; copy what you want to keep for long.
+pub struct Chunks {
+    channel: Arc<Channel>,
+    /// Until the first pull. The lock is never contended: it makes the chunks `Sync`, which a closure need not be.
+    start: Mutex<Option<Start>>,
+    program: Option<Arc<Program>>,
+    over: bool,
+    #[cfg(any(feature = "http", feature = "stream"))]
+    turn: Turn,
+}
+
+impl Chunks {
+    pub(crate) fn new(channel: Arc<Channel>) -> Chunks {
+        Chunks {
+            channel,
+            start: Mutex::new(None),
+            program: None,
+            over: false,
+            #[cfg(any(feature = "http", feature = "stream"))]
+            turn: Turn::default(),
+        }
+    }
+
+    pub(crate) fn of_program(channel: Arc<Channel>, program: Arc<Program>, start: Start) -> Chunks {
+        Chunks {
+            channel,
+            start: Mutex::new(Some(start)),
+            program: Some(program),
+            over: false,
+            #[cfg(any(feature = "http", feature = "stream"))]
+            turn: Turn::default(),
+        }
+    }
+
+    /// The next chunk, if it comes in time.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use pushpull::Error;
+    ///
+    /// let (_writer, mut chunks) = pushpull::pipe(1024);
+    /// let error = chunks.next_timeout(Duration::from_millis(1)).unwrap().unwrap_err();
+    /// assert!(Error::of(&error).is_some_and(Error::is_timed_out));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut`, with an [`Error`](crate::Error) that says so, when nothing came: the chunks are then as they were.
+    /// Otherwise as the iterator's items.
+    ///
+    /// # Caveats
+    ///
+    /// Inside a program that was entered by a poll, where waiting suspends, there is no clock to wake it: it waits until
+    /// there is something.
+    pub fn next_timeout(&mut self, timeout: Duration) -> Option<io::Result<Bytes>> {
+        if self.over {
+            return None;
+        }
+        self.begin();
+        let taken = match self.channel.take_queued() {
+            Some(taken) => Ok(Some(taken)),
+            // Without an end in sight a time too long to name is no limit.
+            None => match Instant::now().checked_add(timeout) {
+                None => wait::until(|context| self.channel.poll_take(context)).map(Some),
+                deadline => wait::until_deadline(deadline, |context| self.channel.poll_take(context)),
+            },
+        };
+        match taken {
+            Ok(Some(taken)) => self.settle(Ok(taken)),
+            Ok(None) => Some(Err(Error::timed_out())),
+            Err(refused) => self.settle(Err(refused)),
+        }
+    }
+
+    /// Asks without waiting; the waker is woken when there is something.
+    #[cfg(any(feature = "http", feature = "stream"))]
+    pub(crate) fn poll_in_turn(&mut self, context: &Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        self.begin();
+        ready!(self.turn.poll_yield(context));
+        let polled = self.channel.poll_take(context).map(|taken| self.settle(Ok(taken)));
+        self.turn.count(&polled);
+        polled
+    }
+
+    /// Drops the chunks, and waits until the program and all that it owned is gone. One that never started is dropped
+    /// as it is.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use std::sync::Arc;
+    ///
+    /// let held = Arc::new(());
+    /// let own = held.clone();
+    /// let mut chunks = pushpull::Thread::new().pull(move |w| loop {
+    ///     let _own = &own;
+    ///     w.write_all(b"again and again")?;
+    /// });
+    /// chunks.next();
+    /// chunks.join();
+    /// assert_eq!(Arc::strong_count(&held), 1);
+    /// ```
+    pub fn join(mut self) {
+        let started = self.start.get_mut().is_none();
+        let program = self.program.clone().filter(|_| started);
+        drop(self);
+        if let Some(program) = program {
+            // Refused when this is itself in a program that is to stop: then nobody waits for the result.
+            let _ = wait::until(|context| program.poll_gone(context));
+        }
+    }
+
+    /// The same bytes as [`Read`](io::Read) and [`BufRead`](io::BufRead).
+    pub fn into_reader(self) -> Reader {
+        Reader::of_iterator(self)
+    }
+
+    /// What has happened so far.
+    pub fn stats(&self) -> Stats {
+        self.channel.stats()
+    }
+
+    fn begin(&mut self) {
+        if let Some(start) = self.start.get_mut().take()
+            && let Err(error) = start()
+        {
+            self.program = None;
+            self.channel.end(Err(error));
+        }
+    }
+
+    /// Gives a writer in full flow the time to complete its chunk.
+    fn back_off(&self) {
+        for _ in 0..LOOKS {
+            if self.channel.queued() > 0 {
+                break;
+            }
+            hint::spin_loop();
+        }
+    }
+
+    fn settle(&mut self, taken: Result<Taken, Refused>) -> Option<io::Result<Bytes>> {
+        match taken {
+            Ok(Taken::Chunk(chunk)) => Some(Ok(chunk)),
+            Ok(Taken::End(error)) => {
+                self.over = true;
+                error.map(Err)
+            }
+            Err(Refused) => {
+                self.over = true;
+                self.leave();
+                Some(Err(Error::disconnected()))
+            }
+        }
+    }
+
+    fn leave(&self) {
+        self.channel.leave();
+        if let Some(program) = &self.program {
+            program.stop();
+        }
+    }
+
+    /// Whether nothing more will come, and nothing of it was an error.
+    #[cfg(any(feature = "http", feature = "stream"))]
+    pub(crate) fn is_over(&self) -> bool {
+        self.over || self.channel.is_over()
+    }
+
+    /// How many bytes are there, and whether that is all.
+    #[cfg(feature = "http")]
+    pub(crate) fn waiting(&self) -> (usize, bool) {
+        self.channel.waiting()
+    }
+}
+
+impl Iterator for Chunks {
+    type Item = io::Result<Bytes>;
+
+    fn next(&mut self) -> Option<io::Result<Bytes>> {
+        if self.over {
+            return None;
+        }
+        self.begin();
+        let taken = match self.channel.take_queued() {
+            Some(taken) => Ok(taken),
+            None => {
+                self.back_off();
+                wait::until(|context| self.channel.poll_take(context))
+            }
+        };
+        self.settle(taken)
+    }
+
+    /// At least as many chunks as are queued now.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        if self.over { (0, Some(0)) } else { (self.channel.queued(), None) }
+    }
+}
+
+impl std::iter::FusedIterator for Chunks {}
+
+impl Drop for Chunks {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+impl fmt::Debug for Chunks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chunks").field("over", &self.over).finish_non_exhaustive()
+    }
+}

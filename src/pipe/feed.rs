@@ -1,0 +1,182 @@
+//! The push end of a program that reads, elsewhere.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use super::{Channel, Start, Writer};
+use crate::error::{Echo, Error};
+use crate::input::uninterrupted;
+use crate::options::Options;
+use crate::program::Program;
+use crate::wait;
+
+/// The push end of a program that reads: what is written here is what it reads.
+///
+/// The program starts at the first write, or at [`finish`](Feed::finish), and reads while you write. A write waits while
+/// the program has as many bytes still to read as the capacity.
+///
+/// Dropping a feed, or [`abort`](Feed::abort), makes the program's read fail once it has read everything; neither waits
+/// for the program. A feed that is dropped before its program started runs nothing of it.
+///
+/// ```
+/// use std::io::{BufRead, Write};
+///
+/// let mut lines = pushpull::Thread::new().push(|r| Ok(r.lines().count()));
+/// lines.write_all(b"one\ntwo\n")?;
+/// lines.write_all(b"three\n")?;
+/// assert_eq!(lines.finish()?, 3);
+/// # std::io::Result::Ok(())
+/// ```
+///
+/// # Errors
+///
+/// When the program has ended early, a write fails with an error of the kind that the program failed with, or with
+/// `BrokenPipe` if it returned `Ok`. [`finish`](Feed::finish) has the value, or the original error.
+pub struct Feed<T> {
+    writer: Writer,
+    channel: Arc<Channel>,
+    /// Until the first write. The lock is never contended: it makes the feed `Sync`, which a closure need not be.
+    start: Mutex<Option<Start>>,
+    verdict: Arc<Verdict<T>>,
+    program: Arc<Program>,
+}
+
+/// What became of a program that reads.
+pub(crate) struct Verdict<T>(Mutex<Told<T>>);
+
+struct Told<T> {
+    result: Option<io::Result<T>>,
+    /// What writes are told once it has ended.
+    echo: Option<Option<Echo>>,
+    host: Option<Waker>,
+}
+
+impl<T> Verdict<T> {
+    pub(crate) fn new() -> Verdict<T> {
+        Verdict(Mutex::new(Told { result: None, echo: None, host: None }))
+    }
+
+    pub(crate) fn tell(&self, result: io::Result<T>) {
+        let mut told = self.0.lock();
+        told.echo = Some(result.as_ref().err().map(Echo::of));
+        told.result = Some(result);
+        let host = told.host.take();
+        drop(told);
+        if let Some(host) = host {
+            host.wake();
+        }
+    }
+
+    fn poll(&self, context: &Context<'_>) -> Poll<io::Result<T>> {
+        let mut told = self.0.lock();
+        match told.result.take() {
+            Some(result) => Poll::Ready(result),
+            None => {
+                told.host = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// What a write is told that failed with `error`.
+    fn reason(&self, error: io::Error) -> io::Error {
+        match &self.0.lock().echo {
+            Some(Some(echo)) => echo.error(),
+            _ => error,
+        }
+    }
+}
+
+impl<T> Feed<T> {
+    pub(crate) fn new(
+        channel: Arc<Channel>,
+        options: &Options,
+        verdict: Arc<Verdict<T>>,
+        program: Arc<Program>,
+        start: Start,
+    ) -> Feed<T> {
+        Feed {
+            writer: Writer::bare(channel.clone(), options),
+            channel,
+            start: Mutex::new(Some(start)),
+            verdict,
+            program,
+        }
+    }
+
+    /// Hands the program a chunk without a copy. What was written before it goes first.
+    ///
+    /// # Errors
+    ///
+    /// As for every write: see [`Feed`].
+    pub fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
+        self.begin();
+        self.writer.write_bytes(bytes).map_err(|error| self.verdict.reason(error))
+    }
+
+    /// Whether the program has ended: nobody reads what is written any more.
+    pub fn is_closed(&self) -> bool {
+        self.writer.is_closed()
+    }
+
+    /// Ends the program's input with an error, which is what its read then gives. Does not wait.
+    pub fn abort(mut self, error: io::Error) {
+        self.writer.close(Err(uninterrupted(error)));
+    }
+
+    /// Ends the program's input, and waits for what it makes of it.
+    ///
+    /// # Errors
+    ///
+    /// The error that the program returned, or its panic.
+    pub fn finish(mut self) -> io::Result<T> {
+        self.begin();
+        self.writer.close(Ok(()));
+        wait::until(|context| self.verdict.poll(context)).unwrap_or_else(|_| Err(Error::disconnected()))
+    }
+
+    fn begin(&mut self) {
+        if let Some(start) = self.start.get_mut().take()
+            && let Err(error) = start()
+        {
+            self.verdict.tell(Err(error));
+            self.channel.leave();
+        }
+    }
+}
+
+impl<T> Write for Feed<T> {
+    #[inline]
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.begin();
+        self.writer.write(buf).map_err(|error| self.verdict.reason(error))
+    }
+
+    fn write_vectored(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        self.begin();
+        self.writer.write_vectored(bufs).map_err(|error| self.verdict.reason(error))
+    }
+
+    /// Ends the chunk here. The program can read what was written without it too; this is a boundary.
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush().map_err(|error| self.verdict.reason(error))
+    }
+}
+
+impl<T> Drop for Feed<T> {
+    fn drop(&mut self) {
+        self.writer.close(Err(Error::truncated()));
+        self.program.stop();
+    }
+}
+
+impl<T> fmt::Debug for Feed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed").field("closed", &self.is_closed()).finish_non_exhaustive()
+    }
+}

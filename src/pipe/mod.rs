@@ -1,0 +1,30 @@
+//! The bounded channel and its ends, as [`pipe`] makes them bare and the engines `Thread` and `Pool` around a program.
+//!
+//! ```text
+//!  Writer ── Sender ──> open segment ─┐
+//!                 └───> queue ────────┴─ Channel ──> Chunks ──> Iterator, Reader, Stream, Body
+//! ```
+
+mod barrier;
+mod channel;
+mod chunks;
+mod feed;
+mod filter;
+mod reader;
+mod recycler;
+mod segment;
+mod sender;
+mod state;
+mod stats;
+mod writer;
+
+pub use chunks::Chunks;
+pub use feed::Feed;
+pub use filter::Filter;
+pub use reader::Reader;
+pub use stats::Stats;
+pub use writer::{Writer, pipe};
+
+pub(crate) use channel::{Channel, Taken};
+pub(crate) use chunks::Start;
+pub(crate) use feed::Verdict;

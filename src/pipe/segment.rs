@@ -1,0 +1,284 @@
+//! A piece of memory that one side fills while the other already takes from its beginning.
+//!
+//! The writer copies bytes behind those that are published and then stores the new length; the puller loads the length
+//! and takes `Bytes` of what is below it. Published bytes are never written again, so both may work at once. That costs
+//! the writer one store a write, and no lock.
+#![allow(unsafe_code, reason = "this file owns the memory that both ends share")]
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::recycler::Recycler;
+use crate::sync::{Arc, AtomicUsize, Ordering};
+
+#[cfg(not(pushpull_loom))]
+use self::memory::Memory;
+#[cfg(pushpull_loom)]
+use self::model::Memory;
+
+/// The shared part: what has been published can be read by anyone.
+pub(super) struct Segment {
+    memory: Memory,
+    published: AtomicUsize,
+    recycler: Arc<Recycler>,
+}
+
+/// The writing end of a segment. There is one for each, and it is not `Clone`.
+pub(super) struct Tail {
+    segment: Arc<Segment>,
+    filled: usize,
+    /// How many bytes were asked for; recycled memory may be larger.
+    limit: usize,
+}
+
+impl Tail {
+    /// An empty segment of `capacity` bytes.
+    pub(super) fn new(capacity: usize, recycler: &Arc<Recycler>) -> Tail {
+        Tail {
+            segment: Arc::new(Segment {
+                memory: Memory::from_vec(recycler.take(capacity)),
+                published: AtomicUsize::new(0),
+                recycler: recycler.clone(),
+            }),
+            filled: 0,
+            limit: capacity,
+        }
+    }
+
+    pub(super) fn segment(&self) -> &Arc<Segment> {
+        &self.segment
+    }
+
+    /// How many bytes have been published.
+    pub(super) fn filled(&self) -> usize {
+        self.filled
+    }
+
+    /// How many bytes still fit.
+    pub(super) fn spare(&self) -> usize {
+        self.limit - self.filled
+    }
+
+    /// Copies `bytes` behind the others and publishes them.
+    ///
+    /// # Panics
+    ///
+    /// If they do not fit.
+    #[inline]
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        assert!(bytes.len() <= self.spare(), "a segment was overfilled");
+        // SAFETY: the bytes from `filled` on are not published, so nobody reads them; this `Tail` is the segment's
+        // only writer and is borrowed mutably; the assertion above keeps the copy below `limit`, and the recycler gave
+        // memory of at least that.
+        unsafe { self.segment.memory.write(self.filled, bytes) };
+        self.filled += bytes.len();
+        // ORDERING: release, so that whoever loads this length sees the bytes below it.
+        self.segment.published.store(self.filled, Ordering::Release);
+    }
+}
+
+impl Segment {
+    /// How many bytes may be read.
+    pub(super) fn published(&self) -> usize {
+        // ORDERING: acquire, the other half of the release in `Tail::append`.
+        self.published.load(Ordering::Acquire)
+    }
+
+    /// The published bytes from `start` to `end`, without a copy. They keep the segment's memory until they are
+    /// dropped.
+    ///
+    /// # Panics
+    ///
+    /// If they are not all published.
+    pub(super) fn slice(self: &Arc<Self>, start: usize, end: usize) -> Bytes {
+        assert!(start <= end && end <= self.published(), "a slice reached beyond what is published");
+        // SAFETY: the assertion keeps the range below the published length, and what is below it is initialized and
+        // never written again.
+        unsafe { Memory::bytes(self.clone(), start, end) }
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        if let Some(vec) = self.memory.take_vec() {
+            self.recycler.give(vec);
+        }
+    }
+}
+
+impl fmt::Debug for Tail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tail({} filled, {} spare)", self.filled, self.spare())
+    }
+}
+
+impl fmt::Debug for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Segment({} published)", self.published())
+    }
+}
+
+#[cfg(not(pushpull_loom))]
+mod memory {
+    use std::mem::{self, ManuallyDrop};
+    use std::ptr::NonNull;
+    use std::slice;
+
+    use bytes::Bytes;
+
+    use super::Segment;
+    use crate::sync::Arc;
+
+    /// A `Vec`'s memory with the `Vec`'s view of it taken apart, so that two threads can use parts of it.
+    pub(super) struct Memory {
+        start: NonNull<u8>,
+        capacity: usize,
+    }
+
+    // SAFETY: the memory is owned, as a `Vec<u8>`'s is.
+    unsafe impl Send for Memory {}
+    // SAFETY: through a shared reference it is only written by `write` and only read by `bytes`, whose callers promise
+    // that no place is ever both.
+    unsafe impl Sync for Memory {}
+
+    impl Memory {
+        pub(super) fn from_vec(vec: Vec<u8>) -> Memory {
+            let mut vec = ManuallyDrop::new(vec);
+            Memory { start: NonNull::from(vec.spare_capacity_mut()).cast(), capacity: vec.capacity() }
+        }
+
+        /// Takes the `Vec` back, empty.
+        pub(super) fn take_vec(&mut self) -> Option<Vec<u8>> {
+            let capacity = mem::take(&mut self.capacity);
+            // SAFETY: `from_vec` took pointer and capacity from an empty `Vec` that was not dropped, and the capacity
+            // is forgotten here, so that it is given back once. `&mut self` says that nobody uses the memory.
+            (capacity > 0).then(|| unsafe { Vec::from_raw_parts(self.start.as_ptr(), 0, capacity) })
+        }
+
+        /// # Safety
+        ///
+        /// `at + bytes.len()` is at most the capacity, and nobody reads or writes that range during the call.
+        #[inline]
+        pub(super) unsafe fn write(&self, at: usize, bytes: &[u8]) {
+            // SAFETY: the caller keeps `at` inside the memory.
+            let place = unsafe { self.start.as_ptr().add(at) };
+            // SAFETY: the caller keeps the range inside the memory and to itself; `bytes` is another allocation, since
+            // a slice of this one reaches only what is published.
+            unsafe { place.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        }
+
+        /// # Safety
+        ///
+        /// The range is initialized, and is not written again while the segment lives.
+        pub(super) unsafe fn bytes(segment: Arc<Segment>, start: usize, end: usize) -> Bytes {
+            /// Keeps the segment, and shows only the range that was asked for.
+            struct Slice {
+                _segment: Arc<Segment>,
+                start: NonNull<u8>,
+                len: usize,
+            }
+
+            // SAFETY: it only reads, a range that is never written again, and owns a `Send + Sync` segment.
+            unsafe impl Send for Slice {}
+
+            impl AsRef<[u8]> for Slice {
+                fn as_ref(&self) -> &[u8] {
+                    // SAFETY: `bytes`' caller promised that the range is initialized and not written again, and the
+                    // segment is kept.
+                    unsafe { slice::from_raw_parts(self.start.as_ptr(), self.len) }
+                }
+            }
+
+            // SAFETY: the range lies in the memory.
+            let place = unsafe { segment.memory.start.add(start) };
+            Bytes::from_owner(Slice { _segment: segment, start: place, len: end - start })
+        }
+    }
+}
+
+/// The same with a cell for each byte, so that `loom` sees every access. A slice is copied out.
+#[cfg(pushpull_loom)]
+mod model {
+    use bytes::Bytes;
+    use loom::cell::UnsafeCell;
+
+    use super::Segment;
+    use crate::sync::Arc;
+
+    pub(super) struct Memory(Box<[UnsafeCell<u8>]>);
+
+    impl Memory {
+        pub(super) fn from_vec(vec: Vec<u8>) -> Memory {
+            Memory((0..vec.capacity()).map(|_| UnsafeCell::new(0)).collect())
+        }
+
+        pub(super) fn take_vec(&mut self) -> Option<Vec<u8>> {
+            None
+        }
+
+        /// # Safety
+        ///
+        /// As in the real one; here `loom` checks it.
+        pub(super) unsafe fn write(&self, at: usize, bytes: &[u8]) {
+            for (cell, byte) in self.0[at..].iter().zip(bytes) {
+                // SAFETY: `loom` checks that nobody else uses the cell.
+                cell.with_mut(|place| unsafe { *place = *byte });
+            }
+        }
+
+        /// # Safety
+        ///
+        /// As in the real one; here `loom` checks it.
+        pub(super) unsafe fn bytes(segment: Arc<Segment>, start: usize, end: usize) -> Bytes {
+            segment.memory.0[start..end]
+                .iter()
+                // SAFETY: `loom` checks that nobody writes the cell.
+                .map(|cell| cell.with(|place| unsafe { *place }))
+                .collect::<Vec<u8>>()
+                .into()
+        }
+    }
+}
+
+#[cfg(all(test, not(pushpull_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_published_can_be_taken_while_more_is_written() {
+        let recycler = Arc::new(Recycler::new(1 << 10));
+        let mut tail = Tail::new(8, &recycler);
+        tail.append(b"abc");
+        let first = tail.segment().slice(0, 3);
+        tail.append(b"de");
+        let second = tail.segment().slice(3, 5);
+        drop(tail);
+        assert_eq!((&first[..], &second[..]), (&b"abc"[..], &b"de"[..]));
+    }
+
+    #[test]
+    fn memory_comes_back_when_the_last_slice_goes() {
+        let recycler = Arc::new(Recycler::new(1 << 20));
+        let mut tail = Tail::new(100, &recycler);
+        tail.append(b"abc");
+        let slice = tail.segment().slice(0, 3);
+        let place = slice.as_ptr();
+        drop(tail);
+        let mut other = Tail::new(100, &recycler);
+        other.append(b"x");
+        assert_ne!(other.segment().slice(0, 1).as_ptr(), place);
+        drop(slice);
+        let mut third = Tail::new(100, &recycler);
+        third.append(b"y");
+        assert_eq!(third.segment().slice(0, 1).as_ptr(), place);
+    }
+
+    #[test]
+    #[should_panic(expected = "beyond what is published")]
+    fn nothing_unpublished_can_be_taken() {
+        let recycler = Arc::new(Recycler::new(1 << 10));
+        let tail = Tail::new(8, &recycler);
+        tail.segment().slice(0, 1);
+    }
+}

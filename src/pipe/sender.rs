@@ -1,0 +1,195 @@
+//! The writing half of a channel: small writes into the open segment, chunks into the queue. Nothing here waits.
+
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+
+use super::channel::Channel;
+use super::segment::Tail;
+use crate::chunk::{Cut, cut};
+use crate::options::Options;
+
+#[derive(Debug)]
+pub(super) struct Sender {
+    /// The open segment.
+    tail: Option<Tail>,
+    /// How many bytes may go into it without asking anyone.
+    window: usize,
+    /// How many bytes of it came after the last boundary.
+    pending: usize,
+    accepted: u64,
+    chunk_size: usize,
+    unbuffered: bool,
+    channel: Arc<Channel>,
+}
+
+/// How a write of the short way went.
+pub(super) enum Short {
+    Done,
+    /// It is in, and the puller sleeps or is gone.
+    Called,
+    /// It does not fit.
+    No,
+}
+
+impl Sender {
+    pub(super) fn new(channel: Arc<Channel>, options: &Options) -> Sender {
+        Sender {
+            tail: None,
+            window: 0,
+            pending: 0,
+            accepted: 0,
+            chunk_size: options.chunk_size(),
+            unbuffered: options.unbuffered,
+            channel,
+        }
+    }
+
+    pub(super) fn channel(&self) -> &Arc<Channel> {
+        &self.channel
+    }
+
+    /// A write into the open segment: the way of nearly every small write. Copies, and takes no lock.
+    #[inline]
+    pub(super) fn write_short(&mut self, buf: &[u8]) -> Short {
+        match &mut self.tail {
+            Some(tail) if buf.len() <= self.window => {
+                tail.append(buf);
+                self.window -= buf.len();
+                self.pending += buf.len();
+                self.accepted += buf.len() as u64;
+                if self.channel.calls() { Short::Called } else { Short::Done }
+            }
+            _ => Short::No,
+        }
+    }
+
+    /// Writes as many bytes as there is room for, at least one. Without a context, perhaps none.
+    ///
+    /// # Errors
+    ///
+    /// `BrokenPipe` when the channel is closed.
+    pub(super) fn poll_write(&mut self, buf: &[u8], context: Option<&Context<'_>>) -> Poll<io::Result<usize>> {
+        if buf.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        let room = ready!(self.channel.poll_room(self.accepted, buf.len(), context))?;
+        let part = &buf[..buf.len().min(room)];
+        if part.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        if self.unbuffered || part.len() >= self.chunk_size {
+            self.write_whole(part);
+        } else {
+            self.write_small(part);
+            let spare = self.tail.as_ref().map_or(0, Tail::spare);
+            self.window = spare.min(room - part.len());
+        }
+        Poll::Ready(Ok(part.len()))
+    }
+
+    /// A write that is a chunk of its own.
+    fn write_whole(&mut self, buf: &[u8]) {
+        if self.unbuffered && buf.len() < self.chunk_size {
+            // Many small chunks share one segment.
+            if self.tail.as_ref().is_none_or(|tail| tail.spare() < buf.len()) {
+                self.reopen();
+            }
+            self.append(buf);
+            self.boundary();
+        } else {
+            self.boundary();
+            let mut tail = self.channel.new_tail(buf.len());
+            tail.append(buf);
+            self.accepted += buf.len() as u64;
+            self.channel.push_segment(tail);
+        }
+    }
+
+    /// A write that joins others, and may complete a chunk.
+    fn write_small(&mut self, mut buf: &[u8]) {
+        while !buf.is_empty() {
+            let spare = self.tail.as_ref().map_or(0, Tail::spare);
+            // Beside a boundary a message should not be torn only because the segment ends.
+            if spare == 0 || (self.pending == 0 && spare < buf.len()) {
+                self.reopen();
+                continue;
+            }
+            let part = match cut(self.pending, buf.len(), self.chunk_size) {
+                Cut::Join | Cut::Whole => buf.len().min(spare),
+                Cut::Complete(part) => part.min(spare),
+            };
+            self.append(&buf[..part]);
+            buf = &buf[part..];
+            if self.pending == self.chunk_size {
+                self.boundary();
+            }
+        }
+        if self.channel.calls() {
+            self.channel.rouse();
+        }
+    }
+
+    fn append(&mut self, buf: &[u8]) {
+        let tail = self.tail.as_mut().expect("a segment is open");
+        tail.append(buf);
+        self.pending += buf.len();
+        self.accepted += buf.len() as u64;
+    }
+
+    /// Closes the open segment, if there is one, and opens a fresh one.
+    fn reopen(&mut self) {
+        self.close();
+        let tail = self.channel.new_tail(self.chunk_size);
+        self.channel.open(&tail);
+        self.tail = Some(tail);
+    }
+
+    /// Queues everything that was written.
+    fn close(&mut self) {
+        if self.tail.take().is_some() {
+            self.channel.boundary(false);
+        }
+        self.pending = 0;
+        self.window = 0;
+    }
+
+    /// Ends the chunk here.
+    pub(super) fn boundary(&mut self) {
+        match &self.tail {
+            Some(tail) if tail.spare() == 0 => self.close(),
+            Some(_) if self.pending > 0 => {
+                self.channel.boundary(true);
+                self.pending = 0;
+            }
+            _ => {}
+        }
+    }
+
+    /// Queues a part of `bytes`, without a copy, that there is room for; ready when all of it is.
+    pub(super) fn poll_hand(&mut self, bytes: &mut Bytes, context: &Context<'_>) -> Poll<io::Result<()>> {
+        self.boundary();
+        while !bytes.is_empty() {
+            let room = ready!(self.channel.poll_room(self.accepted, bytes.len(), Some(context)))?;
+            let part = bytes.split_to(bytes.len().min(room));
+            self.accepted += part.len() as u64;
+            // What may go into the open segment unasked has become less.
+            self.window = 0;
+            self.channel.push_bytes(part);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The writing side ends: what was written is queued, and this is what comes after it.
+    pub(super) fn end(&mut self, result: io::Result<()>) {
+        self.close();
+        self.channel.end(result);
+    }
+
+    /// Queues what was written and leaves the end to somebody else.
+    pub(super) fn leave(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,204 @@
+//! What a pipe decides: who may go on, what comes next, and how it ended. Pure state: no lock, no waiting.
+
+use std::collections::VecDeque;
+use std::io;
+
+use crate::error::Error;
+
+/// How many chunks may be queued, however small: each costs memory beside its bytes.
+const MOST_QUEUED: usize = 1024;
+
+/// What can be queued. Only its length matters here.
+pub(super) trait Piece {
+    fn len(&self) -> usize;
+}
+
+/// The decisions of one pipe.
+#[derive(Debug)]
+pub(super) struct State<P> {
+    capacity: usize,
+    queue: VecDeque<P>,
+    queued_bytes: usize,
+    pulled: u64,
+    chunks: u64,
+    end: End,
+}
+
+/// How the writing side ended. The first reason is never overwritten.
+#[derive(Debug)]
+enum End {
+    Open,
+    /// Ended; what to tell the puller, until it has been told.
+    Ended(Option<io::Error>),
+}
+
+impl<P: Piece> State<P> {
+    pub(super) fn new(capacity: usize) -> State<P> {
+        State { capacity, queue: VecDeque::new(), queued_bytes: 0, pulled: 0, chunks: 0, end: End::Open }
+    }
+
+    /// How many more bytes a writer that has had `accepted` accepted in all may write now. Zero means that it is held.
+    pub(super) fn room(&self, accepted: u64) -> usize {
+        if self.queue.len() >= MOST_QUEUED {
+            return 0;
+        }
+        self.capacity.saturating_sub(self.in_flight(accepted))
+    }
+
+    /// Whether a writer that wants `len` bytes in should rather wait for the queue to empty than write a scrap.
+    pub(super) fn too_little(&self, accepted: u64, len: usize) -> bool {
+        self.room(accepted) < len.min(self.capacity / 2).max(1)
+    }
+
+    /// Whether a held writer goes on. Half of everything must be gone first, so that the two sides do not wake each
+    /// other at every chunk.
+    pub(super) fn resumes(&self, accepted: u64) -> bool {
+        self.in_flight(accepted) <= self.capacity / 2 && self.queue.len() <= MOST_QUEUED / 2
+    }
+
+    fn in_flight(&self, accepted: u64) -> usize {
+        (accepted - self.pulled) as usize
+    }
+
+    pub(super) fn queue(&mut self, piece: P) {
+        self.queued_bytes += piece.len();
+        self.queue.push_back(piece);
+    }
+
+    pub(super) fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(super) fn queued_bytes(&self) -> usize {
+        self.queued_bytes
+    }
+
+    /// The puller takes the next chunk of the queue.
+    pub(super) fn pull(&mut self) -> Option<P> {
+        let piece = self.queue.pop_front()?;
+        self.queued_bytes -= piece.len();
+        self.count(&piece);
+        Some(piece)
+    }
+
+    /// The puller has taken a chunk that was never queued.
+    pub(super) fn count(&mut self, piece: &P) {
+        self.pulled += piece.len() as u64;
+        self.chunks += 1;
+    }
+
+    pub(super) fn pulled(&self) -> u64 {
+        self.pulled
+    }
+
+    pub(super) fn chunks(&self) -> u64 {
+        self.chunks
+    }
+
+    /// The writing side ends. Says whether this was the first reason.
+    pub(super) fn end(&mut self, result: io::Result<()>) -> bool {
+        let first = matches!(self.end, End::Open);
+        if first {
+            self.end = End::Ended(result.err());
+        }
+        first
+    }
+
+    /// Whether the bridge is closed: what is written now reaches nobody.
+    pub(super) fn ended(&self) -> bool {
+        matches!(self.end, End::Ended(_))
+    }
+
+    /// Whether the writing side ended without an error that has still to be told.
+    #[cfg(any(feature = "http", feature = "stream"))]
+    pub(super) fn ended_well(&self) -> bool {
+        matches!(self.end, End::Ended(None))
+    }
+
+    /// What the puller is told after the last chunk: `None` while the end is open, an error once.
+    pub(super) fn tell_end(&mut self) -> Option<io::Result<()>> {
+        match &mut self.end {
+            End::Open => None,
+            End::Ended(error) => Some(error.take().map_or(Ok(()), Err)),
+        }
+    }
+
+    /// The puller goes, and with it whatever it has not pulled. Whoever pulls all the same is told.
+    pub(super) fn leave(&mut self) -> VecDeque<P> {
+        self.end = End::Ended(Some(Error::disconnected()));
+        self.queued_bytes = 0;
+        std::mem::take(&mut self.queue)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Piece for usize {
+        fn len(&self) -> usize {
+            *self
+        }
+    }
+
+    fn error(text: &str) -> io::Result<()> {
+        Err(io::Error::other(text))
+    }
+
+    #[test]
+    fn law_3_the_first_reason_wins_and_is_told_once() {
+        let mut state = State::<usize>::new(1);
+        assert!(state.tell_end().is_none());
+        assert!(state.end(error("first")));
+        assert!(!state.end(error("second")));
+        assert!(!state.end(Ok(())));
+        assert_eq!(state.tell_end().unwrap().unwrap_err().to_string(), "first");
+        assert!(state.tell_end().unwrap().is_ok());
+    }
+
+    #[test]
+    fn law_4_no_order_of_steps_exceeds_the_capacity_or_stalls() {
+        // Every sequence of eight writes (of one or three bytes) and pulls, for small capacities.
+        for capacity in 1..=5_usize {
+            for script in 0..3_u32.pow(8) {
+                let mut state = State::<usize>::new(capacity);
+                let mut accepted = 0;
+                let mut held = false;
+                for step in 0..8 {
+                    match script / 3_u32.pow(step) % 3 {
+                        0 => {
+                            if state.pull().is_some() {
+                                held &= !state.resumes(accepted);
+                            }
+                        }
+                        write => {
+                            let len = if write == 1 { 1 } else { 3 };
+                            if held || state.too_little(accepted, len) {
+                                held = true;
+                                assert!(state.queued() > 0, "held with nothing to pull");
+                            } else {
+                                let len = len.min(state.room(accepted));
+                                accepted += len as u64;
+                                state.queue(len);
+                            }
+                        }
+                    }
+                    assert!(accepted - state.pulled() <= capacity as u64);
+                }
+                while state.pull().is_some() {}
+                assert!(state.resumes(accepted), "an empty queue still holds the writer");
+            }
+        }
+    }
+
+    #[test]
+    fn law_4_the_number_of_chunks_is_bounded_too() {
+        let mut state = State::new(1 << 20);
+        let mut accepted = 0;
+        while state.room(accepted) > 0 {
+            state.queue(1);
+            accepted += 1;
+        }
+        assert_eq!(accepted, MOST_QUEUED as u64);
+    }
+}

@@ -1,0 +1,31 @@
+//! What a bridge has done so far.
+
+/// Counts kept by a bridge, as [`stats`](crate::Chunks::stats) gives them.
+///
+/// ```
+/// let mut chunks = pushpull::Thread::new().pull(|w| std::io::Write::write_all(w, b"hello"));
+/// let _ = chunks.by_ref().map(Result::unwrap).last();
+/// assert_eq!(chunks.stats().bytes, 5);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Bytes pulled.
+    pub bytes: u64,
+    /// Chunks pulled.
+    pub chunks: u64,
+    /// How often the writer was held because the queue was full. Always 0 on `Local`, which has no queue.
+    pub writer_waits: u64,
+    /// How often the puller had to wait for bytes. Always 0 on `Local`.
+    pub puller_waits: u64,
+    /// The most bytes that were accepted and not yet pulled at any time; never above the capacity. Always 0 on
+    /// `Local`.
+    pub peak: usize,
+}
+
+impl Stats {
+    /// Those of a bridge without a queue.
+    pub(crate) fn unqueued(bytes: u64, chunks: u64) -> Stats {
+        Stats { bytes, chunks, ..Stats::default() }
+    }
+}

@@ -1,0 +1,257 @@
+//! The writing end of a channel.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+
+use super::channel::Channel;
+use super::chunks::Chunks;
+use super::sender::{Sender, Short};
+use crate::chunk::write_each;
+use crate::error::Error;
+use crate::input::uninterrupted;
+use crate::options::Options;
+use crate::program::Program;
+use crate::wait;
+
+/// A bare bridge: what is written to the [`Writer`] on one side is pulled from the [`Chunks`] on the other. At most
+/// `capacity` bytes are held in between.
+///
+/// ```
+/// use std::io::Write;
+/// use std::thread;
+///
+/// let (mut writer, chunks) = pushpull::pipe(64 * 1024);
+/// let puller = thread::spawn(move || chunks.map(|chunk| chunk.unwrap().len()).sum::<usize>());
+/// for line in 0..1000 {
+///     writeln!(writer, "line {line}")?;
+/// }
+/// writer.finish()?;
+/// assert_eq!(puller.join().unwrap(), 8890);
+/// # std::io::Result::Ok(())
+/// ```
+///
+/// A writer that is dropped without [`finish`](Writer::finish) was cut off: its puller is told, after the last byte.
+///
+/// # Panics
+///
+/// If `capacity` is zero.
+#[track_caller]
+pub fn pipe(capacity: usize) -> (Writer, Chunks) {
+    let options = Options::pipe(capacity);
+    let channel = Arc::new(Channel::new(options.capacity()));
+    (Writer::bare(channel.clone(), &options), Chunks::new(channel))
+}
+
+/// The writing end of a bridge.
+///
+/// Small writes are gathered into chunks, in memory that a waiting puller may take from at any time, flushed or not. A
+/// write waits while the bridge holds as many bytes as its capacity, and goes on when half of them have been pulled. A
+/// large write may be accepted in parts.
+///
+/// A program that an engine runs is given one by reference; the engine ends the bridge when the program returns, and not
+/// the writer. A bare one comes from [`pipe`], and says itself how it ends: [`finish`](Writer::finish),
+/// [`abort`](Writer::abort), or dropped, which is told to the puller as a truncation.
+///
+/// # Errors
+///
+/// `BrokenPipe` (see [`Error::is_disconnected`](crate::Error::is_disconnected)) once the puller is gone or the bridge has
+/// ended, and for a write that would have to wait in a program that is unwinding. A program that ignores 64 such errors
+/// is unwound at the next.
+pub struct Writer {
+    outlet: Outlet,
+    /// The program that an engine runs with this writer.
+    program: Option<Arc<Program>>,
+    /// Whether it says how the bridge ends.
+    bare: bool,
+}
+
+enum Outlet {
+    Channel(Sender),
+    Sink(Box<dyn Write + Send>),
+}
+
+impl Writer {
+    pub(crate) fn bare(channel: Arc<Channel>, options: &Options) -> Writer {
+        Writer { outlet: Outlet::Channel(Sender::new(channel, options)), program: None, bare: true }
+    }
+
+    /// The writer of a program whose end the engine tells.
+    pub(crate) fn of_program(channel: Arc<Channel>, options: &Options, program: Arc<Program>) -> Writer {
+        Writer { outlet: Outlet::Channel(Sender::new(channel, options)), program: Some(program), bare: false }
+    }
+
+    /// The writer of a program whose output goes straight into a sink.
+    pub(crate) fn sink(sink: Box<dyn Write + Send>) -> Writer {
+        Writer { outlet: Outlet::Sink(sink), program: None, bare: false }
+    }
+
+    /// Writes what there is room for, without waiting.
+    ///
+    /// ```
+    /// let (mut writer, mut chunks) = pushpull::pipe(4);
+    /// assert_eq!(writer.try_write(b"abcdef")?, 4);
+    /// assert_eq!(writer.try_write(b"ef").unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    /// assert_eq!(chunks.next().unwrap()?, "abcd");
+    /// assert_eq!(writer.try_write(b"ef")?, 2);
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when the bridge is full; otherwise as for every write.
+    pub fn try_write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if self.write_short(buf)? {
+            return Ok(buf.len());
+        }
+        let written = match &mut self.outlet {
+            Outlet::Channel(sender) => sender.poll_write(buf, None),
+            Outlet::Sink(sink) => Poll::Ready(sink.write(buf)),
+        };
+        match written {
+            Poll::Ready(Ok(0)) if !buf.is_empty() => Err(io::ErrorKind::WouldBlock.into()),
+            Poll::Ready(Ok(len)) => Ok(len),
+            Poll::Ready(Err(error)) => Err(self.refuse(error)),
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// Hands over a chunk that is already there, without a copy. What was written before it goes first. One that is
+    /// larger than the capacity is split.
+    ///
+    /// # Errors
+    ///
+    /// As for every write: see [`Writer`].
+    pub fn write_bytes(&mut self, mut bytes: Bytes) -> io::Result<()> {
+        match &mut self.outlet {
+            Outlet::Channel(sender) => {
+                if bytes.is_empty() {
+                    return Ok(());
+                }
+                wait::until(|context| sender.poll_hand(&mut bytes, context))
+                    .unwrap_or_else(|_| Err(Error::disconnected()))
+                    .map_err(|error| self.refuse(error))
+            }
+            Outlet::Sink(sink) => sink.write_all(&bytes),
+        }
+    }
+
+    /// Whether nobody can get what is written any more.
+    pub fn is_closed(&self) -> bool {
+        match &self.outlet {
+            Outlet::Channel(sender) => sender.channel().is_closed(),
+            Outlet::Sink(_) => false,
+        }
+    }
+
+    /// Says that everything has been written: after it the puller sees a clean end. Does not wait for the puller.
+    ///
+    /// In a program that an engine runs, the program's return says that, and this only flushes.
+    ///
+    /// # Errors
+    ///
+    /// `BrokenPipe` when the puller is gone already.
+    pub fn finish(mut self) -> io::Result<()> {
+        let closed = self.is_closed();
+        match &mut self.outlet {
+            Outlet::Channel(sender) if self.bare => sender.end(Ok(())),
+            Outlet::Channel(sender) => sender.leave(),
+            Outlet::Sink(sink) => sink.flush()?,
+        }
+        if closed { Err(Error::disconnected()) } else { Ok(()) }
+    }
+
+    /// Says that what has been written is not the whole: after it the puller sees `error`.
+    pub fn abort(mut self, error: io::Error) {
+        self.close(Err(uninterrupted(error)));
+    }
+
+    /// The bridge ends here, as `result` says. A first reason stays.
+    pub(crate) fn close(&mut self, result: io::Result<()>) {
+        if let Outlet::Channel(sender) = &mut self.outlet {
+            sender.end(result);
+        }
+    }
+
+    #[inline]
+    fn write_short(&mut self, buf: &[u8]) -> io::Result<bool> {
+        let Outlet::Channel(sender) = &mut self.outlet else { return Ok(false) };
+        match sender.write_short(buf) {
+            Short::Done => Ok(true),
+            Short::Called => self.answer().map(|()| true),
+            Short::No => Ok(false),
+        }
+    }
+
+    /// Somebody has called: the puller, to be woken or because it is gone.
+    #[cold]
+    fn answer(&mut self) -> io::Result<()> {
+        if self.is_closed() {
+            return Err(self.refuse(Error::disconnected()));
+        }
+        if let Outlet::Channel(sender) = &self.outlet {
+            sender.channel().rouse();
+        }
+        Ok(())
+    }
+
+    fn write_slow(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match &mut self.outlet {
+            Outlet::Channel(sender) => wait::until(|context| sender.poll_write(buf, Some(context)))
+                .unwrap_or_else(|_| Err(Error::disconnected()))
+                .map_err(|error| self.refuse(error)),
+            Outlet::Sink(sink) => sink.write(buf),
+        }
+    }
+
+    #[cold]
+    fn refuse(&self, error: io::Error) -> io::Error {
+        match &self.program {
+            Some(program) => program.refuse(error),
+            None => error,
+        }
+    }
+}
+
+impl Write for Writer {
+    #[inline]
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if self.write_short(buf)? { Ok(buf.len()) } else { self.write_slow(buf) }
+    }
+
+    fn write_vectored(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        write_each(bufs, |buf| self.write(buf))
+    }
+
+    /// Ends the chunk here. What was written can be pulled without it too; this is a boundary.
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.outlet {
+            Outlet::Channel(sender) => {
+                sender.boundary();
+                if self.is_closed() { Err(self.refuse(Error::disconnected())) } else { Ok(()) }
+            }
+            Outlet::Sink(sink) => sink.flush(),
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if let Outlet::Channel(sender) = &mut self.outlet {
+            if self.bare {
+                sender.end(Err(Error::truncated()));
+            } else {
+                sender.leave();
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("closed", &self.is_closed()).finish_non_exhaustive()
+    }
+}

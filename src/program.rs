@@ -1,0 +1,118 @@
+//! The host's hold on a program that runs elsewhere: tell it to stop, and know when it is gone.
+
+use std::cell::RefCell;
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+
+use parking_lot::Mutex;
+
+use crate::error::Error;
+use crate::input::uninterrupted;
+
+/// How many reads or writes a closed bridge refuses before it unwinds the program. An encoder that is dropped half way
+/// makes a handful of its own.
+pub(crate) const MOST_REFUSED: u32 = 64;
+
+/// The payload that unwinds a program which ignores that its bridge is closed. It never leaves the bridge.
+pub(crate) struct Stop;
+
+/// Ends the program that runs on this stack, without a word: no panic hook hears of it.
+pub(crate) fn unwind() -> ! {
+    panic::resume_unwind(Box::new(Stop))
+}
+
+/// Runs a program and says how it ended, in the bridge's terms.
+pub(crate) fn run<T>(program: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    match panic::catch_unwind(AssertUnwindSafe(program)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(uninterrupted(error)),
+        Err(payload) if payload.is::<Stop>() => Err(Error::disconnected()),
+        Err(payload) => Err(Error::panic(payload)),
+    }
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Arc<Program>>> = const { RefCell::new(None) };
+}
+
+/// A program on a thread of its own.
+#[derive(Debug, Default)]
+pub(crate) struct Program {
+    stopped: AtomicBool,
+    refused: AtomicU32,
+    waits: Mutex<Waits>,
+}
+
+#[derive(Debug, Default)]
+struct Waits {
+    /// What the program waits with, whatever it waits for.
+    program: Option<Waker>,
+    gone: bool,
+    /// Who waits for the program to be gone.
+    host: Option<Waker>,
+}
+
+impl Program {
+    /// The program that this thread runs.
+    pub(crate) fn current() -> Option<Arc<Program>> {
+        CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+    }
+
+    /// Runs `program` as this one. Everything it owns is gone when `gone` is told.
+    pub(crate) fn enter(self: Arc<Self>, program: impl FnOnce()) {
+        CURRENT.set(Some(self.clone()));
+        program();
+        CURRENT.set(None);
+        let mut waits = self.waits.lock();
+        waits.gone = true;
+        let host = waits.host.take();
+        waits.program = None;
+        drop(waits);
+        if let Some(host) = host {
+            host.wake();
+        }
+    }
+
+    /// The host goes: whatever the program waits for, now or later, is refused.
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        let program = self.waits.lock().program.take();
+        if let Some(program) = program {
+            program.wake();
+        }
+    }
+
+    /// Says with what the program is about to wait. To be followed by a look at `refuses_to_wait`.
+    pub(crate) fn watch(&self, waker: &Waker) {
+        self.waits.lock().program = Some(waker.clone());
+    }
+
+    /// Law 14: unwinding code never waits. A program's thread was not unwinding when the program began.
+    pub(crate) fn refuses_to_wait(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst) || thread::panicking()
+    }
+
+    /// Counts a refused read or write, and gives the error for it; or unwinds a program that has had enough of them.
+    pub(crate) fn refuse(&self, error: io::Error) -> io::Error {
+        let refused = self.refused.fetch_add(1, Ordering::Relaxed);
+        // A reader or writer may have got away to another thread, which is not this program's to unwind.
+        let own = CURRENT.with_borrow(|current| current.as_ref().is_some_and(|current| std::ptr::eq(&**current, self)));
+        if refused >= MOST_REFUSED && own && !thread::panicking() {
+            unwind();
+        }
+        error
+    }
+
+    pub(crate) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
+        let mut waits = self.waits.lock();
+        if waits.gone {
+            return Poll::Ready(());
+        }
+        waits.host = Some(context.waker().clone());
+        Poll::Pending
+    }
+}

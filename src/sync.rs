@@ -1,0 +1,33 @@
+//! The locks and atomics under the pipe: `parking_lot` and `std`, or `loom`'s in the model-checking build.
+
+#[cfg(not(pushpull_loom))]
+mod real {
+    pub(crate) use parking_lot::{Mutex, MutexGuard};
+    pub(crate) use std::sync::Arc;
+    pub(crate) use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
+}
+
+#[cfg(pushpull_loom)]
+mod model {
+    pub(crate) use loom::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
+    pub(crate) use loom::sync::{Arc, MutexGuard};
+
+    /// `loom`'s mutex with `parking_lot`'s interface.
+    #[derive(Debug)]
+    pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Mutex(loom::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+            self.0.lock().expect("a model does not panic under a lock")
+        }
+    }
+}
+
+#[cfg(pushpull_loom)]
+pub(crate) use model::*;
+#[cfg(not(pushpull_loom))]
+pub(crate) use real::*;

@@ -1,0 +1,138 @@
+//! Waiting, in one place. Everything that waits in this crate is a `poll` function; this drives one to its end.
+//!
+//! Whoever waits does so as a `Waker`: a parked thread here, an asynchronous task, or a coroutine. Which of them it is
+//! is looked up at each wait: the innermost coroutine on this thread that was entered by a poll is suspended, with
+//! everything nested in it; where there is none the thread parks.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Instant;
+
+use crate::coroutine;
+use crate::program::Program;
+
+/// The wait was refused: the program that asked for it is to stop, or is unwinding.
+#[derive(Debug)]
+pub(crate) struct Refused;
+
+/// Waits until `poll` is ready. What is ready at once is never refused.
+pub(crate) fn until<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Result<T, Refused> {
+    match until_deadline(None, poll)? {
+        Some(value) => Ok(value),
+        None => unreachable!("no deadline was given"),
+    }
+}
+
+/// Waits until `poll` is ready, or the deadline has passed.
+pub(crate) fn until_deadline<T>(
+    deadline: Option<Instant>,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> Result<Option<T>, Refused> {
+    let program = Program::current();
+    loop {
+        let outcome = coroutine::with_waker(|polled| match polled {
+            Some(waker) => (poll(&mut Context::from_waker(waker)), None),
+            None => {
+                let (parker, waker) = parker::current();
+                if let Some(program) = &program {
+                    program.watch(&waker);
+                }
+                (poll(&mut Context::from_waker(&waker)), Some(parker))
+            }
+        });
+        let parker = match outcome {
+            (Poll::Ready(value), _) => return Ok(Some(value)),
+            (Poll::Pending, parker) => parker,
+        };
+        if program.as_ref().is_some_and(|program| program.refuses_to_wait()) {
+            return Err(Refused);
+        }
+        match parker {
+            None => coroutine::suspend_polled()?,
+            Some(_) if coroutine::refuses_to_wait() => return Err(Refused),
+            Some(parker) => {
+                if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                    return Ok(None);
+                }
+                parker.park(deadline);
+            }
+        }
+    }
+}
+
+#[cfg(not(pushpull_loom))]
+mod parker {
+    use super::*;
+
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread::{self, Thread};
+
+    /// A thread that can be woken.
+    pub(super) struct Parker {
+        thread: Thread,
+        woken: AtomicBool,
+    }
+
+    thread_local! {
+        static CURRENT: Arc<Parker> = Arc::new(Parker::new());
+    }
+
+    /// This thread's parker; a fresh one while the thread's own are being destroyed.
+    pub(super) fn current() -> (Arc<Parker>, Waker) {
+        let parker = CURRENT.try_with(Arc::clone).unwrap_or_else(|_| Arc::new(Parker::new()));
+        (parker.clone(), parker.into())
+    }
+
+    impl Parker {
+        fn new() -> Parker {
+            Parker { thread: thread::current(), woken: AtomicBool::new(false) }
+        }
+
+        /// Sleeps until woken or until the deadline; now and then for no reason.
+        pub(super) fn park(&self, deadline: Option<Instant>) {
+            // ORDERING: acquire, the other half of the release in `wake`: what the waker did before is seen.
+            if !self.woken.swap(false, Ordering::Acquire) {
+                match deadline {
+                    None => thread::park(),
+                    Some(deadline) => thread::park_timeout(deadline.saturating_duration_since(Instant::now())),
+                }
+            }
+        }
+    }
+
+    impl Wake for Parker {
+        fn wake(self: Arc<Self>) {
+            self.wake_by_ref();
+        }
+
+        fn wake_by_ref(self: &Arc<Self>) {
+            self.woken.store(true, Ordering::Release);
+            self.thread.unpark();
+        }
+    }
+}
+
+/// The same on `loom`'s threads.
+#[cfg(pushpull_loom)]
+mod parker {
+    use super::*;
+
+    pub(super) struct Parker(loom::thread::Thread);
+
+    pub(super) fn current() -> (Arc<Parker>, Waker) {
+        let parker = Arc::new(Parker(loom::thread::current()));
+        (parker.clone(), parker.into())
+    }
+
+    impl Parker {
+        pub(super) fn park(&self, _: Option<Instant>) {
+            loom::thread::park();
+        }
+    }
+
+    impl Wake for Parker {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+}
