@@ -54,6 +54,11 @@ impl Pending {
         joined
     }
 
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     pub(crate) fn cut(&self, len: usize) -> Cut {
         cut(self.bytes.len(), len, self.chunk_size)
     }

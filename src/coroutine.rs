@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::thread;
 
+use bytes::Bytes;
 use corosensei::Yielder;
 
 use crate::program::{MOST_REFUSED, unwind};
@@ -43,6 +44,9 @@ pub(crate) struct Frame {
     /// The host has gone, or the program has ended: nothing suspends any more.
     closed: Cell<bool>,
     refused: Cell<u32>,
+    /// The chunk that the suspended program hands to its host. A place and not the chunk: every copy of four words that
+    /// were only just written costs a stalled load, which is a third of what a hand-over costs.
+    handed: Cell<Option<NonNull<Bytes>>>,
     /// What the suspended program lends to its host.
     lent: Cell<Option<NonNull<[u8]>>>,
 }
@@ -139,6 +143,14 @@ impl<X> Coroutine<X> {
         CURRENT.set(below);
     }
 
+    /// Takes the chunk that the suspended program hands over.
+    #[inline]
+    pub(crate) fn take_handed(&mut self) -> Option<Bytes> {
+        // SAFETY: it is set only inside `Frame::hand`, which is suspended now, for the coroutine is not running (its
+        // `resume` would hold it mutably), and which still has the chunk. It finds the place empty and forgets it.
+        self.shared.frame.handed.take().map(|chunk| unsafe { chunk.read() })
+    }
+
     /// What the suspended program lends, until it is resumed.
     #[inline]
     pub(crate) fn lent(&self) -> Option<&[u8]> {
@@ -171,6 +183,7 @@ impl Frame {
             entered_unwinding: Cell::new(false),
             closed: Cell::new(false),
             refused: Cell::new(0),
+            handed: Cell::new(None),
             lent: Cell::new(None),
         }
     }
@@ -184,6 +197,7 @@ impl Frame {
     }
 
     /// Law 14: code that began to unwind since it was last entered.
+    #[inline]
     fn unwinding(&self) -> bool {
         thread::panicking() && !self.entered_unwinding.get()
     }
@@ -203,10 +217,12 @@ impl Frame {
         Ok(())
     }
 
-    /// Gives control back to whoever resumed this coroutine. Refused when the host is gone, before or meanwhile.
-    #[inline]
-    pub(crate) fn suspend(&self) -> Result<(), Refused> {
+    /// Gives control back to whoever resumed this coroutine, after `prepare`. Refused before that when a suspension is not
+    /// possible, and after it when the host has gone meanwhile.
+    #[inline(always)]
+    pub(crate) fn suspend(&self, prepare: impl FnOnce()) -> Result<(), Refused> {
         self.may_suspend()?;
+        prepare();
         self.top.set(CURRENT.get());
         // SAFETY: a frame that is on the chain has begun, and its yielder lives at the bottom of its stack, which lasts
         // until the program ends. Being on the chain it runs, or waits for one nested in it that does, so that there
@@ -215,10 +231,24 @@ impl Frame {
         if self.closed.get() { Err(Refused) } else { Ok(()) }
     }
 
+    /// Suspends until the host has taken `chunk` and wants more.
+    #[inline(always)]
+    pub(crate) fn hand(&self, chunk: Bytes) -> Result<(), Refused> {
+        let mut offered = false;
+        let resumed = self.suspend(|| {
+            offered = true;
+            self.handed.set(Some(NonNull::from(&chunk)));
+        });
+        if offered && self.handed.take().is_none() {
+            // The host has it.
+            mem::forget(chunk);
+        }
+        resumed
+    }
+
     /// Suspends while the host may look at `bytes`.
     pub(crate) fn lend(&self, bytes: &[u8]) -> Result<(), Refused> {
-        self.lent.set(Some(NonNull::from(bytes)));
-        let resumed = self.suspend();
+        let resumed = self.suspend(|| self.lent.set(Some(NonNull::from(bytes))));
         self.lent.set(None);
         resumed
     }
@@ -267,7 +297,7 @@ pub(crate) fn suspend_polled() -> Result<(), Refused> {
         return Err(Refused);
     }
     let frame = polled().expect("a poll has to be waited for");
-    frame.suspend()
+    frame.suspend(|| ())
 }
 
 /// Whether the code that runs now is in a bridge that is closing, or unwinds.

@@ -64,8 +64,11 @@ pub(crate) fn until_deadline<T>(
 mod parker {
     use super::*;
 
+    use std::hint;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread::{self, Thread};
+
+    const LOOKS: u32 = 200;
 
     /// A thread that can be woken.
     pub(super) struct Parker {
@@ -90,12 +93,19 @@ mod parker {
 
         /// Sleeps until woken or until the deadline; now and then for no reason.
         pub(super) fn park(&self, deadline: Option<Instant>) {
-            // ORDERING: acquire, the other half of the release in `wake`: what the waker did before is seen.
-            if !self.woken.swap(false, Ordering::Acquire) {
-                match deadline {
-                    None => thread::park(),
-                    Some(deadline) => thread::park_timeout(deadline.saturating_duration_since(Instant::now())),
+            for _ in 0..LOOKS {
+                // ORDERING: acquire, the other half of the release in `wake`: what the waker did before is seen.
+                if self.woken.load(Ordering::Relaxed) && self.woken.swap(false, Ordering::Acquire) {
+                    return;
                 }
+                hint::spin_loop();
+            }
+            if self.woken.swap(false, Ordering::Acquire) {
+                return;
+            }
+            match deadline {
+                None => thread::park(),
+                Some(deadline) => thread::park_timeout(deadline.saturating_duration_since(Instant::now())),
             }
         }
     }

@@ -20,10 +20,10 @@ pub(crate) struct Bridge {
     coroutine: Coroutine<Exchange>,
 }
 
-/// Why a program has given control back.
+/// Why a program has given control back, other than to hand over a chunk.
 pub(super) enum Pause {
-    /// It has a chunk, or has ended with one.
-    Chunk(Bytes),
+    /// It has ended, with this chunk.
+    Last(Bytes),
     /// It lends a write, until it is resumed.
     Lent,
     /// It waits for input.
@@ -43,26 +43,24 @@ impl Bridge {
         Bridge { coroutine }
     }
 
-    /// Runs the program until it has something for the host.
+    /// Runs the program until it has something for the host: a chunk, or else what [`pause`](Bridge::pause) tells.
     #[inline]
-    pub(super) fn resume(&mut self, waker: Option<&Waker>) -> Pause {
+    pub(super) fn resume(&mut self, waker: Option<&Waker>) -> Option<Bytes> {
         if self.coroutine.is_done() {
-            return Pause::Ended;
+            return None;
         }
         self.coroutine.resume(waker);
-        let exchange = &self.coroutine.shared().exchange;
-        match exchange.chunk.take() {
-            Some(chunk) => Pause::Chunk(chunk),
-            None => self.why(),
-        }
+        self.coroutine.take_handed()
     }
 
-    fn why(&self) -> Pause {
+    /// Why the program has given control back, when it did not hand over a chunk.
+    pub(super) fn pause(&self) -> Pause {
+        let exchange = &self.coroutine.shared().exchange;
         if self.coroutine.is_done() {
-            Pause::Ended
+            exchange.last.take().map_or(Pause::Ended, Pause::Last)
         } else if self.coroutine.lent().is_some() {
             Pause::Lent
-        } else if self.coroutine.shared().exchange.hungry.get() {
+        } else if exchange.hungry.get() {
             Pause::Hungry
         } else {
             Pause::Waiting

@@ -72,24 +72,37 @@ impl Chunks {
     }
 
     /// Runs the program until there is something.
-    #[inline]
     pub(crate) fn advance(&mut self, waker: Option<&Waker>) -> Next {
-        if let State::Running(bridge) = &mut self.bridge {
-            match bridge.resume(waker) {
-                Pause::Chunk(chunk) => {
-                    self.count(chunk.len());
-                    return Next::Chunk(chunk);
-                }
-                Pause::Lent => {
-                    let len = bridge.lent().len();
-                    self.count(len);
-                    return Next::Lent;
-                }
-                Pause::Waiting | Pause::Hungry => return Next::Waiting,
-                Pause::Ended => {}
-            }
+        self.run(waker).map_or_else(|| self.pause(), Next::Chunk)
+    }
+
+    /// Runs the program until it hands over a chunk, or there is something else, which `pause` tells.
+    #[inline]
+    fn run(&mut self, waker: Option<&Waker>) -> Option<Bytes> {
+        let State::Running(bridge) = &mut self.bridge else { return None };
+        let chunk = bridge.resume(waker);
+        if let Some(chunk) = &chunk {
+            let len = chunk.len();
+            self.count(len);
         }
-        self.end()
+        chunk
+    }
+
+    fn pause(&mut self) -> Next {
+        let State::Running(bridge) = &self.bridge else { return self.end() };
+        match bridge.pause() {
+            Pause::Last(chunk) => {
+                self.count(chunk.len());
+                Next::Chunk(chunk)
+            }
+            Pause::Lent => {
+                let len = bridge.lent().len();
+                self.count(len);
+                Next::Lent
+            }
+            Pause::Waiting | Pause::Hungry => Next::Waiting,
+            Pause::Ended => self.end(),
+        }
     }
 
     /// What the program lends to the host until it is run again.
@@ -125,6 +138,15 @@ impl Chunks {
     fn count(&mut self, len: usize) {
         self.bytes += len as u64;
         self.chunks += 1;
+    }
+
+    fn next_paused(&mut self) -> Option<io::Result<Bytes>> {
+        match self.pause() {
+            Next::Chunk(chunk) => Some(Ok(chunk)),
+            Next::Lent => Some(Ok(Bytes::copy_from_slice(self.lent()))),
+            Next::Error(error) => Some(Err(error)),
+            Next::End | Next::Waiting => None,
+        }
     }
 
     #[cold]
@@ -189,11 +211,9 @@ impl Iterator for Chunks {
 
     #[inline]
     fn next(&mut self) -> Option<io::Result<Bytes>> {
-        match self.advance(None) {
-            Next::Chunk(chunk) => Some(Ok(chunk)),
-            Next::Lent => Some(Ok(Bytes::copy_from_slice(self.lent()))),
-            Next::Error(error) => Some(Err(error)),
-            Next::End | Next::Waiting => None,
+        match self.run(None) {
+            Some(chunk) => Some(Ok(chunk)),
+            None => self.next_paused(),
         }
     }
 }

@@ -14,8 +14,8 @@ use crate::wait::Refused;
 pub(super) type Link = Rc<Shared<Exchange>>;
 
 pub(super) struct Exchange {
-    /// From the program: a chunk.
-    pub(super) chunk: Cell<Option<Bytes>>,
+    /// From the program when it has ended: the last chunk. Others are handed over by its frame.
+    pub(super) last: Cell<Option<Bytes>>,
     /// Of the program: writes that are not yet a chunk. It is here, and not in the `Writer`, so that a writer that gets
     /// away takes nothing with it.
     pub(super) pending: RefCell<Pending>,
@@ -37,7 +37,7 @@ pub(super) enum Given {
 impl Exchange {
     pub(super) fn new(options: &Options) -> Exchange {
         Exchange {
-            chunk: Cell::new(None),
+            last: Cell::new(None),
             pending: RefCell::new(Pending::new(options.unqueued_chunk_size(), options.unbuffered)),
             error: Cell::new(None),
             hungry: Cell::new(false),
@@ -47,22 +47,16 @@ impl Exchange {
 }
 
 impl Shared<Exchange> {
-    /// Hands a chunk over and waits until the host wants the next.
+    /// Hands over what is pending. Refused, it stays pending.
     #[inline]
-    pub(super) fn hand(&self, chunk: Bytes) -> Result<(), Refused> {
-        self.frame.may_suspend()?;
-        self.exchange.chunk.set(Some(chunk));
-        self.frame.suspend()
+    pub(super) fn hand_pending(&self) -> Result<(), Refused> {
+        if self.exchange.pending.borrow().is_empty() { Ok(()) } else { self.hand_some() }
     }
 
-    /// Hands over what is pending. Refused, it stays pending.
-    pub(super) fn hand_pending(&self) -> Result<(), Refused> {
+    fn hand_some(&self) -> Result<(), Refused> {
         self.frame.may_suspend()?;
         let pending = self.exchange.pending.borrow_mut().take();
-        match pending {
-            Some(chunk) => self.hand(chunk),
-            None => Ok(()),
-        }
+        pending.map_or(Ok(()), |chunk| self.frame.hand(chunk))
     }
 
     /// The next thing to read, waiting for it if need be. `None` when the host will give no more.
@@ -72,7 +66,7 @@ impl Shared<Exchange> {
                 return Some(given);
             }
             self.exchange.hungry.set(true);
-            let resumed = self.frame.suspend();
+            let resumed = self.frame.suspend(|| ());
             self.exchange.hungry.set(false);
             if resumed.is_err() {
                 return self.exchange.input.take();
@@ -83,7 +77,7 @@ impl Shared<Exchange> {
     /// The program has ended: what it wrote and nobody has seen is the last chunk.
     pub(super) fn finish(&self, result: io::Result<()>) {
         let pending = self.exchange.pending.borrow_mut().take();
-        self.exchange.chunk.set(pending);
+        self.exchange.last.set(pending);
         self.exchange.error.set(result.err());
         self.close();
     }

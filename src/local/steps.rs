@@ -109,8 +109,11 @@ impl Steps {
             return Ok(Step::NeedsInput);
         }
         if let State::Running(bridge) = &mut self.bridge {
-            match bridge.resume(None) {
-                Pause::Chunk(chunk) => return Ok(Step::Chunk(chunk)),
+            if let Some(chunk) = bridge.resume(None) {
+                return Ok(Step::Chunk(chunk));
+            }
+            match bridge.pause() {
+                Pause::Last(chunk) => return Ok(Step::Chunk(chunk)),
                 Pause::Lent => return Ok(Step::Chunk(Bytes::copy_from_slice(bridge.lent()))),
                 Pause::Hungry => {
                     self.hungry = true;

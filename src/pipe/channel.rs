@@ -25,7 +25,7 @@ const CLOSED: u8 = 2;
 #[derive(Debug)]
 pub(crate) struct Channel {
     /// `ASLEEP` and `CLOSED`: what a writer must notice without taking the lock. Changed under the lock.
-    attention: AtomicU8,
+    attention: Apart<AtomicU8>,
     /// How many pieces are queued, for the puller that backs off. A hint: the truth is under the lock.
     queued: AtomicUsize,
     barrier: Barrier,
@@ -41,6 +41,11 @@ struct Locked {
     writer: Option<Held>,
     stats: Stats,
 }
+
+/// Something that a writer reads at every write, away from what the puller writes.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Apart<T>(T);
 
 /// The segment that the writer is filling.
 #[derive(Debug)]
@@ -74,7 +79,7 @@ pub(crate) enum Taken {
 impl Channel {
     pub(crate) fn new(capacity: usize) -> Channel {
         Channel {
-            attention: AtomicU8::new(0),
+            attention: Apart(AtomicU8::new(0)),
             queued: AtomicUsize::new(0),
             barrier: Barrier::detect(),
             recycler: Arc::new(Recycler::new(capacity)),
@@ -90,22 +95,26 @@ impl Channel {
 
     // The writing side.
 
+    pub(super) fn barrier(&self) -> Barrier {
+        self.barrier
+    }
+
     pub(super) fn new_tail(&self, capacity: usize) -> Tail {
         Tail::new(capacity, &self.recycler)
     }
 
     /// To be called after every write into the open segment: does anyone have to be told of it?
     #[inline]
-    pub(super) fn calls(&self) -> bool {
-        self.barrier.light();
+    pub(super) fn calls(&self, barrier: Barrier) -> bool {
+        barrier.light();
         // ORDERING: relaxed, the barrier orders it after the write; what it leads to happens under the lock.
-        self.attention.load(Ordering::Relaxed) != 0
+        self.attention.0.load(Ordering::Relaxed) != 0
     }
 
     /// Nothing that is written can reach anyone.
     pub(crate) fn is_closed(&self) -> bool {
         // ORDERING: acquire, so that a program that sees it sees what its host did before.
-        self.attention.load(Ordering::Acquire) & CLOSED != 0
+        self.attention.0.load(Ordering::Acquire) & CLOSED != 0
     }
 
     /// Wakes a puller that sleeps: something was written into the open segment.
@@ -200,7 +209,7 @@ impl Channel {
         if locked.state.ended() {
             return;
         }
-        self.attention.fetch_or(CLOSED, Ordering::Release);
+        self.attention.0.fetch_or(CLOSED, Ordering::Release);
         if locked.open.is_some() {
             self.barrier.heavy();
             locked.queue_open();
@@ -222,7 +231,7 @@ impl Channel {
     fn take_puller(&self, locked: &mut Locked) -> Option<Waker> {
         let puller = locked.puller.take();
         if puller.is_some() {
-            self.attention.fetch_and(!ASLEEP, Ordering::Relaxed);
+            self.attention.0.fetch_and(!ASLEEP, Ordering::Relaxed);
         }
         puller
     }
@@ -239,6 +248,11 @@ impl Channel {
         self.take(self.locked.lock(), false).ok()
     }
 
+    /// Whatever has been written, complete or not; or the end.
+    pub(super) fn take_written(&self) -> Option<Taken> {
+        self.take(self.locked.lock(), true).ok()
+    }
+
     /// Whatever has been written, complete or not; or the end; or else the puller is woken when there is one of them.
     pub(super) fn poll_take(&self, context: &Context<'_>) -> Poll<Taken> {
         let mut locked = match self.take(self.locked.lock(), true) {
@@ -252,7 +266,7 @@ impl Channel {
         }
         locked.puller = Some(context.waker().clone());
         locked.stats.puller_waits += 1;
-        self.attention.fetch_or(ASLEEP, Ordering::Relaxed);
+        self.attention.0.fetch_or(ASLEEP, Ordering::Relaxed);
         drop(locked);
         self.barrier.heavy();
         match self.take(self.locked.lock(), true) {
@@ -291,7 +305,7 @@ impl Channel {
     /// The puller goes. The writer is told, and what was not pulled is dropped.
     pub(crate) fn leave(&self) {
         let mut locked = self.locked.lock();
-        self.attention.fetch_or(CLOSED, Ordering::Release);
+        self.attention.0.fetch_or(CLOSED, Ordering::Release);
         let pieces = locked.state.leave();
         let open = locked.open.take();
         let puller = self.take_puller(&mut locked);

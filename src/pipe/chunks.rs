@@ -20,7 +20,10 @@ use crate::wait::{self, Refused};
 
 /// How often a puller looks before it takes what is there: a microsecond or so, in which a writer in full flow completes
 /// its chunk. Taking at once costs three to seven times as much a byte.
-const LOOKS: u32 = if cfg!(pushpull_loom) { 0 } else { 40 };
+const LOOKS: u32 = 80;
+
+/// How often it does so before it sleeps: falling asleep and being woken costs more than that.
+const ROUNDS: u32 = if cfg!(pushpull_loom) { 0 } else { 4 };
 
 /// Launches the program.
 pub(crate) type Start = Box<dyn FnOnce() -> io::Result<()> + Send>;
@@ -93,7 +96,7 @@ impl Chunks {
             return None;
         }
         self.begin();
-        let taken = match self.channel.take_queued() {
+        let taken = match self.take_soon() {
             Some(taken) => Ok(Some(taken)),
             // Without an end in sight a time too long to name is no limit.
             None => match Instant::now().checked_add(timeout) {
@@ -167,7 +170,19 @@ impl Chunks {
         }
     }
 
-    /// Gives a writer in full flow the time to complete its chunk.
+    /// A full chunk if there is one; else, after a writer in full flow has had the time to complete its chunk, whatever
+    /// has been written. Goes to sleep only if nothing comes for several times as long.
+    fn take_soon(&self) -> Option<Taken> {
+        let full = self.channel.take_queued();
+        if full.is_some() || ROUNDS == 0 {
+            return full;
+        }
+        (0..ROUNDS).find_map(|_| {
+            self.back_off();
+            self.channel.take_written()
+        })
+    }
+
     fn back_off(&self) {
         for _ in 0..LOOKS {
             if self.channel.queued() > 0 {
@@ -220,12 +235,9 @@ impl Iterator for Chunks {
             return None;
         }
         self.begin();
-        let taken = match self.channel.take_queued() {
+        let taken = match self.take_soon() {
             Some(taken) => Ok(taken),
-            None => {
-                self.back_off();
-                wait::until(|context| self.channel.poll_take(context))
-            }
+            None => wait::until(|context| self.channel.poll_take(context)),
         };
         self.settle(taken)
     }

@@ -13,9 +13,9 @@ use super::recycler::Recycler;
 use crate::sync::{Arc, AtomicUsize, Ordering};
 
 #[cfg(not(pushpull_loom))]
-use self::memory::Memory;
+use self::memory::{Memory, Place};
 #[cfg(pushpull_loom)]
-use self::model::Memory;
+use self::model::{Memory, Place};
 
 /// The shared part: what has been published can be read by anyone.
 pub(super) struct Segment {
@@ -25,24 +25,28 @@ pub(super) struct Segment {
 }
 
 /// The writing end of a segment. There is one for each, and it is not `Clone`.
+///
+/// What the writer needs at every write is here and not in the `Segment`, which the puller's reads take away from the
+/// writer's cache.
 pub(super) struct Tail {
-    segment: Arc<Segment>,
+    memory: Place,
     filled: usize,
-    /// How many bytes were asked for; recycled memory may be larger.
-    limit: usize,
+    /// How far it may be filled.
+    granted: usize,
+    capacity: usize,
+    segment: Arc<Segment>,
 }
 
 impl Tail {
-    /// An empty segment of `capacity` bytes.
+    /// An empty segment of `capacity` bytes, of which none may be written yet.
     pub(super) fn new(capacity: usize, recycler: &Arc<Recycler>) -> Tail {
+        let memory = Memory::from_vec(recycler.take(capacity));
         Tail {
-            segment: Arc::new(Segment {
-                memory: Memory::from_vec(recycler.take(capacity)),
-                published: AtomicUsize::new(0),
-                recycler: recycler.clone(),
-            }),
+            memory: memory.place(),
             filled: 0,
-            limit: capacity,
+            granted: 0,
+            capacity,
+            segment: Arc::new(Segment { memory, published: AtomicUsize::new(0), recycler: recycler.clone() }),
         }
     }
 
@@ -57,24 +61,28 @@ impl Tail {
 
     /// How many bytes still fit.
     pub(super) fn spare(&self) -> usize {
-        self.limit - self.filled
+        self.capacity - self.filled
     }
 
-    /// Copies `bytes` behind the others and publishes them.
-    ///
-    /// # Panics
-    ///
-    /// If they do not fit.
+    /// Allows so many bytes more, or as many as fit.
+    pub(super) fn grant(&mut self, bytes: usize) {
+        self.granted = self.filled + bytes.min(self.spare());
+    }
+
+    /// Copies `bytes` behind the others and publishes them, if they are granted.
     #[inline]
-    pub(super) fn append(&mut self, bytes: &[u8]) {
-        assert!(bytes.len() <= self.spare(), "a segment was overfilled");
+    pub(super) fn append(&mut self, bytes: &[u8]) -> bool {
+        if bytes.len() > self.granted - self.filled {
+            return false;
+        }
         // SAFETY: the bytes from `filled` on are not published, so nobody reads them; this `Tail` is the segment's
-        // only writer and is borrowed mutably; the assertion above keeps the copy below `limit`, and the recycler gave
-        // memory of at least that.
-        unsafe { self.segment.memory.write(self.filled, bytes) };
+        // only writer and is borrowed mutably; the check above keeps the copy below `granted`, which is at most the
+        // capacity, and the recycler gave memory of at least that, which `segment` keeps.
+        unsafe { self.memory.write(self.filled, bytes) };
         self.filled += bytes.len();
         // ORDERING: release, so that whoever loads this length sees the bytes below it.
         self.segment.published.store(self.filled, Ordering::Release);
+        true
     }
 }
 
@@ -136,9 +144,44 @@ mod memory {
         capacity: usize,
     }
 
+    /// Where the memory begins, for its writer.
+    pub(super) struct Place(NonNull<u8>);
+
+    // SAFETY: it is a place and no more; `write` says who may use it.
+    unsafe impl Send for Place {}
+    // SAFETY: as above, and nothing can be done with a shared one that the caller of `write` does not answer for.
+    unsafe impl Sync for Place {}
+
+    impl Place {
+        /// # Safety
+        ///
+        /// The memory lives, `at + bytes.len()` is at most its capacity, and nobody else reads or writes that range
+        /// during the call.
+        #[inline]
+        pub(super) unsafe fn write(&self, at: usize, bytes: &[u8]) {
+            // SAFETY: the caller keeps `at` inside the memory.
+            let place = unsafe { self.0.as_ptr().add(at) };
+            let len = bytes.len();
+            if matches!(len, 32..=64) {
+                // A call of `memcpy` costs more than these bytes do: two halves, which may overlap.
+                // SAFETY: as below, for the first 32 of at least 32 bytes.
+                unsafe { place.copy_from_nonoverlapping(bytes.as_ptr(), 32) };
+                let rest = &bytes[len - 32..];
+                // SAFETY: `len - 32` is inside the range.
+                let place = unsafe { place.add(len - 32) };
+                // SAFETY: as below, for the last 32.
+                unsafe { place.copy_from_nonoverlapping(rest.as_ptr(), 32) };
+                return;
+            }
+            // SAFETY: the caller keeps the range inside the memory and to itself; `bytes` is another allocation, since
+            // a slice of this one reaches only what is published.
+            unsafe { place.copy_from_nonoverlapping(bytes.as_ptr(), len) };
+        }
+    }
+
     // SAFETY: the memory is owned, as a `Vec<u8>`'s is.
     unsafe impl Send for Memory {}
-    // SAFETY: through a shared reference it is only written by `write` and only read by `bytes`, whose callers promise
+    // SAFETY: through a shared reference it is only written by `Place::write` and only read by `bytes`, whose callers promise
     // that no place is ever both.
     unsafe impl Sync for Memory {}
 
@@ -156,16 +199,9 @@ mod memory {
             (capacity > 0).then(|| unsafe { Vec::from_raw_parts(self.start.as_ptr(), 0, capacity) })
         }
 
-        /// # Safety
-        ///
-        /// `at + bytes.len()` is at most the capacity, and nobody reads or writes that range during the call.
-        #[inline]
-        pub(super) unsafe fn write(&self, at: usize, bytes: &[u8]) {
-            // SAFETY: the caller keeps `at` inside the memory.
-            let place = unsafe { self.start.as_ptr().add(at) };
-            // SAFETY: the caller keeps the range inside the memory and to itself; `bytes` is another allocation, since
-            // a slice of this one reaches only what is published.
-            unsafe { place.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        /// Where a writer writes.
+        pub(super) fn place(&self) -> Place {
+            Place(self.start)
         }
 
         /// # Safety
@@ -206,7 +242,23 @@ mod model {
     use super::Segment;
     use crate::sync::Arc;
 
-    pub(super) struct Memory(Box<[UnsafeCell<u8>]>);
+    type Cells = std::sync::Arc<[UnsafeCell<u8>]>;
+
+    pub(super) struct Memory(Cells);
+
+    pub(super) struct Place(Cells);
+
+    impl Place {
+        /// # Safety
+        ///
+        /// As in the real one; here `loom` checks it.
+        pub(super) unsafe fn write(&self, at: usize, bytes: &[u8]) {
+            for (cell, byte) in self.0[at..].iter().zip(bytes) {
+                // SAFETY: `loom` checks that nobody else uses the cell.
+                cell.with_mut(|place| unsafe { *place = *byte });
+            }
+        }
+    }
 
     impl Memory {
         pub(super) fn from_vec(vec: Vec<u8>) -> Memory {
@@ -217,14 +269,8 @@ mod model {
             None
         }
 
-        /// # Safety
-        ///
-        /// As in the real one; here `loom` checks it.
-        pub(super) unsafe fn write(&self, at: usize, bytes: &[u8]) {
-            for (cell, byte) in self.0[at..].iter().zip(bytes) {
-                // SAFETY: `loom` checks that nobody else uses the cell.
-                cell.with_mut(|place| unsafe { *place = *byte });
-            }
+        pub(super) fn place(&self) -> Place {
+            Place(self.0.clone())
         }
 
         /// # Safety
@@ -249,9 +295,11 @@ mod tests {
     fn what_is_published_can_be_taken_while_more_is_written() {
         let recycler = Arc::new(Recycler::new(1 << 10));
         let mut tail = Tail::new(8, &recycler);
+        tail.grant(5);
         tail.append(b"abc");
         let first = tail.segment().slice(0, 3);
-        tail.append(b"de");
+        assert!(!tail.append(b"def"), "more than was granted");
+        assert!(tail.append(b"de"));
         let second = tail.segment().slice(3, 5);
         drop(tail);
         assert_eq!((&first[..], &second[..]), (&b"abc"[..], &b"de"[..]));
@@ -261,15 +309,18 @@ mod tests {
     fn memory_comes_back_when_the_last_slice_goes() {
         let recycler = Arc::new(Recycler::new(1 << 20));
         let mut tail = Tail::new(100, &recycler);
+        tail.grant(100);
         tail.append(b"abc");
         let slice = tail.segment().slice(0, 3);
         let place = slice.as_ptr();
         drop(tail);
         let mut other = Tail::new(100, &recycler);
+        other.grant(1);
         other.append(b"x");
         assert_ne!(other.segment().slice(0, 1).as_ptr(), place);
         drop(slice);
         let mut third = Tail::new(100, &recycler);
+        third.grant(1);
         third.append(b"y");
         assert_eq!(third.segment().slice(0, 1).as_ptr(), place);
     }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
+use super::barrier::Barrier;
 use super::channel::Channel;
 use super::segment::Tail;
 use crate::chunk::{Cut, cut};
@@ -15,11 +16,12 @@ use crate::options::Options;
 pub(super) struct Sender {
     /// The open segment.
     tail: Option<Tail>,
-    /// How many bytes may go into it without asking anyone.
-    window: usize,
-    /// How many bytes of it came after the last boundary.
-    pending: usize,
-    accepted: u64,
+    /// The channel's, kept where the writer has it at hand.
+    barrier: Barrier,
+    /// Where the pending chunk begins in the open segment.
+    start: usize,
+    /// How many bytes were accepted before the open segment.
+    before: u64,
     chunk_size: usize,
     unbuffered: bool,
     channel: Arc<Channel>,
@@ -38,9 +40,9 @@ impl Sender {
     pub(super) fn new(channel: Arc<Channel>, options: &Options) -> Sender {
         Sender {
             tail: None,
-            window: 0,
-            pending: 0,
-            accepted: 0,
+            barrier: channel.barrier(),
+            start: 0,
+            before: 0,
             chunk_size: options.chunk_size(),
             unbuffered: options.unbuffered,
             channel,
@@ -51,19 +53,31 @@ impl Sender {
         &self.channel
     }
 
+    fn filled(&self) -> usize {
+        self.tail.as_ref().map_or(0, Tail::filled)
+    }
+
+    fn spare(&self) -> usize {
+        self.tail.as_ref().map_or(0, Tail::spare)
+    }
+
+    /// How many bytes came after the last boundary.
+    fn pending(&self) -> usize {
+        self.filled() - self.start
+    }
+
+    fn accepted(&self) -> u64 {
+        self.before + self.filled() as u64
+    }
+
     /// A write into the open segment: the way of nearly every small write. Copies, and takes no lock.
     #[inline]
     pub(super) fn write_short(&mut self, buf: &[u8]) -> Short {
-        match &mut self.tail {
-            Some(tail) if buf.len() <= self.window => {
-                tail.append(buf);
-                self.window -= buf.len();
-                self.pending += buf.len();
-                self.accepted += buf.len() as u64;
-                if self.channel.calls() { Short::Called } else { Short::Done }
-            }
-            _ => Short::No,
+        let Some(tail) = &mut self.tail else { return Short::No };
+        if !tail.append(buf) {
+            return Short::No;
         }
+        if self.channel.calls(self.barrier) { Short::Called } else { Short::Done }
     }
 
     /// Writes as many bytes as there is room for, at least one. Without a context, perhaps none.
@@ -75,68 +89,74 @@ impl Sender {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let room = ready!(self.channel.poll_room(self.accepted, buf.len(), context))?;
+        let room = ready!(self.channel.poll_room(self.accepted(), buf.len(), context))?;
         let part = &buf[..buf.len().min(room)];
         if part.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        if self.unbuffered || part.len() >= self.chunk_size {
-            self.write_whole(part);
-        } else {
+        if !self.unbuffered && part.len() < self.chunk_size {
             self.write_small(part);
-            let spare = self.tail.as_ref().map_or(0, Tail::spare);
-            self.window = spare.min(room - part.len());
+            if let Some(tail) = &mut self.tail {
+                tail.grant(room - part.len());
+            }
+        } else if part.len() < self.chunk_size {
+            self.write_message(part);
+        } else {
+            self.write_whole(part);
         }
         Poll::Ready(Ok(part.len()))
-    }
-
-    /// A write that is a chunk of its own.
-    fn write_whole(&mut self, buf: &[u8]) {
-        if self.unbuffered && buf.len() < self.chunk_size {
-            // Many small chunks share one segment.
-            if self.tail.as_ref().is_none_or(|tail| tail.spare() < buf.len()) {
-                self.reopen();
-            }
-            self.append(buf);
-            self.boundary();
-        } else {
-            self.boundary();
-            let mut tail = self.channel.new_tail(buf.len());
-            tail.append(buf);
-            self.accepted += buf.len() as u64;
-            self.channel.push_segment(tail);
-        }
     }
 
     /// A write that joins others, and may complete a chunk.
     fn write_small(&mut self, mut buf: &[u8]) {
         while !buf.is_empty() {
-            let spare = self.tail.as_ref().map_or(0, Tail::spare);
+            let spare = self.spare();
             // Beside a boundary a message should not be torn only because the segment ends.
-            if spare == 0 || (self.pending == 0 && spare < buf.len()) {
+            if spare == 0 || (self.pending() == 0 && spare < buf.len()) {
                 self.reopen();
                 continue;
             }
-            let part = match cut(self.pending, buf.len(), self.chunk_size) {
+            let part = match cut(self.pending(), buf.len(), self.chunk_size) {
                 Cut::Join | Cut::Whole => buf.len().min(spare),
                 Cut::Complete(part) => part.min(spare),
             };
             self.append(&buf[..part]);
             buf = &buf[part..];
-            if self.pending == self.chunk_size {
+            if self.pending() == self.chunk_size {
                 self.boundary();
             }
         }
-        if self.channel.calls() {
+        if self.channel.calls(self.barrier) {
             self.channel.rouse();
         }
     }
 
+    /// A small write that is a chunk of its own. Many of them share a segment.
+    fn write_message(&mut self, buf: &[u8]) {
+        if self.spare() < buf.len() {
+            self.reopen();
+        }
+        self.append(buf);
+        self.boundary();
+    }
+
+    /// A large write, which is a chunk of its own.
+    fn write_whole(&mut self, buf: &[u8]) {
+        self.boundary();
+        let mut tail = self.channel.new_tail(buf.len());
+        tail.grant(buf.len());
+        tail.append(buf);
+        self.before += buf.len() as u64;
+        self.channel.push_segment(tail);
+    }
+
     fn append(&mut self, buf: &[u8]) {
         let tail = self.tail.as_mut().expect("a segment is open");
-        tail.append(buf);
-        self.pending += buf.len();
-        self.accepted += buf.len() as u64;
+        tail.grant(buf.len());
+        let appended = tail.append(buf);
+        assert!(appended, "the open segment is too small");
+        // Nothing more without asking.
+        tail.grant(0);
     }
 
     /// Closes the open segment, if there is one, and opens a fresh one.
@@ -149,22 +169,23 @@ impl Sender {
 
     /// Queues everything that was written.
     fn close(&mut self) {
-        if self.tail.take().is_some() {
+        if let Some(tail) = self.tail.take() {
+            self.before += tail.filled() as u64;
+            self.start = 0;
             self.channel.boundary(false);
         }
-        self.pending = 0;
-        self.window = 0;
     }
 
     /// Ends the chunk here.
     pub(super) fn boundary(&mut self) {
-        match &self.tail {
-            Some(tail) if tail.spare() == 0 => self.close(),
-            Some(_) if self.pending > 0 => {
-                self.channel.boundary(true);
-                self.pending = 0;
-            }
-            _ => {}
+        if self.pending() == 0 {
+            return;
+        }
+        if self.spare() == 0 {
+            self.close();
+        } else {
+            self.start = self.filled();
+            self.channel.boundary(true);
         }
     }
 
@@ -172,11 +193,13 @@ impl Sender {
     pub(super) fn poll_hand(&mut self, bytes: &mut Bytes, context: &Context<'_>) -> Poll<io::Result<()>> {
         self.boundary();
         while !bytes.is_empty() {
-            let room = ready!(self.channel.poll_room(self.accepted, bytes.len(), Some(context)))?;
+            let room = ready!(self.channel.poll_room(self.accepted(), bytes.len(), Some(context)))?;
             let part = bytes.split_to(bytes.len().min(room));
-            self.accepted += part.len() as u64;
-            // What may go into the open segment unasked has become less.
-            self.window = 0;
+            self.before += part.len() as u64;
+            // What was granted was counted without this part.
+            if let Some(tail) = &mut self.tail {
+                tail.grant(0);
+            }
             self.channel.push_bytes(part);
         }
         Poll::Ready(Ok(()))

@@ -198,6 +198,19 @@ impl Writer {
         Ok(())
     }
 
+    #[cold]
+    fn write_all_slow(&mut self, mut buf: &[u8]) -> io::Result<()> {
+        while !buf.is_empty() {
+            match self.write_slow(buf) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(len) => buf = &buf[len..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     fn write_slow(&mut self, buf: &[u8]) -> io::Result<usize> {
         match &mut self.outlet {
             Outlet::Channel(sender) => wait::until(|context| sender.poll_write(buf, Some(context)))
@@ -220,6 +233,11 @@ impl Write for Writer {
     #[inline]
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         if self.write_short(buf)? { Ok(buf.len()) } else { self.write_slow(buf) }
+    }
+
+    #[inline]
+    fn write_all(&mut self, buf: &[u8]) -> io::Result<()> {
+        if self.write_short(buf)? { Ok(()) } else { self.write_all_slow(buf) }
     }
 
     fn write_vectored(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
