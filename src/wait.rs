@@ -127,22 +127,31 @@ mod parker {
 mod parker {
     use super::*;
 
-    pub(super) struct Parker(loom::thread::Thread);
+    use loom::sync::{Condvar, Mutex};
+
+    pub(super) struct Parker {
+        woken: Mutex<bool>,
+        wakes: Condvar,
+    }
 
     pub(super) fn current() -> (Arc<Parker>, Waker) {
-        let parker = Arc::new(Parker(loom::thread::current()));
+        let parker = Arc::new(Parker { woken: Mutex::new(false), wakes: Condvar::new() });
         (parker.clone(), parker.into())
     }
 
     impl Parker {
         pub(super) fn park(&self, _: Option<Instant>) {
-            loom::thread::park();
+            let mut woken = self.woken.lock().unwrap();
+            while !*woken {
+                woken = self.wakes.wait(woken).unwrap();
+            }
         }
     }
 
     impl Wake for Parker {
         fn wake(self: Arc<Self>) {
-            self.0.unpark();
+            *self.woken.lock().unwrap() = true;
+            self.wakes.notify_one();
         }
     }
 }

@@ -380,7 +380,7 @@ impl state::Piece for Piece {
 impl Piece {
     fn into_bytes(self) -> Bytes {
         match self {
-            Piece::Written { segment, start, end } => segment.slice(start, end),
+            Piece::Written { segment, start, end } => Segment::slice(&segment, start, end),
             Piece::Handed(bytes) => bytes,
         }
     }

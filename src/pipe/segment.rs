@@ -99,11 +99,11 @@ impl Segment {
     /// # Panics
     ///
     /// If they are not all published.
-    pub(super) fn slice(self: &Arc<Self>, start: usize, end: usize) -> Bytes {
-        assert!(start <= end && end <= self.published(), "a slice reached beyond what is published");
+    pub(super) fn slice(segment: &Arc<Segment>, start: usize, end: usize) -> Bytes {
+        assert!(start <= end && end <= segment.published(), "a slice reached beyond what is published");
         // SAFETY: the assertion keeps the range below the published length, and what is below it is initialized and
         // never written again.
-        unsafe { Memory::bytes(self.clone(), start, end) }
+        unsafe { Memory::bytes(segment.clone(), start, end) }
     }
 }
 
@@ -246,7 +246,17 @@ mod model {
 
     pub(super) struct Memory(Cells);
 
+    // SAFETY: `loom` checks every access.
+    unsafe impl Send for Memory {}
+    // SAFETY: `loom` checks every access.
+    unsafe impl Sync for Memory {}
+
     pub(super) struct Place(Cells);
+
+    // SAFETY: `loom` checks every access.
+    unsafe impl Send for Place {}
+    // SAFETY: `loom` checks every access.
+    unsafe impl Sync for Place {}
 
     impl Place {
         /// # Safety
@@ -297,10 +307,10 @@ mod tests {
         let mut tail = Tail::new(8, &recycler);
         tail.grant(5);
         tail.append(b"abc");
-        let first = tail.segment().slice(0, 3);
+        let first = Segment::slice(tail.segment(), 0, 3);
         assert!(!tail.append(b"def"), "more than was granted");
         assert!(tail.append(b"de"));
-        let second = tail.segment().slice(3, 5);
+        let second = Segment::slice(tail.segment(), 3, 5);
         drop(tail);
         assert_eq!((&first[..], &second[..]), (&b"abc"[..], &b"de"[..]));
     }
@@ -311,18 +321,18 @@ mod tests {
         let mut tail = Tail::new(100, &recycler);
         tail.grant(100);
         tail.append(b"abc");
-        let slice = tail.segment().slice(0, 3);
+        let slice = Segment::slice(tail.segment(), 0, 3);
         let place = slice.as_ptr();
         drop(tail);
         let mut other = Tail::new(100, &recycler);
         other.grant(1);
         other.append(b"x");
-        assert_ne!(other.segment().slice(0, 1).as_ptr(), place);
+        assert_ne!(Segment::slice(other.segment(), 0, 1).as_ptr(), place);
         drop(slice);
         let mut third = Tail::new(100, &recycler);
         third.grant(1);
         third.append(b"y");
-        assert_eq!(third.segment().slice(0, 1).as_ptr(), place);
+        assert_eq!(Segment::slice(third.segment(), 0, 1).as_ptr(), place);
     }
 
     #[test]
@@ -330,6 +340,6 @@ mod tests {
     fn nothing_unpublished_can_be_taken() {
         let recycler = Arc::new(Recycler::new(1 << 10));
         let tail = Tail::new(8, &recycler);
-        tail.segment().slice(0, 1);
+        Segment::slice(tail.segment(), 0, 1);
     }
 }

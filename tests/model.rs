@@ -1,0 +1,159 @@
+//! The channel and its segment in every interleaving of two threads, under `loom`.
+//!
+//! `RUSTFLAGS="--cfg pushpull_loom" cargo test --release --test model`
+#![cfg(pushpull_loom)]
+
+use std::future::poll_fn;
+use std::io::{self, Write};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use futures_util::Stream;
+use loom::future::block_on;
+use loom::thread;
+use pushpull::{Chunks, Error, Writer, pipe};
+
+/// Every interleaving with at most so many preemptions: enough for every bug that two threads are known to have.
+fn model(test: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(test);
+}
+
+fn collect(chunks: Chunks) -> (Vec<u8>, Option<io::Error>) {
+    let mut bytes = Vec::new();
+    let mut end = None;
+    for item in chunks {
+        match item {
+            Ok(chunk) => bytes.extend_from_slice(&chunk),
+            Err(error) => end = Some(error),
+        }
+    }
+    (bytes, end)
+}
+
+fn poll_next(chunks: &mut Chunks, context: &mut Context<'_>) -> Poll<Option<io::Result<bytes::Bytes>>> {
+    pin!(chunks).poll_next(context)
+}
+
+#[test]
+fn laws_1_and_11_small_writes_arrive_and_wake() {
+    model(|| {
+        let (mut writer, chunks) = pipe(4);
+        let puller = thread::spawn(move || collect(chunks));
+        writer.write_all(b"a").unwrap();
+        writer.write_all(b"b").unwrap();
+        writer.finish().unwrap();
+        let (bytes, end) = puller.join().unwrap();
+        assert_eq!(bytes, b"ab");
+        assert!(end.is_none());
+    });
+}
+
+#[test]
+fn law_5_a_waiting_puller_gets_what_was_not_flushed() {
+    model(|| {
+        let (mut writer, mut chunks) = pipe(4);
+        writer.write_all(b"a").unwrap();
+        let puller = thread::spawn(move || {
+            let first = chunks.next().unwrap().unwrap();
+            let second = if first.len() < 2 { chunks.next().unwrap().unwrap().len() } else { 0 };
+            (first.len() + second, chunks)
+        });
+        writer.write_all(b"b").unwrap();
+        // The writer lives, and says nothing more.
+        let (len, chunks) = puller.join().unwrap();
+        assert_eq!(len, 2);
+        drop((writer, chunks));
+    });
+}
+
+#[test]
+fn law_4_a_held_writer_is_woken() {
+    model(|| {
+        let (mut writer, chunks) = pipe(2);
+        let puller = thread::spawn(move || collect(chunks));
+        writer.write_all(b"abc").unwrap();
+        writer.finish().unwrap();
+        assert_eq!(puller.join().unwrap().0, b"abc");
+    });
+}
+
+#[test]
+fn law_2_a_flush_and_a_vanished_writer() {
+    model(|| {
+        let (mut writer, chunks) = pipe(4);
+        let puller = thread::spawn(move || collect(chunks));
+        writer.write_all(b"a").unwrap();
+        writer.flush().unwrap();
+        drop(writer);
+        let (bytes, end) = puller.join().unwrap();
+        assert_eq!(bytes, b"a");
+        assert!(Error::of(&end.unwrap()).unwrap().is_truncated());
+    });
+}
+
+#[test]
+fn law_7_a_held_writer_learns_that_the_puller_went() {
+    model(|| {
+        let (mut writer, chunks) = pipe(1);
+        let puller = thread::spawn(move || drop(chunks));
+        let mut refused = false;
+        for _ in 0..3 {
+            refused |= writer.write_all(b"a").is_err();
+        }
+        puller.join().unwrap();
+        assert!(refused && writer.is_closed());
+    });
+}
+
+#[test]
+fn law_11_a_cancelled_poll_loses_nothing() {
+    model(|| {
+        let (mut writer, mut chunks) = pipe(4);
+        let producer = thread::spawn(move || {
+            writer.write_all(b"a").unwrap();
+            writer.write_all(b"b").unwrap();
+            writer.finish().unwrap();
+        });
+        let mut bytes = Vec::new();
+        // One poll whose waker goes nowhere, and then a task that waits.
+        if let Poll::Ready(Some(chunk)) = poll_next(&mut chunks, &mut Context::from_waker(Waker::noop())) {
+            bytes.extend_from_slice(&chunk.unwrap());
+        }
+        block_on(async {
+            while let Some(chunk) = poll_fn(|context| poll_next(&mut chunks, context)).await {
+                bytes.extend_from_slice(&chunk.unwrap());
+            }
+        });
+        producer.join().unwrap();
+        assert_eq!(bytes, b"ab");
+    });
+}
+
+#[test]
+fn law_1_a_chunk_handed_over_keeps_its_place() {
+    model(|| {
+        let (mut writer, chunks) = pipe(4);
+        let puller = thread::spawn(move || collect(chunks));
+        writer.write_all(b"a").unwrap();
+        writer.write_bytes(bytes::Bytes::from_static(b"b")).unwrap();
+        writer.write_all(b"c").unwrap();
+        writer.finish().unwrap();
+        assert_eq!(puller.join().unwrap().0, b"abc");
+    });
+}
+
+#[test]
+fn law_3_an_abort_races_with_the_puller_leaving() {
+    model(|| {
+        let (writer, mut chunks): (Writer, Chunks) = pipe(1);
+        let puller = thread::spawn(move || {
+            let first = chunks.next();
+            drop(chunks);
+            first
+        });
+        writer.abort(io::ErrorKind::StorageFull.into());
+        assert_eq!(puller.join().unwrap().unwrap().unwrap_err().kind(), io::ErrorKind::StorageFull);
+    });
+}
