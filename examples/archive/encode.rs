@@ -1,0 +1,152 @@
+//! Push code: it writes. None of it knows that its output is pulled.
+//!
+//! A file is read where the encoder wants it, in modest pieces, which blocks this core's other downloads for as long as
+//! one read takes. For files on a slow disk one would use `Thread` instead of `Local`.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cap_std::fs::{Dir, File};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tar::{EntryType, Header};
+use time::{OffsetDateTime, PrimitiveDateTime};
+use zip::write::SimpleFileOptions;
+use zip::{DateTime, ZipWriter};
+
+use super::tree::{Entry, Kind, walk};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Zip,
+    TarGz,
+}
+
+impl Format {
+    pub const ALL: [Format; 2] = [Format::Zip, Format::TarGz];
+
+    /// What follows the directory's name, and what the URL's query asks with.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Format::Zip => "zip",
+            Format::TarGz => "tar.gz",
+        }
+    }
+
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Format::Zip => "application/zip",
+            Format::TarGz => "application/gzip",
+        }
+    }
+
+    /// Writes everything below `dir` into `w`, under the name `top`. `skip` hears of what cannot be archived.
+    pub fn write(self, dir: Dir, top: &Path, w: &mut impl Write, skip: impl FnMut(&Path)) -> io::Result<()> {
+        match self {
+            Format::Zip => write_zip(dir, top, w, skip),
+            Format::TarGz => write_tar_gz(dir, top, w, skip),
+        }
+    }
+}
+
+/// Writes one file as it is, which has to be as long as was said.
+pub fn write_file(file: File, size: u64, w: &mut impl Write) -> io::Result<()> {
+    io::copy(&mut Exactly { file, left: size }, w).map(drop)
+}
+
+fn write_zip(dir: Dir, top: &Path, w: &mut impl Write, mut skip: impl FnMut(&Path)) -> io::Result<()> {
+    let mut zip = ZipWriter::new_stream(w);
+    let options = |entry: &Entry| {
+        SimpleFileOptions::default()
+            .unix_permissions(entry.mode)
+            .last_modified_time(zip_time(entry.modified))
+            // A file of 4 GiB or more needs longer fields, and its size when compressed is not known here.
+            .large_file(entry.size >= u32::MAX as u64 - (1 << 24))
+    };
+    walk(dir, top, |dir, path, entry| {
+        let name = path.to_string_lossy();
+        match &entry.kind {
+            Kind::Directory => zip.add_directory(name, options(entry))?,
+            Kind::Link(target) => zip.add_symlink(name, target.to_string_lossy(), options(entry))?,
+            Kind::File => {
+                let mut file = Exactly::open(dir, entry)?;
+                zip.start_file(name, options(entry))?;
+                io::copy(&mut file, &mut zip)?;
+            }
+            Kind::Other => skip(path),
+        }
+        Ok(())
+    })?;
+    zip.finish()?;
+    Ok(())
+}
+
+/// The time as a zip archive has it: since 1980, in steps of two seconds, without a zone.
+fn zip_time(time: SystemTime) -> DateTime {
+    let time = OffsetDateTime::from(time);
+    DateTime::try_from(PrimitiveDateTime::new(time.date(), time.time())).unwrap_or_default()
+}
+
+fn write_tar_gz(dir: Dir, top: &Path, w: &mut impl Write, mut skip: impl FnMut(&Path)) -> io::Result<()> {
+    let mut tar = tar::Builder::new(GzEncoder::new(w, Compression::default()));
+    walk(dir, top, |dir, path, entry| {
+        let mut header = Header::new_gnu();
+        header.set_mode(entry.mode);
+        header.set_mtime(entry.modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()));
+        header.set_size(0);
+        match &entry.kind {
+            Kind::Directory => {
+                header.set_entry_type(EntryType::Directory);
+                tar.append_data(&mut header, path, io::empty())
+            }
+            Kind::Link(target) => {
+                header.set_entry_type(EntryType::Symlink);
+                tar.append_link(&mut header, path, target)
+            }
+            Kind::File => {
+                header.set_entry_type(EntryType::Regular);
+                header.set_size(entry.size);
+                tar.append_data(&mut header, path, Exactly::open(dir, entry)?)
+            }
+            Kind::Other => {
+                skip(path);
+                Ok(())
+            }
+        }
+    })?;
+    tar.into_inner()?.finish()?;
+    Ok(())
+}
+
+/// A file as long as its listing said: what has been added since is left out, and what is missing is an error, for the
+/// length has gone out before the bytes.
+struct Exactly {
+    file: File,
+    left: u64,
+}
+
+impl Exactly {
+    fn open(dir: &Dir, entry: &Entry) -> io::Result<Exactly> {
+        Ok(Exactly { file: dir.open(&entry.name)?, left: entry.size })
+    }
+}
+
+impl Read for Exactly {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Ok(0);
+        }
+        let most = into.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        match self.file.read(&mut into[..most])? {
+            0 if most > 0 => {
+                let message = format!("the file ended {} bytes early", self.left);
+                Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
+            }
+            len => {
+                self.left -= len as u64;
+                Ok(len)
+            }
+        }
+    }
+}
