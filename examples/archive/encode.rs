@@ -3,6 +3,7 @@
 //! A file is read where the encoder wants it, in modest pieces, which blocks this core's other downloads for as long as
 //! one read takes. For files on a slow disk one would use `Thread` instead of `Local`.
 
+use std::cell::Cell;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -56,7 +57,8 @@ pub fn write_file(file: File, size: u64, w: &mut impl Write) -> io::Result<()> {
 }
 
 fn write_zip(dir: Dir, top: &Path, w: &mut impl Write, mut skip: impl FnMut(&Path)) -> io::Result<()> {
-    let mut zip = ZipWriter::new_stream(w);
+    let shut = Cell::new(false);
+    let mut zip = ZipWriter::new_stream(Valve { sink: w, shut: &shut });
     let options = |entry: &Entry| {
         SimpleFileOptions::default()
             .unix_permissions(entry.mode)
@@ -64,7 +66,7 @@ fn write_zip(dir: Dir, top: &Path, w: &mut impl Write, mut skip: impl FnMut(&Pat
             // A file of 4 GiB or more needs longer fields, and its size when compressed is not known here.
             .large_file(entry.size >= u32::MAX as u64 - (1 << 24))
     };
-    walk(dir, top, |dir, path, entry| {
+    let walked = walk(dir, top, |dir, path, entry| {
         let name = path.to_string_lossy();
         match &entry.kind {
             Kind::Directory => zip.add_directory(name, options(entry))?,
@@ -77,9 +79,40 @@ fn write_zip(dir: Dir, top: &Path, w: &mut impl Write, mut skip: impl FnMut(&Pat
             Kind::Other => skip(path),
         }
         Ok(())
-    })?;
-    zip.finish()?;
-    Ok(())
+    });
+    match walked {
+        Ok(()) => zip.finish().map(drop)?,
+        Err(_) => shut.set(true),
+    }
+    walked
+}
+
+/// Lets nothing through once something has failed. A `ZipWriter` that is dropped writes the archive's directory all the
+/// same, and what came before would look like the whole.
+struct Valve<'a, W> {
+    sink: W,
+    shut: &'a Cell<bool>,
+}
+
+impl<W: Write> Valve<'_, W> {
+    fn through<T>(&mut self, kept: T, write: impl FnOnce(&mut W) -> io::Result<T>) -> io::Result<T> {
+        if self.shut.get() {
+            return Ok(kept);
+        }
+        let written = write(&mut self.sink);
+        self.shut.set(written.is_err());
+        written
+    }
+}
+
+impl<W: Write> Write for Valve<'_, W> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.through(buf.len(), |sink| sink.write(buf))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.through((), |sink| sink.flush())
+    }
 }
 
 /// The time as a zip archive has it: since 1980, in steps of two seconds, without a zone.
