@@ -94,15 +94,16 @@ impl Sender {
         if part.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        if !self.unbuffered && part.len() < self.chunk_size {
-            self.write_small(part);
-            if let Some(tail) = &mut self.tail {
-                tail.grant(room - part.len());
-            }
-        } else if part.len() < self.chunk_size {
+        if part.len() >= self.chunk_size {
+            self.write_whole(part);
+        } else if self.unbuffered {
             self.write_message(part);
         } else {
-            self.write_whole(part);
+            self.write_small(part);
+        }
+        if let Some(tail) = &mut self.tail {
+            // Also after a large write, which has used up what was granted before.
+            tail.grant(if self.unbuffered { 0 } else { room - part.len() });
         }
         Poll::Ready(Ok(part.len()))
     }

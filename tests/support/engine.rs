@@ -1,0 +1,255 @@
+//! Every engine behind one interface, so that a law is stated once.
+
+use std::io::{self, BufRead, Write};
+use std::thread;
+
+use bytes::Bytes;
+use pushpull::{Error, Local, Thread, local, pipe};
+
+/// What a program writes to.
+pub trait Outlet: Write {
+    fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()>;
+    fn is_closed(&self) -> bool;
+}
+
+impl Outlet for pushpull::Writer {
+    fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
+        pushpull::Writer::write_bytes(self, bytes)
+    }
+
+    fn is_closed(&self) -> bool {
+        pushpull::Writer::is_closed(self)
+    }
+}
+
+impl Outlet for local::Writer {
+    fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
+        local::Writer::write_bytes(self, bytes)
+    }
+
+    fn is_closed(&self) -> bool {
+        local::Writer::is_closed(self)
+    }
+}
+
+/// The push end of a program that reads.
+pub trait Inlet<T>: Write {
+    fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()>;
+    fn is_closed(&self) -> bool;
+    fn abort(self: Box<Self>, error: io::Error);
+    fn finish(self: Box<Self>) -> io::Result<T>;
+}
+
+macro_rules! inlet {
+    ($feed:ty) => {
+        impl<T> Inlet<T> for $feed {
+            fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
+                <$feed>::write_bytes(self, bytes)
+            }
+
+            fn is_closed(&self) -> bool {
+                <$feed>::is_closed(self)
+            }
+
+            fn abort(self: Box<Self>, error: io::Error) {
+                <$feed>::abort(*self, error);
+            }
+
+            fn finish(self: Box<Self>) -> io::Result<T> {
+                <$feed>::finish(*self)
+            }
+        }
+    };
+}
+
+inlet!(pushpull::Feed<T>);
+inlet!(local::Feed<T>);
+
+pub type Pushes = Box<dyn FnOnce(&mut dyn Outlet) -> io::Result<()> + Send>;
+pub type Pulls<T> = Box<dyn FnOnce(&mut dyn BufRead) -> io::Result<T> + Send>;
+pub type Filters = Box<dyn FnOnce(&mut dyn BufRead, &mut dyn Outlet) -> io::Result<()> + Send>;
+pub type Items = Box<dyn Iterator<Item = io::Result<Bytes>>>;
+
+/// An engine's options.
+#[derive(Debug, Clone, Copy)]
+pub struct Setup {
+    pub chunk_size: usize,
+    pub capacity: usize,
+    pub unbuffered: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Setup {
+        Setup { chunk_size: 16, capacity: 64, unbuffered: false }
+    }
+}
+
+pub trait Engine: Copy + Send + 'static {
+    /// Whether there is a queue between the two sides, so that the program runs ahead.
+    const QUEUED: bool;
+    /// Whether the engine runs the program itself, and sees it panic.
+    const RUNS_PROGRAMS: bool = true;
+
+    fn pull(setup: Setup, program: Pushes) -> Items;
+    fn read(setup: Setup, program: Pushes) -> Box<dyn BufRead>;
+    fn push<T: Send + 'static>(setup: Setup, program: Pulls<T>) -> Box<dyn Inlet<T>>;
+    fn pull_from(setup: Setup, program: Filters, source: Vec<io::Result<Bytes>>) -> Items;
+    fn push_into<W: Write + Send + 'static>(setup: Setup, program: Filters, sink: W) -> Box<dyn Inlet<W>>;
+}
+
+#[derive(Clone, Copy)]
+pub struct OnLocal;
+
+fn local(setup: Setup) -> Local {
+    let local = Local::new().chunk_size(setup.chunk_size);
+    if setup.unbuffered { local.unbuffered() } else { local }
+}
+
+impl Engine for OnLocal {
+    const QUEUED: bool = false;
+
+    fn pull(setup: Setup, program: Pushes) -> Items {
+        Box::new(local(setup).pull(move |w| program(w)))
+    }
+
+    fn read(setup: Setup, program: Pushes) -> Box<dyn BufRead> {
+        Box::new(local(setup).pull(move |w| program(w)).into_reader())
+    }
+
+    fn push<T: Send + 'static>(setup: Setup, program: Pulls<T>) -> Box<dyn Inlet<T>> {
+        Box::new(local(setup).push(move |r| program(r)))
+    }
+
+    fn pull_from(setup: Setup, program: Filters, source: Vec<io::Result<Bytes>>) -> Items {
+        Box::new(local(setup).filter(move |r, w| program(r, w)).pull_from(source))
+    }
+
+    fn push_into<W: Write + Send + 'static>(setup: Setup, program: Filters, sink: W) -> Box<dyn Inlet<W>> {
+        Box::new(local(setup).filter(move |r, w| program(r, w)).push_into(sink))
+    }
+}
+
+#[derive(Clone, Copy)]
+pub struct OnThread;
+
+pub fn thread(setup: Setup) -> Thread {
+    let thread = Thread::new().chunk_size(setup.chunk_size).capacity(setup.capacity);
+    if setup.unbuffered { thread.unbuffered() } else { thread }
+}
+
+impl Engine for OnThread {
+    const QUEUED: bool = true;
+
+    fn pull(setup: Setup, program: Pushes) -> Items {
+        Box::new(thread(setup).pull(move |w| program(w)))
+    }
+
+    fn read(setup: Setup, program: Pushes) -> Box<dyn BufRead> {
+        Box::new(thread(setup).pull(move |w| program(w)).into_reader())
+    }
+
+    fn push<T: Send + 'static>(setup: Setup, program: Pulls<T>) -> Box<dyn Inlet<T>> {
+        Box::new(thread(setup).push(move |r| program(r)))
+    }
+
+    fn pull_from(setup: Setup, program: Filters, source: Vec<io::Result<Bytes>>) -> Items {
+        Box::new(thread(setup).filter(move |r, w| program(r, w)).pull_from(source))
+    }
+
+    fn push_into<W: Write + Send + 'static>(setup: Setup, program: Filters, sink: W) -> Box<dyn Inlet<W>> {
+        Box::new(thread(setup).filter(move |r, w| program(r, w)).push_into(sink))
+    }
+}
+
+/// The bare halves, with the program on a thread of the test's own. Its chunk size cannot be set.
+#[derive(Clone, Copy)]
+pub struct OnPipe;
+
+fn on_pipe(setup: Setup, program: Pushes) -> pushpull::Chunks {
+    let (mut writer, chunks) = pipe(setup.capacity);
+    thread::spawn(move || match program(&mut writer) {
+        Ok(()) => drop(writer.finish()),
+        Err(error) => writer.abort(error),
+    });
+    chunks
+}
+
+impl Engine for OnPipe {
+    const QUEUED: bool = true;
+    const RUNS_PROGRAMS: bool = false;
+
+    fn pull(setup: Setup, program: Pushes) -> Items {
+        Box::new(on_pipe(setup, program))
+    }
+
+    fn read(setup: Setup, program: Pushes) -> Box<dyn BufRead> {
+        Box::new(on_pipe(setup, program).into_reader())
+    }
+
+    fn push<T: Send + 'static>(setup: Setup, program: Pulls<T>) -> Box<dyn Inlet<T>> {
+        OnThread::push(setup, program)
+    }
+
+    fn pull_from(setup: Setup, program: Filters, source: Vec<io::Result<Bytes>>) -> Items {
+        OnThread::pull_from(setup, program, source)
+    }
+
+    fn push_into<W: Write + Send + 'static>(setup: Setup, program: Filters, sink: W) -> Box<dyn Inlet<W>> {
+        OnThread::push_into(setup, program, sink)
+    }
+}
+
+/// Everything that comes: the bytes, and the error that ended them. Sees to it that there is one end.
+pub fn drain(mut items: impl Iterator<Item = io::Result<Bytes>>) -> (Vec<u8>, Option<io::Error>) {
+    let mut bytes = Vec::new();
+    let mut end = None;
+    for item in items.by_ref() {
+        assert!(end.is_none(), "something comes after an error");
+        match item {
+            Ok(chunk) => {
+                assert!(!chunk.is_empty(), "law 6: an empty chunk");
+                bytes.extend_from_slice(&chunk);
+            }
+            Err(error) => end = Some(error),
+        }
+    }
+    for _ in 0..3 {
+        assert!(items.next().is_none(), "law 10: something comes after the end");
+    }
+    (bytes, end)
+}
+
+pub fn is_disconnected(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe && Error::of(error).is_some_and(Error::is_disconnected)
+}
+
+/// States laws once and runs each on every engine.
+#[macro_export]
+macro_rules! on_every_engine {
+    ($($(#[doc = $doc:literal])* fn $name:ident<$engine:ident: Engine>() $body:block)*) => {
+        $(
+            $(#[doc = $doc])*
+            mod $name {
+                #[allow(unused_imports, reason = "each law uses its own part")]
+                use super::*;
+
+                fn law<$engine: Engine>() $body
+
+                #[test]
+                fn on_local() {
+                    within(law::<$crate::support::engine::OnLocal>);
+                }
+
+                #[test]
+                fn on_thread() {
+                    within(law::<$crate::support::engine::OnThread>);
+                }
+
+                #[test]
+                fn on_pipe() {
+                    within(law::<$crate::support::engine::OnPipe>);
+                }
+            }
+        )*
+    };
+}

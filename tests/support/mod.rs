@@ -1,0 +1,6 @@
+//! What the law tests share.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+pub mod engine;
+pub mod guard;
+pub mod watchdog;

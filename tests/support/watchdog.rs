@@ -1,0 +1,20 @@
+//! A test that hangs fails.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// Far beyond what any test takes, also under a sanitizer.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Runs a test on a thread of its own.
+pub fn within(test: impl FnOnce() + Send + 'static) {
+    let (done, wait) = mpsc::channel();
+    thread::spawn(move || done.send(panic::catch_unwind(AssertUnwindSafe(test))));
+    match wait.recv_timeout(PATIENCE) {
+        Ok(Ok(())) => {}
+        Ok(Err(payload)) => panic::resume_unwind(payload),
+        Err(_) => panic!("the test hangs"),
+    }
+}
