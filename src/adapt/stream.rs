@@ -12,7 +12,8 @@ use crate::{Chunks, local};
 impl Stream for Chunks {
     type Item = io::Result<Bytes>;
 
-    /// Takes whatever has been written, complete or not. A stream that is always ready waits one poll now and then, so
+    /// Takes whatever has been written, complete or not. Where `StreamExt` is in scope beside `Iterator`, say which
+    /// `next` is meant: `StreamExt::next(&mut chunks)`. A stream that is always ready waits one poll now and then, so
     /// that other tasks have their turn.
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         self.get_mut().poll_in_turn(context)

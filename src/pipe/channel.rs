@@ -165,16 +165,19 @@ impl Channel {
         }
     }
 
-    /// A chunk ends here: queues what the open segment holds and has not been taken. `stay` keeps the segment open.
-    pub(super) fn boundary(&self, stay: bool) {
+    /// A chunk ends here: queues what the open segment holds and has not been taken. `stay` keeps the segment open. Says
+    /// whether the queue has room for more chunks.
+    pub(super) fn boundary(&self, stay: bool) -> bool {
         let mut locked = self.locked.lock();
         let queued = locked.queue_open();
         if !stay {
             locked.open = None;
         }
+        let room = !locked.state.is_long();
         if queued {
             self.wake_puller(locked);
         }
+        room
     }
 
     /// Queues a segment that is complete, as a chunk.

@@ -184,9 +184,15 @@ impl Sender {
         }
         if self.spare() == 0 {
             self.close();
-        } else {
-            self.start = self.filled();
-            self.channel.boundary(true);
+            return;
+        }
+        self.start = self.filled();
+        let room = self.channel.boundary(true);
+        if let Some(tail) = &mut self.tail
+            && !room
+        {
+            // Not even one byte more would find a place in the queue.
+            tail.grant(0);
         }
     }
 

@@ -39,10 +39,15 @@ impl<P: Piece> State<P> {
 
     /// How many more bytes a writer that has had `accepted` accepted in all may write now. Zero means that it is held.
     pub(super) fn room(&self, accepted: u64) -> usize {
-        if self.queue.len() >= MOST_QUEUED {
+        if self.is_long() {
             return 0;
         }
         self.capacity.saturating_sub(self.in_flight(accepted))
+    }
+
+    /// Whether as many chunks are queued as may be.
+    pub(super) fn is_long(&self) -> bool {
+        self.queue.len() >= MOST_QUEUED
     }
 
     /// Whether a writer that wants `len` bytes in should rather wait for the queue to empty than write a scrap.

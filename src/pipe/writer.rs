@@ -71,7 +71,7 @@ pub struct Writer {
 
 enum Outlet {
     Channel(Sender),
-    Sink(Box<dyn Write + Send>),
+    Sink(Box<dyn Write + Send + Sync>),
 }
 
 impl Writer {
@@ -85,7 +85,7 @@ impl Writer {
     }
 
     /// The writer of a program whose output goes straight into a sink.
-    pub(crate) fn sink(sink: Box<dyn Write + Send>) -> Writer {
+    pub(crate) fn sink(sink: Box<dyn Write + Send + Sync>) -> Writer {
         Writer { outlet: Outlet::Sink(sink), program: None, bare: false }
     }
 

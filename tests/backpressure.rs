@@ -1,0 +1,164 @@
+//! How much is in flight, who is held, and when it goes on.
+
+mod support;
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use bytes::Bytes;
+use pushpull::{Thread, pipe};
+use support::watchdog::within;
+
+fn would_block(result: io::Result<usize>) -> bool {
+    result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
+
+#[test]
+fn law_4_a_full_pipe_takes_nothing() {
+    for capacity in [1, 2, 3, 64, 100_000] {
+        let (mut writer, mut chunks) = pipe(capacity);
+        let mut accepted = 0;
+        loop {
+            match writer.try_write(&[7; 10]) {
+                Ok(len) => accepted += len,
+                full => {
+                    assert!(would_block(full));
+                    break;
+                }
+            }
+        }
+        assert_eq!(accepted, capacity);
+        assert_eq!(chunks.stats().peak, 0, "nothing was pulled yet");
+        let first = chunks.next().unwrap().unwrap().len();
+        assert_eq!(writer.try_write(&vec![7; capacity]).unwrap(), first, "what was pulled is room again");
+        assert_eq!(chunks.stats().peak, capacity);
+    }
+}
+
+#[test]
+fn law_4_after_a_large_write_small_ones_count_too() {
+    // The open segment has room that was granted before the large write took it.
+    let (mut writer, mut chunks) = pipe(100_000);
+    let mut accepted = writer.try_write(b"small").unwrap();
+    accepted += writer.try_write(&[7; 99_000]).unwrap();
+    while let Ok(len) = writer.try_write(b"x") {
+        accepted += len;
+    }
+    assert_eq!(accepted, 100_000);
+    chunks.next();
+}
+
+#[test]
+fn law_4_one_huge_write_is_split() {
+    within(|| {
+        let (mut writer, mut chunks) = pipe(100);
+        let puller = std::thread::spawn(move || {
+            let lengths: Vec<usize> = chunks.by_ref().map(|chunk| chunk.unwrap().len()).collect();
+            (lengths, chunks.stats())
+        });
+        writer.write_all(&[7; 10_000]).unwrap();
+        writer.write_bytes(Bytes::from(vec![7; 10_000])).unwrap();
+        writer.finish().unwrap();
+        let (lengths, stats) = puller.join().unwrap();
+        assert_eq!(lengths.iter().sum::<usize>(), 20_000);
+        assert!(lengths.iter().all(|len| *len <= 100));
+        assert!(stats.peak <= 100 && stats.bytes == 20_000 && stats.chunks == lengths.len() as u64);
+    });
+}
+
+#[test]
+fn law_4_the_number_of_chunks_is_bounded() {
+    let (mut writer, mut chunks) = pipe(1 << 20);
+    let mut written = 0;
+    while written < 1 << 20 && writer.try_write(b"x").is_ok() {
+        writer.flush().unwrap();
+        written += 1;
+    }
+    assert!(written <= 2048, "{written} chunks of one byte are queued");
+    assert_eq!(chunks.size_hint().0, written);
+    assert_eq!(chunks.next().unwrap().unwrap(), "x");
+}
+
+#[test]
+fn a_held_writer_goes_on_when_half_is_pulled() {
+    within(|| {
+        // Chunks of one byte, so that the queue can be emptied byte by byte.
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let count = accepted.clone();
+        let mut chunks = Thread::new().unbuffered().capacity(8).pull(move |w| {
+            for _ in 0..1000 {
+                w.write_all(b"x")?;
+                count.fetch_add(1, SeqCst);
+            }
+            Ok(())
+        });
+        chunks.next().unwrap().unwrap();
+        while chunks.stats().writer_waits == 0 {
+            std::thread::yield_now();
+        }
+        // Held before or after the first pull.
+        let held_at = accepted.load(SeqCst);
+        assert!(held_at == 8 || held_at == 9, "held at {held_at}");
+        let mut pulled = 1;
+        while held_at - pulled > 5 {
+            chunks.next().unwrap().unwrap();
+            pulled += 1;
+            assert_eq!(accepted.load(SeqCst), held_at, "it went on after {pulled} were pulled");
+        }
+        // Half of eight is left.
+        chunks.next().unwrap().unwrap();
+        pulled += 1;
+        while accepted.load(SeqCst) == held_at {
+            std::thread::yield_now();
+        }
+        assert_eq!(chunks.by_ref().map(|chunk| chunk.unwrap().len()).sum::<usize>(), 1000 - pulled);
+        assert!(chunks.stats().peak <= 8);
+    });
+}
+
+#[test]
+fn a_stalled_puller_holds_the_writer() {
+    within(|| {
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let count = accepted.clone();
+        let mut chunks = Thread::new().chunk_size(64).capacity(256).pull(move |w| {
+            for _ in 0..1000 {
+                w.write_all(&[7; 10])?;
+                count.fetch_add(10, SeqCst);
+            }
+            Ok(())
+        });
+        let first = chunks.next().unwrap().unwrap().len();
+        while chunks.stats().writer_waits == 0 {
+            std::thread::yield_now();
+        }
+        let held_at = accepted.load(SeqCst);
+        assert!(held_at <= first + 256, "{held_at} accepted");
+        assert_eq!(chunks.map(|chunk| chunk.unwrap().len()).sum::<usize>() + first, 10_000);
+    });
+}
+
+#[test]
+#[should_panic(expected = "`capacity(0)`")]
+fn a_capacity_of_nothing_is_a_mistake() {
+    let _ = Thread::new().capacity(0);
+}
+
+#[test]
+#[should_panic(expected = "`chunk_size(0)`")]
+fn a_chunk_size_of_nothing_is_a_mistake() {
+    let _ = pushpull::Local::new().chunk_size(0);
+}
+
+#[test]
+#[should_panic(expected = "`stack_size(0)`")]
+fn a_stack_of_nothing_is_a_mistake() {
+    let _ = pushpull::Local::new().stack_size(0);
+}
+
+#[test]
+#[should_panic(expected = "`pipe(0)`")]
+fn a_pipe_of_nothing_is_a_mistake() {
+    let _ = pipe(0);
+}

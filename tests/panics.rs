@@ -1,0 +1,217 @@
+//! Panics, wherever they come from, reach the other end and nobody else.
+
+mod support;
+
+use std::io::{self, Read, Write};
+use std::panic::{self, AssertUnwindSafe};
+
+use bytes::Bytes;
+use pushpull::{Error, Local, Thread, drive};
+use support::engine::drain;
+use support::guard::guard;
+use support::watchdog::within;
+
+/// A panic that no hook prints.
+fn quiet_panic() -> ! {
+    panic::resume_unwind(Box::new("quiet"))
+}
+
+fn is_quiet_panic(error: io::Error) -> bool {
+    let error: Box<Error> = error.into_inner().unwrap().downcast().unwrap();
+    error.is_panic() && *error.into_panic().downcast::<&str>().unwrap() == "quiet"
+}
+
+#[test]
+fn the_message_is_told() {
+    for end in [
+        drain(Local::new().pull(|_| panic!("out of {}", "ink"))).1,
+        drain(Thread::new().pull(|_| panic!("out of {}", "ink"))).1,
+    ] {
+        assert_eq!(end.unwrap().to_string(), "the program panicked: out of ink");
+    }
+}
+
+#[test]
+fn a_panic_in_what_the_program_owns() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            quiet_panic();
+        }
+    }
+    within(|| {
+        let panics = Panics;
+        let (bytes, end) = drain(Local::new().pull(move |w| {
+            let _panics = panics;
+            w.write_all(b"written")
+        }));
+        assert_eq!(bytes, b"written");
+        assert!(is_quiet_panic(end.unwrap()));
+        let panics = Panics;
+        let (bytes, end) = drain(Thread::new().pull(move |w| {
+            let _panics = panics;
+            w.write_all(b"written")
+        }));
+        assert_eq!(bytes, b"written");
+        assert!(is_quiet_panic(end.unwrap()));
+    });
+}
+
+#[test]
+fn a_program_that_panics_because_it_was_refused() {
+    within(|| {
+        let (own, dropped) = guard();
+        let mut chunks = Local::new().unbuffered().pull(move |w| {
+            let _own = own;
+            loop {
+                w.write_all(b"x").unwrap_or_else(|_| quiet_panic());
+            }
+        });
+        chunks.next().unwrap().unwrap();
+        drop(chunks);
+        assert!(dropped.is_gone());
+        let (own, dropped) = guard();
+        let mut chunks = Thread::new().capacity(4).pull(move |w| {
+            let _own = own;
+            loop {
+                w.write_all(b"x").unwrap_or_else(|_| quiet_panic());
+            }
+        });
+        chunks.next().unwrap().unwrap();
+        drop(chunks);
+        dropped.wait();
+    });
+}
+
+#[test]
+fn a_panic_in_the_source_or_the_sink_of_a_filter() {
+    struct Panics;
+    impl Write for Panics {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            quiet_panic()
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    fn source() -> impl Iterator<Item = io::Result<Bytes>> + Send {
+        std::iter::once_with(|| quiet_panic())
+    }
+    within(|| {
+        let local = || Local::new().filter(|r, w| io::copy(r, w).map(drop));
+        let thread = || Thread::new().filter(|r, w| io::copy(r, w).map(drop));
+        assert!(is_quiet_panic(drain(local().pull_from(source())).1.unwrap()));
+        assert!(is_quiet_panic(drain(thread().pull_from(source())).1.unwrap()));
+        let mut feed = local().push_into(Panics);
+        let _ = feed.write_all(&[7; 1 << 20]);
+        assert!(is_quiet_panic(feed.finish().map(drop).unwrap_err()));
+        let mut feed = thread().push_into(Panics);
+        let _ = feed.write_all(&[7; 1 << 20]);
+        assert!(is_quiet_panic(feed.finish().map(drop).unwrap_err()));
+    });
+}
+
+#[test]
+fn a_sink_that_fails_stops_the_program_and_says_how_far_it_came() {
+    struct Full(usize);
+    impl Write for Full {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            let len = buf.len().min(self.0).min(7);
+            self.0 -= len;
+            if len == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(len) }
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    within(|| {
+        let (own, dropped) = guard();
+        let chunks = Thread::new().chunk_size(16).pull(move |w| {
+            let _own = own;
+            loop {
+                w.write_all(b"again")?;
+            }
+        });
+        let error = drive(chunks, &mut Full(100)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(Error::of(&error).unwrap().bytes_moved(), Some(100));
+        assert_eq!(error.to_string(), format!("the sink failed after 100 bytes: {}", io::ErrorKind::StorageFull));
+        dropped.wait();
+
+        let (own, dropped) = guard();
+        let mut chunks = Local::new().chunk_size(16).pull(move |w| {
+            let _own = own;
+            loop {
+                w.write_all(&[7; 40])?;
+            }
+        });
+        let error = chunks.drive_into(&mut Full(100)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert!(dropped.is_gone() && chunks.next().is_none());
+    });
+}
+
+#[test]
+fn drive_survives_interrupted_and_short_writes() {
+    struct Fussy(Vec<u8>, usize);
+    impl Write for Fussy {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            self.1 += 1;
+            if self.1.is_multiple_of(3) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let len = buf.len().min(5);
+            self.0.extend_from_slice(&buf[..len]);
+            Ok(len)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let chunks = (0..100_u8).map(|n| Ok(Bytes::from(vec![n; n.into()])));
+    let mut sink = Fussy(Vec::new(), 0);
+    let moved = drive(chunks, &mut sink).unwrap();
+    let expected: Vec<u8> = (0..100_u8).flat_map(|n| vec![n; n.into()]).collect();
+    assert_eq!((moved, sink.0), (expected.len() as u64, expected));
+}
+
+#[test]
+fn a_host_that_panics_drops_its_bridges() {
+    within(|| {
+        let (own, dropped) = guard();
+        let unwound = panic::catch_unwind(AssertUnwindSafe(|| {
+            let mut chunks = Local::new().unbuffered().pull(move |w| {
+                let _own = own;
+                // Ignores that it is refused, while its host unwinds.
+                loop {
+                    let _ = w.write_all(b"x");
+                }
+            });
+            chunks.next().unwrap().unwrap();
+            quiet_panic()
+        }));
+        assert!(unwound.is_err());
+        assert!(dropped.is_gone());
+    });
+}
+
+#[test]
+fn a_panic_inside_a_nested_bridge_is_the_inner_ones() {
+    within(|| {
+        let (bytes, end) = drain(Local::new().pull(|w| {
+            let inner = Local::new().pull(|_| quiet_panic());
+            let error = inner.into_iter().next().unwrap().unwrap_err();
+            assert!(is_quiet_panic(error));
+            w.write_all(b"the outer one goes on")
+        }));
+        assert_eq!(bytes, b"the outer one goes on");
+        assert!(end.is_none());
+    });
+}
+
+#[test]
+fn a_reader_reports_a_panic_too() {
+    let mut reader = Thread::new().pull(|_| quiet_panic()).into_reader();
+    assert!(is_quiet_panic(reader.read(&mut [0; 8]).unwrap_err()));
+    assert_eq!(reader.read(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::Other);
+}
