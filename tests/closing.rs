@@ -272,27 +272,6 @@ fn bridges_made_inside_a_program_may_outlive_it() {
 }
 
 #[test]
-fn forgotten_chunks_harm_nobody() {
-    within(|| {
-        let mut chunks = small().pull(|w| w.write_all(b"never finished"));
-        chunks.next().unwrap().unwrap();
-        mem::forget(chunks);
-        let doc = vec![1, 2, 3];
-        let first = small().pull_scoped(
-            |w| Ok(serde_json::to_writer(w, &doc)?),
-            |mut chunks| {
-                let first = chunks.next().unwrap().unwrap();
-                mem::forget(chunks);
-                first
-            },
-        );
-        assert!(first.starts_with(b"[1"));
-        let (bytes, _) = drain(small().pull(|w| w.write_all(b"others go on")));
-        assert_eq!(bytes, b"others go on");
-    });
-}
-
-#[test]
 fn a_scoped_program_has_ended_when_the_call_returns() {
     let mut ended = false;
     struct Ends<'a>(&'a mut bool);

@@ -1,6 +1,12 @@
 //! The ends of a bridge on the calling thread, as the engine [`Local`](crate::Local) makes them.
 //!
-//! They have the names of the crate root's, and are not `Send`: the program stays on the thread that made it.
+//! They have the names of the crate root's, and are not `Send`: the program stays on the thread that made it. What lies
+//! on its stack may belong to that thread, such as an `Rc`, and no bound on the closure would say so.
+//!
+//! ```compile_fail,E0277
+//! let chunks = pushpull::Local::new().pull(|_| Ok(()));
+//! std::thread::spawn(move || chunks.count()); // `Rc<…>` cannot be sent between threads safely
+//! ```
 //!
 //! ```text
 //!  program ── Writer ──> exchange ──> Chunks ── Iterator, Reader, drive_into ──> host      pull

@@ -161,21 +161,9 @@ mod memory {
         pub(super) unsafe fn write(&self, at: usize, bytes: &[u8]) {
             // SAFETY: the caller keeps `at` inside the memory.
             let place = unsafe { self.0.as_ptr().add(at) };
-            let len = bytes.len();
-            if matches!(len, 32..=64) {
-                // A call of `memcpy` costs more than these bytes do: two halves, which may overlap.
-                // SAFETY: as below, for the first 32 of at least 32 bytes.
-                unsafe { place.copy_from_nonoverlapping(bytes.as_ptr(), 32) };
-                let rest = &bytes[len - 32..];
-                // SAFETY: `len - 32` is inside the range.
-                let place = unsafe { place.add(len - 32) };
-                // SAFETY: as below, for the last 32.
-                unsafe { place.copy_from_nonoverlapping(rest.as_ptr(), 32) };
-                return;
-            }
             // SAFETY: the caller keeps the range inside the memory and to itself; `bytes` is another allocation, since
             // a slice of this one reaches only what is published.
-            unsafe { place.copy_from_nonoverlapping(bytes.as_ptr(), len) };
+            unsafe { place.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
         }
     }
 
