@@ -40,6 +40,7 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
+    #[inline]
     pub(crate) fn new(chunk_size: usize, unbuffered: bool) -> Pending {
         Pending { bytes: BytesMut::new(), chunk_size: if unbuffered { 0 } else { chunk_size }, growth: LEAST_BUFFER }
     }

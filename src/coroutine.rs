@@ -75,6 +75,7 @@ impl<X: 'static> Coroutine<X> {
     /// # Safety
     ///
     /// The coroutine is dropped before anything that `body` borrows.
+    #[inline]
     pub(crate) unsafe fn new_scoped<F>(stack: Stack, exchange: X, body: F) -> Coroutine<X>
     where
         F: FnOnce(&Rc<Shared<X>>),
@@ -174,6 +175,7 @@ impl<X> Drop for Coroutine<X> {
 }
 
 impl Frame {
+    #[inline]
     fn new() -> Frame {
         Frame {
             yielder: Cell::new(ptr::null()),

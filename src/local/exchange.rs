@@ -35,6 +35,7 @@ pub(super) enum Given {
 }
 
 impl Exchange {
+    #[inline]
     pub(super) fn new(options: &Options) -> Exchange {
         Exchange {
             last: Cell::new(None),
