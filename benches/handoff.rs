@@ -2,11 +2,14 @@
 //!
 //! `cargo bench --bench handoff`
 
+mod baseline;
+
 use std::hint::black_box;
 use std::io;
 use std::sync::mpsc;
 use std::thread;
 
+use baseline::cores::Cores;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use generator::{Gn, done};
@@ -14,6 +17,8 @@ use pushpull::{Local, Thread};
 
 const CHUNKS: usize = 20_000;
 const LEN: usize = 1024;
+/// As many of these as the default capacity of `Thread` holds.
+const QUEUE: usize = 256;
 
 fn chunk() -> Bytes {
     Bytes::from(vec![7; LEN])
@@ -65,15 +70,23 @@ fn handoff(c: &mut Criterion) {
             check(chunks.map(|chunk: Bytes| chunk.len()).sum());
         });
     });
-    group.sample_size(20);
+    group.finish();
+    for (name, cores) in Cores::all() {
+        cores.host();
+        between_threads(c, name, cores);
+    }
+}
+
+fn between_threads(c: &mut Criterion, name: &str, cores: Cores) {
+    let mut group = c.benchmark_group(format!("handoff/{name}"));
+    group.throughput(Throughput::Elements(CHUNKS as u64)).sample_size(20);
+    let ready = chunk();
     group.bench_function("Thread", |b| {
         b.iter(|| {
             let ready = ready.clone();
             let chunks = Thread::new().pull(move |w| {
-                for _ in 0..CHUNKS {
-                    w.write_bytes(ready.clone())?;
-                }
-                Ok(())
+                cores.program();
+                (0..CHUNKS).try_for_each(|_| w.write_bytes(ready.clone()))
             });
             check(chunks.map(|chunk| chunk.unwrap().len()).sum());
         });
@@ -81,8 +94,11 @@ fn handoff(c: &mut Criterion) {
     group.bench_function("crossbeam bounded(256)", |b| {
         b.iter(|| {
             let ready = ready.clone();
-            let (sender, receiver) = crossbeam_channel::bounded::<Bytes>(256);
-            let producer = thread::spawn(move || (0..CHUNKS).try_for_each(|_| sender.send(ready.clone())));
+            let (sender, receiver) = crossbeam_channel::bounded::<Bytes>(QUEUE);
+            let producer = thread::spawn(move || {
+                cores.program();
+                (0..CHUNKS).try_for_each(|_| sender.send(ready.clone()))
+            });
             check(receiver.into_iter().map(|chunk| chunk.len()).sum());
             producer.join().unwrap().unwrap();
         });
@@ -90,8 +106,11 @@ fn handoff(c: &mut Criterion) {
     group.bench_function("std sync_channel(256)", |b| {
         b.iter(|| {
             let ready = ready.clone();
-            let (sender, receiver) = mpsc::sync_channel::<Bytes>(256);
-            let producer = thread::spawn(move || (0..CHUNKS).try_for_each(|_| sender.send(ready.clone())));
+            let (sender, receiver) = mpsc::sync_channel::<Bytes>(QUEUE);
+            let producer = thread::spawn(move || {
+                cores.program();
+                (0..CHUNKS).try_for_each(|_| sender.send(ready.clone()))
+            });
             check(receiver.into_iter().map(|chunk| chunk.len()).sum());
             producer.join().unwrap().unwrap();
         });

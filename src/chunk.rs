@@ -95,6 +95,20 @@ impl Pending {
     }
 }
 
+/// Writes all of `buf` in as many writes as it takes, as `Write::write_all` does.
+#[cold]
+pub(crate) fn write_all(mut buf: &[u8], mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<()> {
+    while !buf.is_empty() {
+        match write(buf) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(len) => buf = &buf[len..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// Writes one buffer after the other, as `Write::write_vectored` does.
 pub(crate) fn write_each(
     bufs: &[io::IoSlice<'_>],

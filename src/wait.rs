@@ -69,6 +69,7 @@ mod parker {
     use std::thread::{self, Thread};
 
     const LOOKS: u32 = 200;
+    const LOOKS_BETWEEN: u32 = 50;
 
     /// A thread that can be woken.
     pub(super) struct Parker {
@@ -93,12 +94,16 @@ mod parker {
 
         /// Sleeps until woken or until the deadline; now and then for no reason.
         pub(super) fn park(&self, deadline: Option<Instant>) {
-            for _ in 0..LOOKS {
+            for look in 0..LOOKS {
                 // ORDERING: acquire, the other half of the release in `wake`: what the waker did before is seen.
                 if self.woken.load(Ordering::Relaxed) && self.woken.swap(false, Ordering::Acquire) {
                     return;
                 }
-                hint::spin_loop();
+                if look % LOOKS_BETWEEN == 0 {
+                    thread::yield_now();
+                } else {
+                    hint::spin_loop();
+                }
             }
             if self.woken.swap(false, Ordering::Acquire) {
                 return;

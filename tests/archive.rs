@@ -217,13 +217,12 @@ fn stalled_downloads_cost_no_thread() {
 fn law_7_an_aborted_download_stops_its_encoder() {
     let home = sample::of_noise(32 << 20);
     let server = Server::start(home.path());
-    get(server.address, "/");
-    let descriptors = server.descriptors();
+    let directory = home.path().canonicalize().unwrap();
     let client = stall(server.address, "/?zip");
-    server.wait_until("an open file", |server| server.descriptors() > descriptors);
+    server.wait_until("an open file", |server| server.open_files(&directory) > 0);
     drop(client);
     server.wait_for("aborted", 1);
-    server.wait_until("the closing of its files", |server| server.descriptors() <= descriptors);
+    server.wait_until("the closing of its files", |server| server.open_files(&directory) == 0);
 }
 
 #[test]

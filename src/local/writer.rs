@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use bytes::Bytes;
 
 use super::exchange::Link;
-use crate::chunk::{Cut, write_each};
+use crate::chunk::{Cut, write_all, write_each};
 use crate::error::Error;
 use crate::wait::Refused;
 
@@ -69,19 +69,6 @@ impl Writer {
         }
     }
 
-    #[cold]
-    fn write_all_slow(&mut self, mut buf: &[u8]) -> io::Result<()> {
-        while !buf.is_empty() {
-            match self.write_slow(buf) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(len) => buf = &buf[len..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
     fn write_slow(&mut self, buf: &[u8]) -> io::Result<usize> {
         match &mut self.outlet {
             Outlet::Host(_) if buf.is_empty() => Ok(0),
@@ -135,7 +122,7 @@ impl Write for Writer {
 
     #[inline]
     fn write_all(&mut self, buf: &[u8]) -> io::Result<()> {
-        if self.join(buf) { Ok(()) } else { self.write_all_slow(buf) }
+        if self.join(buf) { Ok(()) } else { write_all(buf, |buf| self.write_slow(buf)) }
     }
 
     fn write_vectored(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {

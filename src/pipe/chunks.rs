@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 #[cfg(any(feature = "http", feature = "stream"))]
 use std::task::{Context, Poll, ready};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -21,6 +22,13 @@ use crate::wait::{self, Refused};
 /// How often a puller looks before it takes what is there: a microsecond or so, in which a writer in full flow completes
 /// its chunk. Taking at once costs three to seven times as much a byte.
 const LOOKS: u32 = 80;
+
+/// How often at the most, behind a writer in full flow that has not completed its chunk in that time. A puller close on
+/// its heels slows it down: the puller's core fetches ahead what the writer is about to write.
+const MOST_LOOKS: u32 = 4 * LOOKS;
+
+/// A writer is in full flow when so many bytes have come while the puller looked.
+const FLOW: usize = 512;
 
 /// How often it does so before it sleeps: falling asleep and being woken costs more than that.
 const ROUNDS: u32 = if cfg!(pushpull_loom) { 0 } else { 4 };
@@ -44,6 +52,8 @@ pub struct Chunks {
     start: Mutex<Option<Start>>,
     program: Option<Arc<Program>>,
     over: bool,
+    /// How often to look before taking what is there.
+    looks: u32,
     #[cfg(any(feature = "http", feature = "stream"))]
     turn: Turn,
 }
@@ -55,6 +65,7 @@ impl Chunks {
             start: Mutex::new(None),
             program: None,
             over: false,
+            looks: LOOKS,
             #[cfg(any(feature = "http", feature = "stream"))]
             turn: Turn::default(),
         }
@@ -66,6 +77,7 @@ impl Chunks {
             start: Mutex::new(Some(start)),
             program: Some(program),
             over: false,
+            looks: LOOKS,
             #[cfg(any(feature = "http", feature = "stream"))]
             turn: Turn::default(),
         }
@@ -172,19 +184,26 @@ impl Chunks {
 
     /// A full chunk if there is one; else, after a writer in full flow has had the time to complete its chunk, whatever
     /// has been written. Goes to sleep only if nothing comes for several times as long.
-    fn take_soon(&self) -> Option<Taken> {
+    fn take_soon(&mut self) -> Option<Taken> {
         let full = self.channel.take_queued();
         if full.is_some() || ROUNDS == 0 {
             return full;
         }
-        (0..ROUNDS).find_map(|_| {
+        let taken = (0..ROUNDS).find_map(|_| {
             self.back_off();
             self.channel.take_written()
-        })
+        });
+        self.looks = match &taken {
+            Some(Taken::Chunk(chunk)) if chunk.len() >= FLOW => (2 * self.looks).min(MOST_LOOKS),
+            _ => LOOKS,
+        };
+        taken
     }
 
     fn back_off(&self) {
-        for _ in 0..LOOKS {
+        // Where both sides share a processor, the writer has been waiting for it.
+        thread::yield_now();
+        for _ in 0..self.looks {
             if self.channel.queued() > 0 {
                 break;
             }

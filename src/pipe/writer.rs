@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::channel::Channel;
 use super::chunks::Chunks;
 use super::sender::{Sender, Short};
-use crate::chunk::write_each;
+use crate::chunk::{write_all, write_each};
 use crate::error::Error;
 use crate::input::uninterrupted;
 use crate::options::Options;
@@ -198,19 +198,6 @@ impl Writer {
         Ok(())
     }
 
-    #[cold]
-    fn write_all_slow(&mut self, mut buf: &[u8]) -> io::Result<()> {
-        while !buf.is_empty() {
-            match self.write_slow(buf) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(len) => buf = &buf[len..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
     fn write_slow(&mut self, buf: &[u8]) -> io::Result<usize> {
         match &mut self.outlet {
             Outlet::Channel(sender) => wait::until(|context| sender.poll_write(buf, Some(context)))
@@ -237,7 +224,7 @@ impl Write for Writer {
 
     #[inline]
     fn write_all(&mut self, buf: &[u8]) -> io::Result<()> {
-        if self.write_short(buf)? { Ok(()) } else { self.write_all_slow(buf) }
+        if self.write_short(buf)? { Ok(()) } else { write_all(buf, |buf| self.write_slow(buf)) }
     }
 
     fn write_vectored(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
