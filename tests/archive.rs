@@ -197,6 +197,8 @@ fn a_sparse_file_of_2_gib_takes_no_memory() {
 #[test]
 fn stalled_downloads_cost_no_thread() {
     const CLIENTS: usize = 500;
+    /// What a gzip encoder allocates for itself, in KiB.
+    const ENCODER: u64 = 403;
     let home = sample::of_noise(16 << 20);
     let server = Server::start(home.path());
     get(server.address, "/");
@@ -206,8 +208,7 @@ fn stalled_downloads_cost_no_thread() {
     assert_eq!(server.status("Threads"), threads);
     let each = (server.status("VmRSS") - memory) / CLIENTS as u64;
     println!("{each} KiB for each of {CLIENTS} stalled downloads");
-    // A gzip encoder allocates about 300 KiB of it, and runs deeper in its stack when it is not optimized.
-    assert!(each < 1024, "{each} KiB for each");
+    assert!(each < ENCODER + 256, "{each} KiB for each");
     assert_eq!(get(server.address, "/").status, StatusCode::OK, "others are served");
     drop(clients);
     server.wait_for("aborted", CLIENTS);

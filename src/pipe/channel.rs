@@ -10,7 +10,6 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 
 use super::barrier::Barrier;
-use super::recycler::Recycler;
 use super::segment::{Segment, Tail};
 use super::state::{self, State};
 use super::stats::Stats;
@@ -29,7 +28,6 @@ pub(crate) struct Channel {
     /// How many pieces are queued, for the puller that backs off. A hint: the truth is under the lock.
     queued: AtomicUsize,
     barrier: Barrier,
-    recycler: Arc<Recycler>,
     locked: Mutex<Locked>,
 }
 
@@ -82,7 +80,6 @@ impl Channel {
             attention: Apart(AtomicU8::new(0)),
             queued: AtomicUsize::new(0),
             barrier: Barrier::detect(),
-            recycler: Arc::new(Recycler::new(capacity)),
             locked: Mutex::new(Locked {
                 state: State::new(capacity),
                 open: None,
@@ -97,10 +94,6 @@ impl Channel {
 
     pub(super) fn barrier(&self) -> Barrier {
         self.barrier
-    }
-
-    pub(super) fn new_tail(&self, capacity: usize) -> Tail {
-        Tail::new(capacity, &self.recycler)
     }
 
     /// To be called after every write into the open segment: does anyone have to be told of it?

@@ -9,7 +9,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::recycler::Recycler;
+use super::recycler;
 use crate::sync::{Arc, AtomicUsize, Ordering};
 
 #[cfg(not(pushpull_loom))]
@@ -21,7 +21,6 @@ use self::model::{Memory, Place};
 pub(super) struct Segment {
     memory: Memory,
     published: AtomicUsize,
-    recycler: Arc<Recycler>,
 }
 
 /// The writing end of a segment. There is one for each, and it is not `Clone`.
@@ -39,14 +38,14 @@ pub(super) struct Tail {
 
 impl Tail {
     /// An empty segment of `capacity` bytes, of which none may be written yet.
-    pub(super) fn new(capacity: usize, recycler: &Arc<Recycler>) -> Tail {
-        let memory = Memory::from_vec(recycler.take(capacity));
+    pub(super) fn new(capacity: usize) -> Tail {
+        let memory = Memory::from_vec(recycler::take(capacity));
         Tail {
             memory: memory.place(),
             filled: 0,
             granted: 0,
             capacity,
-            segment: Arc::new(Segment { memory, published: AtomicUsize::new(0), recycler: recycler.clone() }),
+            segment: Arc::new(Segment { memory, published: AtomicUsize::new(0) }),
         }
     }
 
@@ -110,7 +109,7 @@ impl Segment {
 impl Drop for Segment {
     fn drop(&mut self) {
         if let Some(vec) = self.memory.take_vec() {
-            self.recycler.give(vec);
+            recycler::give(vec);
         }
     }
 }
@@ -291,8 +290,7 @@ mod tests {
 
     #[test]
     fn what_is_published_can_be_taken_while_more_is_written() {
-        let recycler = Arc::new(Recycler::new(1 << 10));
-        let mut tail = Tail::new(8, &recycler);
+        let mut tail = Tail::new(8);
         tail.grant(5);
         tail.append(b"abc");
         let first = Segment::slice(tail.segment(), 0, 3);
@@ -304,30 +302,9 @@ mod tests {
     }
 
     #[test]
-    fn memory_comes_back_when_the_last_slice_goes() {
-        let recycler = Arc::new(Recycler::new(1 << 20));
-        let mut tail = Tail::new(100, &recycler);
-        tail.grant(100);
-        tail.append(b"abc");
-        let slice = Segment::slice(tail.segment(), 0, 3);
-        let place = slice.as_ptr();
-        drop(tail);
-        let mut other = Tail::new(100, &recycler);
-        other.grant(1);
-        other.append(b"x");
-        assert_ne!(Segment::slice(other.segment(), 0, 1).as_ptr(), place);
-        drop(slice);
-        let mut third = Tail::new(100, &recycler);
-        third.grant(1);
-        third.append(b"y");
-        assert_eq!(Segment::slice(third.segment(), 0, 1).as_ptr(), place);
-    }
-
-    #[test]
     #[should_panic(expected = "beyond what is published")]
     fn nothing_unpublished_can_be_taken() {
-        let recycler = Arc::new(Recycler::new(1 << 10));
-        let tail = Tail::new(8, &recycler);
+        let tail = Tail::new(8);
         Segment::slice(tail.segment(), 0, 1);
     }
 }

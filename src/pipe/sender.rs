@@ -144,7 +144,7 @@ impl Sender {
     /// A large write, which is a chunk of its own.
     fn write_whole(&mut self, buf: &[u8]) {
         self.boundary();
-        let mut tail = self.channel.new_tail(buf.len());
+        let mut tail = Tail::new(buf.len());
         tail.grant(buf.len());
         tail.append(buf);
         self.before += buf.len() as u64;
@@ -163,7 +163,7 @@ impl Sender {
     /// Closes the open segment, if there is one, and opens a fresh one.
     fn reopen(&mut self) {
         self.close();
-        let tail = self.channel.new_tail(self.chunk_size);
+        let tail = Tail::new(self.chunk_size);
         self.channel.open(&tail);
         self.tail = Some(tail);
     }
