@@ -78,3 +78,7 @@ pub use drive::drive;
 pub use engine::{Local, Thread};
 pub use error::Error;
 pub use pipe::{Chunks, Feed, Filter, Reader, Stats, Writer, pipe};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
