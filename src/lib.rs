@@ -62,6 +62,10 @@ mod coroutine;
 mod drive;
 mod engine;
 mod error;
+#[cfg(feature = "gateway")]
+pub mod gateway;
+#[cfg(feature = "gateway")]
+pub mod host;
 mod input;
 pub mod local;
 mod options;

@@ -32,12 +32,16 @@ pub struct LocalBody {
 
 /// An error that waits one poll.
 #[derive(Debug, Default)]
-struct Held(Option<io::Error>);
+pub(crate) struct Held(Option<io::Error>);
 
-type Polled = Poll<Option<Result<Frame<Bytes>, io::Error>>>;
+pub(crate) type Polled = Poll<Option<Result<Frame<Bytes>, io::Error>>>;
 
 impl Held {
-    fn poll(
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub(crate) fn poll(
         &mut self,
         context: &mut Context<'_>,
         mut next: impl FnMut(&mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>,
@@ -105,7 +109,7 @@ impl http_body::Body for Body {
 
     /// True only when everything was written, pulled, and ended well.
     fn is_end_stream(&self) -> bool {
-        self.held.0.is_none() && self.chunks.is_over()
+        self.held.is_empty() && self.chunks.is_over()
     }
 
     /// At least what has been written and not yet pulled; exactly that, once the program has ended well.
@@ -113,7 +117,7 @@ impl http_body::Body for Body {
         let (waiting, is_all) = self.chunks.waiting();
         let mut hint = SizeHint::new();
         hint.set_lower(waiting as u64);
-        if is_all && self.held.0.is_none() {
+        if is_all && self.held.is_empty() {
             hint.set_exact(waiting as u64);
         }
         hint
@@ -131,7 +135,7 @@ impl http_body::Body for LocalBody {
 
     /// True only when the program has ended well and everything was pulled.
     fn is_end_stream(&self) -> bool {
-        self.held.0.is_none() && self.chunks.is_over()
+        self.held.is_empty() && self.chunks.is_over()
     }
 
     /// Nothing is known before the program has run; zero when it has ended.

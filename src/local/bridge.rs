@@ -77,6 +77,13 @@ impl Bridge {
         self.coroutine.is_done()
     }
 
+    /// The program has ended well, and its last chunk was taken.
+    #[cfg(any(feature = "http", feature = "stream"))]
+    pub(super) fn is_over(&self) -> bool {
+        let exchange = &self.coroutine.shared().exchange;
+        self.is_done() && is_none(&exchange.last) && is_none(&exchange.error)
+    }
+
     /// Why the program failed, once.
     pub(super) fn take_error(&self) -> Option<io::Error> {
         self.coroutine.shared().exchange.error.take()
@@ -93,6 +100,14 @@ impl Bridge {
         let first = input.take();
         input.set(Some(first.unwrap_or(given)));
     }
+}
+
+#[cfg(any(feature = "http", feature = "stream"))]
+fn is_none<T>(cell: &Cell<Option<T>>) -> bool {
+    let value = cell.take();
+    let is_none = value.is_none();
+    cell.set(value);
+    is_none
 }
 
 impl Drop for Bridge {

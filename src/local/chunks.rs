@@ -117,7 +117,11 @@ impl Chunks {
     /// Nothing more will come, and nothing of it was an error.
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(crate) fn is_over(&self) -> bool {
-        matches!(self.bridge, State::Over)
+        match &self.bridge {
+            State::Running(bridge) => bridge.is_over(),
+            State::Refused(_) => false,
+            State::Over => true,
+        }
     }
 
     /// Runs the program by a poll: a wait inside it suspends it.

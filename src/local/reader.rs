@@ -46,7 +46,7 @@ impl Reader {
         Reader::new(Source::Chunks(chunks))
     }
 
-    pub(super) fn of_iterator(chunks: impl Iterator<Item = io::Result<Bytes>> + 'static) -> Reader {
+    pub(crate) fn of_iterator(chunks: impl Iterator<Item = io::Result<Bytes>> + 'static) -> Reader {
         Reader::new(Source::Iterator(Box::new(chunks)))
     }
 

@@ -37,7 +37,7 @@ impl Writer {
     }
 
     /// A writer for a program whose output goes straight into a sink.
-    pub(super) fn sink(sink: Box<dyn Write>) -> Writer {
+    pub(crate) fn sink(sink: Box<dyn Write>) -> Writer {
         Writer { outlet: Outlet::Sink(sink) }
     }
 

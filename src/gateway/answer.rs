@@ -1,0 +1,181 @@
+//! The service's answer: waits for the head, and for what follows it.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http::{Method, Response};
+use tokio::time::Sleep;
+
+use super::body::{Pull, Written};
+use super::head::{Head, HeadError, has_no_body};
+use super::output::{Mark, Slot};
+use super::refusal::Refusal;
+
+/// How much of an output that is not sent is taken from its program, so that the program can end by itself.
+pub(crate) const MOST_DRAINED: u64 = 16 << 20;
+
+/// How long that may take.
+pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(10);
+
+/// The future of a [`Service`](super::Service).
+pub struct Answering<C, R> {
+    state: State<C>,
+    body: PhantomData<fn() -> R>,
+}
+
+enum State<C> {
+    Refused(Refusal),
+    /// Waits for the mark that stands for the head.
+    Asked(Asked<C>),
+    /// The head is there, and something may be right behind it.
+    Headed(Headed<C>),
+    Draining(Draining<C>),
+    Answered,
+}
+
+struct Asked<C> {
+    chunks: C,
+    slot: Slot,
+    is_head: bool,
+}
+
+struct Headed<C> {
+    chunks: C,
+    head: Head,
+    mark: Mark,
+}
+
+/// The output is not sent.
+struct Draining<C> {
+    chunks: C,
+    head: Head,
+    left: u64,
+    time: Pin<Box<Sleep>>,
+}
+
+impl<C: Pull, R> Answering<C, R> {
+    pub(super) fn new(chunks: C, slot: Slot, method: &Method) -> Answering<C, R> {
+        Answering::in_state(State::Asked(Asked { chunks, slot, is_head: *method == Method::HEAD }))
+    }
+
+    pub(super) fn refused(refusal: Refusal) -> Answering<C, R> {
+        Answering::in_state(State::Refused(refusal))
+    }
+
+    fn in_state(state: State<C>) -> Answering<C, R> {
+        Answering { state, body: PhantomData }
+    }
+}
+
+impl<C: Pull> Asked<C> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(Head, Mark), Refusal>> {
+        let first = ready!(self.chunks.poll_chunk(context));
+        Poll::Ready(match (first, self.slot.lock().take()) {
+            (Some(Ok(mark)), Some(head)) => Ok((head, Mark::of(&mark))),
+            (Some(Err(error)), _) => Err(Refusal::of_failure(&error)),
+            (_, _) => Err(Refusal::of_failure(&HeadError::Incomplete.into())),
+        })
+    }
+}
+
+impl<C: Pull> Headed<C> {
+    /// What has followed the head up to now.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<bytes::Bytes>, Refusal>> {
+        if self.mark == Mark::Flush {
+            return Poll::Ready(Ok(None));
+        }
+        match self.chunks.poll_chunk(context) {
+            Poll::Ready(Some(Ok(chunk))) => Poll::Ready(Ok(Some(chunk))),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Err(Refusal::of_failure(&error))),
+            Poll::Ready(None) => Poll::Ready(Ok(None)),
+            Poll::Pending if self.mark == Mark::Failure => Poll::Pending,
+            Poll::Pending => Poll::Ready(Ok(None)),
+        }
+    }
+}
+
+impl<C: Pull> Draining<C> {
+    fn new(chunks: C, head: Head) -> Draining<C> {
+        Draining { chunks, head, left: MOST_DRAINED, time: Box::pin(tokio::time::sleep(DRAIN_TIME)) }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        loop {
+            if self.time.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            match ready!(self.chunks.poll_chunk(context)) {
+                Some(Ok(chunk)) if self.left > chunk.len() as u64 => self.left -= chunk.len() as u64,
+                Some(Ok(_)) | None => return Poll::Ready(Ok(())),
+                Some(Err(error)) => return Poll::Ready(Err(Refusal::of_failure(&error))),
+            }
+        }
+    }
+}
+
+impl<C, R> Future for Answering<C, R>
+where
+    C: Pull + Unpin,
+    R: From<Written<C>> + From<String>,
+{
+    type Output = Result<Response<R>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        loop {
+            let state = std::mem::replace(&mut this.state, State::Answered);
+            this.state = match state {
+                State::Refused(refusal) => return Poll::Ready(Ok(refusal.into_response())),
+                State::Asked(mut asked) => match asked.poll(context) {
+                    Poll::Pending => return this.pending(State::Asked(asked)),
+                    Poll::Ready(Err(refusal)) => State::Refused(refusal),
+                    Poll::Ready(Ok((head, _))) if asked.is_head || has_no_body(head.status) => {
+                        State::Draining(Draining::new(asked.chunks, head))
+                    }
+                    Poll::Ready(Ok((head, mark))) => State::Headed(Headed { chunks: asked.chunks, head, mark }),
+                },
+                State::Headed(mut headed) => match headed.poll(context) {
+                    Poll::Pending => return this.pending(State::Headed(headed)),
+                    Poll::Ready(Err(refusal)) => State::Refused(refusal),
+                    Poll::Ready(Ok(first)) => {
+                        let Headed { chunks, head, .. } = headed;
+                        let written = Written::new(first, chunks, head.length());
+                        return Poll::Ready(Ok(head.into_response(R::from(written))));
+                    }
+                },
+                State::Draining(mut draining) => match draining.poll(context) {
+                    Poll::Pending => return this.pending(State::Draining(draining)),
+                    Poll::Ready(Err(refusal)) => State::Refused(refusal),
+                    Poll::Ready(Ok(())) => {
+                        return Poll::Ready(Ok(draining.head.into_response(R::from(String::new()))));
+                    }
+                },
+                State::Answered => panic!("a service's answer was polled after it was given"),
+            };
+        }
+    }
+}
+
+impl<C, R> Answering<C, R> {
+    fn pending(&mut self, state: State<C>) -> Poll<Result<Response<R>, Infallible>> {
+        self.state = state;
+        Poll::Pending
+    }
+}
+
+impl<C, R> fmt::Debug for Answering<C, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.state {
+            State::Refused(_) => "Refused",
+            State::Asked(_) => "Asked",
+            State::Headed(_) => "Headed",
+            State::Draining(_) => "Draining",
+            State::Answered => "Answered",
+        })
+    }
+}

@@ -1,0 +1,62 @@
+//! Web applications of both shapes, published, converted and served (feature `gateway`).
+//!
+//! A [`PushApp`] is `runCGI(inp, out, err, env)`: it is handed streams and writes a CGI response. A [`PullApp`] is
+//! `handle_http(env) -> (status, headers, iterable)`: it is asked for block after block. Each becomes the other
+//! ([`AsPull`], [`AsPush`]), and both become a `tower::Service` ([`service`]), which is the pull interface of the
+//! asynchronous world.
+//!
+//! ```text
+//!  Request ── request.rs ──> Environ ──┐
+//!     body ── input.rs ────> Input ────┴─> PushApp / PullApp ── output.rs, head.rs ──> head ┐
+//!                                                            └─ Writer, Chunks ──> body ────┴─ answer.rs ──> Response
+//! ```
+//!
+//! # Which to use
+//!
+//! | you have | and want it | use |
+//! |---|---|---|
+//! | code that writes a CGI response | in hyper, on one thread | [`service`] on [`Local`](crate::Local) |
+//! | | in axum, or it blocks | [`service`] on [`Thread`](crate::Thread) |
+//! | | asked for block after block | [`AsPull`] |
+//! | code that gives a response and an iterator | as a push app | [`AsPush`] |
+//! | either of them | to be a CGI program | [`host::cgi::run`](crate::host::cgi::run) |
+
+mod answer;
+mod app;
+mod body;
+mod convert;
+mod environ;
+mod error_stream;
+mod head;
+mod input;
+mod kind;
+mod output;
+mod path;
+mod redirect;
+mod refusal;
+mod request;
+mod response;
+mod service;
+
+pub use answer::Answering;
+pub use app::{PullApp, PullFn, PushApp, PushFn, pull_fn, push_fn};
+pub use body::Body;
+pub use convert::{AsPull, AsPush};
+pub use environ::{Environ, InvalidVariable};
+pub use error_stream::ErrorStream;
+pub use head::{Fed, Head, HeadError, HeadParser, MOST_HEAD};
+pub use input::Input;
+pub use kind::{App, Pull, Push};
+pub use path::{BadMount, Mount};
+pub use redirect::{Following, LocalRedirects};
+pub use refusal::Refusal;
+pub use request::{Authenticated, Connection};
+pub use response::LocalRedirect;
+pub use service::{Service, service};
+
+pub(crate) use convert::open;
+
+/// The bodies of responses that stay on their thread.
+pub mod local {
+    pub use super::body::LocalBody as Body;
+}

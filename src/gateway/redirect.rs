@@ -1,0 +1,155 @@
+//! Local redirects: a program's answer that is somewhere else on this server (RFC 3875, 6.2.2).
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION, TRANSFER_ENCODING};
+use http::{Method, Request, Response, StatusCode, Uri};
+use tower_service::Service;
+
+use super::Environ;
+use super::refusal::Refusal;
+use super::response::LocalRedirect;
+
+/// How many redirects are followed for one request.
+const MOST_HOPS: usize = 10;
+
+/// What a body of the request is not there for any more when it is asked for again.
+const OF_THE_BODY: [HeaderName; 4] =
+    [CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, HeaderName::from_static("content-encoding")];
+
+/// A service that answers local redirects itself: asks the service in it again for what the `Location` names, as a `GET`
+/// without a body, up to ten times. After that it is a loop, and a 502.
+///
+/// Put it around a whole router, so that a program can redirect to another.
+#[derive(Clone)]
+pub struct LocalRedirects<S>(S);
+
+impl<S> LocalRedirects<S> {
+    /// Follows the local redirects of `service`.
+    pub fn new(service: S) -> LocalRedirects<S> {
+        LocalRedirects(service)
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for LocalRedirects<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    B: Default,
+    R: From<String>,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Following<S, B, S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let again = Again::of(&request);
+        let step = Step::Asked(Box::pin(self.0.call(request)));
+        Following { service: self.0.clone(), again, step, hops: 0 }
+    }
+}
+
+/// What is asked again is asked with.
+struct Again(http::request::Parts);
+
+impl Again {
+    fn of<B>(request: &Request<B>) -> Again {
+        let mut again = Request::new(());
+        *again.method_mut() = match *request.method() {
+            Method::HEAD => Method::HEAD,
+            _ => Method::GET,
+        };
+        *again.uri_mut() = request.uri().clone();
+        *again.version_mut() = request.version();
+        *again.headers_mut() = request.headers().clone();
+        *again.extensions_mut() = request.extensions().clone();
+        OF_THE_BODY.iter().for_each(|name| drop(again.headers_mut().remove(name)));
+        // That of the first request: its path was another.
+        again.extensions_mut().remove::<Environ>();
+        Again(again.into_parts().0)
+    }
+
+    /// The request for `place`, which is a path on the same server.
+    fn request<B: Default>(&self, place: &[u8]) -> Option<Request<B>> {
+        let mut parts = self.0.uri.clone().into_parts();
+        parts.path_and_query = Some(http::uri::PathAndQuery::try_from(place).ok()?);
+        let mut request = Request::from_parts(self.0.clone(), B::default());
+        *request.uri_mut() = Uri::from_parts(parts).ok()?;
+        Some(request)
+    }
+}
+
+/// The answer of [`LocalRedirects`].
+pub struct Following<S, B, F> {
+    service: S,
+    again: Again,
+    step: Step<B, F>,
+    hops: usize,
+}
+
+enum Step<B, F> {
+    Asked(Pin<Box<F>>),
+    /// Until the service is ready to be asked again.
+    Ready(Option<Box<Request<B>>>),
+}
+
+// Nothing of it is pinned but what lies in a box.
+impl<S, B, F> Unpin for Following<S, B, F> {}
+
+impl<S, B, R> Future for Following<S, B, S::Future>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    B: Default,
+    R: From<String>,
+{
+    type Output = Result<Response<R>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        loop {
+            match &mut this.step {
+                Step::Ready(request) => {
+                    ready!(this.service.poll_ready(context))?;
+                    let request = request.take().expect("a request is asked once");
+                    this.step = Step::Asked(Box::pin(this.service.call(*request)));
+                }
+                Step::Asked(answer) => {
+                    let response = ready!(answer.as_mut().poll(context))?;
+                    if response.extensions().get::<LocalRedirect>().is_none() {
+                        return Poll::Ready(Ok(response));
+                    }
+                    this.hops += 1;
+                    let place = response.headers().get(LOCATION).map(|place| place.as_bytes());
+                    let again = place.and_then(|place| this.again.request(place));
+                    this.step = match again {
+                        Some(request) if this.hops <= MOST_HOPS => Step::Ready(Some(Box::new(request))),
+                        Some(_) => return refuse("the program's local redirects do not end"),
+                        None => return refuse("the program's local redirect is no path"),
+                    };
+                }
+            }
+        }
+    }
+}
+
+fn refuse<R: From<String>, E>(reason: &str) -> Poll<Result<Response<R>, E>> {
+    Poll::Ready(Ok(Refusal::new(StatusCode::BAD_GATEWAY, reason).into_response()))
+}
+
+impl<S> fmt::Debug for LocalRedirects<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LocalRedirects")
+    }
+}
+
+impl<S, B, F> fmt::Debug for Following<S, B, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Following").field("hops", &self.hops).finish_non_exhaustive()
+    }
+}

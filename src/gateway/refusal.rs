@@ -1,0 +1,75 @@
+//! An answer that the gateway gives in a program's place.
+
+use std::fmt;
+use std::io;
+
+use http::StatusCode;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+
+use super::head::HeadError;
+
+/// Why a request is not answered by its program, and the status that says so to the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    status: StatusCode,
+    reason: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: StatusCode, reason: impl Into<String>) -> Refusal {
+        Refusal { status, reason: reason.into() }
+    }
+
+    pub(crate) fn bad_request(reason: &str) -> Refusal {
+        Refusal::new(StatusCode::BAD_REQUEST, reason)
+    }
+
+    /// What the client is told of a program that failed before anything of its answer was sent.
+    pub(crate) fn of_failure(error: &io::Error) -> Refusal {
+        let found = error.get_ref();
+        if let Some(refusal) = found.and_then(|inner| inner.downcast_ref::<Refusal>()) {
+            return refusal.clone();
+        }
+        let status = match found {
+            Some(inner) if inner.is::<HeadError>() => StatusCode::BAD_GATEWAY,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Refusal::new(status, error.to_string())
+    }
+
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The answer. It tells the client the status; the reason of a failure on this side is for the log.
+    pub(crate) fn into_response<B: From<String>>(self) -> http::Response<B> {
+        let text = if self.status.is_client_error() {
+            format!("{}: {}\n", self.status, self.reason)
+        } else {
+            format!("{}\n", self.status)
+        };
+        let mut response = http::Response::new(B::from(String::new()));
+        *response.status_mut() = self.status;
+        let fields = response.headers_mut();
+        fields.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        fields.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        fields.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
+        response.extensions_mut().insert(self);
+        response.map(|_| B::from(text))
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.status, self.reason)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl From<Refusal> for io::Error {
+    fn from(refusal: Refusal) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidInput, refusal)
+    }
+}

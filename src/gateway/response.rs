@@ -1,0 +1,36 @@
+//! A head as an HTTP response, and back.
+
+use http::Response;
+use http::header::CONTENT_LENGTH;
+use http::response::Parts;
+
+use super::head::{Head, has_no_body, strip};
+
+/// In the extensions of a response: its `Location` names a place on this server, which the server is to answer with (RFC
+/// 3875, 6.2.2). [`LocalRedirects`](super::LocalRedirects) does that; where nobody does, the client gets a 302.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalRedirect;
+
+impl Head {
+    /// The response that begins with this head.
+    pub fn into_response<B>(self, body: B) -> Response<B> {
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.fields;
+        if self.is_local_redirect {
+            response.extensions_mut().insert(LocalRedirect);
+        }
+        response
+    }
+
+    /// The head that a response begins with, less the fields that belong to a connection.
+    pub fn of_response(parts: &Parts) -> Head {
+        let mut fields = parts.headers.clone();
+        strip(&mut fields);
+        if has_no_body(parts.status) {
+            fields.remove(CONTENT_LENGTH);
+        }
+        let is_local_redirect = parts.extensions.get::<LocalRedirect>().is_some();
+        Head { status: parts.status, fields, is_local_redirect }
+    }
+}

@@ -1,0 +1,3 @@
+//! Hosts that run applications of the [`gateway`](crate::gateway): each speaks one protocol.
+
+pub mod cgi;
