@@ -47,7 +47,7 @@ struct Asked<C> {
 struct Headed<C> {
     chunks: C,
     head: Head,
-    mark: Mark,
+    mark: Option<Mark>,
 }
 
 /// The output is not sent.
@@ -73,10 +73,14 @@ impl<C: Pull, R> Answering<C, R> {
 }
 
 impl<C: Pull> Asked<C> {
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(Head, Mark), Refusal>> {
-        let first = ready!(self.chunks.poll_chunk(context));
+    /// The head and the mark that came for it; no mark when the program waits with its head complete.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(Head, Option<Mark>), Refusal>> {
+        let Poll::Ready(first) = self.chunks.poll_chunk(context) else {
+            let waiting = if C::RUNS_THE_PROGRAM { self.slot.lock().take() } else { None };
+            return waiting.map_or(Poll::Pending, |head| Poll::Ready(Ok((head, None))));
+        };
         Poll::Ready(match (first, self.slot.lock().take()) {
-            (Some(Ok(mark)), Some(head)) => Ok((head, Mark::of(&mark))),
+            (Some(Ok(mark)), Some(head)) => Ok((head, Some(Mark::of(&mark)))),
             (Some(Err(error)), _) => Err(Refusal::of_failure(&error)),
             (_, _) => Err(Refusal::of_failure(&HeadError::Incomplete.into())),
         })
@@ -86,14 +90,14 @@ impl<C: Pull> Asked<C> {
 impl<C: Pull> Headed<C> {
     /// What has followed the head up to now.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<bytes::Bytes>, Refusal>> {
-        if self.mark == Mark::Flush {
+        if matches!(self.mark, None | Some(Mark::Flush)) {
             return Poll::Ready(Ok(None));
         }
         match self.chunks.poll_chunk(context) {
             Poll::Ready(Some(Ok(chunk))) => Poll::Ready(Ok(Some(chunk))),
             Poll::Ready(Some(Err(error))) => Poll::Ready(Err(Refusal::of_failure(&error))),
             Poll::Ready(None) => Poll::Ready(Ok(None)),
-            Poll::Pending if self.mark == Mark::Failure => Poll::Pending,
+            Poll::Pending if self.mark == Some(Mark::Failure) => Poll::Pending,
             Poll::Pending => Poll::Ready(Ok(None)),
         }
     }
@@ -143,8 +147,8 @@ where
                     Poll::Pending => return this.pending(State::Headed(headed)),
                     Poll::Ready(Err(refusal)) => State::Refused(refusal),
                     Poll::Ready(Ok(first)) => {
-                        let Headed { chunks, head, .. } = headed;
-                        let written = Written::new(first, chunks, head.length());
+                        let Headed { chunks, head, mark } = headed;
+                        let written = Written::new(chunks, first, mark.is_none(), head.length());
                         return Poll::Ready(Ok(head.into_response(R::from(written))));
                     }
                 },

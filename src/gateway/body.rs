@@ -15,8 +15,7 @@ use crate::{Chunks, local};
 
 /// The body of a gateway's response: what a program writes, or a text of the gateway's own. It is `Send`.
 ///
-/// It keeps the program to its `Content-Length`: what is more goes nowhere, and what is less is an error. Errors cut the
-/// message, so that a client can see that it is not whole.
+/// An error cuts the message, so that a client can see that it is not whole.
 ///
 /// Any other `http_body::Body` becomes one by [`Body::new`], and a text by `From`.
 pub struct Body(Kind<Chunks, BoxBody>);
@@ -35,6 +34,9 @@ enum Kind<C, B> {
 
 /// Either kind of chunks, asked by a poll.
 pub trait Pull {
+    /// Whether a poll runs the program itself, so that one that gives nothing tells that the program waits.
+    const RUNS_THE_PROGRAM: bool;
+
     fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>;
 
     /// Nothing more will come, and it ended well.
@@ -42,8 +44,10 @@ pub trait Pull {
 }
 
 macro_rules! pulls {
-    ($($chunks:ty),*) => {$(
+    ($($chunks:ty, $runs:expr;)*) => {$(
         impl Pull for $chunks {
+            const RUNS_THE_PROGRAM: bool = $runs;
+
             fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
                 self.poll_in_turn(context)
             }
@@ -55,38 +59,53 @@ macro_rules! pulls {
     )*};
 }
 
-pulls!(Chunks, local::Chunks);
+pulls! {
+    Chunks, false;
+    local::Chunks, true;
+}
 
 /// What a program writes after its head.
 pub(super) struct Written<C> {
+    pub(super) chunks: C,
     /// A chunk that has been looked at already.
     pub(super) first: Option<Bytes>,
-    pub(super) chunks: C,
+    /// Whether the mark for the head is still to come.
+    pub(super) marked: bool,
     /// How many bytes are still to come, if the head said how many there are.
     pub(super) left: Option<u64>,
     held: Held,
 }
 
 impl<C: Pull> Written<C> {
-    pub(super) fn new(first: Option<Bytes>, chunks: C, length: Option<u64>) -> Written<C> {
-        Written { first, chunks, left: length, held: Held::default() }
+    pub(super) fn new(chunks: C, first: Option<Bytes>, marked: bool, length: Option<u64>) -> Written<C> {
+        Written { chunks, first, marked, left: length, held: Held::default() }
+    }
+
+    /// The whole body, if it is there.
+    fn into_whole(mut self) -> Result<Bytes, Written<C>> {
+        let is_whole = self.left.is_none() && !self.marked && self.chunks.is_over();
+        if is_whole { Ok(self.first.take().unwrap_or_default()) } else { Err(self) }
     }
 
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Polled {
-        let Written { first, chunks, left, held } = self;
+        let Written { chunks, first, marked, left, held } = self;
         held.poll(context, |context| match left {
-            Some(left) => poll_measured(first, chunks, left, context),
-            None => match first.take() {
-                Some(chunk) => Poll::Ready(Some(Ok(chunk))),
-                None => chunks.poll_chunk(context),
-            },
+            Some(0) => Poll::Ready(None),
+            Some(left) => {
+                let chunk = ready!(poll_chunk(chunks, first, marked, context));
+                // After an error, or an end that comes too early and is told as one, nothing is left.
+                *left =
+                    chunk.as_ref().and_then(|chunk| chunk.as_ref().ok()).map_or(0, |chunk| *left - chunk.len() as u64);
+                Poll::Ready(chunk)
+            }
+            None => poll_chunk(chunks, first, marked, context),
         })
     }
 
     fn is_end_stream(&self) -> bool {
         let is_all = match self.left {
             Some(left) => left == 0,
-            None => self.first.is_none() && self.chunks.is_over(),
+            None => self.first.is_none() && !self.marked && self.chunks.is_over(),
         };
         is_all && self.held.is_empty()
     }
@@ -94,47 +113,32 @@ impl<C: Pull> Written<C> {
     fn size_hint(&self) -> SizeHint {
         match self.left {
             Some(left) => SizeHint::with_exact(left),
+            None if self.is_end_stream() => SizeHint::with_exact(0),
             None => {
-                let first = self.first.as_ref().map_or(0, Bytes::len) as u64;
                 let mut hint = SizeHint::new();
-                hint.set_lower(first);
-                if self.held.is_empty() && self.chunks.is_over() {
-                    hint.set_exact(first);
-                }
+                hint.set_lower(self.first.as_ref().map_or(0, Bytes::len) as u64);
                 hint
             }
         }
     }
 }
 
-/// Asks for the next chunk of a body of which `left` bytes are to come.
-fn poll_measured(
-    first: &mut Option<Bytes>,
+/// The next chunk of the body: the mark for the head is none of it.
+fn poll_chunk(
     chunks: &mut impl Pull,
-    left: &mut u64,
+    first: &mut Option<Bytes>,
+    marked: &mut bool,
     context: &mut Context<'_>,
 ) -> Poll<Option<io::Result<Bytes>>> {
-    if *left == 0 {
-        return Poll::Ready(None);
+    if let Some(first) = first.take() {
+        return Poll::Ready(Some(Ok(first)));
     }
-    let mut chunk = match first.take() {
-        Some(chunk) => chunk,
-        None => match ready!(chunks.poll_chunk(context)) {
-            Some(Ok(chunk)) => chunk,
-            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-            None => {
-                let message = format!("the program wrote {left} bytes fewer than its content length");
-                return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))));
-            }
-        },
-    };
-    chunk.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
-    *left -= chunk.len() as u64;
-    if *left == 0 {
-        // The host will not ask again: a program that is about to end does so well, and is not told that nobody reads.
-        let _ = chunks.poll_chunk(context);
+    loop {
+        match ready!(chunks.poll_chunk(context)) {
+            Some(Ok(_)) if *marked => *marked = false,
+            polled => return Poll::Ready(polled),
+        }
     }
-    Poll::Ready(Some(Ok(chunk)))
 }
 
 macro_rules! bodies {
@@ -157,10 +161,7 @@ macro_rules! bodies {
 
         impl From<Written<$chunks>> for $body {
             fn from(written: Written<$chunks>) -> $body {
-                match written {
-                    Written { first: Some(whole), chunks, left: None, .. } if chunks.is_over() => $body::from(whole),
-                    written => $body(Kind::Program(written)),
-                }
+                written.into_whole().map_or_else(|written| $body(Kind::Program(written)), $body::from)
             }
         }
 

@@ -8,7 +8,7 @@ use http::{Request, Response};
 
 use super::head::{Head, HeadError, MOST_HEAD};
 use super::kind::App;
-use super::output::{Mark, Slot, part};
+use super::output::{Length, Mark, Slot, part};
 use super::{Environ, Input, PullApp, PushApp, request};
 use crate::Local;
 use crate::local::Chunks;
@@ -81,7 +81,7 @@ where
     let slot = Slot::default();
     let told = slot.clone();
     let mut chunks = engine.pull(move |writer| {
-        part(writer, told, MOST_HEAD, |out| {
+        part(writer, told, MOST_HEAD, Length::Free, |out| {
             input.before_wait(out.before_wait());
             app.answer(input, out, &env)
         })

@@ -1,8 +1,9 @@
 //! The program's side of a response: what an application writes is parted into head and body, and the head is held until
 //! something follows it.
 //!
-//! The head goes to the host beside the chunks, in a [`Slot`]. In the chunks a mark of one byte stands in its place, so
-//! that the host gets it in its turn whatever the engine: a mark suspends a coroutine as any chunk does.
+//! The head goes to the host beside the chunks, in a [`Slot`], as soon as it is complete. In the chunks a mark of one byte
+//! stands where it is not to be held any longer, so that the host learns of that in its turn, whatever the engine: a mark
+//! suspends a coroutine as any chunk does.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::head::{Fed, Head, HeadError, HeadParser};
+use crate::error::Error;
 use crate::program;
 
 /// The head on its way to the host.
@@ -72,6 +74,9 @@ macro_rules! outlets {
 
 outlets!(crate::Writer, crate::local::Writer);
 
+/// How many bytes beyond its length a body may go on before its program is told that nobody reads them.
+const MOST_EXCESS: u64 = 16 << 20;
+
 /// What an application writes its response to.
 pub struct Output<W: Outlet>(Rc<RefCell<Parted<W>>>);
 
@@ -79,12 +84,24 @@ struct Parted<W> {
     writer: W,
     slot: Slot,
     part: Part,
+    length: Length,
+}
+
+/// Whether a body is kept to the length that its head says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Length {
+    /// It is whatever the program writes.
+    Free,
+    /// It will be, once the head is there.
+    Kept,
+    /// So many bytes are still to come, and so many have come beyond it.
+    Known { left: u64, excess: u64 },
 }
 
 enum Part {
     Head(HeadParser),
     /// The head is complete, and nothing has followed it.
-    Held(Head),
+    Held,
     Body,
     Failed(HeadError),
 }
@@ -94,10 +111,11 @@ pub(super) fn part<W: Outlet>(
     writer: &mut W,
     slot: Slot,
     most_head: usize,
+    length: Length,
     program: impl FnOnce(&mut Output<W>) -> io::Result<()>,
 ) -> io::Result<()> {
     let part = Part::Head(HeadParser::new(most_head));
-    let mut output = Output(Rc::new(RefCell::new(Parted { writer: writer.take(), slot, part })));
+    let mut output = Output(Rc::new(RefCell::new(Parted { writer: writer.take(), slot, part, length })));
     let result = program::run(|| program(&mut output));
     let mut parted = output.0.borrow_mut();
     let result = result.and_then(|()| parted.check_complete());
@@ -110,7 +128,7 @@ pub(super) fn part<W: Outlet>(
 impl<W: Outlet> Output<W> {
     /// Gives a head that was never text.
     pub(super) fn begin(&mut self, head: Head) {
-        self.0.borrow_mut().part = Part::Held(head);
+        self.0.borrow_mut().hold(head);
     }
 
     /// Hands over a chunk of the body as it is.
@@ -120,7 +138,7 @@ impl<W: Outlet> Output<W> {
         }
         let mut parted = self.0.borrow_mut();
         parted.release(Mark::More)?;
-        parted.writer.hand(chunk)
+        parted.hand(chunk)
     }
 
     /// What the program's input is to call before it waits: a head that is complete is not held any longer.
@@ -136,32 +154,35 @@ impl<W: Outlet> Output<W> {
 }
 
 impl<W: Outlet> Parted<W> {
-    fn release(&mut self, mark: Mark) -> io::Result<()> {
-        match std::mem::replace(&mut self.part, Part::Body) {
-            Part::Held(head) => {
-                *self.slot.lock() = Some(head);
-                self.writer.hand(mark.chunk())
-            }
-            other => {
-                self.part = other;
-                Ok(())
-            }
+    fn hold(&mut self, head: Head) {
+        if let (Length::Kept, Some(left)) = (self.length, head.length()) {
+            self.length = Length::Known { left, excess: 0 };
         }
+        *self.slot.lock() = Some(head);
+        self.part = Part::Held;
+    }
+
+    fn release(&mut self, mark: Mark) -> io::Result<()> {
+        if let Part::Held = self.part {
+            self.part = Part::Body;
+            self.writer.hand(mark.chunk())?;
+        }
+        Ok(())
     }
 
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         match &mut self.part {
-            Part::Body => self.writer.write(buf),
-            Part::Held(_) if buf.is_empty() => Ok(0),
-            Part::Held(_) => {
+            Part::Body => self.write_body(buf),
+            Part::Held if buf.is_empty() => Ok(0),
+            Part::Held => {
                 self.release(Mark::More)?;
-                self.writer.write(buf)
+                self.write_body(buf)
             }
             Part::Failed(error) => Err(error.clone().into()),
             Part::Head(parser) => match parser.feed(buf) {
                 Ok(Fed::Wanting) => Ok(buf.len()),
                 Ok(Fed::Complete(head, used)) => {
-                    self.part = Part::Held(head);
+                    self.hold(head);
                     Ok(used)
                 }
                 Err(error) => {
@@ -172,17 +193,59 @@ impl<W: Outlet> Parted<W> {
         }
     }
 
+    fn write_body(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self.length {
+            Length::Known { left: 0, .. } => self.exceed(buf.len()).map(|()| buf.len()),
+            Length::Known { left, .. } => {
+                let part = &buf[..usize::try_from(left).map_or(buf.len(), |left| buf.len().min(left))];
+                let written = self.writer.write(part);
+                self.count(part.len(), written)
+            }
+            Length::Free | Length::Kept => self.writer.write(buf),
+        }
+    }
+
+    fn hand(&mut self, mut chunk: Bytes) -> io::Result<()> {
+        let Length::Known { left, .. } = self.length else { return self.writer.hand(chunk) };
+        let part = chunk.split_to(usize::try_from(left).map_or(chunk.len(), |left| chunk.len().min(left)));
+        let len = part.len();
+        let handed = self.writer.hand(part).map(|()| len);
+        self.count(len, handed)?;
+        self.exceed(chunk.len())
+    }
+
+    /// Counts what was written of the `asked` bytes. The write that completes the body is not told that the host has gone:
+    /// it may well go with the last byte.
+    fn count(&mut self, asked: usize, written: io::Result<usize>) -> io::Result<usize> {
+        let Length::Known { left, .. } = &mut self.length else { return written };
+        let written = if asked as u64 == *left { written.or(Ok(asked)) } else { written };
+        *left -= written.as_ref().map_or(0, |written| *written as u64);
+        written
+    }
+
+    /// Takes so many bytes that nobody will get. There is an end to it.
+    fn exceed(&mut self, len: usize) -> io::Result<()> {
+        let Length::Known { excess, .. } = &mut self.length else { return Ok(()) };
+        *excess = excess.saturating_add(len as u64);
+        if *excess > MOST_EXCESS { Err(Error::disconnected()) } else { Ok(()) }
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         self.release(Mark::Flush)?;
-        self.writer.flush()
+        let flushed = self.writer.flush();
+        if matches!(self.length, Length::Known { left: 0, .. }) { Ok(()) } else { flushed }
     }
 
     /// Whether the program has said all that it had to when it ended.
     fn check_complete(&mut self) -> io::Result<()> {
-        match &self.part {
-            Part::Head(_) => Err(HeadError::Incomplete.into()),
-            Part::Failed(error) => Err(error.clone().into()),
-            Part::Held(_) | Part::Body => Ok(()),
+        match (&self.part, self.length) {
+            (Part::Head(_), _) => Err(HeadError::Incomplete.into()),
+            (Part::Failed(error), _) => Err(error.clone().into()),
+            (Part::Held | Part::Body, Length::Known { left: left @ 1.., .. }) => {
+                let message = format!("the program wrote {left} bytes fewer than its content length");
+                Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
+            }
+            (Part::Held | Part::Body, _) => Ok(()),
         }
     }
 }

@@ -16,7 +16,7 @@ use super::answer::Answering;
 use super::body::{Body, LocalBody};
 use super::head::MOST_HEAD;
 use super::kind::App;
-use super::output::{Outlet, Slot, part};
+use super::output::{Length, Outlet, Slot, part};
 use super::refusal::Refusal;
 use super::request::of_request;
 use super::{Environ, Input, Mount};
@@ -30,7 +30,8 @@ use crate::{Chunks, Error, Local, Thread, local};
 ///
 /// The request's body is pulled as the program reads: a program that never reads it hangs nothing. The service answers
 /// when something follows the program's head (a byte of the body, a flush, a wait for input, the end), and the body
-/// streams. An error before that becomes a 500, or a 502 for a head that is none; after that it cuts the response.
+/// streams. An error before that becomes a 500, or a 502 for a head that is none; after that it cuts the response. So does
+/// a body that is shorter than its `Content-Length`; what is longer goes nowhere.
 ///
 /// ```
 /// use http::Request;
@@ -134,8 +135,10 @@ where
     B::Error: Into<Box<dyn error::Error + Send + Sync>>,
 {
     fn run<W: Outlet>(self, writer: &mut W) -> io::Result<()> {
-        let Program { app, body, env, slot, most_head, .. } = self;
-        let result = part(writer, slot, most_head, |out| {
+        let Program { app, body, method, env, slot, most_head, .. } = self;
+        // The length in the answer to a `HEAD` is that of a body which is not there.
+        let length = if method == Method::HEAD { Length::Free } else { Length::Kept };
+        let result = part(writer, slot, most_head, length, |out| {
             let input = Input::of_body(body);
             input.before_wait(out.before_wait());
             app.answer(input, out, &env)

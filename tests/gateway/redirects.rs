@@ -1,0 +1,68 @@
+//! Local redirects are answered by the server itself.
+
+use pushpull::gateway::{Body, LocalRedirect};
+use pushpull::gateway::{LocalRedirects, push_fn, service};
+use tower_service::Service;
+
+use super::client::{Answer, ask, block_on, collect};
+
+fn request(method: &str, path: &str) -> http::Request<Body> {
+    http::Request::builder()
+        .method(method)
+        .uri(format!("http://example.test{path}"))
+        .header("content-type", "text/plain")
+        .header("x-kept", "yes")
+        .body(Body::from("the body"))
+        .unwrap()
+}
+
+on_every_engine! {
+    /// Requirement 9: `Location: /path` is asked for again as a `GET` without a body.
+    fn requirement_9_a_local_redirect_is_answered_here(engine) {
+        let app = push_fn(|inp, out, _err, env| {
+            let path = env.get_str("PATH_INFO").unwrap();
+            if path == "/here" {
+                return out.write_all(b"Location: /there?a=b\n\n");
+            }
+            let mut body = String::new();
+            std::io::Read::read_to_string(inp, &mut body)?;
+            assert_eq!(env.get("CONTENT_TYPE"), None);
+            assert_eq!(env.get("HTTP_X_KEPT"), Some(&b"yes"[..]));
+            let [method, query] = ["REQUEST_METHOD", "QUERY_STRING"].map(|name| env.get_str(name).unwrap());
+            write!(out, "A: 1\n\n{method} {path} {query} {body:?}")
+        });
+        let mut service = LocalRedirects::new(service(engine, app));
+        let answer = block_on(async { collect(ask(&mut service, request("POST", "/here")).await).await });
+        assert_eq!((answer.status.as_u16(), answer.text()), (200, "GET /there a=b \"\""));
+    }
+
+    /// Requirement 9: there is a limit on hops.
+    fn requirement_9_a_loop_of_redirects_ends(engine) {
+        let (say, hear) = std::sync::mpsc::channel();
+        let app = push_fn(move |_inp, out, _err, _env| {
+            say.send(()).unwrap();
+            out.write_all(b"Location: /again\n\n")
+        });
+        let mut service = LocalRedirects::new(service(engine, app));
+        let answer = block_on(async { collect(ask(&mut service, request("GET", "/")).await).await });
+        assert_eq!(answer.status.as_u16(), 502);
+        assert_eq!(hear.try_iter().count(), 11);
+    }
+
+    /// Where nobody follows it, it is a redirect for the client.
+    fn an_unfollowed_redirect_is_the_clients(engine) {
+        let app = push_fn(|_inp, out, _err, _env| out.write_all(b"Location: /there\n\n"));
+        let response = block_on(async { ask(&mut service(engine, app), request("GET", "/")).await });
+        assert!(response.extensions().get::<LocalRedirect>().is_some());
+        assert_eq!((response.status().as_u16(), response.headers()["location"].as_bytes()), (302, &b"/there"[..]));
+    }
+}
+
+/// A path that is none cannot be followed.
+#[test]
+fn a_redirect_to_no_path_is_a_502() {
+    let app = push_fn(|_inp, out, _err, _env| out.write_all(b"Location: /a b\n\n"));
+    let mut service = LocalRedirects::new(service(pushpull::Local::new(), app));
+    let answer: Answer = block_on(async { collect(service.call(request("GET", "/")).await.unwrap()).await });
+    assert_eq!(answer.status.as_u16(), 502);
+}
