@@ -1,10 +1,13 @@
 //! The two kinds of apps as one, for whoever runs them.
 
-use std::io;
+use std::io::{self, Write};
 
 use super::head::Head;
 use super::output::{Outlet, Output};
 use super::{Environ, Input, PullApp, PushApp, request};
+
+/// A longer block is not copied for the sake of a length.
+const MOST_COPIED: usize = 16 * 1024;
 
 /// An app of one of the two kinds, which `K` tells: both have a blanket implementation, and the compiler finds the one
 /// that fits. It cannot be implemented elsewhere.
@@ -28,12 +31,18 @@ impl<A: PushApp> App<Push> for A {
 }
 
 impl<A: PullApp> App<Pull> for A {
-    /// The head does not become text in between, and the chunks are handed over as they are.
+    /// The head does not become text in between, and blocks are handed over as they are. One that is known to be the last,
+    /// and short, is written: it goes together with the end, so that the host knows how long the answer is.
     fn answer<W: Outlet>(&self, input: Input, out: &mut Output<W>, env: &Environ) -> io::Result<()> {
-        let (parts, chunks) = self.handle(request::of_meta_variables(env, input)?)?.into_parts();
+        let (parts, mut blocks) = self.handle(request::of_meta_variables(env, input)?)?.into_parts();
         out.begin(Head::of_response(&parts));
-        for chunk in chunks {
-            out.hand(chunk?)?;
+        while let Some(block) = blocks.next() {
+            let block = block?;
+            if block.len() <= MOST_COPIED && blocks.size_hint().1 == Some(0) {
+                out.write_all(&block)?;
+            } else {
+                out.hand(block)?;
+            }
         }
         Ok(())
     }

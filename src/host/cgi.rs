@@ -1,8 +1,10 @@
 //! This process as a CGI program (RFC 3875): run by a server for one request, it answers on its standard output.
 
 use std::env;
-use std::io::{self, BufRead, BufReader, IsTerminal, Write};
+use std::fs::File;
+use std::io::{self, BufReader, IsTerminal, Read, Write};
 use std::iter;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 
@@ -46,9 +48,10 @@ where
     A: App<K>,
 {
     let environ = environ()?;
-    let stdin = io::stdin();
-    let may_last = !stdin.is_terminal();
-    answer(app, &environ, BufReader::new(stdin), may_last, &mut io::stdout().lock())
+    // Not `Stdin` itself, which reads ahead.
+    let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let may_last = !input.is_terminal();
+    answer(app, &environ, input, may_last, &mut io::stdout().lock())
 }
 
 /// The meta-variables of this process: its environment.
@@ -67,7 +70,7 @@ fn environ() -> io::Result<Environ> {
 fn answer<A, K>(
     app: A,
     environ: &Environ,
-    input: impl BufRead + 'static,
+    input: impl Read + 'static,
     may_last: bool,
     output: &mut impl Write,
 ) -> io::Result<()>
@@ -90,25 +93,26 @@ where
         }
     };
     match sent {
-        // The server has what it wants.
-        Err(error) if Error::of(&error).is_some_and(|error| error.bytes_moved().is_some()) && is_gone(&error) => Ok(()),
+        Err(error) if is_gone(&error) => Ok(()),
         sent => sent,
     }
 }
 
+/// Whether it is the server that has gone, and not the app that failed in the same way.
 fn is_gone(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::BrokenPipe
+    let is_of_the_sink = Error::of(error).is_some_and(|error| error.bytes_moved().is_some());
+    is_of_the_sink && error.kind() == io::ErrorKind::BrokenPipe
 }
 
 /// The body of the request, of which no more is read than its length.
-fn body(environ: &Environ, input: impl BufRead + 'static, may_last: bool) -> io::Result<Input> {
+fn body(environ: &Environ, input: impl Read + 'static, may_last: bool) -> io::Result<Input> {
     let method = environ.get("REQUEST_METHOD").unwrap_or_default();
     match environ.get_str("CONTENT_LENGTH") {
         Some(length) if !length.is_empty() => match length.parse() {
-            Ok(length) => Ok(Input::exact(input, length)),
+            Ok(length) => Ok(Input::exact(BufReader::new(input.take(length)), length)),
             Err(_) => Err(Refusal::new(StatusCode::BAD_REQUEST, "the content length is no number").into()),
         },
-        _ if may_last && matches!(method, b"POST" | b"PUT" | b"PATCH") => Ok(Input::new(input)),
+        _ if may_last && matches!(method, b"POST" | b"PUT" | b"PATCH") => Ok(Input::new(BufReader::new(input))),
         _ => Ok(Input::empty()),
     }
 }
@@ -154,5 +158,170 @@ impl<W: Write> Write for Flushing<'_, W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use crate::gateway::{pull_fn, push_fn};
+    use http::Response;
+
+    fn environ(method: &str, length: &str) -> Environ {
+        let mut environ = Environ::new().with_errors(ErrorStream::new(|_| ()));
+        environ.set("REQUEST_METHOD", method).unwrap();
+        environ.set("CONTENT_LENGTH", length).unwrap();
+        environ
+    }
+
+    /// What an app answers to four bytes of a longer input, and how it ended.
+    fn run<A: App<K>, K>(app: A, method: &str) -> (String, io::Result<()>) {
+        let mut output = Vec::new();
+        let ended = answer(app, &environ(method, "4"), &b"body, and more"[..], true, &mut output);
+        (String::from_utf8(output).unwrap(), ended)
+    }
+
+    fn echo() -> impl App<crate::gateway::Push> {
+        push_fn(|inp, out, _err, _env| {
+            out.write_all(b"Content-Type: text/plain\nConnection: close\nTransfer-Encoding: chunked\n\n")?;
+            io::copy(inp, out).map(drop)
+        })
+    }
+
+    #[test]
+    fn requirement_18_status_and_type_and_nothing_of_the_connection() {
+        let expected = "Status: 200 OK\r\ncontent-type: text/plain\r\n\r\nbody";
+        assert_eq!(run(echo(), "POST").0, expected);
+        let untyped = pull_fn(|_req| Ok(Response::new([Ok("x".into())].into_iter())));
+        let expected = "Status: 200 OK\r\ncontent-type: application/octet-stream\r\n\r\nx";
+        assert_eq!(run(untyped, "GET").0, expected);
+        let bare = pull_fn(|_req| Ok(Response::new(iter::empty())));
+        assert_eq!(run(bare, "GET").0, "Status: 200 OK\r\n\r\n");
+    }
+
+    #[test]
+    fn requirement_18_nothing_is_read_past_the_content_length() {
+        struct Watched(Rc<Cell<usize>>);
+
+        impl Read for Watched {
+            fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+                self.0.set(self.0.get() + into.len());
+                into.fill(b'x');
+                Ok(into.len())
+            }
+        }
+
+        let asked = Rc::new(Cell::new(0));
+        let mut output = Vec::new();
+        answer(echo(), &environ("POST", "100000"), Watched(asked.clone()), true, &mut output).unwrap();
+        assert_eq!(asked.get(), 100_000);
+        assert!(output.ends_with(&[b'x'; 100_000]));
+    }
+
+    #[test]
+    fn without_a_length_only_a_method_that_sends_has_a_body() {
+        for (method, may_last, body) in [("POST", true, "sent"), ("POST", false, ""), ("GET", true, "")] {
+            let mut output = Vec::new();
+            answer(echo(), &environ(method, ""), &b"sent"[..], may_last, &mut output).unwrap();
+            assert_eq!(String::from_utf8(output).unwrap().split_once("\r\n\r\n").unwrap().1, body, "{method}");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_a_500_before_the_head_is_sent_and_an_error_after_it() {
+        let early = push_fn(|_inp, out, _err, _env| {
+            out.write_all(b"Content-Type: text/plain\n\n")?;
+            Err(io::Error::other("out of paper"))
+        });
+        let (text, ended) = run(early, "GET");
+        assert!(text.starts_with("Status: 500 ") && !text.contains("paper"), "{text}");
+        assert!(ended.is_ok());
+        let late = push_fn(|_inp, out, _err, _env| {
+            out.write_all(b"Content-Type: text/plain\n\nhalf")?;
+            Err(io::Error::other("out of paper"))
+        });
+        let (text, ended) = run(late, "GET");
+        assert!(text.ends_with("half"), "{text}");
+        assert_eq!(ended.unwrap_err().to_string(), "out of paper");
+        let short = push_fn(|inp, out, _err, _env| {
+            out.write_all(b"Content-Type: text/plain\n\n")?;
+            out.flush()?;
+            io::copy(inp, out).map(drop)
+        });
+        let mut output = Vec::new();
+        let ended = answer(short, &environ("POST", "5"), &b"four"[..], true, &mut output);
+        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn a_bad_content_length_is_a_400() {
+        let mut output = Vec::new();
+        answer(echo(), &environ("POST", "four"), &b"four"[..], true, &mut output).unwrap();
+        assert!(output.starts_with(b"Status: 400 "));
+    }
+
+    #[test]
+    fn requirement_11_head_has_no_body() {
+        let (text, ended) = run(echo(), "HEAD");
+        assert_eq!(text, "Status: 200 OK\r\ncontent-type: text/plain\r\n\r\n");
+        assert!(ended.is_ok());
+    }
+
+    #[test]
+    fn requirement_18_a_server_that_has_gone_stops_the_app() {
+        struct Gone(usize);
+
+        impl Write for Gone {
+            fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+                self.0 = self.0.checked_sub(buf.len()).ok_or(io::ErrorKind::BrokenPipe)?;
+                Ok(buf.len())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
+        let asked = Rc::new(Cell::new(0));
+        let count = asked.clone();
+        let endless = pull_fn(move |_req| {
+            let count = count.clone();
+            let block = move |_| {
+                count.set(count.get() + 1);
+                Ok(Bytes::from_static(&[b'x'; 1000]))
+            };
+            Ok(Response::new((0..).map(block)))
+        });
+        answer(endless, &environ("GET", ""), io::empty(), false, &mut Gone(10_000)).unwrap();
+        assert!((9..=12).contains(&asked.get()), "{} blocks were asked for", asked.get());
+    }
+
+    #[test]
+    fn requirement_18_every_chunk_is_flushed() {
+        #[derive(Default)]
+        struct Flushes(usize, Vec<usize>);
+
+        impl Write for Flushes {
+            fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+                self.0 += buf.len();
+                Ok(buf.len())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                self.1.push(self.0);
+                Ok(())
+            }
+        }
+
+        let app = pull_fn(|_req| Ok(Response::new((0..3).map(|_| Ok(Bytes::from_static(b"block"))))));
+        let mut output = Flushes::default();
+        answer(app, &environ("GET", ""), io::empty(), false, &mut output).unwrap();
+        for blocks in 1..=3 {
+            assert!(output.1.contains(&(output.0 - 15 + 5 * blocks)), "{:?}", output.1);
+        }
     }
 }

@@ -78,7 +78,6 @@ impl Bridge {
     }
 
     /// The program has ended well, and its last chunk was taken.
-    #[cfg(any(feature = "http", feature = "stream"))]
     pub(super) fn is_over(&self) -> bool {
         let exchange = &self.coroutine.shared().exchange;
         self.is_done() && is_none(&exchange.last) && is_none(&exchange.error)
@@ -102,7 +101,6 @@ impl Bridge {
     }
 }
 
-#[cfg(any(feature = "http", feature = "stream"))]
 fn is_none<T>(cell: &Cell<Option<T>>) -> bool {
     let value = cell.take();
     let is_none = value.is_none();

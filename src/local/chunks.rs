@@ -115,7 +115,6 @@ impl Chunks {
     }
 
     /// Nothing more will come, and nothing of it was an error.
-    #[cfg(any(feature = "http", feature = "stream"))]
     pub(crate) fn is_over(&self) -> bool {
         match &self.bridge {
             State::Running(bridge) => bridge.is_over(),
@@ -219,6 +218,11 @@ impl Iterator for Chunks {
             Some(chunk) => Some(Ok(chunk)),
             None => self.next_paused(),
         }
+    }
+
+    /// Whether the program is known to be over; nothing is known of one that is not.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, self.is_over().then_some(0))
     }
 }
 

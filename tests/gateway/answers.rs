@@ -157,6 +157,17 @@ fn a_short_answer_on_local_has_a_length() {
     assert_eq!(answer.exact, Some(0));
 }
 
+/// So does a pull app that knows which block is its last.
+#[test]
+fn a_short_pull_app_on_local_has_a_length() {
+    let app = pull_fn(|_req| Ok(Response::new(["one ", "two"].into_iter().map(|text| Ok(text.into())))));
+    let answer = block_on(async { collect(ask(&mut service(pushpull::Local::new(), app), get("/")).await).await });
+    assert_eq!((answer.exact, answer.text()), (None, "one two"));
+    let whole = || pull_fn(|_req| Ok(Response::new(std::iter::once(Ok("whole".into())))));
+    let answer = block_on(async { collect(ask(&mut service(pushpull::Local::new(), whole()), get("/")).await).await });
+    assert_eq!((answer.exact, answer.text()), (Some(5), "whole"));
+}
+
 /// An app need be neither `Send` nor `Sync` on `Local`.
 #[test]
 fn an_app_on_local_may_keep_what_is_not_send() {
