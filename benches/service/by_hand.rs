@@ -1,0 +1,79 @@
+//! What is written by hand today to serve code that writes: a blocking task and a channel.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::io::{self, BufWriter, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame};
+use hyper::body::Incoming;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tower_service::Service;
+
+/// How many chunks the channel holds.
+const QUEUE: usize = 8;
+
+#[derive(Clone, Copy)]
+pub struct ByHand {
+    pub kib: usize,
+    pub buffered: bool,
+}
+
+struct ChannelWriter(Sender<Bytes>);
+
+impl Write for ChannelWriter {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.0.blocking_send(Bytes::copy_from_slice(buf)).map_err(|_| io::ErrorKind::BrokenPipe)?;
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+pub struct ChannelBody(Receiver<Bytes>);
+
+impl Body for ChannelBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(context).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
+    }
+}
+
+impl Service<Request<Incoming>> for ByHand {
+    type Response = Response<ChannelBody>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<ChannelBody>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Incoming>) -> Self::Future {
+        let (sender, receiver) = channel(QUEUE);
+        let (kib, buffered) = (self.kib, self.buffered);
+        tokio::task::spawn_blocking(move || {
+            let mut out = ChannelWriter(sender);
+            if buffered {
+                let mut out = BufWriter::with_capacity(32 * 1024, out);
+                return write(&mut out, kib).and_then(|()| out.flush());
+            }
+            write(&mut out, kib)
+        });
+        let response = Response::builder().header("content-type", "application/octet-stream");
+        ready(Ok(response.body(ChannelBody(receiver)).expect("a response")))
+    }
+}
+
+fn write(out: &mut impl Write, kib: usize) -> io::Result<()> {
+    (0..kib).try_for_each(|_| out.write_all(&[b'x'; 1024]))
+}
