@@ -2,9 +2,10 @@
 //!
 //! A writer takes the lock once or twice a chunk, not once a write: in between it fills the open segment (see
 //! `segment.rs`) and looks at one flag. Nothing here blocks; a side that has to wait leaves its `Waker`. A waker is taken
-//! out under the lock and woken after it.
+//! out under the lock, and woken or dropped after it: it may own anything, this channel's ends too.
 
 use std::io;
+use std::mem;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -136,16 +137,14 @@ impl Channel {
             Some(_) => locked.state.resumes(accepted),
             None => !locked.state.too_little(accepted, len),
         };
-        if goes_on {
-            locked.writer = None;
-            return Poll::Ready(Ok(room));
-        }
-        if locked.writer.is_none() {
+        if !goes_on && locked.writer.is_none() {
             locked.stats.writer_waits += 1;
         }
-        let waker = Some(context.waker().clone());
-        locked.writer = Some(Held { waker, accepted });
-        Poll::Pending
+        let held = (!goes_on).then(|| Held { waker: Some(context.waker().clone()), accepted });
+        let before = mem::replace(&mut locked.writer, held);
+        drop(locked);
+        drop(before);
+        if goes_on { Poll::Ready(Ok(room)) } else { Poll::Pending }
     }
 
     /// Makes `tail` the segment that a puller may look into.
@@ -257,7 +256,11 @@ impl Channel {
         };
         if let Some(waker) = &mut locked.puller {
             // Since the flag was set and the barrier passed, every write into the open segment looks at the flag.
-            waker.clone_from(context.waker());
+            if !waker.will_wake(context.waker()) {
+                let before = mem::replace(waker, context.waker().clone());
+                drop(locked);
+                drop(before);
+            }
             return Poll::Pending;
         }
         locked.puller = Some(context.waker().clone());
@@ -302,7 +305,7 @@ impl Channel {
     pub(crate) fn leave(&self) {
         let mut locked = self.locked.lock();
         self.attention.0.fetch_or(CLOSED, Ordering::Release);
-        let pieces = locked.state.leave();
+        let untold = locked.state.leave();
         let open = locked.open.take();
         let puller = self.take_puller(&mut locked);
         let writer = locked.writer.take();
@@ -310,7 +313,7 @@ impl Channel {
         wake(writer.and_then(|held| held.waker));
         // A reader that has got away from its program may be waiting.
         wake(puller);
-        drop((pieces, open));
+        drop((untold, open));
     }
 
     /// Nothing is left to pull, and it ended well.
@@ -329,7 +332,8 @@ impl Channel {
 
     pub(super) fn stats(&self) -> Stats {
         let locked = self.locked.lock();
-        Stats { bytes: locked.state.pulled(), chunks: locked.state.chunks(), ..locked.stats }
+        let peak = locked.stats.peak.max(locked.in_flight());
+        Stats { bytes: locked.state.pulled(), chunks: locked.state.chunks(), peak, ..locked.stats }
     }
 }
 
@@ -338,7 +342,7 @@ impl Locked {
     fn take_open(&mut self) -> Option<Piece> {
         let open = self.open.as_mut()?;
         let end = open.segment.published();
-        let start = std::mem::replace(&mut open.start, end);
+        let start = mem::replace(&mut open.start, end);
         (start < end).then(|| Piece::Written { segment: open.segment.clone(), start, end })
     }
 
