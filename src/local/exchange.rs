@@ -1,6 +1,7 @@
 //! What crosses the switch between a local program and its host. One thing at a time: there is no queue.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 
@@ -23,8 +24,8 @@ pub(super) struct Exchange {
     pub(super) error: Cell<Option<io::Error>>,
     /// From the program: it waits for input.
     pub(super) hungry: Cell<bool>,
-    /// To the program: what it reads next.
-    pub(super) input: Cell<Option<Given>>,
+    /// To the program: what it reads next, in order.
+    pub(super) input: RefCell<VecDeque<Given>>,
 }
 
 /// What a host gives a program to read.
@@ -42,7 +43,7 @@ impl Exchange {
             pending: RefCell::new(Pending::new(options.unqueued_chunk_size(), options.unbuffered)),
             error: Cell::new(None),
             hungry: Cell::new(false),
-            input: Cell::new(None),
+            input: RefCell::default(),
         }
     }
 }
@@ -63,16 +64,20 @@ impl Shared<Exchange> {
     /// The next thing to read, waiting for it if need be. `None` when the host will give no more.
     pub(super) fn receive(&self) -> Option<Given> {
         loop {
-            if let Some(given) = self.exchange.input.take() {
+            if let Some(given) = self.next_given() {
                 return Some(given);
             }
             self.exchange.hungry.set(true);
             let resumed = self.frame.suspend(|| ());
             self.exchange.hungry.set(false);
             if resumed.is_err() {
-                return self.exchange.input.take();
+                return self.next_given();
             }
         }
+    }
+
+    fn next_given(&self) -> Option<Given> {
+        self.exchange.input.borrow_mut().pop_front()
     }
 
     /// The program has ended: what it wrote and nobody has seen is the last chunk.
