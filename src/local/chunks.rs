@@ -1,6 +1,7 @@
 //! The pull end of a local bridge.
 
 use std::io::{self, Write};
+use std::mem;
 use std::task::Waker;
 #[cfg(any(feature = "http", feature = "stream"))]
 use std::task::{Context, Poll, ready};
@@ -11,7 +12,8 @@ use super::Reader;
 use super::bridge::{Bridge, Pause};
 #[cfg(any(feature = "http", feature = "stream"))]
 use crate::adapt::turn::Turn;
-use crate::error::Error;
+use crate::drive::flush;
+use crate::error::{Echo, Error};
 use crate::pipe::Stats;
 
 /// What a program on [`Local`](crate::Local) writes, chunk by chunk: each `next()` runs the program until it has the
@@ -32,6 +34,8 @@ use crate::pipe::Stats;
 #[derive(Debug)]
 pub struct Chunks {
     bridge: State,
+    /// How it ended, if not well.
+    failed: Option<Echo>,
     bytes: u64,
     chunks: u64,
     #[cfg(any(feature = "http", feature = "stream"))]
@@ -64,6 +68,7 @@ impl Chunks {
                 Ok(bridge) => State::Running(bridge),
                 Err(error) => State::Refused(error),
             },
+            failed: None,
             bytes: 0,
             chunks: 0,
             #[cfg(any(feature = "http", feature = "stream"))]
@@ -151,11 +156,18 @@ impl Chunks {
 
     #[cold]
     fn end(&mut self) -> Next {
-        match std::mem::replace(&mut self.bridge, State::Over) {
-            State::Running(bridge) => bridge.take_error().map_or(Next::End, Next::Error),
-            State::Refused(error) => Next::Error(error),
-            State::Over => Next::End,
-        }
+        let error = match mem::replace(&mut self.bridge, State::Over) {
+            State::Running(bridge) => bridge.take_error(),
+            State::Refused(error) => Some(error),
+            State::Over => None,
+        };
+        error.map_or(Next::End, |error| Next::Error(self.fail(error)))
+    }
+
+    /// Notes that the chunks ended with this error.
+    fn fail(&mut self, error: io::Error) -> io::Error {
+        self.failed = Some(Echo::of(&error));
+        error
     }
 
     /// Lets the program write straight into `sink`, and says how many bytes went in.
@@ -186,18 +198,21 @@ impl Chunks {
             };
             if let Err(error) = written {
                 self.bridge = State::Over;
-                return Err(Error::sink(moved, error));
+                return Err(self.fail(Error::sink(moved, error)));
             }
             moved += len as u64;
         }
-        sink.flush().map_err(|error| Error::sink(moved, error))?;
-        Ok(moved)
+        match flush(sink) {
+            Ok(()) => Ok(moved),
+            Err(error) => Err(self.fail(Error::sink(moved, error))),
+        }
     }
 
     /// The same bytes as [`Read`](io::Read) and [`BufRead`](io::BufRead). A large write is read where it lies, without a
-    /// copy in between.
+    /// copy in between. Made after the chunks have given their error, it fails with one of the same kind.
     pub fn into_reader(self) -> Reader {
-        Reader::of_chunks(self)
+        let failed = self.failed.clone();
+        Reader::of_chunks(self, failed)
     }
 
     /// What has been pulled so far.

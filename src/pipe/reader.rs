@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::io::{self, BufRead, Read};
+use std::iter;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::{Chunks, Writer};
+use crate::error::{Echo, Error};
 use crate::input::{Failure, Input, read_from};
 use crate::program::Program;
 
@@ -37,6 +40,24 @@ impl Reader {
         program: Arc<Program>,
     ) -> Reader {
         Reader { program: Some(program), ..Reader::of_iterator(chunks) }
+    }
+
+    /// A reader of chunks, and of how they have failed, if they have.
+    pub(super) fn of_chunks(chunks: Chunks, failed: Option<Echo>) -> Reader {
+        Reader { input: Input::after(failed), ..Reader::of_iterator(chunks) }
+    }
+
+    /// A reader of a filter's source. It reads no more once nobody wants what the filter writes.
+    pub(super) fn of_source(
+        mut source: impl Iterator<Item = io::Result<Bytes>> + Send + 'static,
+        writer: &Writer,
+    ) -> Reader {
+        let output = writer.channel().cloned();
+        let wanted = iter::from_fn(move || match &output {
+            Some(channel) if channel.is_closed() => Some(Err(Error::disconnected())),
+            _ => source.next(),
+        });
+        Reader { program: writer.program().cloned(), ..Reader::of_iterator(wanted) }
     }
 
     fn refill(&mut self) -> io::Result<()> {

@@ -89,7 +89,18 @@ impl Writer {
         Writer { outlet: Outlet::Sink(sink), program: None, bare: false }
     }
 
-    /// Writes what there is room for, without waiting.
+    pub(super) fn channel(&self) -> Option<&Arc<Channel>> {
+        match &self.outlet {
+            Outlet::Channel(sender) => Some(sender.channel()),
+            Outlet::Sink(_) => None,
+        }
+    }
+
+    pub(super) fn program(&self) -> Option<&Arc<Program>> {
+        self.program.as_ref()
+    }
+
+    /// Writes what there is room for, without waiting. In a filter that is pushed into a sink, this is the sink's `write`.
     ///
     /// ```
     /// let (mut writer, mut chunks) = pushpull::pipe(4);
@@ -107,11 +118,11 @@ impl Writer {
         if self.write_short(buf)? {
             return Ok(buf.len());
         }
-        let written = match &mut self.outlet {
-            Outlet::Channel(sender) => sender.poll_write(buf, None),
-            Outlet::Sink(sink) => Poll::Ready(sink.write(buf)),
+        let sender = match &mut self.outlet {
+            Outlet::Channel(sender) => sender,
+            Outlet::Sink(sink) => return sink.write(buf),
         };
-        match written {
+        match sender.poll_write(buf, None) {
             Poll::Ready(Ok(0)) if !buf.is_empty() => Err(io::ErrorKind::WouldBlock.into()),
             Poll::Ready(Ok(len)) => Ok(len),
             Poll::Ready(Err(error)) => Err(self.refuse(error)),
