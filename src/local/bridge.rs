@@ -85,7 +85,7 @@ impl Bridge {
     /// Gives the program something to read, after what it was given before. What comes after an end or an error is not
     /// read.
     pub(super) fn give(&self, given: Given) {
-        self.coroutine.shared().exchange.input.borrow_mut().push_back(given);
+        self.coroutine.shared().give(given);
     }
 }
 

@@ -34,8 +34,6 @@ use crate::pipe::Stats;
 #[derive(Debug)]
 pub struct Chunks {
     bridge: State,
-    /// How it ended, if not well.
-    failed: Option<Echo>,
     bytes: u64,
     chunks: u64,
     #[cfg(any(feature = "http", feature = "stream"))]
@@ -47,7 +45,8 @@ enum State {
     Running(Bridge),
     /// The bridge could not be built; still to be told.
     Refused(io::Error),
-    Over,
+    /// How, if not well.
+    Over(Option<Echo>),
 }
 
 /// What there is for the host.
@@ -68,7 +67,6 @@ impl Chunks {
                 Ok(bridge) => State::Running(bridge),
                 Err(error) => State::Refused(error),
             },
-            failed: None,
             bytes: 0,
             chunks: 0,
             #[cfg(any(feature = "http", feature = "stream"))]
@@ -122,7 +120,7 @@ impl Chunks {
     /// Nothing more will come, and nothing of it was an error.
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(crate) fn is_over(&self) -> bool {
-        matches!(self.bridge, State::Over)
+        matches!(self.bridge, State::Over(_))
     }
 
     /// Runs the program by a poll: a wait inside it suspends it.
@@ -156,17 +154,20 @@ impl Chunks {
 
     #[cold]
     fn end(&mut self) -> Next {
-        let error = match mem::replace(&mut self.bridge, State::Over) {
+        let error = match mem::replace(&mut self.bridge, State::Over(None)) {
             State::Running(bridge) => bridge.take_error(),
             State::Refused(error) => Some(error),
-            State::Over => None,
+            over @ State::Over(_) => {
+                self.bridge = over;
+                None
+            }
         };
         error.map_or(Next::End, |error| Next::Error(self.fail(error)))
     }
 
-    /// Notes that the chunks ended with this error.
+    /// The chunks end with this error, and the program with them.
     fn fail(&mut self, error: io::Error) -> io::Error {
-        self.failed = Some(Echo::of(&error));
+        self.bridge = State::Over(Some(Echo::of(&error)));
         error
     }
 
@@ -197,7 +198,6 @@ impl Chunks {
                 Next::End | Next::Waiting => break,
             };
             if let Err(error) = written {
-                self.bridge = State::Over;
                 return Err(self.fail(Error::sink(moved, error)));
             }
             moved += len as u64;
@@ -211,7 +211,10 @@ impl Chunks {
     /// The same bytes as [`Read`](io::Read) and [`BufRead`](io::BufRead). A large write is read where it lies, without a
     /// copy in between. Made after the chunks have given their error, it fails with one of the same kind.
     pub fn into_reader(self) -> Reader {
-        let failed = self.failed.clone();
+        let failed = match &self.bridge {
+            State::Over(failed) => failed.clone(),
+            _ => None,
+        };
         Reader::of_chunks(self, failed)
     }
 

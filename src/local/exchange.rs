@@ -24,8 +24,8 @@ pub(super) struct Exchange {
     pub(super) error: Cell<Option<io::Error>>,
     /// From the program: it waits for input.
     pub(super) hungry: Cell<bool>,
-    /// To the program: what it reads next, in order.
-    pub(super) input: RefCell<VecDeque<Given>>,
+    /// To the program: what it reads next, in order. A program that only writes does not pay for it.
+    input: Cell<Option<Box<VecDeque<Given>>>>,
 }
 
 /// What a host gives a program to read.
@@ -43,7 +43,7 @@ impl Exchange {
             pending: RefCell::new(Pending::new(options.unqueued_chunk_size(), options.unbuffered)),
             error: Cell::new(None),
             hungry: Cell::new(false),
-            input: RefCell::default(),
+            input: Cell::new(None),
         }
     }
 }
@@ -76,8 +76,18 @@ impl Shared<Exchange> {
         }
     }
 
+    /// Gives the program something to read, after what it was given before.
+    pub(super) fn give(&self, given: Given) {
+        let mut input = self.exchange.input.take().unwrap_or_default();
+        input.push_back(given);
+        self.exchange.input.set(Some(input));
+    }
+
     fn next_given(&self) -> Option<Given> {
-        self.exchange.input.borrow_mut().pop_front()
+        let mut input = self.exchange.input.take()?;
+        let given = input.pop_front();
+        self.exchange.input.set(Some(input));
+        given
     }
 
     /// The program has ended: what it wrote and nobody has seen is the last chunk.
