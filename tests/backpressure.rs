@@ -4,9 +4,11 @@ mod support;
 
 use std::io::{self, Write};
 use std::panic;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::task::{Context, Waker};
 
 use bytes::Bytes;
 use pushpull::{Local, Thread, Writer, pipe};
@@ -50,6 +52,46 @@ fn law_4_after_a_large_write_small_ones_count_too() {
     }
     assert_eq!(accepted, 100_000);
     chunks.next();
+}
+
+#[test]
+fn law_4_after_a_chunk_handed_over_small_writes_count_too() {
+    within(|| {
+        let (mut writer, mut chunks) = pipe(100_000);
+        let mut accepted = writer.try_write(b"small").unwrap() + 99_000;
+        writer.write_bytes(vec![7; 99_000].into()).unwrap();
+        while let Ok(len) = writer.try_write(b"x") {
+            accepted += len;
+        }
+        assert_eq!(accepted, 100_000);
+        chunks.next();
+    });
+}
+
+#[test]
+fn a_held_writer_that_wakes_early_is_still_held() {
+    within(|| {
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let count = accepted.clone();
+        let (mut writer, mut chunks) = pipe(8);
+        let mut program = Local::new().pull(move |_| {
+            for _ in 0..20 {
+                writer.write_all(b"x")?;
+                writer.flush()?;
+                count.fetch_add(1, SeqCst);
+            }
+            writer.finish()
+        });
+        let mut poll =
+            || futures_util::Stream::poll_next(Pin::new(&mut program), &mut Context::from_waker(Waker::noop()));
+        assert!(poll().is_pending());
+        for pulled in 1..=4 {
+            assert_eq!(accepted.load(SeqCst), 8, "it went on before {pulled} were pulled");
+            chunks.next().unwrap().unwrap();
+            assert!(poll().is_pending());
+        }
+        assert_eq!(accepted.load(SeqCst), 12);
+    });
 }
 
 #[test]

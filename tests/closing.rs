@@ -215,6 +215,27 @@ fn law_7_every_kind_of_wait_inside_the_program_wakes() {
 }
 
 #[test]
+fn law_7_a_feed_that_goes_wakes_whatever_its_program_waits_for() {
+    within(|| {
+        let (_inner_writer, mut inner) = pipe(64);
+        let (tell, told) = channel();
+        let (begun, begins) = channel();
+        let mut feed = Thread::new().push(move |r| {
+            let read = r.read(&mut [0; 8]);
+            begun.send(()).unwrap();
+            tell.send((read, inner.next().unwrap())).unwrap();
+            Ok(())
+        });
+        feed.write_all(b"abc").unwrap();
+        begins.recv().unwrap();
+        drop(feed);
+        let (read, item) = told.recv().unwrap();
+        assert_eq!(read.unwrap(), 3);
+        assert!(is_disconnected(&item.unwrap_err()));
+    });
+}
+
+#[test]
 fn law_7_a_filter_learns_at_its_next_read() {
     /// Never ends, and needs no one.
     fn endless() -> impl Iterator<Item = io::Result<Bytes>> + Send {
@@ -433,6 +454,10 @@ fn swapped_writers_write_to_their_own_bridges() {
             assert_eq!(inner, b"to the inner");
             // What is left here is the writer of a program that has ended.
             assert!(w.is_closed() && is_disconnected(&w.write_all(b"lost").unwrap_err()));
+            // And for ever: that it is ignored unwinds its own program, and not this one.
+            for _ in 0..200 {
+                assert!(w.write_all(b"lost").is_err());
+            }
             Ok(())
         });
         assert!(matches!(drain(outer), (bytes, None) if bytes == b"to the outer"));
