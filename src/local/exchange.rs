@@ -25,8 +25,11 @@ pub(super) struct Exchange {
     /// From the program: it waits for input.
     pub(super) hungry: Cell<bool>,
     /// To the program: what it reads next, in order. A program that only writes does not pay for it.
-    input: Cell<Option<Box<VecDeque<Given>>>>,
+    input: Cell<Option<Box<Inbox>>>,
 }
+
+#[derive(Default)]
+struct Inbox(VecDeque<Given>);
 
 /// What a host gives a program to read.
 pub(super) enum Given {
@@ -79,13 +82,13 @@ impl Shared<Exchange> {
     /// Gives the program something to read, after what it was given before.
     pub(super) fn give(&self, given: Given) {
         let mut input = self.exchange.input.take().unwrap_or_default();
-        input.push_back(given);
+        input.0.push_back(given);
         self.exchange.input.set(Some(input));
     }
 
     fn next_given(&self) -> Option<Given> {
         let mut input = self.exchange.input.take()?;
-        let given = input.pop_front();
+        let given = input.0.pop_front();
         self.exchange.input.set(Some(input));
         given
     }

@@ -6,13 +6,14 @@
 
 use std::io;
 use std::mem;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 
 use super::barrier::Barrier;
+use super::piece::Piece;
 use super::segment::{Segment, Tail};
-use super::state::{self, State};
+use super::state::State;
 use super::stats::Stats;
 use crate::error::Error;
 use crate::sync::{Arc, AtomicU8, AtomicUsize, Mutex, MutexGuard, Ordering};
@@ -52,13 +53,6 @@ struct Open {
     segment: Arc<Segment>,
     /// Where what has been neither queued nor taken begins.
     start: usize,
-}
-
-/// A chunk in the queue.
-#[derive(Debug)]
-enum Piece {
-    Written { segment: Arc<Segment>, start: usize, end: usize },
-    Handed(Bytes),
 }
 
 /// A writer that was held, until it goes on.
@@ -125,26 +119,50 @@ impl Channel {
         len: usize,
         context: Option<&Context<'_>>,
     ) -> Poll<io::Result<usize>> {
+        self.poll_locked(accepted, len, context).map_ok(|(room, _)| room)
+    }
+
+    /// Queues a part of `bytes` that there is room for, and says how long it is.
+    pub(super) fn poll_push(&self, accepted: u64, bytes: &mut Bytes, context: &Context<'_>) -> Poll<io::Result<usize>> {
+        let (room, mut locked) = ready!(self.poll_locked(accepted, bytes.len(), Some(context)))?;
+        let part = bytes.split_to(bytes.len().min(room));
+        let len = part.len();
+        locked.state.queue(Piece::Handed(part));
+        self.wake_puller(locked);
+        Poll::Ready(Ok(len))
+    }
+
+    /// As `poll_room`, which keeps the lock.
+    fn poll_locked(
+        &self,
+        accepted: u64,
+        len: usize,
+        context: Option<&Context<'_>>,
+    ) -> Poll<io::Result<(usize, MutexGuard<'_, Locked>)>> {
         let mut locked = self.locked.lock();
         if locked.state.ended() {
             return Poll::Ready(Err(Error::disconnected()));
         }
         let room = locked.state.room(accepted);
         let Some(context) = context else {
-            return Poll::Ready(Ok(room));
+            return Poll::Ready(Ok((room, locked)));
         };
         let goes_on = match locked.writer {
             Some(_) => locked.state.resumes(accepted),
             None => !locked.state.too_little(accepted, len),
         };
-        if !goes_on && locked.writer.is_none() {
+        if goes_on && locked.writer.is_none() {
+            return Poll::Ready(Ok((room, locked)));
+        }
+        if locked.writer.is_none() {
             locked.stats.writer_waits += 1;
         }
         let held = (!goes_on).then(|| Held { waker: Some(context.waker().clone()), accepted });
         let before = mem::replace(&mut locked.writer, held);
         drop(locked);
         drop(before);
-        if goes_on { Poll::Ready(Ok(room)) } else { Poll::Pending }
+        // Only the writer itself makes the room less.
+        if goes_on { self.poll_locked(accepted, len, Some(context)) } else { Poll::Pending }
     }
 
     /// Makes `tail` the segment that a puller may look into.
@@ -176,23 +194,11 @@ impl Channel {
     pub(super) fn push_segment(&self, tail: Tail) {
         let segment = tail.segment().clone();
         let end = tail.filled();
-        self.push(Piece::Written { segment, start: 0, end });
-    }
-
-    /// Queues a chunk that somebody else made.
-    pub(super) fn push_bytes(&self, bytes: Bytes) {
-        self.push(Piece::Handed(bytes));
-    }
-
-    fn push(&self, piece: Piece) {
         let mut locked = self.locked.lock();
-        if locked.state.ended() {
-            drop(locked);
-            drop(piece);
-            return;
+        if !locked.state.ended() {
+            locked.state.queue(Piece::Written { segment, start: 0, end });
+            self.wake_puller(locked);
         }
-        locked.state.queue(piece);
-        self.wake_puller(locked);
     }
 
     /// The writing side ends, for the first reason that is given.
@@ -365,24 +371,6 @@ impl Locked {
     fn in_flight(&self) -> usize {
         let open = |open: &Open| open.segment.published() - open.start;
         self.state.queued_bytes() + self.open.as_ref().map_or(0, open)
-    }
-}
-
-impl state::Piece for Piece {
-    fn len(&self) -> usize {
-        match self {
-            Piece::Written { start, end, .. } => end - start,
-            Piece::Handed(bytes) => bytes.len(),
-        }
-    }
-}
-
-impl Piece {
-    fn into_bytes(self) -> Bytes {
-        match self {
-            Piece::Written { segment, start, end } => Segment::slice(&segment, start, end),
-            Piece::Handed(bytes) => bytes,
-        }
     }
 }
 
