@@ -22,6 +22,17 @@ use crate::pipe::Stats;
 /// The program does not run in between. It is over when `next()` gives an error or `None`; the error comes once. Dropping
 /// the chunks ends the program: its pending write is refused, and it runs on to its end before `drop` returns.
 ///
+/// ```
+/// use std::io::Write;
+///
+/// let mut chunks = pushpull::Local::new().chunk_size(4).pull(|w| w.write_all(b"push").and_then(|()| w.write_all(b"p")));
+/// assert_eq!(chunks.next().unwrap()?, "push");
+/// assert_eq!(chunks.next().unwrap()?, "p");
+/// assert!(chunks.next().is_none());
+/// assert_eq!((chunks.stats().bytes, chunks.stats().chunks), (5, 2));
+/// # std::io::Result::Ok(())
+/// ```
+///
 /// # When to use something else
 ///
 /// A program that waits (for a file, a lock, a socket) makes the thread that pulls wait. Use

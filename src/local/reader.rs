@@ -16,6 +16,15 @@ use crate::input::{Failure, Input, read_from};
 /// It is what a program given to [`Local::push`](crate::Local::push) or [`Local::filter`](crate::Local::filter) reads
 /// from, and what [`Chunks::into_reader`] makes.
 ///
+/// ```
+/// use std::io::{BufRead, Write};
+///
+/// let chunks = pushpull::Local::new().pull(|w| w.write_all(b"push\npull\n"));
+/// let lines: Vec<_> = chunks.into_reader().lines().collect::<Result<_, _>>()?;
+/// assert_eq!(lines, ["push", "pull"]);
+/// # std::io::Result::Ok(())
+/// ```
+///
 /// # Errors
 ///
 /// The error that the chunks ended with, and after it, for ever, errors of the same kind: a reader that has failed never

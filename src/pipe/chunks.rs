@@ -166,6 +166,15 @@ impl Chunks {
 
     /// The same bytes as [`Read`](io::Read) and [`BufRead`](io::BufRead). Made after the chunks have given their error, it
     /// fails with one of the same kind.
+    ///
+    /// ```
+    /// use std::io::{BufRead, Write};
+    ///
+    /// let chunks = pushpull::Thread::new().pull(|w| w.write_all(b"push\npull\n"));
+    /// let lines: Vec<_> = chunks.into_reader().lines().collect::<Result<_, _>>()?;
+    /// assert_eq!(lines, ["push", "pull"]);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn into_reader(self) -> Reader {
         let failed = self.end.clone().and_then(Result::err);
         Reader::of_chunks(self, failed)

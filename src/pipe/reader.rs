@@ -18,6 +18,15 @@ use crate::program::Program;
 /// reads from, and what [`Chunks::into_reader`](crate::Chunks::into_reader) makes. A read gives what there is, up to the
 /// end of a chunk, and waits only when there is nothing.
 ///
+/// ```
+/// use std::io::{Read, Write};
+///
+/// let mut sum = pushpull::Thread::new().push(|r| Ok(r.bytes().filter_map(Result::ok).map(u64::from).sum::<u64>()));
+/// sum.write_all(&[1, 2, 3])?;
+/// assert_eq!(sum.finish()?, 6);
+/// # std::io::Result::Ok(())
+/// ```
+///
 /// # Errors
 ///
 /// The error that the chunks ended with, and after it, for ever, errors of the same kind: a reader that has failed never

@@ -133,6 +133,17 @@ impl Writer {
     /// Hands over a chunk that is already there, without a copy. What was written before it goes first. One that is
     /// larger than the capacity is split.
     ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// let (mut writer, mut chunks) = pushpull::pipe(1024);
+    /// writer.write_all(b"first")?;
+    /// writer.write_bytes(bytes::Bytes::from_static(b"as it is"))?;
+    /// assert_eq!(chunks.next().unwrap()?, "first");
+    /// assert_eq!(chunks.next().unwrap()?, "as it is");
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As for every write: see [`Writer`].
@@ -150,7 +161,15 @@ impl Writer {
         }
     }
 
-    /// Whether nobody can get what is written any more.
+    /// Whether nobody can get what is written any more: the puller is gone, or the bridge has ended. A program that
+    /// computes for long between its writes may ask.
+    ///
+    /// ```
+    /// let (writer, chunks) = pushpull::pipe(1024);
+    /// assert!(!writer.is_closed());
+    /// drop(chunks);
+    /// assert!(writer.is_closed());
+    /// ```
     pub fn is_closed(&self) -> bool {
         match &self.outlet {
             Outlet::Channel(sender) => sender.channel().is_closed(),
@@ -161,6 +180,17 @@ impl Writer {
     /// Says that everything has been written: after it the puller sees a clean end. Does not wait for the puller.
     ///
     /// In a program that an engine runs, the program's return says that, and this only flushes.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// let (mut writer, mut chunks) = pushpull::pipe(1024);
+    /// writer.write_all(b"all of it")?;
+    /// writer.finish()?;
+    /// assert_eq!(chunks.next().unwrap()?, "all of it");
+    /// assert!(chunks.next().is_none());
+    /// # std::io::Result::Ok(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -175,7 +205,18 @@ impl Writer {
         if closed { Err(Error::disconnected()) } else { Ok(()) }
     }
 
-    /// Says that what has been written is not the whole: after it the puller sees `error`.
+    /// Says that what has been written is not the whole: after it the puller sees `error`. Does not wait.
+    ///
+    /// ```
+    /// use std::io::{Error, Write};
+    ///
+    /// let (mut writer, mut chunks) = pushpull::pipe(1024);
+    /// writer.write_all(b"some of it")?;
+    /// writer.abort(Error::other("out of ink"));
+    /// assert_eq!(chunks.next().unwrap()?, "some of it");
+    /// assert_eq!(chunks.next().unwrap().unwrap_err().to_string(), "out of ink");
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn abort(mut self, error: io::Error) {
         self.close(Err(uninterrupted(error)));
     }
