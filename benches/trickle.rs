@@ -1,15 +1,20 @@
 //! How long does a single write take to reach a puller that sleeps?
 //!
 //! The time is taken from before the write until the puller has the bytes. The producer writes only when the puller has
-//! had time to fall asleep.
+//! had time to fall asleep. On one core waking is a switch, on two the other core has to be woken too; left to the
+//! scheduler it is the one or the other.
 //!
 //! `cargo bench --bench trickle`
 
+mod baseline;
+
 use std::io::{self, PipeReader, Read, Write};
+use std::iter;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use baseline::cores::Cores;
 use criterion::{Criterion, criterion_group, criterion_main};
 use pushpull::{Chunks, Thread};
 
@@ -35,7 +40,8 @@ fn trickle() -> (Trickle, Asked) {
 }
 
 impl Asked {
-    fn serve(self, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    fn serve(self, cores: Cores, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        cores.program();
         while self.asked.recv().is_ok() {
             thread::sleep(NAP);
             let before = Instant::now();
@@ -60,11 +66,18 @@ impl Trickle {
 }
 
 fn benches(c: &mut Criterion) {
-    let mut group = c.benchmark_group("trickle");
+    for (name, cores) in iter::once(("any core", Cores::Any)).chain(Cores::all()) {
+        cores.host();
+        trickles(c, name, cores);
+    }
+}
+
+fn trickles(c: &mut Criterion, name: &str, cores: Cores) {
+    let mut group = c.benchmark_group(format!("trickle/{name}"));
     group.sample_size(30).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(3));
 
     let (asker, asked) = trickle();
-    let mut chunks: Chunks = Thread::new().pull(move |w| asked.serve(|bytes| w.write_all(bytes)));
+    let mut chunks: Chunks = Thread::new().pull(move |w| asked.serve(cores, |bytes| w.write_all(bytes)));
     group.bench_function("Thread", |b| {
         b.iter_custom(|times| asker.measure(times, || chunks.next().unwrap().unwrap().len()));
     });
@@ -72,7 +85,7 @@ fn benches(c: &mut Criterion) {
 
     let (asker, asked) = trickle();
     let (sender, receiver) = crossbeam_channel::bounded::<Vec<u8>>(8);
-    thread::spawn(move || asked.serve(|bytes| sender.send(bytes.to_vec()).map_err(io::Error::other)));
+    thread::spawn(move || asked.serve(cores, |bytes| sender.send(bytes.to_vec()).map_err(io::Error::other)));
     group.bench_function("crossbeam bounded(8)", |b| {
         b.iter_custom(|times| asker.measure(times, || receiver.recv().unwrap().len()));
     });
@@ -80,7 +93,7 @@ fn benches(c: &mut Criterion) {
 
     let (asker, asked) = trickle();
     let (sender, receiver) = mpsc::sync_channel::<Vec<u8>>(8);
-    thread::spawn(move || asked.serve(|bytes| sender.send(bytes.to_vec()).map_err(io::Error::other)));
+    thread::spawn(move || asked.serve(cores, |bytes| sender.send(bytes.to_vec()).map_err(io::Error::other)));
     group.bench_function("std sync_channel(8)", |b| {
         b.iter_custom(|times| asker.measure(times, || receiver.recv().unwrap().len()));
     });
@@ -88,7 +101,7 @@ fn benches(c: &mut Criterion) {
 
     let (asker, asked) = trickle();
     let (reader, mut writer) = io::pipe().unwrap();
-    thread::spawn(move || asked.serve(|bytes| writer.write_all(bytes)));
+    thread::spawn(move || asked.serve(cores, |bytes| writer.write_all(bytes)));
     group.bench_function("std::io::pipe", |b| {
         b.iter_custom(|times| asker.measure(times, || read(&reader)));
     });
@@ -101,5 +114,5 @@ fn read(mut reader: &PipeReader) -> usize {
     reader.read(&mut buffer).unwrap()
 }
 
-criterion_group!(trickles, benches);
-criterion_main!(trickles);
+criterion_group!(all, benches);
+criterion_main!(all);

@@ -6,6 +6,7 @@ use std::io::{self, IoSlice, Write};
 use bytes::{Buf, Bytes};
 
 use crate::error::Error;
+use crate::input::uninterrupted;
 
 /// How many chunks go into one vectored write.
 const MOST_SLICES: usize = 64;
@@ -63,10 +64,20 @@ where
             None => break None,
         }
     };
-    let written = gathered.write(sink, &mut moved).and_then(|()| sink.flush());
+    let written = gathered.write(sink, &mut moved).and_then(|()| flush(sink));
     match failed {
-        Some(error) => Err(error),
+        Some(error) => Err(uninterrupted(error)),
         None => written.map(|()| moved).map_err(|error| Error::sink(moved, error)),
+    }
+}
+
+/// Flushes, as often as it takes: `write_all` tries an interrupted write again, and nobody does so for a flush.
+pub(crate) fn flush(sink: &mut (impl Write + ?Sized)) -> io::Result<()> {
+    loop {
+        match sink.flush() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            flushed => return flushed,
+        }
     }
 }
 

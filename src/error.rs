@@ -130,6 +130,7 @@ impl Error {
 }
 
 impl From<Error> for io::Error {
+    #[inline]
     fn from(error: Error) -> io::Error {
         let kind = match &error.0 {
             Cause::Panic(_) => io::ErrorKind::Other,
@@ -138,6 +139,8 @@ impl From<Error> for io::Error {
             Cause::TimedOut => io::ErrorKind::TimedOut,
             Cause::Sink { source, .. } => source.kind(),
         };
+        // Boxed here, where what it is may be known: a bridge dropped half way makes one of these.
+        let error: Box<dyn error::Error + Send + Sync> = Box::new(error);
         io::Error::new(kind, error)
     }
 }

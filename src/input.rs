@@ -14,6 +14,11 @@ pub(crate) struct Input {
 }
 
 impl Input {
+    /// The input from chunks that may have failed before there was a reader of them.
+    pub(crate) fn after(failed: Option<Echo>) -> Input {
+        Input { current: Bytes::new(), end: failed.map(Err) }
+    }
+
     #[inline]
     pub(crate) fn buffer(&self) -> &[u8] {
         &self.current

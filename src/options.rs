@@ -11,6 +11,12 @@ const CAPACITY: usize = 256 * 1024;
 /// A gzip encoder needs 74 KiB of stack in release builds and 297 KiB in debug builds.
 const STACK_SIZE: usize = 1024 * 1024;
 
+/// The memory of a chunk is taken before it is filled.
+const MOST_GATHERED: usize = 16 * 1024 * 1024;
+
+/// More than any address space has, and little enough to be rounded up: the system refuses it with an error.
+const MOST_STACK: usize = usize::MAX / 4;
+
 /// The smallest stack on which a panic can still be formatted and unwound.
 const LEAST_STACK: usize = 16 * 1024;
 
@@ -55,7 +61,7 @@ impl Options {
             bytes > 0,
             "`chunk_size(0)`: a chunk holds at least one byte; for a chunk per write use `unbuffered()`"
         );
-        self.chunk_size = bytes;
+        self.chunk_size = bytes.min(MOST_GATHERED);
     }
 
     #[track_caller]
@@ -70,15 +76,15 @@ impl Options {
             bytes > 0,
             "`stack_size(0)`: a program needs a stack; the default is 1 MiB, of which only what is used costs memory"
         );
-        self.stack_size = bytes.max(LEAST_STACK);
+        self.stack_size = bytes.clamp(LEAST_STACK, MOST_STACK);
     }
 }
 
 /// The setters that every engine has.
 macro_rules! engine_options {
     () => {
-        /// Where small writes are cut into chunks, in bytes (32 KiB unless set). One write of this size or more
-        /// becomes one larger chunk.
+        /// Where small writes are cut into chunks, in bytes (32 KiB unless set, 16 MiB at the most). One write of this
+        /// size or more becomes one larger chunk.
         ///
         /// # Panics
         ///

@@ -65,7 +65,8 @@ impl Program {
     /// Runs `program` as this one. Everything it owns is gone when `gone` is told.
     pub(crate) fn enter(self: Arc<Self>, program: impl FnOnce()) {
         CURRENT.set(Some(self.clone()));
-        program();
+        // What is left of a bridge nobody looks at any more may panic when it is dropped here.
+        let _ = panic::catch_unwind(AssertUnwindSafe(program));
         CURRENT.set(None);
         let mut waits = self.waits.lock();
         waits.gone = true;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::drive::flush;
 use crate::error::{Echo, Error};
 use crate::options::Options;
 
@@ -37,7 +38,7 @@ impl<W: Write> SharedSink<W> {
             let _ = sink.into_parts();
             return Err(echo.error());
         }
-        sink.flush()?;
+        flush(&mut sink)?;
         sink.into_inner().map_err(|error| error.into_error())
     }
 
@@ -45,10 +46,10 @@ impl<W: Write> SharedSink<W> {
         let mut state = self.0.lock();
         let state = &mut *state;
         let sink = state.sink.as_mut().ok_or_else(Error::disconnected)?;
-        let flush = state.unbuffered;
+        let unbuffered = state.unbuffered;
         let written = write(sink).and_then(|value| {
-            if flush {
-                sink.flush()?;
+            if unbuffered {
+                flush(sink)?;
             }
             Ok(value)
         });
@@ -73,7 +74,7 @@ impl<W: Write> Write for SharedSink<W> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.with(|sink| sink.flush())
+        self.with(flush)
     }
 }
 

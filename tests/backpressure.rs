@@ -3,11 +3,16 @@
 mod support;
 
 use std::io::{self, Write};
+use std::panic;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::task::{Context, Waker};
 
 use bytes::Bytes;
-use pushpull::{Thread, pipe};
+use pushpull::{Local, Thread, Writer, pipe};
+use support::engine::drain;
 use support::watchdog::within;
 
 fn would_block(result: io::Result<usize>) -> bool {
@@ -29,7 +34,7 @@ fn law_4_a_full_pipe_takes_nothing() {
             }
         }
         assert_eq!(accepted, capacity);
-        assert_eq!(chunks.stats().peak, 0, "nothing was pulled yet");
+        assert_eq!(chunks.stats().peak, capacity, "before anything was pulled");
         let first = chunks.next().unwrap().unwrap().len();
         assert_eq!(writer.try_write(&vec![7; capacity]).unwrap(), first, "what was pulled is room again");
         assert_eq!(chunks.stats().peak, capacity);
@@ -47,6 +52,95 @@ fn law_4_after_a_large_write_small_ones_count_too() {
     }
     assert_eq!(accepted, 100_000);
     chunks.next();
+}
+
+#[test]
+fn law_4_after_a_chunk_handed_over_small_writes_count_too() {
+    within(|| {
+        let (mut writer, mut chunks) = pipe(100_000);
+        let mut accepted = writer.try_write(b"small").unwrap() + 99_000;
+        writer.write_bytes(vec![7; 99_000].into()).unwrap();
+        while let Ok(len) = writer.try_write(b"x") {
+            accepted += len;
+        }
+        assert_eq!(accepted, 100_000);
+        chunks.next();
+    });
+}
+
+#[test]
+fn a_held_writer_that_wakes_early_is_still_held() {
+    within(|| {
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let count = accepted.clone();
+        let (mut writer, mut chunks) = pipe(8);
+        let mut program = Local::new().pull(move |_| {
+            for _ in 0..20 {
+                writer.write_all(b"x")?;
+                writer.flush()?;
+                count.fetch_add(1, SeqCst);
+            }
+            writer.finish()
+        });
+        let mut poll =
+            || futures_util::Stream::poll_next(Pin::new(&mut program), &mut Context::from_waker(Waker::noop()));
+        assert!(poll().is_pending());
+        for pulled in 1..=4 {
+            assert_eq!(accepted.load(SeqCst), 8, "it went on before {pulled} were pulled");
+            chunks.next().unwrap().unwrap();
+            assert!(poll().is_pending());
+        }
+        assert_eq!(accepted.load(SeqCst), 12);
+    });
+}
+
+#[test]
+fn law_4_a_refused_write_is_not_counted() {
+    // A destructor's large write would have to wait, and is refused; its small ones have room.
+    struct Writes<'a>(&'a mut Writer, Sender<bool>, Receiver<()>);
+    impl Drop for Writes<'_> {
+        fn drop(&mut self) {
+            let refused = self.0.write_all(&[8; 60]).is_err();
+            let accepted = (0..23).all(|_| self.0.write_all(b"x").is_ok());
+            self.1.send(refused && accepted).unwrap();
+            // The bridge is still open when all of it is pulled.
+            self.2.recv().unwrap();
+        }
+    }
+    within(|| {
+        let (tell, told) = channel();
+        let (go, wait) = channel();
+        let mut chunks = Thread::new().capacity(64).pull(move |w| {
+            w.write_all(b"x")?;
+            wait.recv().unwrap();
+            w.write_all(&[7; 40])?;
+            let _writes = Writes(w, tell, wait);
+            panic::resume_unwind(Box::new("quiet"))
+        });
+        chunks.next().unwrap().unwrap();
+        go.send(()).unwrap();
+        assert!(told.recv().unwrap());
+        assert_eq!(chunks.next().unwrap().unwrap().len(), 63);
+        go.send(()).unwrap();
+        assert!(matches!(drain(chunks), (rest, Some(_)) if rest.is_empty()));
+    });
+}
+
+#[test]
+fn law_4_sizes_without_end_allocate_what_is_used() {
+    within(|| {
+        let setup = || Thread::new().chunk_size(usize::MAX).capacity(usize::MAX);
+        let (bytes, end) = drain(setup().pull(|w| w.write_all(b"abc")));
+        assert!(end.is_none());
+        assert_eq!(bytes, b"abc");
+        let (bytes, _) = drain(Local::new().chunk_size(usize::MAX).pull(|w| w.write_all(b"abc")));
+        assert_eq!(bytes, b"abc");
+        let mut feed = setup().filter(|r, w| io::copy(r, w).map(drop)).push_into(Vec::new());
+        feed.write_all(b"abc").unwrap();
+        assert_eq!(feed.finish().unwrap(), b"abc");
+        let (mut writer, _chunks) = pipe(usize::MAX);
+        writer.write_all(b"abc").unwrap();
+    });
 }
 
 #[test]

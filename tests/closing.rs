@@ -7,7 +7,9 @@ use std::io::{self, Read, Write};
 use std::mem;
 use std::rc::Rc;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use pushpull::{Chunks, Error, Local, Thread, Writer, local, pipe};
@@ -39,6 +41,37 @@ fn law_2_a_bare_writer_says_how_it_ends() {
         writer.abort(io::ErrorKind::StorageFull.into());
         let (bytes, end) = drain(chunks);
         assert_eq!((&bytes[..], end.unwrap().kind()), (&b"abc"[..], io::ErrorKind::StorageFull));
+    });
+}
+
+#[test]
+fn law_2_a_reader_made_after_the_error_fails_too() {
+    fn fails(w: &mut dyn Write) -> io::Result<()> {
+        w.write_all(b"abc")?;
+        Err(io::ErrorKind::StorageFull.into())
+    }
+    fn check(mut reader: impl Read) {
+        for _ in 0..3 {
+            assert_eq!(reader.read(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        }
+    }
+    within(|| {
+        let mut chunks = Local::new().pull(|w| fails(w));
+        assert!(drain(chunks.by_ref()).1.is_some());
+        check(chunks.into_reader());
+        let mut chunks = Thread::new().pull(|w| fails(w));
+        assert!(drain(chunks.by_ref()).1.is_some());
+        check(chunks.into_reader());
+        let mut chunks = Local::new().pull(|w| fails(w));
+        chunks.drive_into(&mut Vec::new()).unwrap_err();
+        check(chunks.into_reader());
+        let mut chunks = Local::new().pull(|w| w.write_all(&[7; 1 << 20]));
+        chunks.drive_into(&mut io::Cursor::new([0; 8])).unwrap_err();
+        assert_eq!(chunks.into_reader().read(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::WriteZero);
+        // After a clean end there is an end.
+        let mut chunks = Thread::new().pull(|_| Ok(()));
+        assert!(chunks.next().is_none());
+        assert_eq!(chunks.into_reader().read(&mut [0; 8]).unwrap(), 0);
     });
 }
 
@@ -123,6 +156,127 @@ fn law_7_a_wait_inside_a_local_program_that_is_dropped_is_refused() {
 }
 
 #[test]
+fn law_7_every_kind_of_wait_inside_the_program_wakes() {
+    fn refused<T>(result: io::Result<T>) -> bool {
+        result.is_err_and(|error| is_disconnected(&error))
+    }
+    type Wait = Box<dyn FnOnce() -> bool + Send>;
+    let waits: Vec<fn() -> Wait> = vec![
+        || {
+            let (_writer, mut chunks) = pipe(64);
+            Box::new(move || refused(chunks.next_timeout(Duration::MAX).unwrap()) && _writer.is_closed())
+        },
+        || {
+            let (mut writer, _chunks) = pipe(4);
+            Box::new(move || refused(writer.write_all(&[7; 100])) && _chunks.stats().bytes == 0)
+        },
+        || {
+            let (mut writer, _chunks) = pipe(4);
+            Box::new(move || refused(writer.write_bytes(vec![7; 100].into())) && _chunks.stats().bytes == 0)
+        },
+        || {
+            let (_keep, kept) = channel::<()>();
+            Box::new(move || {
+                let feed = Thread::new().push(move |_| Ok(kept.recv().is_ok()));
+                let refused = refused(feed.finish());
+                drop(_keep);
+                refused
+            })
+        },
+        || {
+            let (_writer, mut chunks) = pipe(64);
+            // Through a program on this thread.
+            Box::new(move || {
+                let mut local = Local::new().pull(move |w| {
+                    let item = chunks.next().unwrap();
+                    w.write_all(&[u8::from(refused(item))])
+                });
+                local.next().unwrap().unwrap() == [1][..] && _writer.is_closed()
+            })
+        },
+    ];
+    within(move || {
+        for wait in waits {
+            let wait = wait();
+            let (tell, told) = channel();
+            let (own, dropped) = guard();
+            let mut outer = Thread::new().pull(move |w| {
+                let _own = own;
+                w.write_all(b"waiting")?;
+                tell.send(wait()).unwrap();
+                Ok(())
+            });
+            outer.next().unwrap().unwrap();
+            drop(outer);
+            assert!(told.recv().unwrap());
+            dropped.wait();
+        }
+    });
+}
+
+#[test]
+fn law_7_a_feed_that_goes_wakes_whatever_its_program_waits_for() {
+    within(|| {
+        let (_inner_writer, mut inner) = pipe(64);
+        let (tell, told) = channel();
+        let (begun, begins) = channel();
+        let mut feed = Thread::new().push(move |r| {
+            let read = r.read(&mut [0; 8]);
+            begun.send(()).unwrap();
+            tell.send((read, inner.next().unwrap())).unwrap();
+            Ok(())
+        });
+        feed.write_all(b"abc").unwrap();
+        begins.recv().unwrap();
+        drop(feed);
+        let (read, item) = told.recv().unwrap();
+        assert_eq!(read.unwrap(), 3);
+        assert!(is_disconnected(&item.unwrap_err()));
+    });
+}
+
+#[test]
+fn law_7_a_filter_learns_at_its_next_read() {
+    /// Never ends, and needs no one.
+    fn endless() -> impl Iterator<Item = io::Result<Bytes>> + Send {
+        std::iter::repeat_with(|| Ok(Bytes::from_static(b"more")))
+    }
+    within(|| {
+        let (tell, told) = channel();
+        let tell_too = tell.clone();
+        let program = |r: &mut dyn Read, w: &mut dyn Write, tell: &std::sync::mpsc::Sender<bool>| {
+            let _ = w.write_all(b"first").and_then(|()| w.flush());
+            let error = io::copy(r, &mut io::sink()).unwrap_err();
+            tell.send(is_disconnected(&error)).unwrap();
+            // A program that does not listen is unwound.
+            loop {
+                let _ = r.read(&mut [0; 8]);
+            }
+        };
+        let (own, dropped) = guard();
+        let threaded = Thread::new().filter(move |r, w| {
+            let _own = &own;
+            program(r, w, &tell)
+        });
+        let mut pulled = threaded.pull_from(endless());
+        assert_eq!(pulled.next().unwrap().unwrap(), "first");
+        drop(pulled);
+        assert!(told.recv().unwrap());
+        dropped.wait();
+
+        let (own, dropped) = guard();
+        let local = Local::new().filter(move |r, w| {
+            let _own = &own;
+            program(r, w, &tell_too)
+        });
+        let mut pulled = local.pull_from(endless());
+        assert_eq!(pulled.next().unwrap().unwrap(), "first");
+        drop(pulled);
+        assert!(told.recv().unwrap() && dropped.is_gone());
+    });
+}
+
+#[test]
 fn dropping_does_not_wait_for_a_program_that_computes() {
     within(|| {
         let (go, wait) = channel::<()>();
@@ -159,6 +313,59 @@ fn join_waits_until_the_program_is_gone() {
             chunks.join();
             assert!(dropped.is_gone());
         }
+    });
+}
+
+#[test]
+fn join_survives_what_panics_when_it_is_dropped() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            std::panic::resume_unwind(Box::new("dropped"));
+        }
+    }
+    within(|| {
+        let mut chunks = Thread::new().pull(|w| {
+            w.write_all(b"x")?;
+            while !w.is_closed() {
+                thread::yield_now();
+            }
+            // Nobody is left to be told: the payload is dropped on the program's side.
+            std::panic::resume_unwind(Box::new(Panics))
+        });
+        chunks.next().unwrap().unwrap();
+        chunks.join();
+    });
+}
+
+#[test]
+fn an_error_may_hold_the_writer_of_its_own_bridge() {
+    #[derive(Debug)]
+    struct Holds(Arc<Mutex<Writer>>);
+    impl std::fmt::Display for Holds {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("holds the writer")
+        }
+    }
+    impl std::error::Error for Holds {}
+    within(|| {
+        let (tell, told) = channel();
+        let mut chunks = Thread::new().pull(move |w| {
+            w.write_all(b"x")?;
+            w.flush()?;
+            let (other, _) = pipe(1);
+            let own = Holds(Arc::new(Mutex::new(mem::replace(w, other))));
+            tell.send(own.0.clone()).unwrap();
+            Err(io::Error::other(own))
+        });
+        chunks.next().unwrap().unwrap();
+        let writer = told.recv().unwrap();
+        while !writer.lock().unwrap().is_closed() {
+            thread::yield_now();
+        }
+        // Now the bridge alone has the error, and the error alone its writer.
+        drop(writer);
+        drop(chunks);
     });
 }
 
@@ -247,6 +454,10 @@ fn swapped_writers_write_to_their_own_bridges() {
             assert_eq!(inner, b"to the inner");
             // What is left here is the writer of a program that has ended.
             assert!(w.is_closed() && is_disconnected(&w.write_all(b"lost").unwrap_err()));
+            // And for ever: that it is ignored unwinds its own program, and not this one.
+            for _ in 0..200 {
+                assert!(w.write_all(b"lost").is_err());
+            }
             Ok(())
         });
         assert!(matches!(drain(outer), (bytes, None) if bytes == b"to the outer"));
@@ -321,6 +532,10 @@ fn law_9_a_refused_program_is_the_first_item() {
     assert!(chunks.next().unwrap().is_err());
     assert!(chunks.next().is_none());
     chunks.join();
+    let mut chunks = Local::new().stack_size(usize::MAX).pull(|w| w.write_all(b"x"));
+    assert!(chunks.next().unwrap().is_err());
+    let mut chunks = Thread::new().stack_size(usize::MAX).pull(|w| w.write_all(b"x"));
+    assert!(chunks.next().unwrap().is_err());
     let mut feed = Thread::new().stack_size(usize::MAX / 4).push(|_| Ok(()));
     let kind = feed.write(b"x").unwrap_err().kind();
     assert_eq!(feed.write(b"x").unwrap_err().kind(), kind);

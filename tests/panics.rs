@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::panic::{self, AssertUnwindSafe};
 
 use bytes::Bytes;
-use pushpull::{Error, Local, Thread, drive};
+use pushpull::{Error, Local, Thread};
 use support::engine::drain;
 use support::guard::guard;
 use support::watchdog::within;
@@ -109,70 +109,6 @@ fn a_panic_in_the_source_or_the_sink_of_a_filter() {
         let _ = feed.write_all(&[7; 1 << 20]);
         assert!(is_quiet_panic(feed.finish().map(drop).unwrap_err()));
     });
-}
-
-#[test]
-fn a_sink_that_fails_stops_the_program_and_says_how_far_it_came() {
-    struct Full(usize);
-    impl Write for Full {
-        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-            let len = buf.len().min(self.0).min(7);
-            self.0 -= len;
-            if len == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(len) }
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    within(|| {
-        let (own, dropped) = guard();
-        let chunks = Thread::new().chunk_size(16).pull(move |w| {
-            let _own = own;
-            loop {
-                w.write_all(b"again")?;
-            }
-        });
-        let error = drive(chunks, &mut Full(100)).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-        assert_eq!(Error::of(&error).unwrap().bytes_moved(), Some(100));
-        assert_eq!(error.to_string(), format!("the sink failed after 100 bytes: {}", io::ErrorKind::StorageFull));
-        dropped.wait();
-
-        let (own, dropped) = guard();
-        let mut chunks = Local::new().chunk_size(16).pull(move |w| {
-            let _own = own;
-            loop {
-                w.write_all(&[7; 40])?;
-            }
-        });
-        let error = chunks.drive_into(&mut Full(100)).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-        assert!(dropped.is_gone() && chunks.next().is_none());
-    });
-}
-
-#[test]
-fn drive_survives_interrupted_and_short_writes() {
-    struct Fussy(Vec<u8>, usize);
-    impl Write for Fussy {
-        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-            self.1 += 1;
-            if self.1.is_multiple_of(3) {
-                return Err(io::ErrorKind::Interrupted.into());
-            }
-            let len = buf.len().min(5);
-            self.0.extend_from_slice(&buf[..len]);
-            Ok(len)
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let chunks = (0..100_u8).map(|n| Ok(Bytes::from(vec![n; n.into()])));
-    let mut sink = Fussy(Vec::new(), 0);
-    let moved = drive(chunks, &mut sink).unwrap();
-    let expected: Vec<u8> = (0..100_u8).flat_map(|n| vec![n; n.into()]).collect();
-    assert_eq!((moved, sink.0), (expected.len() as u64, expected));
 }
 
 #[test]

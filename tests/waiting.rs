@@ -85,6 +85,49 @@ fn the_waker_of_a_suspended_program_is_woken() {
 }
 
 #[test]
+fn law_11_the_last_waker_is_woken() {
+    within(|| {
+        let (mut writer, mut chunks) = pipe(64);
+        let wakes: Vec<_> = (0..3).map(|_| Arc::new(Wakes(AtomicUsize::new(0)))).collect();
+        for wakes in &wakes {
+            let waker = wakes.clone().into();
+            assert!(Pin::new(&mut chunks).poll_next(&mut Context::from_waker(&waker)).is_pending());
+        }
+        writer.write_all(b"abc").unwrap();
+        assert_eq!(wakes[2].0.load(SeqCst), 1);
+
+        // The same through a suspended program.
+        let (mut writer, inner) = pipe(64);
+        let mut outer = Local::new().pull(|w| inner.into_iter().try_for_each(|item| w.write_bytes(item?)));
+        for wakes in &wakes {
+            let waker = wakes.clone().into();
+            assert!(Pin::new(&mut outer).poll_next(&mut Context::from_waker(&waker)).is_pending());
+        }
+        writer.write_all(b"abc").unwrap();
+        assert_eq!(wakes[2].0.load(SeqCst), 2);
+    });
+}
+
+#[test]
+fn a_waker_may_hold_an_end_of_the_bridge() {
+    struct Holds(#[expect(dead_code, reason = "it is held, and dropped")] pushpull::Writer);
+    impl Wake for Holds {
+        fn wake(self: Arc<Self>) {}
+    }
+    within(|| {
+        let (writer, mut chunks) = pipe(64);
+        let waker = Waker::from(Arc::new(Holds(writer)));
+        assert!(Pin::new(&mut chunks).poll_next(&mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        // The channel had the last of it. Its writer goes with it, and that is an end.
+        assert!(poll(&mut chunks).is_pending());
+        assert!(
+            matches!(poll(&mut chunks), Poll::Ready(Some(Err(error))) if Error::of(&error).unwrap().is_truncated())
+        );
+    });
+}
+
+#[test]
 fn a_wait_suspends_what_was_polled_with_everything_nested_in_it() {
     within(|| {
         let (mut inner_writer, inner) = pipe(64);
@@ -281,6 +324,17 @@ fn a_bodys_size_is_told_when_it_is_known() {
         let body = chunks.into_body();
         assert_eq!(body.size_hint().exact(), None, "a body that fails has no size");
         assert!(!body.is_end_stream());
+
+        let mut body = Local::new().pull(|w| w.write_all(b"abc")).into_body();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut frame = |body: &mut local::Body| Pin::new(body).poll_frame(&mut context).is_ready();
+        for _ in 0..2 {
+            assert_eq!((body.size_hint().lower(), body.size_hint().exact()), (0, None));
+            assert!(!body.is_end_stream());
+            assert!(frame(&mut body));
+        }
+        assert_eq!(body.size_hint().exact(), Some(0));
+        assert!(body.is_end_stream());
     });
 }
 

@@ -10,6 +10,8 @@ pub enum Cores {
     Two { host: CoreId, program: CoreId },
     /// In turns.
     One(CoreId),
+    /// Wherever the scheduler puts them. To be measured before any other: a thread stays where it was put.
+    Any,
 }
 
 impl Cores {
@@ -23,13 +25,15 @@ impl Cores {
 
     /// To be called on the thread that pulls.
     pub fn host(self) {
-        let (Cores::Two { host: core, .. } | Cores::One(core)) = self;
-        core_affinity::set_for_current(core);
+        if let Cores::Two { host: core, .. } | Cores::One(core) = self {
+            core_affinity::set_for_current(core);
+        }
     }
 
     /// To be called on the thread that writes.
     pub fn program(self) {
-        let (Cores::Two { program: core, .. } | Cores::One(core)) = self;
-        core_affinity::set_for_current(core);
+        if let Cores::Two { program: core, .. } | Cores::One(core) = self {
+            core_affinity::set_for_current(core);
+        }
     }
 }

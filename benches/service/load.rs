@@ -54,7 +54,7 @@ impl Connection {
         match known {
             Some(known) => seen += self.take(known),
             None => loop {
-                let size = number(&self.line().to_vec(), 16);
+                let size = number(self.line(), 16);
                 seen += self.take(size);
                 assert!(self.line().is_empty(), "a chunk has an end");
                 if size == 0 {

@@ -150,17 +150,3 @@ pub fn walk(top: Dir, prefix: &Path, mut visit: impl FnMut(&Dir, &Path, &Entry) 
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_is_decoded_by_segments() {
-        assert_eq!(decode("/a%20b/c/"), Some("a b/c".into()));
-        assert_eq!(decode("/"), Some(PathBuf::new()));
-        for bad in ["/..", "/a/%2e%2e/b", "/a%2Fb", "/a%00", "/./a"] {
-            assert_eq!(decode(bad), None, "{bad}");
-        }
-    }
-}

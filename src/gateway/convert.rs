@@ -82,7 +82,7 @@ where
     let told = slot.clone();
     let mut chunks = engine.pull(move |writer| {
         part(writer, told, MOST_HEAD, Length::Free, |out| {
-            input.before_wait(out.before_wait());
+            input.join(out.outgoing());
             app.answer(input, out, &env)
         })
     });

@@ -5,12 +5,13 @@ use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use bytes::{Buf, Bytes};
 
+use super::data::poll_data;
 use crate::error::Error;
-use crate::local::Reader;
+use crate::input::{self, Failure};
 use crate::wait;
 
 /// The body of a request, as a [`Read`] and [`BufRead`].
@@ -24,16 +25,13 @@ use crate::wait;
 /// `BrokenPipe` once the client is gone.
 pub struct Input {
     source: Source,
-    /// What is to happen before a wait.
-    before_wait: BeforeWait,
+    responses: Responses,
 }
 
 enum Source {
-    Chunks(Reader),
+    Body { chunks: Box<dyn Iterator<Item = io::Result<Bytes>>>, input: input::Input },
     Read(Box<dyn BufRead>),
 }
-
-type BeforeWait = Rc<RefCell<Vec<Rc<dyn Fn()>>>>;
 
 impl Input {
     /// An input that reads from `source`.
@@ -49,7 +47,7 @@ impl Input {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn new(source: impl BufRead + 'static) -> Input {
-        Input { source: Source::Read(Box::new(source)), before_wait: BeforeWait::default() }
+        Input { source: Source::Read(Box::new(source)), responses: Responses::default() }
     }
 
     /// An input without a byte.
@@ -80,42 +78,36 @@ impl Input {
         B: http_body::Body + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let before_wait = BeforeWait::default();
-        let chunks = BodyChunks { body: Box::pin(body), before_wait: before_wait.clone() };
-        Input { source: Source::Chunks(Reader::of_iterator(chunks)), before_wait }
+        let responses = Responses::default();
+        let chunks = BodyChunks { body: Box::pin(body), responses: responses.clone() };
+        Input { source: Source::Body { chunks: Box::new(chunks), input: input::Input::default() }, responses }
     }
 
-    /// Has `act` called before this input waits, and before what was to be called up to now.
-    pub(crate) fn before_wait(&self, act: Rc<dyn Fn()>) {
-        self.before_wait.borrow_mut().insert(0, act);
+    /// Joins it to the response that its reader writes.
+    pub(super) fn join(&self, response: Rc<dyn Outgoing>) {
+        self.responses.borrow_mut().insert(0, response);
     }
 }
+
+/// The response that a request's program writes, as far as its input has to know.
+pub(super) trait Outgoing {
+    /// The program is about to wait: a head that is complete is not to be held any longer.
+    fn before_wait(&self);
+
+    /// Nobody wants the response any more.
+    fn is_closed(&self) -> bool;
+
+    /// Counts a read that was refused, and gives the error for it; or unwinds a program that has had enough of them.
+    fn refuse(&self, error: io::Error) -> io::Error;
+}
+
+/// The innermost first, where apps were converted.
+type Responses = Rc<RefCell<Vec<Rc<dyn Outgoing>>>>;
 
 /// Asks a body for its next bytes and waits for them.
 struct BodyChunks<B> {
     body: Pin<Box<B>>,
-    before_wait: BeforeWait,
-}
-
-impl<B> BodyChunks<B>
-where
-    B: http_body::Body,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    /// Trailers are passed over: no meta-variable stands for them.
-    fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        loop {
-            match self.body.as_mut().poll_frame(context) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    let Ok(mut data) = frame.into_data() else { continue };
-                    return Poll::Ready(Some(Ok(data.copy_to_bytes(data.remaining()))));
-                }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(as_io(error.into())))),
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-    }
+    responses: Responses,
 }
 
 impl<B> Iterator for BodyChunks<B>
@@ -126,35 +118,27 @@ where
     type Item = io::Result<Bytes>;
 
     fn next(&mut self) -> Option<io::Result<Bytes>> {
-        let before_wait = self.before_wait.clone();
-        let mut acts = before_wait.borrow().clone().into_iter();
+        let responses = self.responses.borrow().clone();
+        let mut told = responses.iter();
         loop {
-            let mut act = None;
-            // An act may itself suspend, so that it has to be outside of the poll.
-            let polled = wait::until(|context| match self.poll_data(context) {
-                Poll::Pending => match acts.next() {
-                    Some(next) => {
-                        act = Some(next);
-                        Poll::Ready(None)
-                    }
-                    None => Poll::Pending,
-                },
+            if responses.iter().any(|response| response.is_closed()) {
+                return Some(Err(Error::disconnected()));
+            }
+            // Telling a response may itself suspend, so that it has to be outside of the poll.
+            let mut to_tell = None;
+            let polled = wait::until(|context| match poll_data(self.body.as_mut(), context) {
                 Poll::Ready(data) => Poll::Ready(Some(data)),
+                Poll::Pending => {
+                    to_tell = told.next();
+                    if to_tell.is_some() { Poll::Ready(None) } else { Poll::Pending }
+                }
             });
-            match (polled, act) {
+            match (polled, to_tell) {
                 (Ok(Some(data)), _) => return data,
-                (Ok(None), act) => act.into_iter().for_each(|act| act()),
+                (Ok(None), response) => response.into_iter().for_each(|response| response.before_wait()),
                 (Err(_), _) => return Some(Err(Error::disconnected())),
             }
         }
-    }
-}
-
-/// The error of a body in this crate's terms.
-pub(crate) fn as_io(error: Box<dyn std::error::Error + Send + Sync>) -> io::Error {
-    match error.downcast::<io::Error>() {
-        Ok(error) => *error,
-        Err(error) => io::Error::other(error),
     }
 }
 
@@ -166,7 +150,7 @@ struct Exact<R> {
 
 impl<R: BufRead> Read for Exact<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let len = crate::input::read_from(self.fill_buf()?, into);
+        let len = input::read_from(self.fill_buf()?, into);
         self.consume(len);
         Ok(len)
     }
@@ -194,24 +178,31 @@ impl<R: BufRead> BufRead for Exact<R> {
 
 impl Read for Input {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match &mut self.source {
-            Source::Chunks(reader) => reader.read(into),
-            Source::Read(source) => source.read(into),
-        }
+        let len = input::read_from(self.fill_buf()?, into);
+        self.consume(len);
+        Ok(len)
     }
 }
 
 impl BufRead for Input {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         match &mut self.source {
-            Source::Chunks(reader) => reader.fill_buf(),
+            Source::Body { chunks, input } => {
+                let filled = input.fill(|| chunks.next());
+                let innermost = self.responses.borrow().first().cloned();
+                filled.map_err(|failure| match (failure, innermost) {
+                    (Failure::Again(error), Some(response)) => response.refuse(error),
+                    (Failure::Again(error) | Failure::First(error), _) => error,
+                })?;
+                Ok(input.buffer())
+            }
             Source::Read(source) => source.fill_buf(),
         }
     }
 
     fn consume(&mut self, len: usize) {
         match &mut self.source {
-            Source::Chunks(reader) => reader.consume(len),
+            Source::Body { input, .. } => input.consume(len.min(input.buffer().len())),
             Source::Read(source) => source.consume(len),
         }
     }

@@ -25,6 +25,7 @@ mod answer;
 mod app;
 mod body;
 mod convert;
+mod data;
 mod environ;
 mod error_stream;
 mod head;

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::head::{Fed, Head, HeadError, HeadParser};
+use super::input::Outgoing;
 use crate::error::Error;
 use crate::program;
 
@@ -54,6 +55,11 @@ impl Mark {
 pub trait Outlet: Write + 'static {
     fn hand(&mut self, chunk: Bytes) -> io::Result<()>;
 
+    fn is_closed(&self) -> bool;
+
+    /// As a read or write that is refused to the writer's program.
+    fn refuse(&self, error: io::Error) -> io::Error;
+
     /// Takes the writer out, and leaves one that goes nowhere.
     fn take(&mut self) -> Self;
 }
@@ -63,6 +69,14 @@ macro_rules! outlets {
         impl Outlet for $writer {
             fn hand(&mut self, chunk: Bytes) -> io::Result<()> {
                 self.write_bytes(chunk)
+            }
+
+            fn is_closed(&self) -> bool {
+                <$writer>::is_closed(self)
+            }
+
+            fn refuse(&self, error: io::Error) -> io::Error {
+                <$writer>::refuse(self, error)
             }
 
             fn take(&mut self) -> Self {
@@ -118,7 +132,7 @@ pub(super) fn part<W: Outlet>(
     let mut output = Output(Rc::new(RefCell::new(Parted { writer: writer.take(), slot, part, length })));
     let result = program::run(|| program(&mut output));
     let mut parted = output.0.borrow_mut();
-    let result = result.and_then(|()| parted.check_complete());
+    let result = parted.check(result);
     let mark = if result.is_ok() { Mark::More } else { Mark::Failure };
     // A program that has failed has told why already.
     let released = parted.release(mark);
@@ -141,15 +155,30 @@ impl<W: Outlet> Output<W> {
         parted.hand(chunk)
     }
 
-    /// What the program's input is to call before it waits: a head that is complete is not held any longer.
-    pub(super) fn before_wait(&self) -> Rc<dyn Fn()> {
-        let parted = self.0.clone();
-        Rc::new(move || {
-            // In the midst of a write nothing is complete. A refusal is told by the program's own next call.
-            if let Ok(mut parted) = parted.try_borrow_mut() {
-                let _ = parted.release(Mark::Flush);
-            }
-        })
+    /// What the program's input has to know of its response.
+    pub(super) fn outgoing(&self) -> Rc<dyn Outgoing> {
+        self.0.clone()
+    }
+}
+
+/// In the midst of a write, which is on its way, nothing is complete and nobody reads.
+impl<W: Outlet> Outgoing for RefCell<Parted<W>> {
+    fn before_wait(&self) {
+        if let Ok(mut parted) = self.try_borrow_mut() {
+            // A refusal is told by the program's own next call.
+            let _ = parted.release(Mark::Flush);
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.try_borrow().is_ok_and(|parted| parted.writer.is_closed())
+    }
+
+    fn refuse(&self, error: io::Error) -> io::Error {
+        match self.try_borrow() {
+            Ok(parted) => parted.writer.refuse(error),
+            Err(_) => error,
+        }
     }
 }
 
@@ -178,7 +207,7 @@ impl<W: Outlet> Parted<W> {
                 self.release(Mark::More)?;
                 self.write_body(buf)
             }
-            Part::Failed(error) => Err(error.clone().into()),
+            Part::Failed(error) => Err(self.writer.refuse(error.clone().into())),
             Part::Head(parser) => match parser.feed(buf) {
                 Ok(Fed::Wanting) => Ok(buf.len()),
                 Ok(Fed::Complete(head, used)) => {
@@ -227,7 +256,7 @@ impl<W: Outlet> Parted<W> {
     fn exceed(&mut self, len: usize) -> io::Result<()> {
         let Length::Known { excess, .. } = &mut self.length else { return Ok(()) };
         *excess = excess.saturating_add(len as u64);
-        if *excess > MOST_EXCESS { Err(Error::disconnected()) } else { Ok(()) }
+        if *excess > MOST_EXCESS { Err(self.writer.refuse(Error::disconnected())) } else { Ok(()) }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -236,16 +265,19 @@ impl<W: Outlet> Parted<W> {
         if matches!(self.length, Length::Known { left: 0, .. }) { Ok(()) } else { flushed }
     }
 
-    /// Whether the program has said all that it had to when it ended.
-    fn check_complete(&mut self) -> io::Result<()> {
+    /// How the program ended, in view of what it has said. A head that was none comes before what became of that.
+    fn check(&self, result: io::Result<()>) -> io::Result<()> {
+        if let Part::Failed(error) = &self.part {
+            return Err(error.clone().into());
+        }
+        result?;
         match (&self.part, self.length) {
             (Part::Head(_), _) => Err(HeadError::Incomplete.into()),
-            (Part::Failed(error), _) => Err(error.clone().into()),
-            (Part::Held | Part::Body, Length::Known { left: left @ 1.., .. }) => {
+            (_, Length::Known { left: left @ 1.., .. }) => {
                 let message = format!("the program wrote {left} bytes fewer than its content length");
                 Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
             }
-            (Part::Held | Part::Body, _) => Ok(()),
+            _ => Ok(()),
         }
     }
 }

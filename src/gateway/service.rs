@@ -140,7 +140,7 @@ where
         let length = if method == Method::HEAD { Length::Free } else { Length::Kept };
         let result = part(writer, slot, most_head, length, |out| {
             let input = Input::of_body(body);
-            input.before_wait(out.before_wait());
+            input.join(out.outgoing());
             app.answer(input, out, &env)
         });
         if let Err(error) = &result

@@ -88,16 +88,10 @@ impl Bridge {
         self.coroutine.shared().exchange.error.take()
     }
 
-    /// Puts something where the program reads next.
+    /// Gives the program something to read, after what it was given before. What comes after an end or an error is not
+    /// read.
     pub(super) fn give(&self, given: Given) {
-        self.coroutine.shared().exchange.input.set(Some(given));
-    }
-
-    /// The same, unless there is something already.
-    pub(super) fn give_last(&self, given: Given) {
-        let input = &self.coroutine.shared().exchange.input;
-        let first = input.take();
-        input.set(Some(first.unwrap_or(given)));
+        self.coroutine.shared().give(given);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The pull end of a local bridge.
 
 use std::io::{self, Write};
+use std::mem;
 use std::task::Waker;
 #[cfg(any(feature = "http", feature = "stream"))]
 use std::task::{Context, Poll, ready};
@@ -11,7 +12,8 @@ use super::Reader;
 use super::bridge::{Bridge, Pause};
 #[cfg(any(feature = "http", feature = "stream"))]
 use crate::adapt::turn::Turn;
-use crate::error::Error;
+use crate::drive::flush;
+use crate::error::{Echo, Error};
 use crate::pipe::Stats;
 
 /// What a program on [`Local`](crate::Local) writes, chunk by chunk: each `next()` runs the program until it has the
@@ -19,6 +21,17 @@ use crate::pipe::Stats;
 ///
 /// The program does not run in between. It is over when `next()` gives an error or `None`; the error comes once. Dropping
 /// the chunks ends the program: its pending write is refused, and it runs on to its end before `drop` returns.
+///
+/// ```
+/// use std::io::Write;
+///
+/// let mut chunks = pushpull::Local::new().chunk_size(4).pull(|w| w.write_all(b"push").and_then(|()| w.write_all(b"p")));
+/// assert_eq!(chunks.next().unwrap()?, "push");
+/// assert_eq!(chunks.next().unwrap()?, "p");
+/// assert!(chunks.next().is_none());
+/// assert_eq!((chunks.stats().bytes, chunks.stats().chunks), (5, 2));
+/// # std::io::Result::Ok(())
+/// ```
 ///
 /// # When to use something else
 ///
@@ -43,7 +56,8 @@ enum State {
     Running(Bridge),
     /// The bridge could not be built; still to be told.
     Refused(io::Error),
-    Over,
+    /// How, if not well.
+    Over(Option<Echo>),
 }
 
 /// What there is for the host.
@@ -119,7 +133,7 @@ impl Chunks {
         match &self.bridge {
             State::Running(bridge) => bridge.is_over(),
             State::Refused(_) => false,
-            State::Over => true,
+            State::Over(_) => true,
         }
     }
 
@@ -154,11 +168,21 @@ impl Chunks {
 
     #[cold]
     fn end(&mut self) -> Next {
-        match std::mem::replace(&mut self.bridge, State::Over) {
-            State::Running(bridge) => bridge.take_error().map_or(Next::End, Next::Error),
-            State::Refused(error) => Next::Error(error),
-            State::Over => Next::End,
-        }
+        let error = match mem::replace(&mut self.bridge, State::Over(None)) {
+            State::Running(bridge) => bridge.take_error(),
+            State::Refused(error) => Some(error),
+            over @ State::Over(_) => {
+                self.bridge = over;
+                None
+            }
+        };
+        error.map_or(Next::End, |error| Next::Error(self.fail(error)))
+    }
+
+    /// The chunks end with this error, and the program with them.
+    fn fail(&mut self, error: io::Error) -> io::Error {
+        self.bridge = State::Over(Some(Echo::of(&error)));
+        error
     }
 
     /// Lets the program write straight into `sink`, and says how many bytes went in.
@@ -188,19 +212,24 @@ impl Chunks {
                 Next::End | Next::Waiting => break,
             };
             if let Err(error) = written {
-                self.bridge = State::Over;
-                return Err(Error::sink(moved, error));
+                return Err(self.fail(Error::sink(moved, error)));
             }
             moved += len as u64;
         }
-        sink.flush().map_err(|error| Error::sink(moved, error))?;
-        Ok(moved)
+        match flush(sink) {
+            Ok(()) => Ok(moved),
+            Err(error) => Err(self.fail(Error::sink(moved, error))),
+        }
     }
 
     /// The same bytes as [`Read`](io::Read) and [`BufRead`](io::BufRead). A large write is read where it lies, without a
-    /// copy in between.
+    /// copy in between. Made after the chunks have given their error, it fails with one of the same kind.
     pub fn into_reader(self) -> Reader {
-        Reader::of_chunks(self)
+        let failed = match &self.bridge {
+            State::Over(failed) => failed.clone(),
+            _ => None,
+        };
+        Reader::of_chunks(self, failed)
     }
 
     /// What has been pulled so far.

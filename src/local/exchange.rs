@@ -1,6 +1,7 @@
 //! What crosses the switch between a local program and its host. One thing at a time: there is no queue.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 
@@ -23,9 +24,12 @@ pub(super) struct Exchange {
     pub(super) error: Cell<Option<io::Error>>,
     /// From the program: it waits for input.
     pub(super) hungry: Cell<bool>,
-    /// To the program: what it reads next.
-    pub(super) input: Cell<Option<Given>>,
+    /// To the program: what it reads next, in order. A program that only writes does not pay for it.
+    input: Cell<Option<Box<Inbox>>>,
 }
+
+#[derive(Default)]
+struct Inbox(VecDeque<Given>);
 
 /// What a host gives a program to read.
 pub(super) enum Given {
@@ -63,16 +67,30 @@ impl Shared<Exchange> {
     /// The next thing to read, waiting for it if need be. `None` when the host will give no more.
     pub(super) fn receive(&self) -> Option<Given> {
         loop {
-            if let Some(given) = self.exchange.input.take() {
+            if let Some(given) = self.next_given() {
                 return Some(given);
             }
             self.exchange.hungry.set(true);
             let resumed = self.frame.suspend(|| ());
             self.exchange.hungry.set(false);
             if resumed.is_err() {
-                return self.exchange.input.take();
+                return self.next_given();
             }
         }
+    }
+
+    /// Gives the program something to read, after what it was given before.
+    pub(super) fn give(&self, given: Given) {
+        let mut input = self.exchange.input.take().unwrap_or_default();
+        input.0.push_back(given);
+        self.exchange.input.set(Some(input));
+    }
+
+    fn next_given(&self) -> Option<Given> {
+        let mut input = self.exchange.input.take()?;
+        let given = input.0.pop_front();
+        self.exchange.input.set(Some(input));
+        given
     }
 
     /// The program has ended: what it wrote and nobody has seen is the last chunk.

@@ -179,7 +179,7 @@ impl<T> Drop for Feed<T> {
     fn drop(&mut self) {
         let _ = self.flush();
         if let State::Running(bridge) = &self.state {
-            bridge.give_last(Given::Error(Error::truncated()));
+            bridge.give(Given::Error(Error::truncated()));
         }
     }
 }

@@ -5,7 +5,8 @@ use std::io;
 
 use bytes::Bytes;
 
-use super::{Chunks, Feed, Reader, Steps, Writer, pull, push};
+use super::bridge::{Bridge, write};
+use super::{Chunks, Feed, Reader, Steps, Writer, push};
 use crate::options::Options;
 use crate::sink::SharedSink;
 
@@ -40,7 +41,8 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// An error of the source is what the program's read gives.
+    /// An error of the source is what the program's read gives. Once the chunks are dropped, its next read of the source
+    /// fails with `BrokenPipe`.
     pub fn pull_from<I>(self, source: I) -> Chunks
     where
         I: IntoIterator<Item = io::Result<Bytes>>,
@@ -48,7 +50,10 @@ impl Filter {
     {
         let source = source.into_iter();
         let program = self.program;
-        pull(&self.options, move |w| program(&mut Reader::of_iterator(source), w))
+        Chunks::new(Bridge::new(&self.options, |link| {
+            let mut reader = Reader::of_source(source, link.clone());
+            write(link, move |w| program(&mut reader, w));
+        }))
     }
 
     /// You push; what comes out goes into `sink`, which [`finish`](Feed::finish) flushes and gives back.

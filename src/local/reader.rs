@@ -8,12 +8,22 @@ use bytes::Bytes;
 use super::Chunks;
 use super::chunks::Next;
 use super::exchange::{Given, Link};
+use crate::error::{Echo, Error};
 use crate::input::{Failure, Input, read_from};
 
 /// A [`Read`] and [`BufRead`] over chunks, on the calling thread.
 ///
 /// It is what a program given to [`Local::push`](crate::Local::push) or [`Local::filter`](crate::Local::filter) reads
 /// from, and what [`Chunks::into_reader`] makes.
+///
+/// ```
+/// use std::io::{BufRead, Write};
+///
+/// let chunks = pushpull::Local::new().pull(|w| w.write_all(b"push\npull\n"));
+/// let lines: Vec<_> = chunks.into_reader().lines().collect::<Result<_, _>>()?;
+/// assert_eq!(lines, ["push", "pull"]);
+/// # std::io::Result::Ok(())
+/// ```
 ///
 /// # Errors
 ///
@@ -29,7 +39,8 @@ pub struct Reader {
 enum Source {
     Host(Link),
     Chunks(Chunks),
-    Iterator(Box<dyn Iterator<Item = io::Result<Bytes>>>),
+    /// Of a filter, whose output the link is.
+    Iterator(Box<dyn Iterator<Item = io::Result<Bytes>>>, Link),
 }
 
 impl Reader {
@@ -42,12 +53,14 @@ impl Reader {
         Reader::new(Source::Host(link))
     }
 
-    pub(super) fn of_chunks(chunks: Chunks) -> Reader {
-        Reader::new(Source::Chunks(chunks))
+    /// A reader of chunks, and of how they have failed, if they have.
+    pub(super) fn of_chunks(chunks: Chunks, failed: Option<Echo>) -> Reader {
+        Reader { input: Input::after(failed), ..Reader::new(Source::Chunks(chunks)) }
     }
 
-    pub(crate) fn of_iterator(chunks: impl Iterator<Item = io::Result<Bytes>> + 'static) -> Reader {
-        Reader::new(Source::Iterator(Box::new(chunks)))
+    /// A reader of a filter's source. It reads no more once nobody wants what the filter makes of it.
+    pub(super) fn of_source(chunks: impl Iterator<Item = io::Result<Bytes>> + 'static, output: Link) -> Reader {
+        Reader::new(Source::Iterator(Box::new(chunks), output))
     }
 
     /// What the program behind this reader lends and has not been read yet.
@@ -63,7 +76,10 @@ impl Reader {
         let lent_read = &mut self.lent_read;
         let filled = match &mut self.source {
             Source::Host(link) => self.input.fill(|| receive(link)),
-            Source::Iterator(chunks) => self.input.fill(|| chunks.next()),
+            Source::Iterator(chunks, output) => self.input.fill(|| match output.frame.is_closed() {
+                true => Some(Err(Error::disconnected())),
+                false => chunks.next(),
+            }),
             Source::Chunks(chunks) => {
                 *lent_read = 0;
                 let mut lent = false;
@@ -84,7 +100,7 @@ impl Reader {
             }
         };
         filled.map_err(|failure| match (failure, &self.source) {
-            (Failure::Again(error), Source::Host(link)) => link.frame.refuse(error),
+            (Failure::Again(error), Source::Host(link) | Source::Iterator(_, link)) => link.frame.refuse(error),
             (Failure::Again(error) | Failure::First(error), _) => error,
         })
     }
@@ -95,7 +111,7 @@ fn receive(link: &Link) -> Option<io::Result<Bytes>> {
         Some(Given::Chunk(chunk)) => Some(Ok(chunk)),
         Some(Given::Error(error)) => Some(Err(error)),
         Some(Given::End) => None,
-        None => Some(Err(crate::Error::disconnected())),
+        None => Some(Err(Error::disconnected())),
     }
 }
 

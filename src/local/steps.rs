@@ -74,20 +74,20 @@ impl Steps {
         }
     }
 
-    /// Gives the program a chunk to read. One is held at a time: a chunk that has not been read yet is replaced, so
-    /// give when [`Step::NeedsInput`] asks for it. An empty chunk is no input.
+    /// Gives the program a chunk to read, after those that it was given before. They are kept until it reads them: to
+    /// hold only one, give when [`Step::NeedsInput`] asks for it. An empty chunk is no input.
     pub fn give(&mut self, chunk: Bytes) {
         if !chunk.is_empty() {
             self.put(Given::Chunk(chunk));
         }
     }
 
-    /// Says that there is no more input.
+    /// Says that there is no more input after what was given. What is given later is not read.
     pub fn end(&mut self) {
         self.put(Given::End);
     }
 
-    /// Lets the program's read fail.
+    /// Lets the program's read fail, after what was given. What is given later is not read.
     pub fn fail(&mut self, error: io::Error) {
         self.put(Given::Error(error));
     }
@@ -133,7 +133,7 @@ impl Steps {
 impl Drop for Steps {
     fn drop(&mut self) {
         if let State::Running(bridge) = &self.bridge {
-            bridge.give_last(Given::Error(Error::truncated()));
+            bridge.give(Given::Error(Error::truncated()));
         }
     }
 }

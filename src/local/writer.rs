@@ -15,12 +15,24 @@ use crate::wait::Refused;
 /// Small writes wait in a buffer until they make a chunk; then the program is suspended until the chunk has been pulled.
 /// A write of a whole chunk or more is not buffered: it is lent to the host while the program is suspended.
 ///
+/// ```
+/// use std::io::Write;
+///
+/// let mut chunks = pushpull::Local::new().pull(|w| {
+///     write!(w, "{} ", 1)?;
+///     w.flush()?;
+///     w.write_bytes(bytes::Bytes::from_static(b"not copied"))
+/// });
+/// assert_eq!(chunks.next().unwrap()?, "1 ");
+/// assert_eq!(chunks.next().unwrap()?, "not copied");
+/// # std::io::Result::Ok(())
+/// ```
+///
 /// # Errors
 ///
 /// `BrokenPipe` (see [`Error::is_disconnected`](crate::Error::is_disconnected)) once the puller is gone, once the
-/// program has ended (for a writer that got away from it by `mem::replace`), when the call is made from outside the
-/// program while that is suspended, and for a write that would have to wait while the program is unwinding. A program
-/// that ignores 64 such errors is unwound at the next.
+/// program has ended (for a writer that got away from it by `mem::replace`), and for a write that would have to suspend
+/// the program from outside it, or while it is unwinding. A program that ignores 64 such errors is unwound at the next.
 pub struct Writer {
     outlet: Outlet,
 }
@@ -66,6 +78,15 @@ impl Writer {
         match &self.outlet {
             Outlet::Host(link) => link.frame.is_closed(),
             Outlet::Sink(_) => false,
+        }
+    }
+
+    /// Counts a read or write of this writer's program that is refused, and gives the error for it.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn refuse(&self, error: io::Error) -> io::Error {
+        match &self.outlet {
+            Outlet::Host(link) => link.frame.refuse(error),
+            Outlet::Sink(_) => error,
         }
     }
 

@@ -2,16 +2,18 @@
 //!
 //! A writer takes the lock once or twice a chunk, not once a write: in between it fills the open segment (see
 //! `segment.rs`) and looks at one flag. Nothing here blocks; a side that has to wait leaves its `Waker`. A waker is taken
-//! out under the lock and woken after it.
+//! out under the lock, and woken or dropped after it: it may own anything, this channel's ends too.
 
 use std::io;
-use std::task::{Context, Poll, Waker};
+use std::mem;
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 
 use super::barrier::Barrier;
+use super::piece::Piece;
 use super::segment::{Segment, Tail};
-use super::state::{self, State};
+use super::state::State;
 use super::stats::Stats;
 use crate::error::Error;
 use crate::sync::{Arc, AtomicU8, AtomicUsize, Mutex, MutexGuard, Ordering};
@@ -51,13 +53,6 @@ struct Open {
     segment: Arc<Segment>,
     /// Where what has been neither queued nor taken begins.
     start: usize,
-}
-
-/// A chunk in the queue.
-#[derive(Debug)]
-enum Piece {
-    Written { segment: Arc<Segment>, start: usize, end: usize },
-    Handed(Bytes),
 }
 
 /// A writer that was held, until it goes on.
@@ -124,28 +119,50 @@ impl Channel {
         len: usize,
         context: Option<&Context<'_>>,
     ) -> Poll<io::Result<usize>> {
+        self.poll_locked(accepted, len, context).map_ok(|(room, _)| room)
+    }
+
+    /// Queues a part of `bytes` that there is room for, and says how long it is.
+    pub(super) fn poll_push(&self, accepted: u64, bytes: &mut Bytes, context: &Context<'_>) -> Poll<io::Result<usize>> {
+        let (room, mut locked) = ready!(self.poll_locked(accepted, bytes.len(), Some(context)))?;
+        let part = bytes.split_to(bytes.len().min(room));
+        let len = part.len();
+        locked.state.queue(Piece::Handed(part));
+        self.wake_puller(locked);
+        Poll::Ready(Ok(len))
+    }
+
+    /// As `poll_room`, which keeps the lock.
+    fn poll_locked(
+        &self,
+        accepted: u64,
+        len: usize,
+        context: Option<&Context<'_>>,
+    ) -> Poll<io::Result<(usize, MutexGuard<'_, Locked>)>> {
         let mut locked = self.locked.lock();
         if locked.state.ended() {
             return Poll::Ready(Err(Error::disconnected()));
         }
         let room = locked.state.room(accepted);
         let Some(context) = context else {
-            return Poll::Ready(Ok(room));
+            return Poll::Ready(Ok((room, locked)));
         };
         let goes_on = match locked.writer {
             Some(_) => locked.state.resumes(accepted),
             None => !locked.state.too_little(accepted, len),
         };
-        if goes_on {
-            locked.writer = None;
-            return Poll::Ready(Ok(room));
+        if goes_on && locked.writer.is_none() {
+            return Poll::Ready(Ok((room, locked)));
         }
         if locked.writer.is_none() {
             locked.stats.writer_waits += 1;
         }
-        let waker = Some(context.waker().clone());
-        locked.writer = Some(Held { waker, accepted });
-        Poll::Pending
+        let held = (!goes_on).then(|| Held { waker: Some(context.waker().clone()), accepted });
+        let before = mem::replace(&mut locked.writer, held);
+        drop(locked);
+        drop(before);
+        // Only the writer itself makes the room less.
+        if goes_on { self.poll_locked(accepted, len, Some(context)) } else { Poll::Pending }
     }
 
     /// Makes `tail` the segment that a puller may look into.
@@ -177,23 +194,11 @@ impl Channel {
     pub(super) fn push_segment(&self, tail: Tail) {
         let segment = tail.segment().clone();
         let end = tail.filled();
-        self.push(Piece::Written { segment, start: 0, end });
-    }
-
-    /// Queues a chunk that somebody else made.
-    pub(super) fn push_bytes(&self, bytes: Bytes) {
-        self.push(Piece::Handed(bytes));
-    }
-
-    fn push(&self, piece: Piece) {
         let mut locked = self.locked.lock();
-        if locked.state.ended() {
-            drop(locked);
-            drop(piece);
-            return;
+        if !locked.state.ended() {
+            locked.state.queue(Piece::Written { segment, start: 0, end });
+            self.wake_puller(locked);
         }
-        locked.state.queue(piece);
-        self.wake_puller(locked);
     }
 
     /// The writing side ends, for the first reason that is given.
@@ -257,7 +262,11 @@ impl Channel {
         };
         if let Some(waker) = &mut locked.puller {
             // Since the flag was set and the barrier passed, every write into the open segment looks at the flag.
-            waker.clone_from(context.waker());
+            if !waker.will_wake(context.waker()) {
+                let before = mem::replace(waker, context.waker().clone());
+                drop(locked);
+                drop(before);
+            }
             return Poll::Pending;
         }
         locked.puller = Some(context.waker().clone());
@@ -302,7 +311,7 @@ impl Channel {
     pub(crate) fn leave(&self) {
         let mut locked = self.locked.lock();
         self.attention.0.fetch_or(CLOSED, Ordering::Release);
-        let pieces = locked.state.leave();
+        let untold = locked.state.leave();
         let open = locked.open.take();
         let puller = self.take_puller(&mut locked);
         let writer = locked.writer.take();
@@ -310,7 +319,7 @@ impl Channel {
         wake(writer.and_then(|held| held.waker));
         // A reader that has got away from its program may be waiting.
         wake(puller);
-        drop((pieces, open));
+        drop((untold, open));
     }
 
     /// Nothing is left to pull, and it ended well.
@@ -329,7 +338,8 @@ impl Channel {
 
     pub(super) fn stats(&self) -> Stats {
         let locked = self.locked.lock();
-        Stats { bytes: locked.state.pulled(), chunks: locked.state.chunks(), ..locked.stats }
+        let peak = locked.stats.peak.max(locked.in_flight());
+        Stats { bytes: locked.state.pulled(), chunks: locked.state.chunks(), peak, ..locked.stats }
     }
 }
 
@@ -338,7 +348,7 @@ impl Locked {
     fn take_open(&mut self) -> Option<Piece> {
         let open = self.open.as_mut()?;
         let end = open.segment.published();
-        let start = std::mem::replace(&mut open.start, end);
+        let start = mem::replace(&mut open.start, end);
         (start < end).then(|| Piece::Written { segment: open.segment.clone(), start, end })
     }
 
@@ -361,24 +371,6 @@ impl Locked {
     fn in_flight(&self) -> usize {
         let open = |open: &Open| open.segment.published() - open.start;
         self.state.queued_bytes() + self.open.as_ref().map_or(0, open)
-    }
-}
-
-impl state::Piece for Piece {
-    fn len(&self) -> usize {
-        match self {
-            Piece::Written { start, end, .. } => end - start,
-            Piece::Handed(bytes) => bytes.len(),
-        }
-    }
-}
-
-impl Piece {
-    fn into_bytes(self) -> Bytes {
-        match self {
-            Piece::Written { segment, start, end } => Segment::slice(&segment, start, end),
-            Piece::Handed(bytes) => bytes,
-        }
     }
 }
 

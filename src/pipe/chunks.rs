@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use super::{Channel, Reader, Stats, Taken};
 #[cfg(any(feature = "http", feature = "stream"))]
 use crate::adapt::turn::Turn;
-use crate::error::Error;
+use crate::error::{Echo, Error};
 use crate::program::Program;
 use crate::wait::{self, Refused};
 
@@ -51,7 +51,8 @@ pub struct Chunks {
     /// Until the first pull. The lock is never contended: it makes the chunks `Sync`, which a closure need not be.
     start: Mutex<Option<Start>>,
     program: Option<Arc<Program>>,
-    over: bool,
+    /// How it ended, if it has.
+    end: Option<Result<(), Echo>>,
     /// How often to look before taking what is there.
     looks: u32,
     #[cfg(any(feature = "http", feature = "stream"))]
@@ -64,7 +65,7 @@ impl Chunks {
             channel,
             start: Mutex::new(None),
             program: None,
-            over: false,
+            end: None,
             looks: LOOKS,
             #[cfg(any(feature = "http", feature = "stream"))]
             turn: Turn::default(),
@@ -76,7 +77,7 @@ impl Chunks {
             channel,
             start: Mutex::new(Some(start)),
             program: Some(program),
-            over: false,
+            end: None,
             looks: LOOKS,
             #[cfg(any(feature = "http", feature = "stream"))]
             turn: Turn::default(),
@@ -104,7 +105,7 @@ impl Chunks {
     /// Inside a program that was entered by a poll, where waiting suspends, there is no clock to wake it: it waits until
     /// there is something.
     pub fn next_timeout(&mut self, timeout: Duration) -> Option<io::Result<Bytes>> {
-        if self.over {
+        if self.end.is_some() {
             return None;
         }
         self.begin();
@@ -126,7 +127,7 @@ impl Chunks {
     /// Asks without waiting; the waker is woken when there is something.
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(crate) fn poll_in_turn(&mut self, context: &Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        if self.over {
+        if self.end.is_some() {
             return Poll::Ready(None);
         }
         self.begin();
@@ -163,9 +164,20 @@ impl Chunks {
         }
     }
 
-    /// The same bytes as [`Read`](io::Read) and [`BufRead`](io::BufRead).
+    /// The same bytes as [`Read`](io::Read) and [`BufRead`](io::BufRead). Made after the chunks have given their error, it
+    /// fails with one of the same kind.
+    ///
+    /// ```
+    /// use std::io::{BufRead, Write};
+    ///
+    /// let chunks = pushpull::Thread::new().pull(|w| w.write_all(b"push\npull\n"));
+    /// let lines: Vec<_> = chunks.into_reader().lines().collect::<Result<_, _>>()?;
+    /// assert_eq!(lines, ["push", "pull"]);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn into_reader(self) -> Reader {
-        Reader::of_iterator(self)
+        let failed = self.end.clone().and_then(Result::err);
+        Reader::of_chunks(self, failed)
     }
 
     /// What has happened so far.
@@ -214,16 +226,18 @@ impl Chunks {
     fn settle(&mut self, taken: Result<Taken, Refused>) -> Option<io::Result<Bytes>> {
         match taken {
             Ok(Taken::Chunk(chunk)) => Some(Ok(chunk)),
-            Ok(Taken::End(error)) => {
-                self.over = true;
-                error.map(Err)
-            }
+            Ok(Taken::End(error)) => self.close(error),
             Err(Refused) => {
-                self.over = true;
                 self.leave();
-                Some(Err(Error::disconnected()))
+                self.close(Some(Error::disconnected()))
             }
         }
+    }
+
+    /// Nothing comes after this.
+    fn close(&mut self, error: Option<io::Error>) -> Option<io::Result<Bytes>> {
+        self.end = Some(error.as_ref().map_or(Ok(()), |error| Err(Echo::of(error))));
+        error.map(Err)
     }
 
     fn leave(&self) {
@@ -236,7 +250,7 @@ impl Chunks {
     /// Whether nothing more will come, and nothing of it was an error.
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(crate) fn is_over(&self) -> bool {
-        self.over || self.channel.is_over()
+        self.end.is_some() || self.channel.is_over()
     }
 
     /// How many bytes are there, and whether that is all.
@@ -250,7 +264,7 @@ impl Iterator for Chunks {
     type Item = io::Result<Bytes>;
 
     fn next(&mut self) -> Option<io::Result<Bytes>> {
-        if self.over {
+        if self.end.is_some() {
             return None;
         }
         self.begin();
@@ -263,7 +277,7 @@ impl Iterator for Chunks {
 
     /// At least as many chunks as are queued now.
     fn size_hint(&self) -> (usize, Option<usize>) {
-        if self.over { (0, Some(0)) } else { (self.channel.queued(), None) }
+        if self.end.is_some() { (0, Some(0)) } else { (self.channel.queued(), None) }
     }
 }
 
@@ -277,6 +291,6 @@ impl Drop for Chunks {
 
 impl fmt::Debug for Chunks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Chunks").field("over", &self.over).finish_non_exhaustive()
+        f.debug_struct("Chunks").field("over", &self.end.is_some()).finish_non_exhaustive()
     }
 }

@@ -77,7 +77,9 @@ impl<T> Verdict<T> {
         match told.result.take() {
             Some(result) => Poll::Ready(result),
             None => {
-                told.host = Some(context.waker().clone());
+                let before = told.host.replace(context.waker().clone());
+                drop(told);
+                drop(before);
                 Poll::Pending
             }
         }

@@ -44,7 +44,8 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// An error of the source is what the program's read gives.
+    /// An error of the source is what the program's read gives. Once the chunks are dropped, its next read of the source
+    /// fails with `BrokenPipe`.
     pub fn pull_from<I>(self, source: I) -> Chunks
     where
         I: IntoIterator<Item = io::Result<Bytes>>,
@@ -52,7 +53,7 @@ impl Filter {
     {
         let source = source.into_iter();
         let program = self.program.into_inner();
-        pull(self.launcher, &self.options, move |w| program(&mut Reader::of_iterator(source), w))
+        pull(self.launcher, &self.options, move |w| program(&mut Reader::of_source(source, w), w))
     }
 
     /// You push; what comes out goes into `sink`, on the program's side. [`finish`](Feed::finish) flushes it and gives

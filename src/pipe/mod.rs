@@ -10,6 +10,7 @@ mod channel;
 mod chunks;
 mod feed;
 mod filter;
+mod piece;
 mod reader;
 mod recycler;
 mod segment;

@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::io::{self, BufRead, Read};
+use std::iter;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::{Chunks, Writer};
+use crate::error::{Echo, Error};
 use crate::input::{Failure, Input, read_from};
 use crate::program::Program;
 
@@ -14,6 +17,15 @@ use crate::program::Program;
 /// It is what a program given to [`Thread::push`](crate::Thread::push) or [`Thread::filter`](crate::Thread::filter)
 /// reads from, and what [`Chunks::into_reader`](crate::Chunks::into_reader) makes. A read gives what there is, up to the
 /// end of a chunk, and waits only when there is nothing.
+///
+/// ```
+/// use std::io::{Read, Write};
+///
+/// let mut sum = pushpull::Thread::new().push(|r| Ok(r.bytes().filter_map(Result::ok).map(u64::from).sum::<u64>()));
+/// sum.write_all(&[1, 2, 3])?;
+/// assert_eq!(sum.finish()?, 6);
+/// # std::io::Result::Ok(())
+/// ```
 ///
 /// # Errors
 ///
@@ -37,6 +49,24 @@ impl Reader {
         program: Arc<Program>,
     ) -> Reader {
         Reader { program: Some(program), ..Reader::of_iterator(chunks) }
+    }
+
+    /// A reader of chunks, and of how they have failed, if they have.
+    pub(super) fn of_chunks(chunks: Chunks, failed: Option<Echo>) -> Reader {
+        Reader { input: Input::after(failed), ..Reader::of_iterator(chunks) }
+    }
+
+    /// A reader of a filter's source. It reads no more once nobody wants what the filter writes.
+    pub(super) fn of_source(
+        mut source: impl Iterator<Item = io::Result<Bytes>> + Send + 'static,
+        writer: &Writer,
+    ) -> Reader {
+        let output = writer.channel().cloned();
+        let wanted = iter::from_fn(move || match &output {
+            Some(channel) if channel.is_closed() => Some(Err(Error::disconnected())),
+            _ => source.next(),
+        });
+        Reader { program: writer.program().cloned(), ..Reader::of_iterator(wanted) }
     }
 
     fn refill(&mut self) -> io::Result<()> {

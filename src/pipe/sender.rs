@@ -200,14 +200,12 @@ impl Sender {
     pub(super) fn poll_hand(&mut self, bytes: &mut Bytes, context: &Context<'_>) -> Poll<io::Result<()>> {
         self.boundary();
         while !bytes.is_empty() {
-            let room = ready!(self.channel.poll_room(self.accepted(), bytes.len(), Some(context)))?;
-            let part = bytes.split_to(bytes.len().min(room));
-            self.before += part.len() as u64;
+            let len = ready!(self.channel.poll_push(self.accepted(), bytes, context))?;
+            self.before += len as u64;
             // What was granted was counted without this part.
             if let Some(tail) = &mut self.tail {
                 tail.grant(0);
             }
-            self.channel.push_bytes(part);
         }
         Poll::Ready(Ok(()))
     }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::mem;
 
 use crate::error::Error;
 
@@ -61,8 +62,9 @@ impl<P: Piece> State<P> {
         self.in_flight(accepted) <= self.capacity / 2 && self.queue.len() <= MOST_QUEUED / 2
     }
 
+    /// A writer whose wait was refused may have gone on since it said what it had `accepted`.
     fn in_flight(&self, accepted: u64) -> usize {
-        (accepted - self.pulled) as usize
+        accepted.saturating_sub(self.pulled) as usize
     }
 
     pub(super) fn queue(&mut self, piece: P) {
@@ -128,11 +130,15 @@ impl<P: Piece> State<P> {
         }
     }
 
-    /// The puller goes, and with it whatever it has not pulled. Whoever pulls all the same is told.
-    pub(super) fn leave(&mut self) -> VecDeque<P> {
-        self.end = End::Ended(Some(Error::disconnected()));
+    /// The puller goes, and with it whatever it has not pulled or been told, which is given back. Whoever pulls all the
+    /// same is told.
+    pub(super) fn leave(&mut self) -> (VecDeque<P>, Option<io::Error>) {
         self.queued_bytes = 0;
-        std::mem::take(&mut self.queue)
+        let untold = match mem::replace(&mut self.end, End::Ended(Some(Error::disconnected()))) {
+            End::Ended(error) => error,
+            End::Open => None,
+        };
+        (mem::take(&mut self.queue), untold)
     }
 }
 

@@ -89,7 +89,18 @@ impl Writer {
         Writer { outlet: Outlet::Sink(sink), program: None, bare: false }
     }
 
-    /// Writes what there is room for, without waiting.
+    pub(super) fn channel(&self) -> Option<&Arc<Channel>> {
+        match &self.outlet {
+            Outlet::Channel(sender) => Some(sender.channel()),
+            Outlet::Sink(_) => None,
+        }
+    }
+
+    pub(super) fn program(&self) -> Option<&Arc<Program>> {
+        self.program.as_ref()
+    }
+
+    /// Writes what there is room for, without waiting. In a filter that is pushed into a sink, this is the sink's `write`.
     ///
     /// ```
     /// let (mut writer, mut chunks) = pushpull::pipe(4);
@@ -107,11 +118,11 @@ impl Writer {
         if self.write_short(buf)? {
             return Ok(buf.len());
         }
-        let written = match &mut self.outlet {
-            Outlet::Channel(sender) => sender.poll_write(buf, None),
-            Outlet::Sink(sink) => Poll::Ready(sink.write(buf)),
+        let sender = match &mut self.outlet {
+            Outlet::Channel(sender) => sender,
+            Outlet::Sink(sink) => return sink.write(buf),
         };
-        match written {
+        match sender.poll_write(buf, None) {
             Poll::Ready(Ok(0)) if !buf.is_empty() => Err(io::ErrorKind::WouldBlock.into()),
             Poll::Ready(Ok(len)) => Ok(len),
             Poll::Ready(Err(error)) => Err(self.refuse(error)),
@@ -121,6 +132,17 @@ impl Writer {
 
     /// Hands over a chunk that is already there, without a copy. What was written before it goes first. One that is
     /// larger than the capacity is split.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// let (mut writer, mut chunks) = pushpull::pipe(1024);
+    /// writer.write_all(b"first")?;
+    /// writer.write_bytes(bytes::Bytes::from_static(b"as it is"))?;
+    /// assert_eq!(chunks.next().unwrap()?, "first");
+    /// assert_eq!(chunks.next().unwrap()?, "as it is");
+    /// # std::io::Result::Ok(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -139,7 +161,15 @@ impl Writer {
         }
     }
 
-    /// Whether nobody can get what is written any more.
+    /// Whether nobody can get what is written any more: the puller is gone, or the bridge has ended. A program that
+    /// computes for long between its writes may ask.
+    ///
+    /// ```
+    /// let (writer, chunks) = pushpull::pipe(1024);
+    /// assert!(!writer.is_closed());
+    /// drop(chunks);
+    /// assert!(writer.is_closed());
+    /// ```
     pub fn is_closed(&self) -> bool {
         match &self.outlet {
             Outlet::Channel(sender) => sender.channel().is_closed(),
@@ -150,6 +180,17 @@ impl Writer {
     /// Says that everything has been written: after it the puller sees a clean end. Does not wait for the puller.
     ///
     /// In a program that an engine runs, the program's return says that, and this only flushes.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// let (mut writer, mut chunks) = pushpull::pipe(1024);
+    /// writer.write_all(b"all of it")?;
+    /// writer.finish()?;
+    /// assert_eq!(chunks.next().unwrap()?, "all of it");
+    /// assert!(chunks.next().is_none());
+    /// # std::io::Result::Ok(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -164,7 +205,18 @@ impl Writer {
         if closed { Err(Error::disconnected()) } else { Ok(()) }
     }
 
-    /// Says that what has been written is not the whole: after it the puller sees `error`.
+    /// Says that what has been written is not the whole: after it the puller sees `error`. Does not wait.
+    ///
+    /// ```
+    /// use std::io::{Error, Write};
+    ///
+    /// let (mut writer, mut chunks) = pushpull::pipe(1024);
+    /// writer.write_all(b"some of it")?;
+    /// writer.abort(Error::other("out of ink"));
+    /// assert_eq!(chunks.next().unwrap()?, "some of it");
+    /// assert_eq!(chunks.next().unwrap().unwrap_err().to_string(), "out of ink");
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn abort(mut self, error: io::Error) {
         self.close(Err(uninterrupted(error)));
     }
@@ -208,7 +260,7 @@ impl Writer {
     }
 
     #[cold]
-    fn refuse(&self, error: io::Error) -> io::Error {
+    pub(crate) fn refuse(&self, error: io::Error) -> io::Error {
         match &self.program {
             Some(program) => program.refuse(error),
             None => error,

@@ -128,6 +128,42 @@ on_every_engine! {
         }
     }
 
+    /// Law 7: one that ignores that nobody wants its answer, whether it reads or writes, is unwound.
+    fn law_7_a_program_that_ignores_that_it_was_left_is_unwound(engine) {
+        for reads in [false, true] {
+            let (held, dropped) = guard();
+            let held = std::sync::Mutex::new(Some(held));
+            let app = push_fn(move |inp, out, _err, _env| {
+                let _held = held.lock().unwrap().take();
+                out.write_all(b"A: 1\n\n")?;
+                out.flush()?;
+                loop {
+                    let _ = if reads { inp.read(&mut [0; 10]) } else { out.write(&[b'x'; 10_000]) };
+                }
+            });
+            block_on(async {
+                let (sender, body) = pieces();
+                let response = ask(&mut service(engine.clone(), app), request("POST", "/", body)).await;
+                let mut body = response.into_body();
+                if reads {
+                    sender.send(Ok("some".into())).unwrap();
+                } else {
+                    frame(&mut body).await.unwrap().unwrap();
+                }
+            });
+            dropped.wait();
+        }
+    }
+
+    /// Law 7: so is one that ignores that its head is none.
+    fn law_7_a_program_that_ignores_its_bad_head_is_unwound(engine) {
+        let app = push_fn(|_inp, out, _err, _env| loop {
+            let _ = out.write(b"no field\n");
+        });
+        let answer = block_on(async { collect(ask(&mut service(engine, app), get("/")).await).await });
+        assert_eq!(answer.status.as_u16(), 502);
+    }
+
     /// A program that has been left hears of it at its next write.
     fn a_write_after_the_client_has_gone_fails(engine) {
         let (say, hear) = channel();
