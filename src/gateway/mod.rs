@@ -2,7 +2,7 @@
 //!
 //! A [`PushApp`] is `runCGI(inp, out, err, env)`: it is handed streams and writes a CGI response. A [`PullApp`] is
 //! `handle_http(env) -> (status, headers, iterable)`: it is asked for block after block. Each becomes the other
-//! ([`AsPull`], [`AsPush`]), and both become a `tower::Service` ([`service`]), which is the pull interface of the
+//! ([`AsPull`](struct@AsPull), [`AsPush`]), and both become a `tower::Service` ([`service`]), which is the pull interface of the
 //! asynchronous world.
 //!
 //! ```text
@@ -17,7 +17,7 @@
 //! |---|---|---|
 //! | code that writes a CGI response | in hyper, on one thread | [`service`] on [`Local`](crate::Local) |
 //! | | in axum, or it blocks | [`service`] on [`Thread`](crate::Thread) |
-//! | | asked for block after block | [`AsPull`] |
+//! | | asked for block after block | [`AsPull`](struct@AsPull) |
 //! | code that gives a response and an iterator | as a push app | [`AsPush`] |
 //! | either of them | to be a CGI program | [`host::cgi::run`](crate::host::cgi::run) |
 
