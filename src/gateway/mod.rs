@@ -55,6 +55,8 @@ pub use response::LocalRedirect;
 pub use service::{Service, service};
 
 pub(crate) use convert::open;
+#[cfg(feature = "cli")]
+pub(crate) use error_stream::escape;
 
 /// The bodies of responses that stay on their thread.
 pub mod local {
