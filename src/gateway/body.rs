@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 
-use super::input::as_io;
+use super::data::as_io;
 use crate::adapt::body::{Held, Polled};
 use crate::{Chunks, local};
 

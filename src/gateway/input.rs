@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 
+use super::data::poll_data;
 use crate::error::Error;
 use crate::local::Reader;
 use crate::wait;
@@ -102,19 +103,8 @@ where
     B: http_body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    /// Trailers are passed over: no meta-variable stands for them.
     fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        loop {
-            match self.body.as_mut().poll_frame(context) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    let Ok(mut data) = frame.into_data() else { continue };
-                    return Poll::Ready(Some(Ok(data.copy_to_bytes(data.remaining()))));
-                }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(as_io(error.into())))),
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
+        poll_data(self.body.as_mut(), context)
     }
 }
 
@@ -147,14 +137,6 @@ where
                 (Err(_), _) => return Some(Err(Error::disconnected())),
             }
         }
-    }
-}
-
-/// The error of a body in this crate's terms.
-pub(crate) fn as_io(error: Box<dyn std::error::Error + Send + Sync>) -> io::Error {
-    match error.downcast::<io::Error>() {
-        Ok(error) => *error,
-        Err(error) => io::Error::other(error),
     }
 }
 

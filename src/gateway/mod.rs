@@ -19,12 +19,14 @@
 //! | | in axum, or it blocks | [`service`] on [`Thread`](crate::Thread) |
 //! | | asked for block after block | [`AsPull`] |
 //! | code that gives a response and an iterator | as a push app | [`AsPush`] |
+//! | an external CGI program | in hyper or axum | [`Script`] |
 //! | either of them | to be a CGI program | [`host::cgi::run`](crate::host::cgi::run) |
 
 mod answer;
 mod app;
 mod body;
 mod convert;
+mod data;
 mod environ;
 mod error_stream;
 mod head;
@@ -36,6 +38,8 @@ mod redirect;
 mod refusal;
 mod request;
 mod response;
+#[cfg(target_os = "linux")]
+mod script;
 mod service;
 
 pub use answer::Answering;
@@ -52,6 +56,8 @@ pub use redirect::{Following, LocalRedirects};
 pub use refusal::Refusal;
 pub use request::{Authenticated, Connection};
 pub use response::LocalRedirect;
+#[cfg(target_os = "linux")]
+pub use script::{ExitStatus, Limits, RequestBody, Running, Script};
 pub use service::{Service, service};
 
 pub(crate) use convert::open;

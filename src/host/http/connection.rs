@@ -46,7 +46,11 @@ pub(super) struct Host {
     pub(super) told: Option<Arc<Told>>,
     pub(super) errors: ErrorStream,
     pub(super) shutdown: Shutdown,
+    pub(super) closed: Option<Arc<Closed>>,
 }
+
+/// What is waited for when all connections are closed.
+pub(super) type Closed = dyn Fn() -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync;
 
 /// Why there is nothing more to be done on a connection.
 enum Outcome {

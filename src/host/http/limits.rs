@@ -51,6 +51,11 @@ impl Limits {
         self
     }
 
+    /// How many connections there may be at a time.
+    pub fn most_connections(&self) -> usize {
+        self.connections
+    }
+
     /// How long a connection may take to send the whole head of a request (10 s), from when it was accepted or its last
     /// answer was complete.
     ///

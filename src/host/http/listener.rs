@@ -46,13 +46,13 @@ where
     // The port is free for another from here on.
     drop(listener);
     let closed = || async { drop(free.acquire_many(most).await) };
-    either(
-        async { drop(timeout(host.limits.grace, closed()).await) },
-        host.shutdown.reached(Stage::Cut),
-    )
-    .await;
-    host.shutdown.cut();
+    let within_grace = async { drop(timeout(host.limits.grace, closed()).await) };
+    either(within_grace, host.shutdown.reached(Stage::Cut)).await;
+    host.shutdown.reach(Stage::Cut);
     let _ = timeout(CUT_TIME, closed()).await;
+    if let Some(closed) = &host.closed {
+        either(closed(), host.shutdown.reached(Stage::Now)).await;
+    }
     Ok(())
 }
 

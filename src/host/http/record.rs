@@ -45,7 +45,8 @@ pub struct Record {
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Record { remote, method, uri, version, status, bytes, time, end } = self;
-        write!(f, "{} {method} {} {version:?} ", remote.ip().to_canonical(), escape(uri.to_string().as_bytes()))?;
+        let target = uri.path_and_query().map_or_else(|| uri.to_string(), |target| target.to_string());
+        write!(f, "{} {method} {} {version:?} ", remote.ip().to_canonical(), escape(target.as_bytes()))?;
         match status {
             Some(status) => write!(f, "{}", status.as_u16())?,
             None => f.write_str("-")?,

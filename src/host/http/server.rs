@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::Semaphore;
 use tower_service::Service;
 
-use super::connection::Host;
+use super::connection::{Closed, Host};
 use super::exchange::Told;
 use super::{Limits, Record, RequestBody, Shutdown, listener};
 use crate::gateway::ErrorStream;
@@ -56,6 +56,7 @@ pub struct Server {
     limits: Limits,
     told: Option<Arc<Told>>,
     errors: ErrorStream,
+    closed: Option<Arc<Closed>>,
 }
 
 impl Server {
@@ -76,7 +77,8 @@ impl Server {
     pub fn new(listener: TcpListener) -> io::Result<Server> {
         listener.set_nonblocking(true)?;
         let threads = thread::available_parallelism().map_or(1, usize::from);
-        Ok(Server { listener, threads, limits: Limits::new(), told: None, errors: ErrorStream::default() })
+        let (limits, errors) = (Limits::new(), ErrorStream::default());
+        Ok(Server { listener, threads, limits, told: None, errors, closed: None })
     }
 
     /// The address that it listens on.
@@ -123,6 +125,33 @@ impl Server {
         self
     }
 
+    /// What is waited for, on each thread, when all connections are closed and before the thread's runtime is: what the
+    /// services have left behind, such as [`Script`](crate::gateway::Script)'s programs. Who is told to
+    /// [cut](Shutdown::cut) does not wait.
+    ///
+    /// ```no_run
+    /// # use pushpull::{gateway::Script, host::http::Server};
+    /// # let server = Server::bind("127.0.0.1:0")?;
+    /// let script = Script::new("/usr/lib/cgi-bin/hello")?;
+    /// let stopped = script.clone();
+    /// let server = server.on_closed(move || {
+    ///     let script = stopped.clone();
+    ///     async move {
+    ///         script.stop();
+    ///         script.idle().await;
+    ///     }
+    /// });
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn on_closed<F>(mut self, closed: impl Fn() -> F + Send + Sync + 'static) -> Server
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        self.closed = Some(Arc::new(move || Box::pin(closed())));
+        self
+    }
+
     /// Serves until the shutdown: this thread is one of those that do. `make` is called on each of them, within its tokio
     /// runtime, for a service that need not be `Send`; its clones serve.
     ///
@@ -138,12 +167,12 @@ impl Server {
         R: Body<Data = Bytes> + 'static,
         R::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let Server { listener, threads, limits, told, errors } = self;
+        let Server { listener, threads, limits, told, errors, closed } = self;
         let free = Arc::new(Semaphore::new(limits.connections));
         let serve = |listener: TcpListener| {
             let _stopped = StopAll(shutdown);
-            let (limits, told, errors) = (limits.clone(), told.clone(), errors.clone());
-            let host = Rc::new(Host { limits, told, errors, shutdown: shutdown.clone() });
+            let (limits, told, errors, closed) = (limits.clone(), told.clone(), errors.clone(), closed.clone());
+            let host = Rc::new(Host { limits, told, errors, shutdown: shutdown.clone(), closed });
             let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
             runtime.block_on(async { listener::serve(listener, make(), free.clone(), host).await })
         };

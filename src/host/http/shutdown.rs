@@ -22,6 +22,8 @@ pub(super) enum Stage {
     Closing,
     /// What still runs is cut.
     Cut,
+    /// And nothing is waited for.
+    Now,
 }
 
 impl Shutdown {
@@ -68,12 +70,12 @@ impl Shutdown {
         self.reach(Stage::Closing);
     }
 
-    /// What still runs is cut.
+    /// What still runs is cut, and nothing is waited for.
     pub fn cut(&self) {
-        self.reach(Stage::Cut);
+        self.reach(Stage::Now);
     }
 
-    fn reach(&self, stage: Stage) {
+    pub(super) fn reach(&self, stage: Stage) {
         self.0.send_if_modified(|reached| {
             let later = stage > *reached;
             *reached = stage.max(*reached);
