@@ -126,8 +126,8 @@ impl Output {
         }
     }
 
-    /// The response fails, after all that was taken: with an answer that says so, or cut. Says whether there was anyone to
-    /// tell.
+    /// The response fails, after all that was taken: with an answer that says so, or cut. Says whether it is an answer,
+    /// which is reported as such.
     pub(super) fn fail(&mut self, refusal: Refusal, kind: io::ErrorKind) -> bool {
         match mem::replace(&mut self.phase, Phase::Done) {
             Phase::Head(_) | Phase::Redirect(_) => {
@@ -137,14 +137,13 @@ impl Output {
             }
             Phase::Body(_) => {
                 self.done(Err(io::Error::new(kind, refusal)));
-                true
+                false
             }
             Phase::Done => false,
         }
     }
 
-    /// The program has gone, with all that it wrote taken and with this failure, if any. Says what the client could not be
-    /// told.
+    /// The program has gone, with all that it wrote taken and with this failure, if any. Says what no answer tells.
     pub(super) fn finish(&mut self, failure: Option<String>, permit: Option<Permit>) -> Option<String> {
         let missing = match self.phase {
             Phase::Body(Some(left)) => Some(format!("the program wrote {left} bytes fewer than its content length")),
@@ -153,8 +152,8 @@ impl Output {
         };
         if let Some(reason) = failure.or(missing) {
             let refusal = Refusal::new(StatusCode::BAD_GATEWAY, reason.clone());
-            let was_told = self.fail(refusal, io::ErrorKind::UnexpectedEof);
-            return (!was_told).then_some(reason);
+            let is_answer = self.fail(refusal, io::ErrorKind::UnexpectedEof);
+            return (!is_answer).then_some(reason);
         }
         if let Phase::Redirect(head) = mem::replace(&mut self.phase, Phase::Done) {
             self.inlet.answer(Ok(Opening { head, length: Some(0), permit }));
