@@ -37,6 +37,12 @@ impl ErrorStream {
         ErrorStream { to: Arc::new(to), line: Vec::new() }
     }
 
+    /// Hands on one line, as it would be handed on if it were written.
+    #[cfg(feature = "cli")]
+    pub(crate) fn say(&self, line: &str) {
+        (self.to)(&escape(line.as_bytes()));
+    }
+
     fn end_line(&mut self) {
         let line = self.line.strip_suffix(b"\r").unwrap_or(&self.line);
         (self.to)(&escape(line));

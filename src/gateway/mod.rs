@@ -19,6 +19,7 @@
 //! | | in axum, or it blocks | [`service`] on [`Thread`](crate::Thread) |
 //! | | asked for block after block | [`AsPull`](struct@AsPull) |
 //! | code that gives a response and an iterator | as a push app | [`AsPush`] |
+//! | an external CGI program | in hyper or axum | [`Script`] |
 //! | either of them | to be a CGI program | [`host::cgi::run`](crate::host::cgi::run) |
 
 mod answer;
@@ -37,6 +38,8 @@ mod redirect;
 mod refusal;
 mod request;
 mod response;
+#[cfg(target_os = "linux")]
+mod script;
 mod service;
 
 pub use answer::Answering;
@@ -53,9 +56,13 @@ pub use redirect::{Following, LocalRedirects};
 pub use refusal::Refusal;
 pub use request::{Authenticated, Connection};
 pub use response::LocalRedirect;
+#[cfg(target_os = "linux")]
+pub use script::{ExitStatus, Limits, RequestBody, Running, Script};
 pub use service::{Service, service};
 
 pub(crate) use convert::open;
+#[cfg(feature = "cli")]
+pub(crate) use error_stream::escape;
 
 /// The bodies of responses that stay on their thread.
 pub mod local {

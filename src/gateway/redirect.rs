@@ -12,6 +12,8 @@ use tower_service::Service;
 use super::Environ;
 use super::refusal::Refusal;
 use super::response::LocalRedirect;
+#[cfg(target_os = "linux")]
+use super::script::Permit;
 
 /// How many redirects are followed for one request.
 const MOST_HOPS: usize = 10;
@@ -126,7 +128,13 @@ where
                     }
                     this.hops += 1;
                     let place = response.headers().get(LOCATION).map(|place| place.as_bytes());
-                    let again = place.and_then(|place| this.again.request(place));
+                    let mut again = place.and_then(|place| this.again.request(place));
+                    #[cfg(target_os = "linux")]
+                    if let Some(request) = &mut again
+                        && let Some(permit) = response.extensions().get::<Permit>()
+                    {
+                        request.extensions_mut().insert(permit.clone());
+                    }
                     this.step = match again {
                         Some(request) if this.hops <= MOST_HOPS => Step::Ready(Some(Box::new(request))),
                         Some(_) => return refuse("the program's local redirects do not end"),

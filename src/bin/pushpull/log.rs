@@ -1,0 +1,94 @@
+//! What the program says while it runs. A thread of its own writes it, so that nobody who serves waits for a terminal or
+//! a pipe; what does not fit is counted.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::SystemTime;
+
+/// How many lines may wait. A line of an error stream is 8 KiB long at the most.
+const MOST_LINES: usize = 4096;
+
+/// Takes lines for standard output (requests) and standard error (everything else). A clone writes to the same.
+#[derive(Clone)]
+pub struct Log {
+    lines: SyncSender<Line>,
+    lost: Arc<AtomicU64>,
+}
+
+enum Line {
+    Request(String),
+    Trouble(String),
+}
+
+/// The thread that writes. It ends when all logs are dropped.
+pub struct Writing(JoinHandle<()>);
+
+impl Log {
+    pub fn start() -> io::Result<(Log, Writing)> {
+        let (lines, queue) = sync_channel(MOST_LINES);
+        let log = Log { lines, lost: Arc::default() };
+        let lost = log.lost.clone();
+        let thread = thread::Builder::new().name("log".to_owned()).spawn(move || write(&queue, &lost))?;
+        Ok((log, Writing(thread)))
+    }
+
+    /// A request that was answered.
+    pub fn request(&self, line: &dyn std::fmt::Display) {
+        self.add(Line::Request(stamped(line)));
+    }
+
+    /// What a program or the server itself has to say.
+    pub fn trouble(&self, line: &str) {
+        self.add(Line::Trouble(stamped(&line)));
+    }
+
+    fn add(&self, line: Line) {
+        if self.lines.try_send(line).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Writing {
+    /// Waits until everything is written.
+    pub fn finish(self) {
+        let _ = self.0.join();
+    }
+}
+
+fn stamped(line: &dyn std::fmt::Display) -> String {
+    format!("{} {line}\n", humantime::format_rfc3339_millis(SystemTime::now()))
+}
+
+/// Writes what is there in one piece, then waits for more. A log that cannot be written stops no server.
+fn write(queue: &Receiver<Line>, lost: &AtomicU64) {
+    let (mut requests, mut troubles) = (String::new(), String::new());
+    let mut next = queue.recv().ok();
+    while let Some(line) = next {
+        match &line {
+            Line::Request(line) => requests.push_str(line),
+            Line::Trouble(line) => troubles.push_str(line),
+        }
+        if requests.len() + troubles.len() < 64 * 1024 {
+            match queue.try_recv() {
+                Ok(line) => {
+                    next = Some(line);
+                    continue;
+                }
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => {}
+            }
+        }
+        let count = lost.swap(0, Ordering::Relaxed);
+        if count > 0 {
+            troubles.push_str(&stamped(&format_args!("{count} lines of the log did not fit and are lost")));
+        }
+        let _ = io::stdout().write_all(requests.as_bytes()).and_then(|()| io::stdout().flush());
+        let _ = io::stderr().write_all(troubles.as_bytes());
+        requests.clear();
+        troubles.clear();
+        next = queue.recv().ok();
+    }
+}

@@ -1,0 +1,227 @@
+//! The command line of `serve`, checked.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+use lexopt::{Arg, Parser, ValueExt};
+use pushpull::gateway::{ExitStatus, Limits as ProgramLimits, Mount, RequestBody, Script};
+use pushpull::host::http::Limits;
+
+pub const HELP: &str = "\
+Serves a CGI program (RFC 3875) over HTTP/1.1 and HTTP/2: runs it once for each request.
+
+Usage: pushpull serve [OPTIONS] -- PROGRAM [ARGUMENTS]...
+
+  --listen ADDRESS          where (127.0.0.1:8080); port 0 takes a free one and prints it
+  --mount /PREFIX           serves only what is below the prefix, which is SCRIPT_NAME (all)
+  --request-body HOW        spool: all of it is taken before the program starts (the default);
+                            stream: the program starts at once; reject: the same, with a length only (411)
+  --env NAME=VALUE          sets a variable for the program, as often as you like
+  --pass-env NAME           passes a variable of this process on, beside PATH, TZ, LANG and LC_ALL
+  --pass-authorization      passes the Authorization field on
+  --directory DIRECTORY     where the program works (where it lies)
+  --exit-status cut|log     what a failing exit status does: cuts the response (the default), or is logged
+  --threads N               how many threads serve (one per core)
+
+Limits of the program (times in seconds, sizes in bytes):
+  --timeout-first-byte S    until its response begins (60), else 504
+  --timeout-idle S          between two pieces of its response, or of the client's body (60)
+  --timeout-total S         for all of it (none)
+  --max-programs N          how many run at a time (256), else 503
+  --max-head BYTES          the head of its response (65536), else 502
+  --kill-grace S            from SIGTERM to SIGKILL, once it is to stop (3)
+
+Limits of the client:
+  --timeout-head S          until the whole head of a request is there, from the connection's beginning or the last
+                            answer (10)
+  --timeout-client S        for taking nothing of a response (60)
+  --max-body BYTES          the body of a request (1073741824), else 413
+  --max-connections N       how many there are at a time (10000), else 503
+
+  --shutdown-grace S        for responses that run when SIGTERM or SIGINT comes (10); a second one does not wait
+  --help                    this text
+
+A line for each request goes to standard output: time, client, request, status, bytes, duration, and how it ended: done,
+cut (by the program or a limit), or gone (the client). What programs say on their standard error, and what goes wrong,
+goes to standard error.
+
+Examples:
+  pushpull serve -- ./hello.cgi
+  pushpull serve --listen 0.0.0.0:8000 --mount /hello --max-programs 16 -- ./hello.cgi
+  pushpull serve --request-body stream --env GIT_PROJECT_ROOT=/srv/git --env GIT_HTTP_EXPORT_ALL=1 -- git http-backend
+  pushpull serve --env REDIRECT_STATUS=200 --env SCRIPT_FILENAME=/srv/www/index.php -- php-cgi
+";
+
+pub struct Arguments {
+    pub listen: String,
+    pub threads: Option<usize>,
+    pub script: Script,
+    pub limits: Limits,
+    /// How many programs may run at a time.
+    pub programs: usize,
+}
+
+pub enum Wish {
+    Serve(Box<Arguments>),
+    Help,
+}
+
+/// What was said, before it is put together: a script can be made only when its program is known.
+struct Said {
+    listen: String,
+    threads: Option<usize>,
+    mount: Mount,
+    authorization: bool,
+    request_body: RequestBody,
+    exit_status: ExitStatus,
+    set: Vec<(OsString, OsString)>,
+    passed: Vec<OsString>,
+    directory: Option<OsString>,
+    program_limits: ProgramLimits,
+    limits: Limits,
+}
+
+pub fn parse(mut parser: Parser) -> Result<Wish, String> {
+    let mut said = Said {
+        listen: "127.0.0.1:8080".to_owned(),
+        threads: None,
+        mount: Mount::root(),
+        authorization: false,
+        request_body: RequestBody::default(),
+        exit_status: ExitStatus::default(),
+        set: Vec::new(),
+        passed: Vec::new(),
+        directory: None,
+        program_limits: ProgramLimits::default(),
+        limits: Limits::new(),
+    };
+    loop {
+        match parser.next().map_err(crate::unclear)? {
+            Some(Arg::Long("help") | Arg::Short('h')) => return Ok(Wish::Help),
+            Some(Arg::Value(program)) => {
+                // What follows is the program's, whatever it looks like.
+                let arguments = parser.raw_args().map_err(crate::unclear)?.collect();
+                return said.complete(program, arguments).map(|arguments| Wish::Serve(Box::new(arguments)));
+            }
+            Some(Arg::Long(name)) => {
+                let name = name.to_owned();
+                said.take(&name, &mut parser)?;
+            }
+            Some(other) => return Err(crate::unclear(other.unexpected())),
+            None => return Err("which program? Try --help".to_owned()),
+        }
+    }
+}
+
+impl Said {
+    /// Takes one option.
+    fn take(&mut self, name: &str, parser: &mut Parser) -> Result<(), String> {
+        let mut value = || parser.value().map_err(crate::unclear);
+        match name {
+            "listen" => self.listen = text(name, value()?)?,
+            "threads" => self.threads = Some(number(name, value()?)?),
+            "mount" => self.mount = Mount::at(&text(name, value()?)?).map_err(|error| error.to_string())?,
+            "pass-authorization" => self.authorization = true,
+            "request-body" => {
+                let ways =
+                    [("spool", RequestBody::Spool), ("stream", RequestBody::Stream), ("reject", RequestBody::Reject)];
+                self.request_body = choice(name, &value()?, &ways)?;
+            }
+            "exit-status" => {
+                self.exit_status = choice(name, &value()?, &[("cut", ExitStatus::Cut), ("log", ExitStatus::Log)])?;
+            }
+            "env" => self.set.push(variable(&value()?)?),
+            "pass-env" => self.passed.push(value()?),
+            "directory" => self.directory = Some(value()?),
+            "timeout-first-byte" => self.program_limits.first_byte = positive(name, value()?)?,
+            "timeout-idle" => {
+                self.program_limits.idle = positive(name, value()?)?;
+                self.limits = self.limits.clone().body_idle(self.program_limits.idle);
+            }
+            "timeout-total" => self.program_limits.total = Some(positive(name, value()?)?),
+            "max-programs" => self.program_limits.programs = number(name, value()?)?,
+            "max-head" => self.program_limits.head = number(name, value()?)?,
+            "kill-grace" => self.program_limits.grace = seconds(name, value()?)?,
+            "max-body" => self.program_limits.body = whole(name, value()?)?,
+            "timeout-head" => self.limits = self.limits.clone().head_time(positive(name, value()?)?),
+            "timeout-client" => {
+                self.program_limits.client = positive(name, value()?)?;
+                self.limits = self.limits.clone().stall(self.program_limits.client);
+            }
+            "max-connections" => self.limits = self.limits.clone().connections(number(name, value()?)?),
+            "shutdown-grace" => self.limits = self.limits.clone().grace(seconds(name, value()?)?),
+            _ => return Err(format!("there is no option --{name}; try --help")),
+        }
+        Ok(())
+    }
+
+    fn complete(self, program: OsString, arguments: Vec<OsString>) -> Result<Arguments, String> {
+        let told = |error: std::io::Error| error.to_string();
+        let programs = self.program_limits.programs;
+        let mut script = Script::new(program)
+            .map_err(told)?
+            .args(arguments)
+            .mount(self.mount.pass_authorization(self.authorization))
+            .request_body(self.request_body)
+            .exit_status(self.exit_status)
+            .limits(self.program_limits);
+        for name in self.passed {
+            script = script.pass_env(name);
+        }
+        for (name, value) in self.set {
+            script = script.env(name, value).map_err(|error| error.to_string())?;
+        }
+        if let Some(directory) = self.directory {
+            script = script.directory(directory).map_err(told)?;
+        }
+        Ok(Arguments { listen: self.listen, threads: self.threads, script, limits: self.limits, programs })
+    }
+}
+
+fn text(name: &str, value: OsString) -> Result<String, String> {
+    value.into_string().map_err(|value| format!("--{name} is not given as text: {value:?}"))
+}
+
+fn whole(name: &str, value: OsString) -> Result<u64, String> {
+    value.parse().map_err(|_| format!("--{name} takes a whole number, which {value:?} is not"))
+}
+
+/// A number of things, of which there is at least one.
+fn number(name: &str, value: OsString) -> Result<usize, String> {
+    match usize::try_from(whole(name, value)?) {
+        Ok(0) => Err(format!("--{name} 0: there has to be one")),
+        Ok(number) => Ok(number),
+        Err(_) => Err(format!("--{name} is too large")),
+    }
+}
+
+fn seconds(name: &str, value: OsString) -> Result<Duration, String> {
+    let parsed = value.to_str().and_then(|text| text.parse().ok());
+    let time = parsed.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    // A clock can be set no further.
+    let time = time.filter(|time| *time <= Duration::from_secs(1_000_000_000));
+    time.ok_or_else(|| format!("--{name} takes a number of seconds, which {value:?} is not"))
+}
+
+fn positive(name: &str, value: OsString) -> Result<Duration, String> {
+    let time = seconds(name, value)?;
+    if time.is_zero() { Err(format!("--{name} 0: nothing is as fast as that")) } else { Ok(time) }
+}
+
+fn choice<T: Copy>(name: &str, value: &OsStr, choices: &[(&str, T)]) -> Result<T, String> {
+    let chosen = choices.iter().find(|(word, _)| value == *word);
+    chosen.map(|(_, choice)| *choice).ok_or_else(|| {
+        let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+        format!("--{name} is one of {}, which {value:?} is not", words.join(", "))
+    })
+}
+
+fn variable(value: &OsStr) -> Result<(OsString, OsString), String> {
+    let bytes = value.as_bytes();
+    let Some(at) = bytes.iter().position(|byte| *byte == b'=') else {
+        return Err(format!("--env takes NAME=VALUE, which {value:?} is not"));
+    };
+    let part = |bytes| OsStr::from_bytes(bytes).to_owned();
+    Ok((part(&bytes[..at]), part(&bytes[at + 1..])))
+}

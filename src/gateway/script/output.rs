@@ -1,0 +1,169 @@
+//! What becomes of a program's output: first it is its head, then the body, then perhaps what nobody gets.
+
+use std::io;
+use std::mem;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use http::StatusCode;
+
+use super::programs::Permit;
+use super::relay::Inlet;
+use crate::gateway::head::{Fed, Head, HeadError, HeadParser, has_no_body};
+use crate::gateway::refusal::Refusal;
+
+/// What the response is told first.
+pub(super) type Answer = Result<Opening, Refusal>;
+
+/// How a response begins.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) head: Head,
+    /// How many bytes follow, if that is known.
+    pub(super) length: Option<u64>,
+    /// For the program that a local redirect leads to.
+    pub(super) permit: Option<Permit>,
+}
+
+/// Where a program's output goes.
+#[derive(Debug)]
+pub(super) struct Output {
+    inlet: Inlet<Answer>,
+    phase: Phase,
+    is_head_request: bool,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Head(HeadParser),
+    /// A local redirect, which is answered when its program has gone.
+    Redirect(Head),
+    /// The response has its head. So many bytes are to come, if that is known.
+    Body(Option<u64>),
+    /// The response has everything.
+    Done,
+}
+
+impl Output {
+    pub(super) fn new(inlet: Inlet<Answer>, most_head: usize, is_head_request: bool) -> Output {
+        Output { inlet, phase: Phase::Head(HeadParser::new(most_head)), is_head_request }
+    }
+
+    /// The response waits for its answer.
+    pub(super) fn is_unanswered(&self) -> bool {
+        matches!(self.phase, Phase::Head(_) | Phase::Redirect(_))
+    }
+
+    /// What comes goes nowhere.
+    pub(super) fn is_drained(&self) -> bool {
+        matches!(self.phase, Phase::Redirect(_) | Phase::Done)
+    }
+
+    /// The client has to take something before more can come.
+    pub(super) fn is_full(&self) -> bool {
+        matches!(self.phase, Phase::Body(_)) && self.inlet.is_full()
+    }
+
+    /// Ready when the client has gone without all that belongs to its response.
+    pub(super) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
+        self.inlet.poll_gone(context)
+    }
+
+    pub(super) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
+        match self.phase {
+            Phase::Body(_) => self.inlet.poll_room(context),
+            _ => Poll::Ready(()),
+        }
+    }
+
+    /// Takes what the program wrote. There has to be room for it.
+    ///
+    /// # Errors
+    ///
+    /// When it begins with no head.
+    pub(super) fn take(&mut self, mut chunk: Bytes) -> Result<(), HeadError> {
+        match &mut self.phase {
+            Phase::Head(parser) => {
+                if let Fed::Complete(head, used) = parser.feed(&chunk)? {
+                    chunk.advance(used);
+                    self.open(head, chunk);
+                }
+            }
+            Phase::Body(left) => {
+                let left = *left;
+                self.pass(left, chunk);
+            }
+            Phase::Redirect(_) | Phase::Done => {}
+        }
+        Ok(())
+    }
+
+    /// The head is there, and the body begins with `rest`.
+    fn open(&mut self, head: Head, rest: Bytes) {
+        if head.is_local_redirect {
+            self.phase = Phase::Redirect(head);
+            return;
+        }
+        let has_body = !self.is_head_request && !has_no_body(head.status);
+        let length = if has_body { head.length() } else { Some(0) };
+        // First, so that a body that is all there goes out with its head.
+        self.pass(length, rest);
+        self.inlet.answer(Ok(Opening { head, length, permit: None }));
+    }
+
+    /// Hands on a chunk of the body, of which `left` bytes are to come. What is more goes nowhere.
+    fn pass(&mut self, left: Option<u64>, mut chunk: Bytes) {
+        let left = left.map(|left| {
+            chunk.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+            left - chunk.len() as u64
+        });
+        self.phase = Phase::Body(left);
+        if !chunk.is_empty() {
+            self.inlet.send(chunk);
+        }
+        if left == Some(0) {
+            self.done(Ok(()));
+        }
+    }
+
+    /// The response fails, after all that was taken: with an answer that says so, or cut. Says whether it is an answer,
+    /// which is reported as such.
+    pub(super) fn fail(&mut self, refusal: Refusal, kind: io::ErrorKind) -> bool {
+        match mem::replace(&mut self.phase, Phase::Done) {
+            Phase::Head(_) | Phase::Redirect(_) => {
+                self.inlet.answer(Err(refusal));
+                self.done(Ok(()));
+                true
+            }
+            Phase::Body(_) => {
+                self.done(Err(io::Error::new(kind, refusal)));
+                false
+            }
+            Phase::Done => false,
+        }
+    }
+
+    /// The program has gone, with all that it wrote taken and with this failure, if any. Says what no answer tells.
+    pub(super) fn finish(&mut self, failure: Option<String>, permit: Option<Permit>) -> Option<String> {
+        let missing = match self.phase {
+            Phase::Body(Some(left)) => Some(format!("the program wrote {left} bytes fewer than its content length")),
+            Phase::Head(_) => Some(HeadError::Incomplete.to_string()),
+            _ => None,
+        };
+        if let Some(reason) = failure.or(missing) {
+            let refusal = Refusal::new(StatusCode::BAD_GATEWAY, reason.clone());
+            let is_answer = self.fail(refusal, io::ErrorKind::UnexpectedEof);
+            return (!is_answer).then_some(reason);
+        }
+        if let Phase::Redirect(head) = mem::replace(&mut self.phase, Phase::Done) {
+            self.inlet.answer(Ok(Opening { head, length: Some(0), permit }));
+        }
+        self.done(Ok(()));
+        None
+    }
+
+    fn done(&mut self, result: io::Result<()>) {
+        self.phase = Phase::Done;
+        self.inlet.end(result);
+    }
+}

@@ -1,0 +1,86 @@
+//! Which file a program is.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{self, Path, PathBuf};
+
+use rustix::fs::{Access, access};
+
+/// The absolute path of a program, symbolic links kept. A name without a slash is looked for in the `PATH`.
+///
+/// # Errors
+///
+/// When there is none, or it is no file that can be executed.
+pub(super) fn resolve(program: &Path) -> io::Result<PathBuf> {
+    let is_bare = program.components().count() == 1 && !program.as_os_str().as_encoded_bytes().contains(&b'/');
+    if is_bare {
+        return search(program, &env::var_os("PATH").unwrap_or_default());
+    }
+    let found = path::absolute(program)?;
+    check(&found)?;
+    Ok(found)
+}
+
+fn search(name: &Path, directories: &OsStr) -> io::Result<PathBuf> {
+    let mut result = Err(told(io::ErrorKind::NotFound, name, "is not in the PATH"));
+    for directory in env::split_paths(directories) {
+        let found = path::absolute(directory.join(name))?;
+        match check(&found) {
+            Ok(()) => return Ok(found),
+            // What is there and cannot be run is told if nothing better is found.
+            Err(error) if error.kind() != io::ErrorKind::NotFound && !found.is_dir() => result = Err(error),
+            Err(_) => {}
+        }
+    }
+    result
+}
+
+fn check(program: &Path) -> io::Result<()> {
+    let about = fs::metadata(program).map_err(|error| told(error.kind(), program, &error.to_string()))?;
+    if !about.is_file() {
+        return Err(told(io::ErrorKind::InvalidInput, program, "is no regular file"));
+    }
+    if access(program, Access::EXEC_OK).is_err() {
+        return Err(told(io::ErrorKind::PermissionDenied, program, "is not executable"));
+    }
+    Ok(())
+}
+
+fn told(kind: io::ErrorKind, program: &Path, what: &str) -> io::Error {
+    io::Error::new(kind, format!("the program {program:?}: {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn requirement_6_a_program_is_made_absolute_and_links_are_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let link = directory.path().join("link");
+        symlink("/bin/sh", &link).unwrap();
+        assert_eq!(resolve(&link).unwrap(), link);
+        assert_eq!(search(Path::new("link"), directory.path().as_os_str()).unwrap(), link);
+        assert!(resolve(Path::new("sh")).unwrap().is_absolute());
+    }
+
+    #[test]
+    fn requirement_17_what_cannot_be_run_is_told_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let plain = directory.path().join("plain");
+        fs::write(&plain, "text").unwrap();
+        fs::set_permissions(&plain, fs::Permissions::from_mode(0o644)).unwrap();
+        let kind = |program: &Path| resolve(program).unwrap_err().kind();
+        assert_eq!(kind(&plain), io::ErrorKind::PermissionDenied);
+        assert_eq!(kind(directory.path()), io::ErrorKind::InvalidInput);
+        assert_eq!(kind(&directory.path().join("none")), io::ErrorKind::NotFound);
+        assert_eq!(kind(Path::new("no-such-program-anywhere")), io::ErrorKind::NotFound);
+        assert_eq!(kind(Path::new("")), io::ErrorKind::NotFound);
+        let found = search(Path::new("plain"), directory.path().as_os_str()).unwrap_err();
+        assert!(found.to_string().contains("not executable"), "{found}");
+    }
+}

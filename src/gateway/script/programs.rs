@@ -1,0 +1,122 @@
+//! How many programs run, how many may, and their common end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use http::StatusCode;
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use crate::gateway::refusal::Refusal;
+
+/// The programs of one script and its clones.
+#[derive(Debug)]
+pub(super) struct Programs {
+    permits: Arc<Semaphore>,
+    running: AtomicUsize,
+    stopping: AtomicBool,
+    /// To all that run.
+    stop: Notify,
+    /// The last one has gone.
+    idle: Notify,
+}
+
+/// The right to run one program. It travels in the extensions of a local redirect and of the request that follows it, so
+/// that a redirect needs no second one.
+#[derive(Debug, Clone)]
+pub(crate) struct Permit {
+    /// Shared by the clones of a request's extensions, and given back with the last.
+    _permit: Arc<OwnedSemaphorePermit>,
+    programs: Arc<Programs>,
+}
+
+/// A program runs as long as this is there.
+#[derive(Debug)]
+pub(super) struct Counted(Arc<Programs>);
+
+impl Programs {
+    pub(super) fn new(most: usize) -> Arc<Programs> {
+        Arc::new(Programs {
+            permits: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
+            running: AtomicUsize::new(0),
+            stopping: AtomicBool::new(false),
+            stop: Notify::new(),
+            idle: Notify::new(),
+        })
+    }
+
+    /// A permit for one more program: the one that is `held`, if it is one of these.
+    ///
+    /// # Errors
+    ///
+    /// 503, at once, when as many run as may.
+    pub(super) fn permit(self: &Arc<Programs>, held: Option<Permit>) -> Result<Permit, Refusal> {
+        if let Some(permit) = held.filter(|permit| Arc::ptr_eq(&permit.programs, self)) {
+            return Ok(permit);
+        }
+        match self.permits.clone().try_acquire_owned() {
+            Ok(permit) => Ok(Permit { _permit: Arc::new(permit), programs: self.clone() }),
+            Err(_) => Err(full()),
+        }
+    }
+
+    /// Refuses early what would be refused later.
+    pub(super) fn check_room(&self) -> Result<(), Refusal> {
+        if self.permits.available_permits() == 0 { Err(full()) } else { Ok(()) }
+    }
+
+    /// Counts a program that is about to start.
+    ///
+    /// # Errors
+    ///
+    /// 503 when no more are to start.
+    pub(super) fn start(self: &Arc<Programs>) -> Result<Counted, Refusal> {
+        // First counted, then looked: whoever stops them sees it, or is seen.
+        self.running.fetch_add(1, Ordering::SeqCst);
+        let counted = Counted(self.clone());
+        if self.is_stopping() {
+            return Err(stopping());
+        }
+        Ok(counted)
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.stop.notify_waiters();
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Told when all are to stop, from now on: look at [`is_stopping`](Programs::is_stopping) after it was made.
+    pub(super) fn stopped(&self) -> Notified<'_> {
+        self.stop.notified()
+    }
+
+    pub(super) async fn idle(&self) {
+        loop {
+            let idle = self.idle.notified();
+            if self.running.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if self.0.running.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+fn full() -> Refusal {
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "as many programs run as may run at the same time")
+}
+
+pub(super) fn stopping() -> Refusal {
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping")
+}

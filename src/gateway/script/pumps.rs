@@ -1,0 +1,156 @@
+//! What moves between a program, its client and the log: all at the same time, and nothing waits.
+
+use std::io::Write;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::time::{Instant, Sleep};
+
+use super::clock::{Clock, Limit, Wait};
+use super::limits::Limits;
+use super::output::Output;
+use super::stop::Stop;
+use super::streams::Stream;
+use super::upload::Upload;
+use crate::gateway::ErrorStream;
+
+/// The streams of a program, and where they lead.
+#[derive(Debug)]
+pub(super) struct Pumps {
+    pub(super) upload: Option<Upload>,
+    pub(super) stdout: Option<Stream>,
+    pub(super) stderr: Option<Stream>,
+    pub(super) errors: ErrorStream,
+    pub(super) output: Output,
+    clock: Clock,
+    /// How many bytes went nowhere.
+    drained: u64,
+}
+
+impl Pumps {
+    pub(super) fn new(
+        upload: Option<Upload>,
+        stdout: Stream,
+        stderr: Stream,
+        errors: ErrorStream,
+        output: Output,
+    ) -> Pumps {
+        let (stdout, stderr) = (Some(stdout), Some(stderr));
+        Pumps { upload, stdout, stderr, errors, output, clock: Clock::start(), drained: 0 }
+    }
+
+    /// Moves what can be moved. Ready when the program has to stop.
+    pub(super) fn poll(&mut self, limits: &Limits, context: &mut Context<'_>) -> Poll<Stop> {
+        if self.output.poll_gone(context).is_ready() {
+            return Poll::Ready(Stop::Gone);
+        }
+        let stop = self.poll_upload(context).err();
+        self.poll_stderr(context);
+        match stop.map_or_else(|| self.poll_stdout(limits, context), Err) {
+            Err(stop) => Poll::Ready(stop),
+            Ok(()) => Poll::Pending,
+        }
+    }
+
+    fn poll_upload(&mut self, context: &mut Context<'_>) -> Result<(), Stop> {
+        let Some(upload) = &mut self.upload else { return Ok(()) };
+        let mut moved = 0;
+        let polled = upload.poll(&mut moved, context);
+        if moved > 0 || polled.is_ready() {
+            self.clock.moves();
+        }
+        match polled {
+            Poll::Pending => Ok(()),
+            Poll::Ready(result) => {
+                self.upload = None;
+                result.map_err(Stop::Client)
+            }
+        }
+    }
+
+    fn poll_stderr(&mut self, context: &mut Context<'_>) {
+        while let Some(stderr) = &mut self.stderr
+            && let Poll::Ready(read) = stderr.poll(context)
+        {
+            match read {
+                // An error stream takes everything.
+                Some(text) => self.errors.write_all(&text).unwrap_or_default(),
+                None => self.stderr = None,
+            }
+        }
+    }
+
+    fn poll_stdout(&mut self, limits: &Limits, context: &mut Context<'_>) -> Result<(), Stop> {
+        while let Some(stdout) = &mut self.stdout
+            && self.output.poll_room(context).is_ready()
+            && let Poll::Ready(read) = stdout.poll(context)
+        {
+            match read {
+                Some(chunk) => self.take(chunk, limits)?,
+                None => self.stdout = None,
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, chunk: Bytes, limits: &Limits) -> Result<(), Stop> {
+        self.clock.moves();
+        if self.output.is_drained() {
+            self.drained += chunk.len() as u64;
+        }
+        self.output.take(chunk).map_err(Stop::Head)?;
+        if self.output.is_drained() {
+            self.clock.drains();
+        }
+        if self.drained > limits.drained { Err(Stop::Limit(Limit::Drained)) } else { Ok(()) }
+    }
+
+    /// Ready when a limit of time is reached. The timer is set again only when it has run down, because nearly always
+    /// something has moved by then.
+    pub(super) fn poll_limit(
+        &self,
+        limits: &Limits,
+        mut timer: Pin<&mut Sleep>,
+        context: &mut Context<'_>,
+    ) -> Poll<Stop> {
+        let (at, limit) = self.limit(limits);
+        if at < timer.deadline() {
+            timer.as_mut().reset(at);
+        }
+        while timer.as_mut().poll(context).is_ready() {
+            if timer.deadline() >= at {
+                return Poll::Ready(Stop::Limit(limit));
+            }
+            timer.as_mut().reset(at);
+        }
+        Poll::Pending
+    }
+
+    /// The limit that is reached next, and when.
+    pub(super) fn limit(&self, limits: &Limits) -> (Instant, Limit) {
+        let wait = match &self.upload {
+            _ if self.output.is_full() => Wait::Client,
+            Some(upload) if upload.waits() => Wait::Upload,
+            _ if self.output.is_unanswered() => Wait::Head,
+            _ => Wait::Program,
+        };
+        self.clock.next(wait, limits)
+    }
+
+    /// The program has ended: what it has written is still read, and nothing that others write into its streams.
+    pub(super) fn finish(&mut self) {
+        self.upload = None;
+        self.stdout.iter_mut().chain(&mut self.stderr).for_each(Stream::finish);
+    }
+
+    /// Ready when everything that the program wrote has been taken.
+    pub(super) fn poll_over(&self) -> Poll<()> {
+        if self.stdout.is_none() && self.stderr.is_none() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Closes the streams.
+    pub(super) fn close(&mut self) {
+        (self.upload, self.stdout, self.stderr) = (None, None, None);
+    }
+}

@@ -1,0 +1,124 @@
+//! What is the same for every program of a script.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use super::limits::Limits;
+use super::process::Ended;
+use crate::gateway::{Environ, ErrorStream, Mount};
+
+/// What a program inherits of this process's environment, whoever starts it.
+const INHERITED: [&str; 4] = ["PATH", "TZ", "LANG", "LC_ALL"];
+
+/// How a script takes the body of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RequestBody {
+    /// All of it, before the program starts: slow clients hold no program, `CONTENT_LENGTH` is always known, and whatever
+    /// the program does with its input, nothing can be stuck.
+    #[default]
+    Spool,
+    /// As it comes: the program starts at once. Without a `Content-Length` from the client, `CONTENT_LENGTH` is not set,
+    /// and the program has to read up to the end.
+    Stream,
+    /// As it comes, for programs that cannot do without `CONTENT_LENGTH`: a request whose length is not known is refused
+    /// (411).
+    Reject,
+}
+
+/// What the exit status of a program says about its response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ExitStatus {
+    /// Other than zero: that the response is not whole. It is a 502 before the head, and cut after it.
+    #[default]
+    Cut,
+    /// Nothing: for programs whose status means nothing. It is logged. A signal is a failure all the same.
+    Log,
+}
+
+impl ExitStatus {
+    /// Why a response is not whole whose program ended so.
+    pub(super) fn failure(self, ended: Ended) -> Option<String> {
+        match (ended, self) {
+            (Ended::Code(0), _) => None,
+            (Ended::Code(_), ExitStatus::Log) => {
+                tracing::info!(target: "pushpull::script", "{ended}");
+                None
+            }
+            _ => Some(ended.to_string()),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    /// Absolute.
+    pub(super) program: PathBuf,
+    pub(super) directory: PathBuf,
+    pub(super) arguments: Vec<OsString>,
+    inherited: Vec<(OsString, OsString)>,
+    /// These come last, and stand against all others.
+    pub(super) variables: Environ,
+    pub(super) mount: Mount,
+    pub(super) request_body: RequestBody,
+    pub(super) exit_status: ExitStatus,
+    pub(super) limits: Limits,
+    /// The request's own, unless set.
+    pub(super) errors: Option<ErrorStream>,
+}
+
+impl Settings {
+    pub(super) fn new(program: PathBuf) -> Settings {
+        let inherited = INHERITED.iter().filter_map(|name| Some((OsString::from(name), env::var_os(name)?)));
+        Settings {
+            directory: program.parent().map_or_else(|| PathBuf::from("/"), PathBuf::from),
+            program,
+            arguments: Vec::new(),
+            inherited: inherited.collect(),
+            variables: Environ::new(),
+            mount: Mount::root(),
+            request_body: RequestBody::default(),
+            exit_status: ExitStatus::default(),
+            limits: Limits::default(),
+            errors: None,
+        }
+    }
+
+    /// The program may inherit one variable more.
+    pub(super) fn inherit(&mut self, name: &OsStr) {
+        if let Some(value) = env::var_os(name) {
+            self.inherited.push((name.to_owned(), value));
+        }
+    }
+
+    /// What starts the program for one request.
+    pub(super) fn command(&self, env: &Environ, stdin: Stdio) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).current_dir(&self.directory);
+        command.env_clear();
+        command.envs(self.inherited.iter().map(|(name, value)| (name, value)));
+        for (name, value) in env.iter().chain(self.variables.iter()) {
+            command.env(OsStr::from_bytes(name), OsStr::from_bytes(value));
+        }
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Makes sure of a directory.
+    pub(super) fn set_directory(&mut self, directory: PathBuf) -> io::Result<()> {
+        let directory = std::path::absolute(directory)?;
+        if !std::fs::metadata(&directory).map_err(|error| told(error.kind(), &directory, &error.to_string()))?.is_dir()
+        {
+            return Err(told(io::ErrorKind::NotADirectory, &directory, "is no directory"));
+        }
+        self.directory = directory;
+        Ok(())
+    }
+}
+
+fn told(kind: io::ErrorKind, directory: &std::path::Path, what: &str) -> io::Error {
+    io::Error::new(kind, format!("the working directory {directory:?}: {what}"))
+}

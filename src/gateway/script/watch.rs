@@ -1,0 +1,108 @@
+//! The task that watches over one program: keeps it to its limits, and sees to it that it is gone afterwards. It goes on
+//! when the response is dropped.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::time::Sleep;
+
+use super::clock::Limit;
+use super::process::Process;
+use super::programs::{Counted, Permit, Programs};
+use super::pumps::Pumps;
+use super::report::Report;
+use super::settings::Settings;
+use super::stop::Stop;
+
+/// A program that runs, and all that belongs to it.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub(super) settings: Arc<Settings>,
+    pub(super) programs: Arc<Programs>,
+    pub(super) process: Process,
+    pub(super) pumps: Pumps,
+    pub(super) report: Report,
+    pub(super) permit: Permit,
+    pub(super) counted: Counted,
+}
+
+impl Watch {
+    /// Until the program is gone, and everything that it wrote has been taken.
+    pub(super) async fn run(self) {
+        let Watch { settings, programs, process, mut pumps, report, permit, counted } = self;
+        let mut timer = pin!(tokio::time::sleep_until(pumps.limit(&settings.limits).0));
+        let ended = until(&mut pumps, &settings, &programs, timer.as_mut(), |_, context| process.poll_ended(context));
+        let stop = match ended.await {
+            Err(stop) => stop,
+            Ok(ended) => {
+                tracing::debug!(target: "pushpull::script", pid = process.id(), "{ended}");
+                let failure = settings.exit_status.failure(ended);
+                match failure {
+                    Some(_) => process.kill().await,
+                    None => process.reap(),
+                }
+                drop(counted);
+                // A redirect leads to a program that needs one.
+                let permit = pumps.output.is_unanswered().then_some(permit);
+                pumps.finish();
+                match until(&mut pumps, &settings, &programs, timer, |pumps, _| pumps.poll_over()).await {
+                    Ok(()) => {
+                        if let Some(failure) = pumps.output.finish(failure, permit) {
+                            report.failure(&failure);
+                        }
+                    }
+                    Err(stop) => tell(&stop, &mut pumps, &report),
+                }
+                return;
+            }
+        };
+        tracing::debug!(target: "pushpull::script", pid = process.id(), "stopped: {stop}");
+        tell(&stop, &mut pumps, &report);
+        pumps.close();
+        process.stop(settings.limits.grace).await;
+        drop(counted);
+        if matches!(stop, Stop::Limit(Limit::Drained)) {
+            // A redirect needs nothing of what was not taken.
+            pumps.output.finish(None, Some(permit));
+        }
+    }
+}
+
+/// Moves what can be moved, until `over` is ready or something is against it.
+async fn until<T>(
+    pumps: &mut Pumps,
+    settings: &Settings,
+    programs: &Programs,
+    mut timer: Pin<&mut Sleep>,
+    mut over: impl FnMut(&Pumps, &mut Context<'_>) -> Poll<T>,
+) -> Result<T, Stop> {
+    let mut server = pin!(programs.stopped());
+    poll_fn(|context| {
+        if server.as_mut().poll(context).is_ready() || programs.is_stopping() {
+            return Poll::Ready(Err(Stop::Server));
+        }
+        if let Poll::Ready(stop) = pumps.poll(&settings.limits, context) {
+            return Poll::Ready(Err(stop));
+        }
+        match over(pumps, context) {
+            Poll::Ready(over) => Poll::Ready(Ok(over)),
+            Poll::Pending => pumps.poll_limit(&settings.limits, timer.as_mut(), context).map(Err),
+        }
+    })
+    .await
+}
+
+/// Tells whoever has to know that the response fails.
+fn tell(stop: &Stop, pumps: &mut Pumps, report: &Report) {
+    if matches!(stop, Stop::Gone | Stop::Limit(Limit::Drained)) {
+        return;
+    }
+    // What is refused is reported with the refusal.
+    let was_answered = !pumps.output.is_unanswered();
+    pumps.output.fail(stop.refusal(), stop.kind());
+    if was_answered && stop.is_failure() {
+        report.failure(stop);
+    }
+}

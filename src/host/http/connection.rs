@@ -1,0 +1,232 @@
+//! One connection, from its first byte to its close.
+
+use std::error::Error;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::EXPECT;
+use http::{Request, Response, Version};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::spawn_local;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tower_service::Service;
+
+use super::ending::{LATE, UNREAD_TIME, drain, either, linger, reset};
+use super::exchange::{Answered, Told};
+use super::limits::{Limits, MOST_HEAD, MOST_STREAMS};
+use super::record::End;
+use super::request_body::RequestBody;
+use super::response_body::ResponseBody;
+use super::shutdown::{Shutdown, Stage};
+use super::socket::{Socket, gone};
+use super::streams::Streams;
+use super::traffic::{Overdue, Traffic};
+use crate::gateway::{Connection, ErrorStream};
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// How long the last bytes of a response that the server cuts as it stops have to leave.
+const LAST_TIME: Duration = Duration::from_millis(50);
+
+/// What all connections of a thread share.
+pub(super) struct Host {
+    pub(super) limits: Limits,
+    pub(super) told: Option<Arc<Told>>,
+    pub(super) errors: ErrorStream,
+    pub(super) shutdown: Shutdown,
+    pub(super) closed: Option<Arc<Closed>>,
+}
+
+/// What is waited for when all connections are closed.
+pub(super) type Closed = dyn Fn() -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync;
+
+/// Why there is nothing more to be done on a connection.
+enum Outcome {
+    Over(Result<(), Failure>),
+    Gone,
+    Overdue(Overdue),
+    Stopped,
+}
+
+/// Serves a connection and closes it.
+pub(super) async fn serve<S, R>(stream: TcpStream, remote: SocketAddr, service: S, host: Rc<Host>)
+where
+    S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
+    S::Error: Into<Failure>,
+    R: Body<Data = Bytes> + 'static,
+    R::Error: Into<Failure>,
+{
+    let Ok(local) = stream.local_addr() else { return };
+    // What is flushed is to be seen.
+    let _ = stream.set_nodelay(true);
+    let stream = Rc::new(stream);
+    let traffic = Rc::new(Traffic::new(host.limits.clone()));
+    let outcome = talk(&stream, &traffic, Connection::new(remote, local), service, &host).await;
+    // Nobody else has it any more: what hyper and the services had went with them.
+    if let Some(stream) = Rc::into_inner(stream) {
+        close(stream, &traffic, outcome, remote, &host).await;
+    }
+}
+
+/// Answers requests until there is an outcome. What still runs then is dropped.
+async fn talk<S, R>(stream: &Rc<TcpStream>, traffic: &Rc<Traffic>, ends: Connection, service: S, host: &Host) -> Outcome
+where
+    S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
+    S::Error: Into<Failure>,
+    R: Body<Data = Bytes> + 'static,
+    R::Error: Into<Failure>,
+{
+    let (unread, mut dropped) = unbounded_channel();
+    let (asked, told) = (traffic.clone(), host.told.clone());
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let answered = Answered::begin(&request, ends.remote, asked.clone(), told.clone());
+        if request.version() == Version::HTTP_2 {
+            asked.expect_task(answered.clone());
+        }
+        // On HTTP/2 what is not read of one request is no hindrance to others. Who expects to be asked for a body is not.
+        let is_drained = request.version() != Version::HTTP_2 && !request.headers().contains_key(EXPECT);
+        let unread = is_drained.then(|| unread.clone());
+        let mut request = request.map(|body| RequestBody::new(body, asked.limits.body_idle, unread));
+        request.extensions_mut().insert(ends);
+        let mut service = service.clone();
+        async move {
+            let response = async {
+                poll_fn(|context| service.poll_ready(context)).await?;
+                service.call(request).await
+            };
+            match response.await {
+                Ok(response) => Ok(ResponseBody::watch(response, answered)),
+                Err(error) => {
+                    answered.set_end(End::Cut);
+                    Err(error)
+                }
+            }
+        }
+    });
+    let mut builder = Builder::new(Streams(traffic.clone()));
+    builder.http1().max_buf_size(MOST_HEAD as usize).header_read_timeout(None);
+    builder
+        .http2()
+        .max_header_list_size(MOST_HEAD)
+        .max_concurrent_streams(MOST_STREAMS)
+        .max_send_buf_size(MOST_HEAD as usize);
+    let socket = TokioIo::new(Socket::new(stream.clone(), traffic.clone()));
+    let mut served = pin!(builder.serve_connection(socket, answer));
+    let mut gone = pin!(gone(stream));
+    let mut closing = pin!(host.shutdown.reached(Stage::Closing));
+    let mut cutting = pin!(host.shutdown.reached(Stage::Cut));
+    let mut watch = Watch::new(traffic);
+    let mut is_closing = false;
+    let outcome = poll_fn(|context| {
+        if let Poll::Ready(over) = served.as_mut().poll(context) {
+            return Poll::Ready(Outcome::Over(over));
+        }
+        if gone.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Outcome::Gone);
+        }
+        if cutting.as_mut().poll(context).is_ready() {
+            traffic.unfinished.set(End::Cut);
+            return Poll::Ready(Outcome::Stopped);
+        }
+        if let Poll::Ready(overdue) = watch.poll(context) {
+            traffic.unfinished.set(End::Cut);
+            return Poll::Ready(Outcome::Overdue(overdue));
+        }
+        take_unread(&mut dropped, context);
+        if !is_closing && closing.as_mut().poll(context).is_ready() {
+            is_closing = true;
+            served.as_mut().graceful_shutdown();
+            context.waker().wake_by_ref();
+        }
+        Poll::Pending
+    })
+    .await;
+    if matches!(outcome, Outcome::Overdue(Overdue::Head)) {
+        // One of HTTP/2 is told.
+        served.as_mut().graceful_shutdown();
+        poll_fn(|context| {
+            let _ = served.as_mut().poll(context);
+            Poll::Ready(())
+        })
+        .await;
+    }
+    traffic.abort_streams();
+    outcome
+}
+
+/// Has the bodies that nobody wants taken from the client.
+fn take_unread(dropped: &mut UnboundedReceiver<Incoming>, context: &mut Context<'_>) {
+    while let Poll::Ready(Some(body)) = dropped.poll_recv(context) {
+        spawn_local(drain(body));
+    }
+}
+
+/// Looks from time to time whether a limit was reached.
+struct Watch<'a> {
+    traffic: &'a Traffic,
+    time: Pin<Box<Sleep>>,
+}
+
+impl Watch<'_> {
+    fn new(traffic: &Traffic) -> Watch<'_> {
+        Watch { traffic, time: Box::pin(sleep_until(Instant::now() + traffic.limits.head_time)) }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Overdue> {
+        loop {
+            ready!(self.time.as_mut().poll(context));
+            match self.traffic.check(Instant::now()) {
+                Ok(next) => self.time.as_mut().reset(next),
+                Err(overdue) => return Poll::Ready(overdue),
+            }
+        }
+    }
+}
+
+async fn close(stream: TcpStream, traffic: &Traffic, outcome: Outcome, remote: SocketAddr, host: &Host) {
+    let only_a_reset_tells = traffic.is_cut.get() && traffic.is_close_delimited.get();
+    match outcome {
+        Outcome::Over(over) => {
+            if let Err(error) = over
+                && error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)
+            {
+                host.errors.say(&format!("{remote}: {}", described(&*error)));
+            }
+            if only_a_reset_tells {
+                return reset(stream, UNREAD_TIME).await;
+            }
+        }
+        Outcome::Gone if traffic.is_cut.get() => return drop(stream.set_zero_linger()),
+        Outcome::Gone => {}
+        Outcome::Overdue(Overdue::Stalled) => return drop(stream.set_zero_linger()),
+        Outcome::Overdue(Overdue::Head) => {
+            if traffic.has_begun() {
+                host.errors.say(&format!("{remote}: the head of a request did not come in time"));
+                let _ = stream.try_write(LATE);
+            }
+        }
+        Outcome::Stopped if only_a_reset_tells => return reset(stream, LAST_TIME).await,
+        Outcome::Stopped => return,
+    }
+    either(linger(&stream), host.shutdown.reached(Stage::Cut)).await;
+}
+
+/// An error with what is behind it.
+fn described(error: &dyn Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}

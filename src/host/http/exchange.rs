@@ -1,0 +1,118 @@
+//! One request and its answer.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use http::{Method, Request, StatusCode, Uri, Version};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::record::{End, Record};
+use super::traffic::Traffic;
+
+/// Who is told of each request that has ended.
+pub(super) type Told = dyn Fn(&Record) + Send + Sync;
+
+/// A request that is being answered. When the last owner drops it, it has ended, in whatever way.
+pub(super) struct Answered {
+    pub(super) traffic: Rc<Traffic>,
+    told: Option<std::sync::Arc<Told>>,
+    remote: SocketAddr,
+    pub(super) method: Method,
+    uri: Uri,
+    pub(super) version: Version,
+    began: Instant,
+    status: Cell<Option<StatusCode>>,
+    bytes: Cell<u64>,
+    end: Cell<Option<End>>,
+    /// Since when it has not been asked for more of its body.
+    waits_since: Cell<Option<Instant>>,
+    task: RefCell<Option<AbortHandle>>,
+}
+
+impl Answered {
+    pub(super) fn begin<B>(
+        request: &Request<B>,
+        remote: SocketAddr,
+        traffic: Rc<Traffic>,
+        told: Option<std::sync::Arc<Told>>,
+    ) -> Rc<Answered> {
+        traffic.begin();
+        Rc::new(Answered {
+            traffic,
+            told,
+            remote,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            began: Instant::now(),
+            status: Cell::new(None),
+            bytes: Cell::new(0),
+            end: Cell::new(None),
+            waits_since: Cell::new(None),
+            task: RefCell::new(None),
+        })
+    }
+
+    pub(super) fn set_status(&self, status: StatusCode) {
+        self.status.set(Some(status));
+    }
+
+    pub(super) fn count(&self, len: usize) {
+        self.bytes.set(self.bytes.get() + len as u64);
+    }
+
+    pub(super) fn set_end(&self, end: End) {
+        self.end.set(Some(end));
+    }
+
+    /// On HTTP/2 a client can hold one response while it reads others.
+    pub(super) fn waits(&self, waits: bool) {
+        if self.version == Version::HTTP_2 {
+            self.waits_since.set(waits.then(Instant::now));
+        }
+    }
+
+    pub(super) fn waits_since(&self) -> Option<Instant> {
+        self.waits_since.get()
+    }
+
+    pub(super) fn set_task(&self, task: AbortHandle) {
+        *self.task.borrow_mut() = Some(task);
+    }
+
+    /// Stops its task; that is its end unless it had one.
+    pub(super) fn abort(&self, end: End) {
+        if self.end.get().is_none() {
+            self.end.set(Some(end));
+        }
+        if let Some(task) = &*self.task.borrow() {
+            task.abort();
+        }
+    }
+}
+
+impl Drop for Answered {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        self.traffic.end(now);
+        let unfinished = if std::thread::panicking() { End::Cut } else { self.traffic.unfinished.get() };
+        let end = self.end.get().unwrap_or(unfinished);
+        if end != End::Done {
+            self.traffic.is_cut.set(true);
+        }
+        if let Some(told) = &self.told {
+            told(&Record {
+                remote: self.remote,
+                method: self.method.clone(),
+                uri: self.uri.clone(),
+                version: self.version,
+                status: self.status.get(),
+                bytes: self.bytes.get(),
+                time: now - self.began,
+                end,
+            });
+        }
+    }
+}

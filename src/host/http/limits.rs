@@ -1,0 +1,114 @@
+//! What a client may cost.
+
+use std::time::Duration;
+
+/// What a client may cost, each with a default.
+///
+/// ```
+/// use std::time::Duration;
+/// use pushpull::host::http::Limits;
+///
+/// let limits = Limits::new().connections(100).stall(Duration::from_secs(5));
+/// # let _ = limits;
+/// ```
+#[derive(Debug, Clone)]
+pub struct Limits {
+    pub(super) connections: usize,
+    pub(super) head_time: Duration,
+    pub(super) body_idle: Duration,
+    pub(super) stall: Duration,
+    pub(super) grace: Duration,
+}
+
+/// How long the head of a request may be, in bytes. With a longer one a program could not be started.
+pub(super) const MOST_HEAD: u32 = 64 * 1024;
+
+/// How many requests a connection of HTTP/2 may have under way.
+pub(super) const MOST_STREAMS: u32 = 100;
+
+impl Limits {
+    /// The defaults.
+    pub fn new() -> Limits {
+        Limits {
+            connections: 10_000,
+            head_time: Duration::from_secs(10),
+            body_idle: Duration::from_secs(60),
+            stall: Duration::from_secs(60),
+            grace: Duration::from_secs(10),
+        }
+    }
+
+    /// How many connections there may be at a time (10,000). One more is told so (503) and closed.
+    ///
+    /// # Panics
+    ///
+    /// If `number` is zero.
+    #[must_use]
+    #[track_caller]
+    pub fn connections(mut self, number: usize) -> Limits {
+        assert!(number > 0, "`connections(0)`: nobody could be served");
+        self.connections = number.min(u32::MAX as usize >> 3);
+        self
+    }
+
+    /// How many connections there may be at a time.
+    pub fn most_connections(&self) -> usize {
+        self.connections
+    }
+
+    /// How long a connection may take to send the whole head of a request (10 s), from when it was accepted or its last
+    /// answer was complete.
+    ///
+    /// # Panics
+    ///
+    /// If `time` is zero.
+    #[must_use]
+    #[track_caller]
+    pub fn head_time(mut self, time: Duration) -> Limits {
+        self.head_time = positive("head_time", time);
+        self
+    }
+
+    /// How long a client may send nothing of a body that is waited for (60 s).
+    ///
+    /// # Panics
+    ///
+    /// If `time` is zero.
+    #[must_use]
+    #[track_caller]
+    pub fn body_idle(mut self, time: Duration) -> Limits {
+        self.body_idle = positive("body_idle", time);
+        self
+    }
+
+    /// How long a client may take nothing of a response that waits for it (60 s).
+    ///
+    /// # Panics
+    ///
+    /// If `time` is zero.
+    #[must_use]
+    #[track_caller]
+    pub fn stall(mut self, time: Duration) -> Limits {
+        self.stall = positive("stall", time);
+        self
+    }
+
+    /// How long running responses may take to finish once the server is to stop (10 s); zero gives them no time.
+    #[must_use]
+    pub fn grace(mut self, time: Duration) -> Limits {
+        self.grace = time;
+        self
+    }
+}
+
+#[track_caller]
+fn positive(name: &str, time: Duration) -> Duration {
+    assert!(!time.is_zero(), "`{name}(0)`: nobody is as fast as that");
+    time
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits::new()
+    }
+}

@@ -1,0 +1,66 @@
+//! What the log says of a request.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http::{Method, StatusCode, Uri, Version};
+
+use crate::gateway::escape;
+
+/// How the answer to a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum End {
+    /// All of it was handed to the connection.
+    Done,
+    /// It was cut by this side: the service failed, or a limit was reached, or the server stopped.
+    Cut,
+    /// The client went away before it had all.
+    Gone,
+}
+
+/// What the log says of a request. Its text is one line, without control characters.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Record {
+    /// The client's address.
+    pub remote: SocketAddr,
+    /// The request's method.
+    pub method: Method,
+    /// The request's target, as it was sent.
+    pub uri: Uri,
+    /// The request's protocol.
+    pub version: Version,
+    /// The status of the answer, if there was one.
+    pub status: Option<StatusCode>,
+    /// The bytes of the answer's body.
+    pub bytes: u64,
+    /// From the request's head to the end of the answer.
+    pub time: Duration,
+    /// How it ended.
+    pub end: End,
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Record { remote, method, uri, version, status, bytes, time, end } = self;
+        let target = uri.path_and_query().map_or_else(|| uri.to_string(), |target| target.to_string());
+        write!(f, "{} {method} {} {version:?} ", remote.ip().to_canonical(), escape(target.as_bytes()))?;
+        match status {
+            Some(status) => write!(f, "{}", status.as_u16())?,
+            None => f.write_str("-")?,
+        }
+        write!(f, " {bytes} {:.1}ms {end}", time.as_secs_f64() * 1000.0)
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            End::Done => "done",
+            End::Cut => "cut",
+            End::Gone => "gone",
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! The body of a response: counted for the log, and cut so that everything before the cut arrives.
+
+use std::error::Error;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::{Method, Response, StatusCode, Version};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep};
+
+use super::exchange::Answered;
+use super::record::End;
+
+/// How long what is queued on HTTP/2 has to leave before a reset, which throws it away.
+const FLUSH_TIME: Duration = Duration::from_millis(50);
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+pin_project! {
+    /// A service's body on its way to hyper.
+    pub(super) struct ResponseBody<B> {
+        #[pin]
+        body: B,
+        answered: Rc<Answered>,
+        // How many bytes are still to come, if that is known. Hyper does not ask for more.
+        left: Option<u64>,
+        held: Option<Held>,
+    }
+}
+
+/// An error that waits until what came before it has left.
+struct Held {
+    error: Failure,
+    until: Until,
+}
+
+enum Until {
+    /// There has been a flush after that of this number. (HTTP/1: hyper throws away what it has buffered.)
+    Flush(u64),
+    /// (HTTP/2: nobody can see how much is queued.)
+    Time(Pin<Box<Sleep>>),
+}
+
+impl<B: Body<Data = Bytes>> ResponseBody<B> {
+    /// The response with its body watched.
+    pub(super) fn watch(response: Response<B>, answered: Rc<Answered>) -> Response<ResponseBody<B>> {
+        let status = response.status();
+        answered.set_status(status);
+        let has_none = answered.method == Method::HEAD
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            || response.body().is_end_stream();
+        let said = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let left = said.or_else(|| response.body().size_hint().exact());
+        if has_none {
+            answered.set_end(End::Done);
+        } else if left.is_none() && answered.version < Version::HTTP_11 {
+            answered.traffic.is_close_delimited.set(true);
+        }
+        response.map(|body| ResponseBody { body, answered, left, held: None })
+    }
+}
+
+impl Held {
+    fn poll(&mut self, answered: &Answered, context: &mut Context<'_>) -> Poll<()> {
+        match &mut self.until {
+            Until::Flush(before) => answered.traffic.poll_flushed(*before, context.waker()),
+            Until::Time(time) => time.as_mut().poll(context),
+        }
+    }
+}
+
+impl<B> Body for ResponseBody<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Failure>,
+{
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        let mut this = self.project();
+        let answered: &Answered = this.answered;
+        answered.waits(false);
+        if this.held.is_none() {
+            match ready!(this.body.as_mut().poll_frame(context)) {
+                Some(Ok(frame)) => {
+                    let len = frame.data_ref().map_or(0, Bytes::len);
+                    answered.count(len);
+                    if let Some(left) = this.left {
+                        *left = left.saturating_sub(len as u64);
+                    }
+                    if *this.left == Some(0) || this.body.is_end_stream() {
+                        answered.set_end(End::Done);
+                    } else {
+                        answered.waits(true);
+                    }
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                None => {
+                    answered.set_end(End::Done);
+                    return Poll::Ready(None);
+                }
+                Some(Err(error)) => {
+                    answered.set_end(End::Cut);
+                    let until = match answered.version {
+                        Version::HTTP_2 => Until::Time(Box::pin(sleep(FLUSH_TIME))),
+                        _ => Until::Flush(answered.traffic.flushes()),
+                    };
+                    *this.held = Some(Held { error: error.into(), until });
+                }
+            }
+        }
+        match this.held {
+            Some(held) => ready!(held.poll(answered, context)),
+            None => return Poll::Pending,
+        }
+        Poll::Ready(this.held.take().map(|held| Err(held.error)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.held.is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,217 @@
+//! The server: what it listens on, and how it is run.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::Semaphore;
+use tower_service::Service;
+
+use super::connection::{Closed, Host};
+use super::exchange::Told;
+use super::{Limits, Record, RequestBody, Shutdown, listener};
+use crate::gateway::ErrorStream;
+
+/// An HTTP server for a `tower::Service`.
+///
+/// ```no_run
+/// use pushpull::Local;
+/// use pushpull::gateway::{push_fn, service};
+/// use pushpull::host::http::{Server, Shutdown};
+///
+/// let shutdown = Shutdown::on_signals()?;
+/// let server = Server::bind("127.0.0.1:8080")?.on_answered(|record| println!("{record}"));
+/// println!("listening on http://{}/", server.local_addr()?);
+/// server.run(
+///     || service(Local::new(), push_fn(|_inp, out, _err, _env| write!(out, "Content-Type: text/plain\n\nhello\n"))),
+///     &shutdown,
+/// )?;
+/// # std::io::Result::Ok(())
+/// ```
+///
+/// # What it sees to
+///
+/// * A client that goes away is noticed at once, also while bytes of its request wait to be read, and a half-closed
+///   connection counts as gone: the service's future or body is dropped.
+/// * A body's error cuts the message after everything that came before it: the connection is closed without the last
+///   chunk, or reset where only that can be seen, and on HTTP/2 the stream is reset.
+/// * What is not read of a request is taken from the client all the same, up to 16 MiB or 5 s, so that the client gets the
+///   answer.
+/// * A request's head is bounded by 64 KiB (431); for the rest see [`Limits`].
+///
+/// # Caveats
+///
+/// A service that blocks its thread blocks every connection on it: run such apps on [`Thread`](crate::Thread).
+pub struct Server {
+    listener: TcpListener,
+    threads: usize,
+    limits: Limits,
+    told: Option<Arc<Told>>,
+    errors: ErrorStream,
+    closed: Option<Arc<Closed>>,
+}
+
+impl Server {
+    /// A server that listens on an address.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be listened on, because the port is taken, for example.
+    pub fn bind(address: impl ToSocketAddrs) -> io::Result<Server> {
+        Server::new(TcpListener::bind(address)?)
+    }
+
+    /// A server that listens on a socket of yours.
+    ///
+    /// # Errors
+    ///
+    /// When the socket cannot be made non-blocking.
+    pub fn new(listener: TcpListener) -> io::Result<Server> {
+        listener.set_nonblocking(true)?;
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let (limits, errors) = (Limits::new(), ErrorStream::default());
+        Ok(Server { listener, threads, limits, told: None, errors, closed: None })
+    }
+
+    /// The address that it listens on.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not tell.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// How many threads serve (one per core).
+    ///
+    /// # Panics
+    ///
+    /// If `number` is zero.
+    #[must_use]
+    #[track_caller]
+    pub fn threads(mut self, number: usize) -> Server {
+        assert!(number > 0, "`threads(0)`: nobody would serve");
+        self.threads = number;
+        self
+    }
+
+    /// What clients may cost.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Server {
+        self.limits = limits;
+        self
+    }
+
+    /// Who is told of each request that has ended, however it did: a log. It is called on the threads that serve, so it
+    /// must not block.
+    #[must_use]
+    pub fn on_answered(mut self, told: impl Fn(&Record) + Send + Sync + 'static) -> Server {
+        self.told = Some(Arc::new(told));
+        self
+    }
+
+    /// Where the server's own troubles go, such as requests that are none (`tracing` unless set).
+    #[must_use]
+    pub fn errors(mut self, errors: ErrorStream) -> Server {
+        self.errors = errors;
+        self
+    }
+
+    /// What is waited for, on each thread, when all connections are closed and before the thread's runtime is: what the
+    /// services have left behind, such as [`Script`](crate::gateway::Script)'s programs. Who is told to
+    /// [cut](Shutdown::cut) does not wait.
+    ///
+    /// ```no_run
+    /// # use pushpull::{gateway::Script, host::http::Server};
+    /// # let server = Server::bind("127.0.0.1:0")?;
+    /// let script = Script::new("/usr/lib/cgi-bin/hello")?;
+    /// let stopped = script.clone();
+    /// let server = server.on_closed(move || {
+    ///     let script = stopped.clone();
+    ///     async move {
+    ///         script.stop();
+    ///         script.idle().await;
+    ///     }
+    /// });
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn on_closed<F>(mut self, closed: impl Fn() -> F + Send + Sync + 'static) -> Server
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        self.closed = Some(Arc::new(move || Box::pin(closed())));
+        self
+    }
+
+    /// Serves until the shutdown: this thread is one of those that do. `make` is called on each of them, within its tokio
+    /// runtime, for a service that need not be `Send`; its clones serve.
+    ///
+    /// # Errors
+    ///
+    /// When a thread or its runtime cannot be made, or a thread panicked. That of a service is for hyper, which closes the
+    /// connection.
+    pub fn run<M, S, R>(self, make: M, shutdown: &Shutdown) -> io::Result<()>
+    where
+        M: Fn() -> S + Sync,
+        S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
+        S::Error: Into<Box<dyn Error + Send + Sync>>,
+        R: Body<Data = Bytes> + 'static,
+        R::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let Server { listener, threads, limits, told, errors, closed } = self;
+        let free = Arc::new(Semaphore::new(limits.connections));
+        let serve = |listener: TcpListener| {
+            let _stopped = StopAll(shutdown);
+            let (limits, told, errors, closed) = (limits.clone(), told.clone(), errors.clone(), closed.clone());
+            let host = Rc::new(Host { limits, told, errors, shutdown: shutdown.clone(), closed });
+            let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+            runtime.block_on(async { listener::serve(listener, make(), free.clone(), host).await })
+        };
+        thread::scope(|scope| {
+            let others = (1..threads)
+                .map(|index| {
+                    let listener = listener.try_clone()?;
+                    let name = thread::Builder::new().name(format!("serve {index}"));
+                    name.spawn_scoped(scope, || serve(listener))
+                })
+                .collect::<Vec<_>>();
+            if others.iter().any(Result::is_err) {
+                shutdown.begin();
+            }
+            let own = serve(listener);
+            let others = others.into_iter().map(|thread| {
+                let panicked = |_| Err(io::Error::other("a thread of the server panicked"));
+                thread?.join().unwrap_or_else(panicked)
+            });
+            others.fold(own, Result::and)
+        })
+    }
+}
+
+/// One thread that cannot serve stops all: a server that is half there helps nobody.
+struct StopAll<'a>(&'a Shutdown);
+
+impl Drop for StopAll<'_> {
+    fn drop(&mut self) {
+        self.0.begin();
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("listener", &self.listener)
+            .field("threads", &self.threads)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}

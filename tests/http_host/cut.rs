@@ -1,0 +1,121 @@
+//! Requirement 15: a response that is not whole looks so, and everything before the cut arrives. Requirement 16: a client
+//! that does not read holds its program.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http_body_util::BodyExt;
+use pushpull::gateway::{push_fn, service};
+use pushpull::host::http::{End, Limits};
+use pushpull::{Local, Thread};
+
+use super::host::Host;
+use super::http2::{ask, get, talk};
+use super::wire::{Wire, exchange};
+
+const LEN: usize = 8 << 20;
+
+/// A host of an app that fails after so many bytes, of which it announces one more if the path says so.
+fn failing() -> Host {
+    Host::start(Limits::new(), || {
+        service(
+            Local::new(),
+            push_fn(|_inp, out, _err, env| {
+                if env.get_str("PATH_INFO") == Some("/announced") {
+                    writeln!(out, "Content-Length: {}", LEN + 1)?;
+                }
+                out.write_all(b"Content-Type: text/plain\n\n")?;
+                for _ in 0..LEN / 4096 {
+                    out.write_all(&[b'x'; 4096])?;
+                }
+                Err(io::Error::other("it breaks"))
+            }),
+        )
+    })
+}
+
+#[test]
+fn requirement_15_on_http_1_1_the_last_chunk_does_not_come() {
+    let host = failing();
+    let got = exchange(host.address, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let (body, whole) = got.chunks();
+    assert_eq!((body.len(), whole), (LEN, false));
+    let got = exchange(host.address, "GET /announced HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(got.body().len(), LEN);
+    assert!(host.said.records(2).iter().all(|record| record.end == End::Cut && record.bytes == LEN as u64));
+}
+
+#[test]
+fn requirement_15_on_http_1_0_the_connection_is_reset() {
+    let host = failing();
+    let got = exchange(host.address, "GET / HTTP/1.0\r\n\r\n");
+    assert_eq!((got.body().len(), got.error), (LEN, Some(io::ErrorKind::ConnectionReset)));
+    // With a length there is no need.
+    let got = exchange(host.address, "GET /announced HTTP/1.0\r\n\r\n");
+    assert_eq!((got.body().len(), got.error), (LEN, None));
+}
+
+#[test]
+fn requirement_15_a_whole_response_of_http_1_0_is_no_reset() {
+    let host = Host::start(Limits::new(), || {
+        service(
+            Local::new(),
+            push_fn(|_inp, out, _err, _env| {
+                out.write_all(b"Content-Type: text/plain\n\n")?;
+                out.write_all(&[b'x'; LEN])
+            }),
+        )
+    });
+    let got = exchange(host.address, "GET / HTTP/1.0\r\n\r\n");
+    assert_eq!((got.body().len(), got.error), (LEN, None));
+}
+
+#[test]
+fn requirement_15_on_http_2_the_stream_is_reset() {
+    let host = failing();
+    let (bytes, error) = talk(host.address, async |mut sender| {
+        let mut body = ask(&mut sender, get("/")).await.into_body();
+        let mut bytes = 0;
+        let error = loop {
+            match body.frame().await {
+                Some(Ok(frame)) => bytes += frame.into_data().unwrap().len(),
+                Some(Err(error)) => break Some(error),
+                None => break None,
+            }
+        };
+        // Another request on the same connection is none the worse.
+        assert_eq!(ask(&mut sender, get("/")).await.status(), 200);
+        (bytes, error)
+    });
+    assert_eq!(bytes, LEN);
+    assert!(error.is_some());
+}
+
+#[test]
+fn requirement_16_a_client_that_does_not_read_holds_its_program() {
+    let written = Arc::new(AtomicU64::new(0));
+    let app = {
+        let written = written.clone();
+        Arc::new(push_fn(move |_inp, out, _err, _env| {
+            out.write_all(b"Content-Type: text/plain\n\n")?;
+            loop {
+                out.write_all(&[b'x'; 1024])?;
+                written.fetch_add(1024, Ordering::SeqCst);
+            }
+        }))
+    };
+    let host = Host::start(Limits::new(), move || service(Thread::new().chunk_size(1024).capacity(4096), app.clone()));
+    let mut wire = Wire::narrow(host.address);
+    wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("\r\n\r\n");
+    // Held is what does not change while another is served: it runs as long as it takes to be sent as much as this.
+    let mut before = u64::MAX;
+    super::host::wait_until("the program is held", || {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let now = written.load(Ordering::SeqCst);
+        std::mem::replace(&mut before, now) == now
+    });
+    assert!(before < 16 << 20, "{before} bytes were written for nobody");
+    drop(wire);
+    assert_eq!(host.said.records(1)[0].end, End::Gone);
+}

@@ -1,0 +1,15 @@
+//! `pushpull serve` as it is built: its command line, its log, its signals, and the faults that it has to survive.
+
+#[path = "serve/command_line.rs"]
+mod command_line;
+#[path = "serve/faults.rs"]
+mod faults;
+// The wire needs a deadline of the same name.
+#[path = "serve/program.rs"]
+mod host;
+#[path = "serve/signals.rs"]
+mod signals;
+#[path = "serve/told.rs"]
+mod told;
+#[path = "http_host/wire.rs"]
+mod wire;

@@ -1,0 +1,61 @@
+//! Mistakes on the command line are told at the start, in one line.
+
+use std::net::TcpListener;
+
+use super::host::{Scripts, run};
+
+#[test]
+fn requirement_17_mistakes_are_told_at_the_start() {
+    let scripts = Scripts::new();
+    let program = scripts.sh("hello", "printf 'A: b\\n\\n'");
+    let plain = scripts.file("plain", "text", 0o644);
+    let directory = scripts.path().to_str().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().to_string();
+    let cases: &[(&[&str], &str)] = &[
+        (&[], "which command?"),
+        (&["sreve"], "no command"),
+        (&["--loud"], "--loud"),
+        (&["serve"], "which program?"),
+        (&["serve", "--", "/no/such/program"], "/no/such/program"),
+        (&["serve", "--", "no-such-program-in-the-path"], "no-such-program-in-the-path"),
+        (&["serve", "--", &plain], "plain"),
+        (&["serve", "--", directory], directory),
+        (&["serve", "--listen", &port, "--", &program], &port),
+        (&["serve", "--listen", "nowhere", "--", &program], "nowhere"),
+        (&["serve", "--listen"], "--listen"),
+        (&["serve", "--mount", "git", "--", &program], "\"git\""),
+        (&["serve", "--mount", "/a/../b", "--", &program], "/a/../b"),
+        (&["serve", "--request-body", "slurp", "--", &program], "spool, stream, reject"),
+        (&["serve", "--exit-status", "shrug", "--", &program], "cut, log"),
+        (&["serve", "--env", "NAME", "--", &program], "NAME=VALUE"),
+        (&["serve", "--env", "=x", "--", &program], "name is not empty"),
+        (&["serve", "--directory", "/no/such/place", "--", &program], "/no/such/place"),
+        (&["serve", "--timeout-idle", "soon", "--", &program], "--timeout-idle"),
+        (&["serve", "--timeout-idle", "0", "--", &program], "--timeout-idle"),
+        (&["serve", "--timeout-idle", "-1", "--", &program], "--timeout-idle"),
+        (&["serve", "--timeout-idle", "nan", "--", &program], "--timeout-idle"),
+        (&["serve", "--timeout-idle", "1e300", "--", &program], "--timeout-idle"),
+        (&["serve", "--max-programs", "0", "--", &program], "--max-programs"),
+        (&["serve", "--max-connections", "x", "--", &program], "--max-connections"),
+        (&["serve", "--threads", "0", "--", &program], "--threads"),
+        (&["serve", "--loud", "--", &program], "--loud"),
+        (&["serve", "-x", "--", &program], "-x"),
+    ];
+    for (arguments, part) in cases {
+        let (code, out, err) = run(arguments);
+        assert_eq!((code, &out[..], err.lines().count()), (2, "", 1), "{arguments:?}: {err}");
+        assert!(err.starts_with("pushpull: ") && err.contains(part), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn help_and_version() {
+    for arguments in [&["--help"][..], &["serve", "--help"], &["serve", "-h"]] {
+        let (code, out, err) = run(arguments);
+        assert_eq!((code, &err[..]), (0, ""));
+        assert!(out.contains("Examples:") && out.lines().all(|line| line.len() <= 120), "{out}");
+    }
+    let (code, out, _) = run(&["--version"]);
+    assert_eq!((code, out), (0, format!("pushpull {}\n", env!("CARGO_PKG_VERSION"))));
+}

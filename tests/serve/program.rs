@@ -1,0 +1,166 @@
+//! The built `pushpull serve`, started on a port of its own, and what it says.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How long an event may take before it counts as missing.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The program, which cargo builds for the tests.
+pub const PUSHPULL: &str = env!("CARGO_BIN_EXE_pushpull");
+
+pub struct Serving {
+    child: Child,
+    pub address: SocketAddr,
+    /// Lines for requests, and all others.
+    pub requests: Arc<Lines>,
+    pub troubles: Arc<Lines>,
+    /// Where it may make temporary files.
+    temporary: TempDir,
+}
+
+#[derive(Default)]
+pub struct Lines {
+    lines: Mutex<Vec<String>>,
+    grown: Condvar,
+}
+
+impl Lines {
+    fn of(from: impl Read + Send + 'static) -> Arc<Lines> {
+        let lines = Arc::new(Lines::default());
+        let written = lines.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(from).lines().map_while(Result::ok) {
+                written.lines.lock().unwrap().push(line);
+                written.grown.notify_all();
+            }
+        });
+        lines
+    }
+
+    /// Waits until `count` lines hold `part`.
+    pub fn wait_for(&self, part: &str, count: usize) -> Vec<String> {
+        let found = |lines: &Vec<String>| lines.iter().filter(|line| line.contains(part)).count();
+        let lines = self.lines.lock().unwrap();
+        let (lines, _) = self.grown.wait_timeout_while(lines, DEADLINE, |lines| found(lines) < count).unwrap();
+        assert!(found(&lines) >= count, "{count} times {part:?} did not come: {lines:#?}");
+        lines.iter().filter(|line| line.contains(part)).cloned().collect()
+    }
+}
+
+impl Serving {
+    /// Starts it with these arguments, of which the last are the program's.
+    pub fn start(arguments: &[&str]) -> Serving {
+        Serving::start_with(arguments, &[])
+    }
+
+    pub fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Serving {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut child = Command::new(PUSHPULL)
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .env("TMPDIR", temporary.path())
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let requests = Lines::of(child.stdout.take().unwrap());
+        let troubles = Lines::of(child.stderr.take().unwrap());
+        let line = requests.wait_for(" is at http://", 1).remove(0);
+        let address = line.trim_end_matches('/').rsplit('/').next().unwrap().parse().unwrap();
+        Serving { child, address, requests, troubles, temporary }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+    }
+
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// A figure of `/proc/PID/status`, such as `VmRSS` in KiB, or `Threads`.
+    pub fn status(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
+    /// The processes that it has started and not reaped.
+    pub fn children(&self) -> Vec<i32> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let lists = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
+        lists.flat_map(|list| list.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>()).collect()
+    }
+
+    pub fn temporary_files(&self) -> usize {
+        fs::read_dir(self.temporary.path()).unwrap().count()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Looks again and again until it is so.
+pub fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
+    let until = Instant::now() + DEADLINE;
+    while !reached() {
+        assert!(Instant::now() < until, "{what} did not come about");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Runs `pushpull` to its end: exit code, standard output, standard error.
+pub fn run(arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(PUSHPULL).args(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+/// Programs of a test, in a directory that goes with them.
+pub struct Scripts(TempDir);
+
+impl Scripts {
+    pub fn new() -> Scripts {
+        Scripts(tempfile::tempdir().unwrap())
+    }
+
+    /// A shell script.
+    pub fn sh(&self, name: &str, text: &str) -> String {
+        self.file(name, &format!("#!/bin/sh\n{text}\n"), 0o755)
+    }
+
+    pub fn file(&self, name: &str, text: &str, mode: u32) -> String {
+        let path: PathBuf = self.0.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path.into_os_string().into_string().unwrap()
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}

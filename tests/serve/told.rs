@@ -1,0 +1,144 @@
+//! What a program is told and what is said of it, with the options that change it.
+
+use std::io::Read;
+
+use super::host::{Scripts, Serving};
+use super::wire::{Got, Wire, exchange};
+
+fn get(serving: &Serving, path: &str) -> Got {
+    exchange(
+        serving.address,
+        format!("GET {path} HTTP/1.1\r\nHost: a\r\nAuthorization: b\r\nConnection: close\r\n\r\n"),
+    )
+}
+
+#[test]
+fn requirements_2_4_and_6_a_program_is_told_what_the_options_say() {
+    let scripts = Scripts::new();
+    let program = scripts.sh("tell", "printf 'Content-Type: text/plain\\n\\n'; env; pwd; echo \"$@\"");
+    let arguments = [
+        "--mount",
+        "/here",
+        "--env",
+        "SET=a=b",
+        "--pass-env",
+        "PASSED",
+        "--pass-authorization",
+        "--",
+        &program,
+        "--one",
+        "--",
+        "-2",
+    ];
+    let serving = Serving::start_with(&arguments, &[("PASSED", "on"), ("KEPT", "back")]);
+    assert_eq!(get(&serving, "/hereabouts").status(), 404);
+    let (said, whole) = get(&serving, "/here/a").chunks();
+    let said = String::from_utf8(said).unwrap();
+    assert!(whole);
+    for line in [
+        "SET=a=b",
+        "PASSED=on",
+        "HTTP_AUTHORIZATION=b",
+        "SCRIPT_NAME=/here",
+        "PATH_INFO=/a",
+        scripts.path().to_str().unwrap(),
+        "--one -- -2",
+    ] {
+        assert!(said.lines().any(|said| said == line), "{line:?} is not in {said}");
+    }
+    assert!(!said.contains("KEPT"));
+}
+
+#[test]
+fn requirement_3_bodies_are_taken_as_the_option_says() {
+    let scripts = Scripts::new();
+    let program = scripts.sh("count", "printf 'Content-Type: text/plain\\n\\n%s ' \"$CONTENT_LENGTH\"; wc -c");
+    let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n\
+                   3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+    let measured = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\nabcde";
+    for (how, first, second) in [("spool", "5 5\n", "5 5\n"), ("stream", " 5\n", "5 5\n"), ("reject", "411", "5 5\n")] {
+        let serving = Serving::start(&["--request-body", how, "--max-body", "5", "--", &program]);
+        let got = exchange(serving.address, chunked);
+        match first {
+            "411" => assert_eq!(got.status(), 411),
+            text => assert_eq!(got.chunks(), (text.into(), true), "{how}"),
+        }
+        assert_eq!(exchange(serving.address, measured).chunks(), (second.into(), true), "{how}");
+        // One byte more than it may be long.
+        let larger = measured.replace("Content-Length: 5", "Content-Length: 6");
+        assert_eq!(exchange(serving.address, larger + "f").status(), 413, "{how}");
+    }
+}
+
+#[test]
+fn requirement_17_the_log_has_a_line_for_each_request_and_nothing_that_fools_a_terminal() {
+    let scripts = Scripts::new();
+    let program = scripts.sh(
+        "say",
+        "printf 'first \\033[1m\\nsecond\\n' >&2; printf 'Content-Type: text/plain\\n\\nhello'; exit \"$QUERY_STRING\"",
+    );
+    let serving = Serving::start(&["--", &program]);
+    assert!(get(&serving, "/a%1b?0").chunks().1);
+    assert!(!get(&serving, "/b?3").chunks().1);
+    serving.troubles.wait_for("first \\x1b[1m", 2);
+    serving.troubles.wait_for("second", 2);
+    serving.troubles.wait_for("GET /b?3: ", 1);
+    let line = serving.requests.wait_for("GET /a%1b?0 HTTP/1.1 200 5 ", 1).remove(0);
+    assert!(line.contains(" 127.0.0.1 GET ") && line.ends_with("ms done"), "{line}");
+    let line = serving.requests.wait_for("GET /b?3 ", 1).remove(0);
+    assert!(line.ends_with("ms cut") || line.contains(" 502 "), "{line}");
+}
+
+#[test]
+fn requirement_15_an_exit_status_may_mean_nothing() {
+    let scripts = Scripts::new();
+    let program = scripts.sh("grep", "printf 'Content-Type: text/plain\\n\\nnothing found'; exit 1");
+    let serving = Serving::start(&["--exit-status", "log", "--", &program]);
+    assert_eq!(get(&serving, "/").chunks(), (b"nothing found".to_vec(), true));
+}
+
+#[test]
+fn requirement_9_a_loop_of_local_redirects_ends() {
+    let scripts = Scripts::new();
+    let program = scripts.sh(
+        "redirect",
+        "case $PATH_INFO in\n/loop) printf 'Location: /loop\\n\\n' ;;\n/once) printf 'Location: /end?q\\n\\n' ;;\n\
+         *) printf 'Content-Type: text/plain\\n\\n%s %s' \"$PATH_INFO\" \"$QUERY_STRING\" ;;\nesac",
+    );
+    // One program at a time is enough for all hops.
+    let serving = Serving::start(&["--max-programs", "1", "--", &program]);
+    assert_eq!(get(&serving, "/once").chunks(), (b"/end q".to_vec(), true));
+    assert_eq!(get(&serving, "/loop").status(), 502);
+    assert_eq!(get(&serving, "/once").status(), 200);
+}
+
+#[test]
+fn requirement_11_head_on_a_streaming_program() {
+    let scripts = Scripts::new();
+    let program =
+        scripts.sh("stream", "printf 'Content-Type: text/plain\\n\\n'; head -c 3000000 /dev/zero; echo over >&2");
+    let serving = Serving::start(&["--", &program]);
+    let got = exchange(serving.address, "HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!((got.status(), got.body(), got.error), (200, &b""[..], None));
+    // It was not killed.
+    serving.troubles.wait_for("over", 1);
+}
+
+#[test]
+fn requirement_12_a_trickle_is_seen_as_it_trickles() {
+    let scripts = Scripts::new();
+    let program = scripts.sh(
+        "trickle",
+        "printf 'Content-Type: text/plain\\n\\n'; while read -r line; do printf '%s\\n' \"$line\"; done",
+    );
+    let serving = Serving::start(&["--request-body", "stream", "--", &program]);
+    let mut wire = Wire::connect(serving.address);
+    wire.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").until("\r\n\r\n");
+    for _ in 0..3 {
+        // The program is given the next line when this one was read.
+        wire.send("6\r\npiece\n\r\n").until("6\r\npiece\n\r\n");
+    }
+    wire.send("0\r\n\r\n");
+    wire.until("0\r\n\r\n");
+    drop(wire.0.read(&mut []));
+}
