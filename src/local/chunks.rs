@@ -9,10 +9,10 @@ use bytes::Bytes;
 
 use super::Reader;
 use super::bridge::{Bridge, Pause};
-#[cfg(any(feature = "http", feature = "stream"))]
-use crate::adapt::turn::Turn;
 use crate::error::Error;
 use crate::pipe::Stats;
+#[cfg(any(feature = "http", feature = "stream"))]
+use crate::turn::Turn;
 
 /// What a program on [`Local`](crate::Local) writes, chunk by chunk: each `next()` runs the program until it has the
 /// next one.
@@ -67,7 +67,7 @@ impl Chunks {
             bytes: 0,
             chunks: 0,
             #[cfg(any(feature = "http", feature = "stream"))]
-            turn: Turn::default(),
+            turn: Turn::new(),
         }
     }
 
@@ -131,7 +131,7 @@ impl Chunks {
             Next::End => Poll::Ready(None),
             Next::Waiting => Poll::Pending,
         };
-        self.turn.count(&polled);
+        self.turn.count_polled(&polled);
         polled
     }
 
