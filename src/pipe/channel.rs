@@ -263,6 +263,10 @@ impl Channel {
         locked.puller = Some(context.waker().clone());
         locked.stats.puller_waits += 1;
         self.attention.0.fetch_or(ASLEEP, Ordering::Relaxed);
+        if locked.open.is_none() {
+            // Whoever opens a segment takes this lock after it, and looks at the flag after that.
+            return Poll::Pending;
+        }
         drop(locked);
         self.barrier.heavy();
         match self.take(self.locked.lock(), true) {

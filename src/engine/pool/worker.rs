@@ -97,7 +97,7 @@ impl Worker {
 
     /// Gives a program a stack, and a place behind those that can go on.
     fn begin(&mut self, job: Job, options: &Options) {
-        let stack = Stack::new(options.stack_size);
+        let stack = Stack::new(options);
         let begun = stack.and_then(|stack| Ok((stack, self.inbox.begin(&job.program)?)));
         let (stack, record) = match begun {
             Ok(begun) => begun,
