@@ -15,7 +15,22 @@ use crate::program::{self, Program};
 /// cannot run, which its host is told.
 pub(crate) struct Job {
     pub(crate) program: Arc<Program>,
-    pub(crate) run: Box<dyn FnOnce(io::Result<()>) + Send>,
+    pub(crate) run: Box<dyn Run>,
+}
+
+/// What `FnOnce` is, but that the box is gone while it runs: a program that waits holds its closure on its stack alone.
+pub(crate) trait Run: Send {
+    fn run(self: Box<Self>, ready: io::Result<()>);
+}
+
+impl<F: FnOnce(io::Result<()>) + Send> Run for F {
+    fn run(self: Box<Self>, ready: io::Result<()>) {
+        let run = {
+            let boxed = self;
+            *boxed
+        };
+        run(ready);
+    }
 }
 
 impl Job {
@@ -33,7 +48,7 @@ impl Job {
     /// Runs it, as the program that it is.
     pub(crate) fn run(self, ready: io::Result<()>) -> Arc<Program> {
         let Job { program, run } = self;
-        program.enter(|| run(ready))
+        program.enter(|| run.run(ready))
     }
 }
 

@@ -20,6 +20,9 @@ use crate::stack::Stack;
 /// How many messages are looked at between the turns of two programs.
 const MOST_TAKEN: usize = 64;
 
+/// How many of them are not the next program's doing.
+const MANY: usize = 8;
+
 pub(super) struct Worker {
     inbox: Arc<Inbox>,
     messages: Receiver<Message>,
@@ -82,7 +85,8 @@ impl Worker {
             self.accept(message);
             taken += 1;
         }
-        if taken > 0 {
+        // A few take no time that is worth a look at the clock.
+        if taken >= MANY {
             self.now = Instant::now();
         }
     }
@@ -109,7 +113,7 @@ impl Worker {
             }
         };
         let Job { program, run } = job;
-        let coroutine = Coroutine::new(stack, (), move |_| run(Ok(())));
+        let coroutine = Coroutine::new(stack, (), move |_| run.run(Ok(())));
         let inbox = &self.inbox;
         let place = self.programs.insert_with(|place| {
             let task = Arc::new(Task::new(place, inbox.clone()));
