@@ -13,7 +13,7 @@ use baseline::cores::Cores;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use generator::{Gn, done};
-use pushpull::{Local, Thread};
+use pushpull::{Local, Pool, Thread};
 
 const CHUNKS: usize = 20_000;
 const LEN: usize = 1024;
@@ -85,6 +85,17 @@ fn between_threads(c: &mut Criterion, name: &str, cores: Cores) {
         b.iter(|| {
             let ready = ready.clone();
             let chunks = Thread::new().pull(move |w| {
+                cores.program();
+                (0..CHUNKS).try_for_each(|_| w.write_bytes(ready.clone()))
+            });
+            check(chunks.map(|chunk| chunk.unwrap().len()).sum());
+        });
+    });
+    let pool = Pool::new(1);
+    group.bench_function("Pool", |b| {
+        b.iter(|| {
+            let ready = ready.clone();
+            let chunks = pool.pull(move |w| {
                 cores.program();
                 (0..CHUNKS).try_for_each(|_| w.write_bytes(ready.clone()))
             });

@@ -6,11 +6,44 @@ use std::hint::black_box;
 use std::io::Write;
 use std::sync::mpsc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use generator::{Gn, done};
-use pushpull::{Local, Thread};
+use pushpull::{Local, Pool, Thread};
+
+/// One bridge of a pool, from its making to its end.
+fn pooled(pool: &Pool) {
+    let mut chunks = pool.pull(|w| w.write_all(black_box(b"hello")));
+    assert_eq!(black_box(chunks.next().unwrap().unwrap()).len(), 5);
+}
+
+/// The same in a program of that pool.
+fn pooled_inside(pool: &Pool, times: u64) -> Duration {
+    let inner = pool.clone();
+    let feed = pool.push(move |_| {
+        let start = Instant::now();
+        (0..times).for_each(|_| pooled(&inner));
+        Ok(start.elapsed())
+    });
+    feed.finish().unwrap()
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A thread that waits for jobs, as one keeps it by hand.
+fn fed_thread() -> crossbeam_channel::Sender<Job> {
+    let (sender, jobs) = crossbeam_channel::unbounded::<Job>();
+    thread::spawn(move || jobs.into_iter().for_each(|job| job()));
+    sender
+}
+
+fn fed(jobs: &crossbeam_channel::Sender<Job>) {
+    let (sender, receiver) = crossbeam_channel::bounded(1);
+    jobs.send(Box::new(move || sender.send(Bytes::from_static(black_box(b"hello"))).unwrap())).unwrap();
+    assert_eq!(black_box(receiver.recv().unwrap()).len(), 5);
+}
 
 fn lifetime(c: &mut Criterion) {
     let mut group = c.benchmark_group("lifetime");
@@ -44,6 +77,15 @@ fn lifetime(c: &mut Criterion) {
             assert_eq!(black_box(chunks.next().unwrap().unwrap()).len(), 5);
         });
     });
+    for workers in [1, 2] {
+        let pool = Pool::new(workers);
+        group.bench_function(format!("Pool of {workers}, from outside"), |b| b.iter(|| pooled(&pool)));
+        group.bench_function(format!("Pool of {workers}, from inside"), |b| {
+            b.iter_custom(|times| pooled_inside(&pool, times));
+        });
+    }
+    let jobs = fed_thread();
+    group.bench_function("crossbeam-fed pooled thread", |b| b.iter(|| fed(&jobs)));
     group.bench_function("std::thread + sync_channel", |b| {
         b.iter(|| {
             let (sender, receiver) = mpsc::sync_channel(1);

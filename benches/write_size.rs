@@ -12,7 +12,7 @@ use baseline::cores::Cores;
 use baseline::{Consumed, GatherInto, writes};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use pushpull::{Local, Thread};
+use pushpull::{Local, Pool, Thread};
 
 fn consume(chunks: impl Iterator<Item = std::io::Result<bytes::Bytes>>) -> Consumed {
     let mut consumed = Consumed::default();
@@ -72,6 +72,16 @@ fn apart(group: &mut BenchmarkGroup<'_, WallTime>, cores: Cores, data: &'static 
                 writes(w, black_box(data), total)
             };
             consume(Thread::new().pull(program)).expect(total as u64)
+        });
+    });
+    let pool = Pool::new(1);
+    group.bench_function("Pool", |b| {
+        b.iter(|| {
+            let program = move |w: &mut pushpull::Writer| {
+                cores.program();
+                writes(w, black_box(data), total)
+            };
+            consume(pool.pull(program)).expect(total as u64)
         });
     });
     group.bench_function("crossbeam + BytesMut", |b| {

@@ -19,6 +19,7 @@ use corosensei::Yielder;
 
 use crate::program::{MOST_REFUSED, unwind};
 use crate::stack::Stack;
+use crate::turn::Turn;
 use crate::wait::Refused;
 
 thread_local! {
@@ -44,6 +45,8 @@ pub(crate) struct Frame {
     /// The host has gone, or the program has ended: nothing suspends any more.
     closed: Cell<bool>,
     refused: Cell<u32>,
+    /// What was moved since the last wait, where this one was entered by a poll.
+    turn: Cell<Turn>,
     /// The chunk that the suspended program hands to its host. A place and not the chunk: every copy of four words that
     /// were only just written costs a stalled load, which is a third of what a hand-over costs.
     handed: Cell<Option<NonNull<Bytes>>>,
@@ -185,6 +188,7 @@ impl Frame {
             entered_unwinding: Cell::new(false),
             closed: Cell::new(false),
             refused: Cell::new(0),
+            turn: Cell::new(Turn::new()),
             handed: Cell::new(None),
             lent: Cell::new(None),
         }
@@ -299,7 +303,23 @@ pub(crate) fn suspend_polled() -> Result<(), Refused> {
         return Err(Refused);
     }
     let frame = polled().expect("a poll has to be waited for");
+    frame.turn.set(Turn::new());
     frame.suspend(|| ())
+}
+
+/// Whether a wait here suspends, and does not park the thread.
+pub(crate) fn is_polled() -> bool {
+    polled().is_some()
+}
+
+/// Counts bytes that the innermost coroutine that was entered by a poll has moved. Says whether it has had its turn.
+pub(crate) fn turn_is_over(bytes: usize) -> bool {
+    polled().is_some_and(|frame| {
+        let mut turn = frame.turn.get();
+        turn.count(bytes);
+        frame.turn.set(turn);
+        turn.is_over()
+    })
 }
 
 /// Whether the code that runs now is in a bridge that is closing, or unwinds.

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 /// | the program panicked | `Other` | [`is_panic`](Error::is_panic), [`into_panic`](Error::into_panic) |
 /// | the writing end vanished without `finish()` | `UnexpectedEof` | [`is_truncated`](Error::is_truncated) |
 /// | the other end is gone | `BrokenPipe` | [`is_disconnected`](Error::is_disconnected) |
+/// | the pool was shut down | `ConnectionAborted` | [`is_shut_down`](Error::is_shut_down) |
 /// | nothing came in the time given | `TimedOut` | [`is_timed_out`](Error::is_timed_out) |
 /// | the sink of [`drive`](crate::drive) failed | the sink's own | [`bytes_moved`](Error::bytes_moved) |
 ///
@@ -36,6 +37,7 @@ enum Cause {
     Panic(Mutex<Box<dyn Any + Send>>),
     Truncated,
     Disconnected,
+    ShutDown,
     TimedOut,
     Sink {
         moved: u64,
@@ -62,6 +64,11 @@ impl Error {
     /// The other end is gone, or the bridge is closing: nobody wants what this call had to give.
     pub fn is_disconnected(&self) -> bool {
         matches!(self.0, Cause::Disconnected)
+    }
+
+    /// The [`Pool`](crate::Pool) was shut down: it starts no program any more, and has ended those that ran.
+    pub fn is_shut_down(&self) -> bool {
+        matches!(self.0, Cause::ShutDown)
     }
 
     /// The time given to [`next_timeout`](crate::Chunks::next_timeout) passed. The bridge is as it was.
@@ -120,6 +127,10 @@ impl Error {
         Error(Cause::Disconnected).into()
     }
 
+    pub(crate) fn shut_down() -> io::Error {
+        Error(Cause::ShutDown).into()
+    }
+
     pub(crate) fn timed_out() -> io::Error {
         Error(Cause::TimedOut).into()
     }
@@ -136,6 +147,7 @@ impl From<Error> for io::Error {
             Cause::Panic(_) => io::ErrorKind::Other,
             Cause::Truncated => io::ErrorKind::UnexpectedEof,
             Cause::Disconnected => io::ErrorKind::BrokenPipe,
+            Cause::ShutDown => io::ErrorKind::ConnectionAborted,
             Cause::TimedOut => io::ErrorKind::TimedOut,
             Cause::Sink { source, .. } => source.kind(),
         };
@@ -157,6 +169,7 @@ impl fmt::Display for Error {
             }
             Cause::Truncated => f.write_str("the writing end was dropped before it finished"),
             Cause::Disconnected => f.write_str("the other end of the bridge is gone"),
+            Cause::ShutDown => f.write_str("the pool was shut down"),
             Cause::TimedOut => f.write_str("nothing was written in the time given"),
             Cause::Sink { moved, source } => {
                 write!(f, "the sink failed after {moved} bytes: {source}")
@@ -171,6 +184,7 @@ impl fmt::Debug for Error {
             Cause::Panic(payload) => f.debug_tuple("Panic").field(&message(&**payload.lock())).finish(),
             Cause::Truncated => f.write_str("Truncated"),
             Cause::Disconnected => f.write_str("Disconnected"),
+            Cause::ShutDown => f.write_str("ShutDown"),
             Cause::TimedOut => f.write_str("TimedOut"),
             Cause::Sink { moved, source } => {
                 f.debug_struct("Sink").field("moved", moved).field("source", source).finish()

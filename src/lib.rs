@@ -25,6 +25,7 @@
 //! | engine | the program runs | cost of a chunk | its ends are | a program that blocks |
 //! |---|---|---|---|---|
 //! | [`Local`] | on a coroutine of the thread that pulls | a few nanoseconds | `!Send`, in [`local`] | blocks the thread that pulls |
+//! | [`Pool`] | on a coroutine of a few worker threads, ahead of the puller | a queue's | `Send` | blocks its worker's others |
 //! | [`Thread`] | on a thread of its own, ahead of the puller | a queue's | `Send` | blocks nobody |
 //!
 //! ```
@@ -74,12 +75,13 @@ mod program;
 mod sink;
 mod stack;
 mod sync;
+mod turn;
 mod wait;
 
 #[cfg(feature = "http")]
 pub use adapt::body::Body;
 pub use drive::drive;
-pub use engine::{Local, Thread};
+pub use engine::{Local, Pool, Thread};
 pub use error::Error;
 pub use pipe::{Chunks, Feed, Filter, Reader, Stats, Writer, pipe};
 

@@ -4,14 +4,16 @@ use std::cell::RefCell;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::thread;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use crate::error::Error;
 use crate::input::uninterrupted;
+use crate::pipe::Channel;
 
 /// How many reads or writes a closed bridge refuses before it unwinds the program. An encoder that is dropped half way
 /// makes a handful of its own.
@@ -36,14 +38,19 @@ pub(crate) fn run<T>(program: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
 }
 
 thread_local! {
+    /// The program that this thread runs at the moment.
     static CURRENT: RefCell<Option<Arc<Program>>> = const { RefCell::new(None) };
 }
 
-/// A program on a thread of its own.
-#[derive(Debug, Default)]
+/// A program that runs on a thread of its own, or in turns with others.
+#[derive(Debug)]
 pub(crate) struct Program {
+    /// What it writes into or reads from.
+    channel: Arc<Channel>,
     stopped: AtomicBool,
     refused: AtomicU32,
+    /// The longest time that it ran without a wait, in nanoseconds, where that is measured.
+    longest_run: AtomicU64,
     waits: Mutex<Waits>,
 }
 
@@ -57,17 +64,31 @@ struct Waits {
 }
 
 impl Program {
+    pub(crate) fn new(channel: Arc<Channel>) -> Program {
+        Program {
+            channel,
+            stopped: AtomicBool::new(false),
+            refused: AtomicU32::new(0),
+            longest_run: AtomicU64::new(0),
+            waits: Mutex::default(),
+        }
+    }
+
     /// The program that this thread runs.
     pub(crate) fn current() -> Option<Arc<Program>> {
         CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
     }
 
-    /// Runs `program` as this one. Everything it owns is gone when `gone` is told.
-    pub(crate) fn enter(self: Arc<Self>, program: impl FnOnce()) {
-        CURRENT.set(Some(self.clone()));
+    /// Runs all of this program, or one turn of it. Takes itself and gives itself back, so that a turn costs no count.
+    pub(crate) fn enter(self: Arc<Self>, turn: impl FnOnce()) -> Arc<Self> {
+        CURRENT.set(Some(self));
         // What is left of a bridge nobody looks at any more may panic when it is dropped here.
-        let _ = panic::catch_unwind(AssertUnwindSafe(program));
-        CURRENT.set(None);
+        let _ = panic::catch_unwind(AssertUnwindSafe(turn));
+        CURRENT.take().expect("turns do not overlap on a thread")
+    }
+
+    /// Everything that it owned is gone.
+    pub(crate) fn leave(&self) {
         let mut waits = self.waits.lock();
         waits.gone = true;
         let host = waits.host.take();
@@ -87,9 +108,19 @@ impl Program {
         }
     }
 
+    /// Its engine goes: the program is told as if its host had gone, and its host is told why.
+    pub(crate) fn end(&self, error: io::Error) {
+        self.channel.end(Err(error));
+        self.stop();
+    }
+
     /// Says with what the program is about to wait. To be followed by a look at `refuses_to_wait`.
     pub(crate) fn watch(&self, waker: &Waker) {
-        self.waits.lock().program = Some(waker.clone());
+        let mut waits = self.waits.lock();
+        match &mut waits.program {
+            Some(watched) => watched.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
     }
 
     /// Law 14: unwinding code never waits. A program's thread was not unwinding when the program began.
@@ -106,6 +137,18 @@ impl Program {
             unwind();
         }
         error
+    }
+
+    /// It has waited again, after so long. Told by one thread.
+    pub(crate) fn ran(&self, time: Duration) {
+        let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        if time > self.longest_run.load(Ordering::Relaxed) {
+            self.longest_run.store(time, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn longest_run(&self) -> Duration {
+        Duration::from_nanos(self.longest_run.load(Ordering::Relaxed))
     }
 
     pub(crate) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {

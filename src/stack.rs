@@ -1,42 +1,55 @@
 //! The stacks that programs run on. A stack that is done with is kept by its thread for the next program: a bridge on a
 //! fresh one costs 16 µs, on a recycled one a hundred nanoseconds.
-#![allow(unsafe_code, reason = "this file owns the stacks")]
+//!
+//! On Linux they come from slabs of many (`stack/slab.rs`), elsewhere from the stack switching library, one by one.
+#![allow(unsafe_code, reason = "this file and those below it own the stacks")]
+
+#[cfg_attr(all(target_os = "linux", not(pushpull_system_stacks)), path = "stack/slab.rs")]
+#[cfg_attr(not(all(target_os = "linux", not(pushpull_system_stacks))), path = "stack/system.rs")]
+mod memory;
 
 use std::cell::RefCell;
 use std::io;
 use std::mem::ManuallyDrop;
+use std::sync::Arc;
 
-use corosensei::stack::{DefaultStack, StackPointer};
+use corosensei::stack::StackPointer;
+
+use self::memory::Memory;
+use crate::options::Options;
 
 /// How many stacks a thread keeps.
 const MOST_KEPT: usize = 64;
 
 thread_local! {
-    static KEPT: RefCell<Vec<Stack>> = const { RefCell::new(Vec::new()) };
+    static KEPT: RefCell<Vec<Memory>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A stack with a guard below it. Dropping it keeps it for the next program of this thread.
 pub(crate) struct Stack {
-    memory: ManuallyDrop<DefaultStack>,
-    size: usize,
+    memory: ManuallyDrop<Memory>,
+    /// What the memory points to, for whoever overflows it.
+    _name: Option<Arc<str>>,
 }
 
 impl Stack {
-    /// A stack of at least `size` bytes.
+    /// A stack as large as the options say, for a program with their name.
     ///
     /// # Errors
     ///
     /// What the system says when it has no more memory or mappings to give.
-    pub(crate) fn new(size: usize) -> io::Result<Stack> {
+    pub(crate) fn new(options: &Options) -> io::Result<Stack> {
         let kept = KEPT.try_with(|kept| {
             let mut kept = kept.borrow_mut();
-            let place = kept.iter().rposition(|stack| stack.size == size)?;
+            let place = kept.iter().rposition(|memory| memory.asked() == options.stack_size)?;
             Some(kept.swap_remove(place))
         });
-        match kept.ok().flatten() {
-            Some(stack) => Ok(stack),
-            None => Ok(Stack { memory: ManuallyDrop::new(DefaultStack::new(size)?), size }),
-        }
+        let mut memory = match kept.ok().flatten() {
+            Some(memory) => memory,
+            None => Memory::new(options.stack_size)?,
+        };
+        memory.set_name(options.name.as_deref());
+        Ok(Stack { memory: ManuallyDrop::new(memory), _name: options.name.clone() })
     }
 }
 
@@ -44,25 +57,26 @@ impl Drop for Stack {
     fn drop(&mut self) {
         // SAFETY: the stack is being dropped, and nothing below uses the field again.
         let memory = unsafe { ManuallyDrop::take(&mut self.memory) };
-        let size = self.size;
-        let keep = |kept: &RefCell<Vec<Stack>>| {
+        let keep = |kept: &RefCell<Vec<Memory>>| {
             let mut kept = kept.borrow_mut();
             if kept.len() < MOST_KEPT {
-                let memory = ManuallyDrop::new(memory);
-                kept.push(Stack { memory, size });
+                memory.trim();
+                kept.push(memory);
             }
         };
-        // Where the thread is ending, or has enough of them, the stack goes back to the system.
+        // Where the thread is ending, or has enough of them, it goes back to where it came from.
         let _ = KEPT.try_with(keep);
     }
 }
 
-// SAFETY: base, limit and guard page are those of the stack inside, which is not touched until this one is dropped.
+// SAFETY: base, limit and guard page are those of the memory inside, which is not touched until this one is dropped.
 unsafe impl corosensei::stack::Stack for Stack {
+    #[inline]
     fn base(&self) -> StackPointer {
         self.memory.base()
     }
 
+    #[inline]
     fn limit(&self) -> StackPointer {
         self.memory.limit()
     }

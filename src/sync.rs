@@ -4,12 +4,12 @@
 mod real {
     pub(crate) use parking_lot::{Mutex, MutexGuard};
     pub(crate) use std::sync::Arc;
-    pub(crate) use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering, fence};
 }
 
 #[cfg(pushpull_loom)]
 mod model {
-    pub(crate) use loom::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering, fence};
     pub(crate) use loom::sync::{Arc, MutexGuard};
 
     /// `loom`'s mutex with `parking_lot`'s interface.

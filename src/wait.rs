@@ -32,24 +32,16 @@ pub(crate) fn until_deadline<T>(
     if let Poll::Ready(value) = poll(&mut Context::from_waker(Waker::noop())) {
         return Ok(Some(value));
     }
-    let program = Program::current();
     loop {
-        let outcome = coroutine::with_waker(|polled| match polled {
-            Some(waker) => (poll(&mut Context::from_waker(waker)), None),
+        let (polled, parker) = coroutine::with_waker(|waker| match waker {
+            Some(waker) => (watched(waker, &mut poll), None),
             None => {
                 let (parker, waker) = parker::current();
-                if let Some(program) = &program {
-                    program.watch(&waker);
-                }
-                (poll(&mut Context::from_waker(&waker)), Some(parker))
+                (watched(&waker, &mut poll), Some(parker))
             }
         });
-        let parker = match outcome {
-            (Poll::Ready(value), _) => return Ok(Some(value)),
-            (Poll::Pending, parker) => parker,
-        };
-        if program.as_ref().is_some_and(|program| program.refuses_to_wait()) {
-            return Err(Refused);
+        if let Poll::Ready(value) = polled? {
+            return Ok(Some(value));
         }
         match parker {
             None => coroutine::suspend_polled()?,
@@ -61,6 +53,30 @@ pub(crate) fn until_deadline<T>(
                 parker.park(deadline);
             }
         }
+    }
+}
+
+/// Polls, and when that is not ready, sees to it that the host of the program that runs here can wake it too.
+fn watched<T>(waker: &Waker, poll: &mut impl FnMut(&mut Context<'_>) -> Poll<T>) -> Result<Poll<T>, Refused> {
+    let polled = poll(&mut Context::from_waker(waker));
+    if polled.is_pending()
+        && let Some(program) = Program::current()
+    {
+        program.watch(waker);
+        if program.refuses_to_wait() {
+            return Err(Refused);
+        }
+    }
+    Ok(polled)
+}
+
+/// Law 13: so many bytes were moved without a wait. A program that was entered by a poll has had its turn some time, and
+/// goes behind the others.
+pub(crate) fn count(bytes: usize) {
+    if bytes > 0 && coroutine::turn_is_over(bytes) {
+        coroutine::with_waker(|waker| waker.into_iter().for_each(Waker::wake_by_ref));
+        // Refused in a program that is to end: that needs its turn.
+        let _ = coroutine::suspend_polled();
     }
 }
 

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use futures_util::Stream;
-use pushpull::{Error, Local, Thread};
+use pushpull::{Error, Local, Pool, Thread};
 use support::engine::{Engine, Pushes, Setup, drain, is_disconnected};
 use support::guard::guard;
 use support::watchdog::within;
@@ -624,5 +624,6 @@ fn law_13_an_always_ready_bridge_yields() {
             w.write_bytes(Bytes::from_static(b"x"))?;
         };
         assert!(most_in_a_row(Thread::new().pull(endless)) <= 64);
+        assert!(most_in_a_row(Pool::new(1).pull(endless)) <= 64);
     });
 }

@@ -11,7 +11,7 @@ use std::thread;
 use bytes::Bytes;
 use proptest::prelude::*;
 use pushpull::Error;
-use support::engine::{Engine, OnLocal, OnPipe, OnThread, Outlet, Setup};
+use support::engine::{Engine, OnLocal, OnPipe, OnPool, OnThread, Outlet, Setup};
 use support::watchdog::within;
 
 /// One thing that a program does.
@@ -264,6 +264,8 @@ proptest! {
         within(move || {
             check_pull::<OnLocal>(setup, script.clone(), ends, &host);
             check_pull::<OnThread>(setup, script.clone(), ends, &host);
+            check_pull::<OnPool<1>>(setup, script.clone(), ends, &host);
+            check_pull::<OnPool<2>>(setup, script.clone(), ends, &host);
             check_pull::<OnPipe>(setup, script.clone(), ends, &host);
         });
     }
@@ -278,6 +280,8 @@ proptest! {
         within(move || {
             check_push::<OnLocal>(setup, script.clone(), piece, stops_after);
             check_push::<OnThread>(setup, script.clone(), piece, stops_after);
+            check_push::<OnPool<1>>(setup, script.clone(), piece, stops_after);
+            check_push::<OnPool<2>>(setup, script.clone(), piece, stops_after);
         });
     }
 
@@ -290,6 +294,8 @@ proptest! {
         within(move || {
             check_filter::<OnLocal>(setup, lengths.clone(), fails);
             check_filter::<OnThread>(setup, lengths.clone(), fails);
+            check_filter::<OnPool<1>>(setup, lengths.clone(), fails);
+            check_filter::<OnPool<2>>(setup, lengths.clone(), fails);
         });
     }
 }

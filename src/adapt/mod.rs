@@ -5,4 +5,4 @@ pub(crate) mod body;
 #[cfg(feature = "stream")]
 mod stream;
 #[cfg(any(feature = "http", feature = "stream"))]
-pub(crate) mod turn;
+mod turn;

@@ -1,20 +1,62 @@
 //! A bridge around a program that runs elsewhere: what every engine but `Local` owes.
 
 use std::io;
+use std::mem;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
 use super::idle;
+use super::pool::Workers;
 use crate::options::Options;
 use crate::pipe::{Channel, Chunks, Feed, Reader, Verdict, Writer};
 use crate::program::{self, Program};
 
-/// A program with all that it needs, to be run once.
-pub(crate) type Job = Box<dyn FnOnce() + Send>;
+/// A program with all that it needs, to be run once: by an engine that is ready for it, or else with the reason why it
+/// cannot run, which its host is told.
+pub(crate) struct Job {
+    pub(crate) program: Arc<Program>,
+    pub(crate) run: Box<dyn Run>,
+}
+
+/// What `FnOnce` is, but that the box is gone while it runs: a program that waits holds its closure on its stack alone.
+pub(crate) trait Run: Send {
+    fn run(self: Box<Self>, ready: io::Result<()>);
+}
+
+impl<F: FnOnce(io::Result<()>) + Send> Run for F {
+    fn run(self: Box<Self>, ready: io::Result<()>) {
+        let run = {
+            let boxed = self;
+            *boxed
+        };
+        run(ready);
+    }
+}
+
+impl Job {
+    /// Nothing in `run` panics but what it drops: a result that nobody waits for any more. Nobody can be told of that.
+    fn new(program: Arc<Program>, run: impl FnOnce(io::Result<()>) + Send + 'static) -> Job {
+        let run = move |ready| {
+            if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| run(ready))) {
+                // It may be of the same kind.
+                mem::forget(payload);
+            }
+        };
+        Job { program, run: Box::new(run) }
+    }
+
+    /// Runs it, as the program that it is.
+    pub(crate) fn run(self, ready: io::Result<()>) -> Arc<Program> {
+        let Job { program, run } = self;
+        program.enter(|| run.run(ready))
+    }
+}
 
 /// Where programs are sent.
 #[derive(Debug, Clone)]
 pub(crate) enum Launcher {
     Thread,
+    Pool(Arc<Workers>),
 }
 
 impl Launcher {
@@ -22,10 +64,11 @@ impl Launcher {
     ///
     /// # Errors
     ///
-    /// What the system says when it has no thread to give. The job is dropped then.
+    /// What the system says when it has no thread to give, or that the pool was shut down. The job is dropped then.
     fn launch(&self, options: &Options, job: Job) -> io::Result<()> {
         match self {
             Launcher::Thread => idle::run(job, options),
+            Launcher::Pool(workers) => workers.launch(job, options),
         }
     }
 }
@@ -35,18 +78,16 @@ where
     P: FnOnce(&mut Writer) -> io::Result<()> + Send + 'static,
 {
     let channel = Arc::new(Channel::new(options.capacity()));
-    let token = Arc::new(Program::default());
+    let token = Arc::new(Program::new(channel.clone()));
     let start = {
         let (channel, token, options) = (channel.clone(), token.clone(), options.clone());
         move || {
             let mut writer = Writer::of_program(channel.clone(), &options, token.clone());
-            let job = move || {
-                token.enter(|| {
-                    let result = program::run(move || program(&mut writer));
-                    channel.end(result);
-                });
+            let run = move |ready: io::Result<()>| {
+                let result = ready.and_then(|()| program::run(move || program(&mut writer)));
+                channel.end(result);
             };
-            launcher.launch(&options, Box::new(job))
+            launcher.launch(&options, Job::new(token, run))
         }
     };
     Chunks::of_program(channel, token, Box::new(start))
@@ -58,23 +99,21 @@ where
     P: FnOnce(&mut Reader) -> io::Result<T> + Send + 'static,
 {
     let channel = Arc::new(Channel::new(options.capacity()));
-    let token = Arc::new(Program::default());
+    let token = Arc::new(Program::new(channel.clone()));
     let verdict = Arc::new(Verdict::new());
     let start = {
         let (channel, token, options) = (channel.clone(), token.clone(), options.clone());
         let verdict = verdict.clone();
         move || {
             let mut reader = Reader::of_program(Chunks::new(channel.clone()), token.clone());
-            let job = move || {
-                token.enter(|| {
-                    let result = program::run(|| program(&mut reader));
-                    // Before the channel is seen to be closed: a write that fails says why.
-                    verdict.tell(result);
-                    channel.leave();
-                    drop(reader);
-                });
+            let run = move |ready: io::Result<()>| {
+                let result = ready.and_then(|()| program::run(|| program(&mut reader)));
+                // Before the channel is seen to be closed: a write that fails says why.
+                verdict.tell(result);
+                channel.leave();
+                drop(reader);
             };
-            launcher.launch(&options, Box::new(job))
+            launcher.launch(&options, Job::new(token, run))
         }
     };
     Feed::new(channel, options, verdict, token, Box::new(start))

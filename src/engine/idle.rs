@@ -73,13 +73,12 @@ fn work_on(mut work: Work) {
 
 impl Work {
     fn run(self) {
-        match self.name {
-            Some(text) => {
-                name::set(&text);
-                (self.job)();
-                name::set("pushpull");
-            }
-            None => (self.job)(),
+        if let Some(text) = &self.name {
+            name::set(text);
+        }
+        self.job.run(Ok(())).leave();
+        if self.name.is_some() {
+            name::set("pushpull");
         }
     }
 }

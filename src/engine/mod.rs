@@ -3,6 +3,7 @@
 //! | engine | the program runs | cost of a chunk | the ends are | a program that blocks |
 //! |---|---|---|---|---|
 //! | [`Local`] | on a coroutine of the thread that pulls | a few nanoseconds | `!Send` | blocks the thread that pulls |
+//! | [`Pool`] | on a coroutine of a few worker threads | a fraction of a microsecond, or a wake-up | `Send` | blocks its worker's others |
 //! | [`Thread`] | on a thread of its own | a fraction of a microsecond, or a thread's wake-up | `Send` | blocks nobody |
 //!
 //! Every engine keeps the same laws; `tests/laws.rs` states them.
@@ -11,9 +12,11 @@ mod bridge;
 mod idle;
 mod local;
 mod name;
+mod pool;
 mod thread;
 
 pub use local::Local;
+pub use pool::Pool;
 pub use thread::Thread;
 
 pub(crate) use bridge::{Launcher, pull, push};

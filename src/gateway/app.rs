@@ -16,7 +16,7 @@ use super::{Environ, Input};
 /// the server's log. Closures are apps by [`push_fn`].
 ///
 /// An app is shared by all its requests, hence `&self`. Where it runs decides what more is asked of it: nothing on
-/// [`Local`](crate::Local), `Send + Sync` on [`Thread`](crate::Thread).
+/// [`Local`](crate::Local), `Send + Sync` on [`Thread`](crate::Thread) and [`Pool`](crate::Pool).
 pub trait PushApp: 'static {
     /// Answers one request.
     ///

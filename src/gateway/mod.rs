@@ -16,7 +16,8 @@
 //! | you have | and want it | use |
 //! |---|---|---|
 //! | code that writes a CGI response | in hyper, on one thread | [`service`] on [`Local`](crate::Local) |
-//! | | in axum, or it blocks | [`service`] on [`Thread`](crate::Thread) |
+//! | | in axum | [`service`] on [`Pool`](crate::Pool) |
+//! | | anywhere, and it blocks | [`service`] on [`Thread`](crate::Thread) |
 //! | | asked for block after block | [`AsPull`](struct@AsPull) |
 //! | code that gives a response and an iterator | as a push app | [`AsPush`] |
 //! | either of them | to be a CGI program | [`host::cgi::run`](crate::host::cgi::run) |

@@ -20,13 +20,13 @@ use super::output::{Length, Outlet, Slot, part};
 use super::refusal::Refusal;
 use super::request::of_request;
 use super::{Environ, Input, Mount};
-use crate::{Chunks, Error, Local, Thread, local};
+use crate::{Chunks, Error, Local, Pool, Thread, local};
 
 /// An app of either kind as a `tower::Service`, whose programs run on `engine`.
 ///
 /// On [`Local`](crate::Local) a program runs inside the polls of its response, on the thread that polls; neither app nor
-/// service need be `Send`, and the body is [`local::Body`](super::local::Body). On [`Thread`](crate::Thread) the app is
-/// shared between threads, and the body is [`Body`].
+/// service need be `Send`, and the body is [`local::Body`](super::local::Body). On [`Thread`](crate::Thread) and
+/// [`Pool`](crate::Pool) the app is shared between threads, and the body is [`Body`].
 ///
 /// The request's body is pulled as the program reads: a program that never reads it hangs nothing. The service answers
 /// when something follows the program's head (a byte of the body, a flush, a wait for input, the end), and the body
@@ -186,6 +186,7 @@ macro_rules! services {
 
 services!(Local, local::Chunks, LocalBody, false, (), ());
 services!(Thread, Chunks, Body, true, (+ Send + Sync), (+ Send));
+services!(Pool, Chunks, Body, true, (+ Send + Sync), (+ Send));
 
 impl<E: Clone, A, K> Clone for Service<E, A, K> {
     fn clone(&self) -> Service<E, A, K> {

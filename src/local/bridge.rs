@@ -35,7 +35,7 @@ pub(super) enum Pause {
 
 impl Bridge {
     pub(super) fn new(options: &Options, body: impl FnOnce(&Link) + 'static) -> io::Result<Bridge> {
-        let stack = Stack::new(options.stack_size)?;
+        let stack = Stack::new(options)?;
         Ok(Bridge::of(Coroutine::new(stack, Exchange::new(options), body)))
     }
 

@@ -10,11 +10,11 @@ use bytes::Bytes;
 
 use super::Reader;
 use super::bridge::{Bridge, Pause};
-#[cfg(any(feature = "http", feature = "stream"))]
-use crate::adapt::turn::Turn;
 use crate::drive::flush;
 use crate::error::{Echo, Error};
 use crate::pipe::Stats;
+#[cfg(any(feature = "http", feature = "stream"))]
+use crate::turn::Turn;
 
 /// What a program on [`Local`](crate::Local) writes, chunk by chunk: each `next()` runs the program until it has the
 /// next one.
@@ -81,7 +81,7 @@ impl Chunks {
             bytes: 0,
             chunks: 0,
             #[cfg(any(feature = "http", feature = "stream"))]
-            turn: Turn::default(),
+            turn: Turn::new(),
         }
     }
 
@@ -148,7 +148,7 @@ impl Chunks {
             Next::End => Poll::Ready(None),
             Next::Waiting => Poll::Pending,
         };
-        self.turn.count(&polled);
+        self.turn.count_polled(&polled);
         polled
     }
 

@@ -61,7 +61,7 @@ where
     F: FnOnce(Scoped<'_>) -> R,
 {
     let body = |link: &Link| bridge::write(link, program);
-    let bridge = Stack::new(options.stack_size).map(|stack| {
+    let bridge = Stack::new(options).map(|stack| {
         // SAFETY: what `program` borrows outlives this call. The coroutine is owned by `chunks` below, which is dropped
         // before this call returns or unwinds: the host has only a `Scoped`, whose reference to it is private and is
         // used for nothing that could move the coroutine out. If this frame itself never ends, because it lies on a

@@ -42,10 +42,24 @@ struct Locked {
     stats: Stats,
 }
 
-/// Something that a writer reads at every write, away from what the puller writes.
+/// Something that a writer reads at every write, on a cache line that nobody writes to. By padding: memory that is aligned
+/// to two lines costs an allocator more than all the rest of a channel.
 #[derive(Debug)]
-#[repr(align(128))]
-struct Apart<T>(T);
+#[repr(C)]
+struct Apart<T> {
+    _before: [u8; LINE],
+    value: T,
+    _after: [u8; LINE],
+}
+
+/// Most processors' cache line.
+const LINE: usize = 64;
+
+impl<T> Apart<T> {
+    fn new(value: T) -> Self {
+        Apart { _before: [0; LINE], value, _after: [0; LINE] }
+    }
+}
 
 /// The segment that the writer is filling.
 #[derive(Debug)]
@@ -72,7 +86,7 @@ pub(crate) enum Taken {
 impl Channel {
     pub(crate) fn new(capacity: usize) -> Channel {
         Channel {
-            attention: Apart(AtomicU8::new(0)),
+            attention: Apart::new(AtomicU8::new(0)),
             queued: AtomicUsize::new(0),
             barrier: Barrier::detect(),
             locked: Mutex::new(Locked {
@@ -96,13 +110,13 @@ impl Channel {
     pub(super) fn calls(&self, barrier: Barrier) -> bool {
         barrier.light();
         // ORDERING: relaxed, the barrier orders it after the write; what it leads to happens under the lock.
-        self.attention.0.load(Ordering::Relaxed) != 0
+        self.attention.value.load(Ordering::Relaxed) != 0
     }
 
     /// Nothing that is written can reach anyone.
     pub(crate) fn is_closed(&self) -> bool {
         // ORDERING: acquire, so that a program that sees it sees what its host did before.
-        self.attention.0.load(Ordering::Acquire) & CLOSED != 0
+        self.attention.value.load(Ordering::Acquire) & CLOSED != 0
     }
 
     /// Wakes a puller that sleeps: something was written into the open segment.
@@ -210,7 +224,7 @@ impl Channel {
         if locked.state.ended() {
             return;
         }
-        self.attention.0.fetch_or(CLOSED, Ordering::Release);
+        self.attention.value.fetch_or(CLOSED, Ordering::Release);
         if locked.open.is_some() {
             self.barrier.heavy();
             locked.queue_open();
@@ -232,7 +246,7 @@ impl Channel {
     fn take_puller(&self, locked: &mut Locked) -> Option<Waker> {
         let puller = locked.puller.take();
         if puller.is_some() {
-            self.attention.0.fetch_and(!ASLEEP, Ordering::Relaxed);
+            self.attention.value.fetch_and(!ASLEEP, Ordering::Relaxed);
         }
         puller
     }
@@ -271,7 +285,11 @@ impl Channel {
         }
         locked.puller = Some(context.waker().clone());
         locked.stats.puller_waits += 1;
-        self.attention.0.fetch_or(ASLEEP, Ordering::Relaxed);
+        self.attention.value.fetch_or(ASLEEP, Ordering::Relaxed);
+        if locked.open.is_none() {
+            // Whoever opens a segment takes this lock after it, and looks at the flag after that.
+            return Poll::Pending;
+        }
         drop(locked);
         self.barrier.heavy();
         match self.take(self.locked.lock(), true) {
@@ -310,7 +328,7 @@ impl Channel {
     /// The puller goes. The writer is told, and what was not pulled is dropped.
     pub(crate) fn leave(&self) {
         let mut locked = self.locked.lock();
-        self.attention.0.fetch_or(CLOSED, Ordering::Release);
+        self.attention.value.fetch_or(CLOSED, Ordering::Release);
         let untold = locked.state.leave();
         let open = locked.open.take();
         let puller = self.take_puller(&mut locked);

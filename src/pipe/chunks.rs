@@ -13,10 +13,11 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{Channel, Reader, Stats, Taken};
-#[cfg(any(feature = "http", feature = "stream"))]
-use crate::adapt::turn::Turn;
+use crate::coroutine;
 use crate::error::{Echo, Error};
 use crate::program::Program;
+#[cfg(any(feature = "http", feature = "stream"))]
+use crate::turn::Turn;
 use crate::wait::{self, Refused};
 
 /// How often a puller looks before it takes what is there: a microsecond or so, in which a writer in full flow completes
@@ -68,7 +69,7 @@ impl Chunks {
             end: None,
             looks: LOOKS,
             #[cfg(any(feature = "http", feature = "stream"))]
-            turn: Turn::default(),
+            turn: Turn::new(),
         }
     }
 
@@ -80,7 +81,7 @@ impl Chunks {
             end: None,
             looks: LOOKS,
             #[cfg(any(feature = "http", feature = "stream"))]
-            turn: Turn::default(),
+            turn: Turn::new(),
         }
     }
 
@@ -118,7 +119,7 @@ impl Chunks {
             },
         };
         match taken {
-            Ok(Some(taken)) => self.settle(Ok(taken)),
+            Ok(Some(taken)) => self.settle_wait(Ok(taken)),
             Ok(None) => Some(Err(Error::timed_out())),
             Err(refused) => self.settle(Err(refused)),
         }
@@ -133,7 +134,7 @@ impl Chunks {
         self.begin();
         ready!(self.turn.poll_yield(context));
         let polled = self.channel.poll_take(context).map(|taken| self.settle(Ok(taken)));
-        self.turn.count(&polled);
+        self.turn.count_polled(&polled);
         polled
     }
 
@@ -182,7 +183,8 @@ impl Chunks {
 
     /// What has happened so far.
     pub fn stats(&self) -> Stats {
-        self.channel.stats()
+        let longest_run = self.program.as_ref().map_or(Duration::ZERO, |program| program.longest_run());
+        Stats { longest_run, ..self.channel.stats() }
     }
 
     fn begin(&mut self) {
@@ -195,10 +197,11 @@ impl Chunks {
     }
 
     /// A full chunk if there is one; else, after a writer in full flow has had the time to complete its chunk, whatever
-    /// has been written. Goes to sleep only if nothing comes for several times as long.
+    /// has been written. Goes to sleep only if nothing comes for several times as long. Where waiting suspends it does
+    /// so at once: the writer may be the next in turn on this very thread.
     fn take_soon(&mut self) -> Option<Taken> {
         let full = self.channel.take_queued();
-        if full.is_some() || ROUNDS == 0 {
+        if full.is_some() || ROUNDS == 0 || coroutine::is_polled() {
             return full;
         }
         let taken = (0..ROUNDS).find_map(|_| {
@@ -221,6 +224,14 @@ impl Chunks {
             }
             hint::spin_loop();
         }
+    }
+
+    /// What a call that may wait gives, and counts.
+    fn settle_wait(&mut self, taken: Result<Taken, Refused>) -> Option<io::Result<Bytes>> {
+        if let Ok(Taken::Chunk(chunk)) = &taken {
+            wait::count(chunk.len());
+        }
+        self.settle(taken)
     }
 
     fn settle(&mut self, taken: Result<Taken, Refused>) -> Option<io::Result<Bytes>> {
@@ -272,7 +283,7 @@ impl Iterator for Chunks {
             Some(taken) => Ok(taken),
             None => wait::until(|context| self.channel.poll_take(context)),
         };
-        self.settle(taken)
+        self.settle_wait(taken)
     }
 
     /// At least as many chunks as are queued now.

@@ -1,6 +1,7 @@
 //! The writing half of a channel: small writes into the open segment, chunks into the queue. Nothing here waits.
 
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -22,6 +23,8 @@ pub(super) struct Sender {
     start: usize,
     /// How many bytes were accepted before the open segment.
     before: u64,
+    /// How many of them were counted as part of a turn.
+    counted: u64,
     chunk_size: usize,
     unbuffered: bool,
     channel: Arc<Channel>,
@@ -43,6 +46,7 @@ impl Sender {
             barrier: channel.barrier(),
             start: 0,
             before: 0,
+            counted: 0,
             chunk_size: options.chunk_size(),
             unbuffered: options.unbuffered,
             channel,
@@ -68,6 +72,13 @@ impl Sender {
 
     fn accepted(&self) -> u64 {
         self.before + self.filled() as u64
+    }
+
+    /// How many bytes were accepted since the last call.
+    pub(super) fn count(&mut self) -> usize {
+        let accepted = self.accepted();
+        let counted = mem::replace(&mut self.counted, accepted);
+        (accepted - counted) as usize
     }
 
     /// A write into the open segment: the way of nearly every small write. Copies, and takes no lock.

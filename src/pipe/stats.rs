@@ -1,5 +1,7 @@
 //! What a bridge has done so far.
 
+use std::time::Duration;
+
 /// Counts kept by a bridge, as [`stats`](crate::Chunks::stats) gives them.
 ///
 /// ```
@@ -21,6 +23,10 @@ pub struct Stats {
     /// The most bytes that were accepted and not yet pulled at any time; never above the capacity. Always 0 on
     /// `Local`.
     pub peak: usize,
+    /// The longest time that the program kept its worker without a wait, as of its last wait or its end: for so long
+    /// it has held up the worker's other programs. Measured on `Pool`; zero elsewhere, where it holds up nobody else
+    /// or its puller alone.
+    pub longest_run: Duration,
 }
 
 impl Stats {

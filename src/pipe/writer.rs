@@ -155,6 +155,7 @@ impl Writer {
                 }
                 wait::until(|context| sender.poll_hand(&mut bytes, context))
                     .unwrap_or_else(|_| Err(Error::disconnected()))
+                    .map(|()| wait::count(sender.count()))
                     .map_err(|error| self.refuse(error))
             }
             Outlet::Sink(sink) => sink.write_all(&bytes),
@@ -254,6 +255,7 @@ impl Writer {
         match &mut self.outlet {
             Outlet::Channel(sender) => wait::until(|context| sender.poll_write(buf, Some(context)))
                 .unwrap_or_else(|_| Err(Error::disconnected()))
+                .inspect(|_| wait::count(sender.count()))
                 .map_err(|error| self.refuse(error)),
             Outlet::Sink(sink) => sink.write(buf),
         }
@@ -288,6 +290,7 @@ impl Write for Writer {
         match &mut self.outlet {
             Outlet::Channel(sender) => {
                 sender.boundary();
+                wait::count(sender.count());
                 if self.is_closed() { Err(self.refuse(Error::disconnected())) } else { Ok(()) }
             }
             Outlet::Sink(sink) => sink.flush(),

@@ -211,6 +211,7 @@ fn structs_are_apps() {
 pub enum Engine {
     Local(pushpull::Local),
     Thread(pushpull::Thread),
+    Pool(pushpull::Pool),
 }
 
 impl From<pushpull::Local> for Engine {
@@ -225,11 +226,18 @@ impl From<pushpull::Thread> for Engine {
     }
 }
 
+impl From<pushpull::Pool> for Engine {
+    fn from(engine: pushpull::Pool) -> Engine {
+        Engine::Pool(engine)
+    }
+}
+
 impl Engine {
     fn answer<K: 'static>(self, app: impl pushpull::gateway::App<K> + Send + Sync) -> super::client::Answer {
         block_on(async {
             match self {
                 Engine::Local(engine) => collect(ask(&mut service(engine, app), get("/")).await).await,
+                Engine::Pool(engine) => collect(ask(&mut service(engine, app), get("/")).await).await,
                 Engine::Thread(engine) => collect(ask(&mut service(engine, app), get("/")).await).await,
             }
         })

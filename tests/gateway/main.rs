@@ -23,6 +23,14 @@ macro_rules! on_every_engine {
                     $body
                 });
             }
+
+            #[test]
+            fn on_pool() {
+                $crate::support::watchdog::within(|| {
+                    let $engine = pushpull::Pool::new(1);
+                    $body
+                });
+            }
         }
     )*};
 }

@@ -1,10 +1,11 @@
 //! Every engine behind one interface, so that a law is stated once.
 
 use std::io::{self, BufRead, Write};
+use std::sync::OnceLock;
 use std::thread;
 
 use bytes::Bytes;
-use pushpull::{Error, Local, Thread, local, pipe};
+use pushpull::{Error, Local, Pool, Thread, local, pipe};
 
 /// What a program writes to.
 pub trait Outlet: Write {
@@ -161,6 +162,41 @@ impl Engine for OnThread {
     }
 }
 
+/// A pool of so many workers, shared by all tests: most of the time it has more programs than workers.
+#[derive(Clone, Copy)]
+pub struct OnPool<const WORKERS: usize>;
+
+pub fn pool(workers: usize, setup: Setup) -> Pool {
+    static POOLS: [OnceLock<Pool>; 3] = [const { OnceLock::new() }; 3];
+    let pool = POOLS[workers].get_or_init(|| Pool::new(workers)).clone();
+    let pool = pool.chunk_size(setup.chunk_size).capacity(setup.capacity);
+    if setup.unbuffered { pool.unbuffered() } else { pool }
+}
+
+impl<const WORKERS: usize> Engine for OnPool<WORKERS> {
+    const QUEUED: bool = true;
+
+    fn pull(setup: Setup, program: Pushes) -> Items {
+        Box::new(pool(WORKERS, setup).pull(move |w| program(w)))
+    }
+
+    fn read(setup: Setup, program: Pushes) -> Box<dyn BufRead> {
+        Box::new(pool(WORKERS, setup).pull(move |w| program(w)).into_reader())
+    }
+
+    fn push<T: Send + 'static>(setup: Setup, program: Pulls<T>) -> Box<dyn Inlet<T>> {
+        Box::new(pool(WORKERS, setup).push(move |r| program(r)))
+    }
+
+    fn pull_from(setup: Setup, program: Filters, source: Vec<io::Result<Bytes>>) -> Items {
+        Box::new(pool(WORKERS, setup).filter(move |r, w| program(r, w)).pull_from(source))
+    }
+
+    fn push_into<W: Write + Send + 'static>(setup: Setup, program: Filters, sink: W) -> Box<dyn Inlet<W>> {
+        Box::new(pool(WORKERS, setup).filter(move |r, w| program(r, w)).push_into(sink))
+    }
+}
+
 /// The bare halves, with the program on a thread of the test's own. Its chunk size cannot be set.
 #[derive(Clone, Copy)]
 pub struct OnPipe;
@@ -243,6 +279,16 @@ macro_rules! on_every_engine {
                 #[test]
                 fn on_thread() {
                     within(law::<$crate::support::engine::OnThread>);
+                }
+
+                #[test]
+                fn on_a_pool_of_one() {
+                    within(law::<$crate::support::engine::OnPool<1>>);
+                }
+
+                #[test]
+                fn on_a_pool_of_two() {
+                    within(law::<$crate::support::engine::OnPool<2>>);
                 }
 
                 #[test]

@@ -1,0 +1,163 @@
+//! Programs on coroutines of a few worker threads.
+
+mod inbox;
+mod ready;
+mod slots;
+mod task;
+mod worker;
+mod workers;
+
+use std::io;
+use std::sync::{Arc, LazyLock};
+use std::thread;
+use std::time::Duration;
+
+use super::bridge::{self, Launcher};
+use crate::options::{Options, engine_options, queue_options};
+use crate::pipe::{Chunks, Feed, Filter, Reader, Writer};
+
+pub(crate) use workers::Workers;
+
+/// Runs programs on coroutines of a few worker threads, each behind a bounded channel.
+///
+/// A program that waits, for its puller or for another bridge, holds a stack and no thread: a million of them can wait
+/// in one process, and bridges nested on one pool never deadlock it. The ends are `Send`; a program stays on the worker
+/// that started it.
+///
+/// ```
+/// use std::io::Write;
+/// use pushpull::Pool;
+///
+/// let pool = Pool::new(2);
+/// let mut waiting: Vec<_> = (0..1000).map(|n| pool.clone().capacity(16).pull(move |w| {
+///     (0..100).try_for_each(|line| writeln!(w, "line {line} of {n}"))
+/// })).collect();
+/// // Each runs until its channel is full, and waits for us.
+/// for chunks in &mut waiting {
+///     assert!(chunks.next().unwrap()?.starts_with(b"line"));
+/// }
+/// # std::io::Result::Ok(())
+/// ```
+///
+/// A handle is cheap to clone and carries its own options; all clones share the workers. When the last is dropped, those
+/// programs that run go on to their end, and then the workers end too. [`shutdown`](Pool::shutdown) does not wait so long.
+///
+/// A new program goes to the worker on which the fewest can go on, and of these to the one on which the fewest live.
+/// One that always can go on gives way to the others after a mebibyte.
+///
+/// # Errors
+///
+/// If the system refuses a worker's thread or a program's stack, or the pool was shut down, that is the first item of
+/// the chunks, or the error of the first write into a feed.
+///
+/// # When to use something else
+///
+/// A program that blocks (a file on a slow disk, a lock, a socket) or computes for long without a write holds up
+/// everybody on its worker: use [`Thread`](crate::Thread) for it. [`Stats::longest_run`](crate::Stats::longest_run) says
+/// for how long a program has done so. Where puller and program can share a thread, [`Local`](crate::Local) needs neither
+/// queue nor wake-up.
+///
+/// # Caveats
+///
+/// * A program must not hold across a write what others on the same worker will want: a lock, a `RefCell` borrow in a
+///   thread-local.
+/// * A program has the stack that [`stack_size`](Pool::stack_size) says. One that runs over it stops the process at the
+///   guard page.
+/// * Code that keeps per-thread state across a call, such as `scoped-tls`, sees the state of whoever ran last.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    options: Options,
+    workers: Arc<Workers>,
+}
+
+impl Pool {
+    /// A pool of so many workers, with the default options. A worker's thread starts with its first program.
+    ///
+    /// # Panics
+    ///
+    /// If `workers` is zero.
+    #[track_caller]
+    pub fn new(workers: usize) -> Pool {
+        assert!(workers > 0, "`Pool::new(0)`: a pool without a worker runs nothing; 1 is the least");
+        Pool { options: Options::new(), workers: Arc::new(Workers::new(workers)) }
+    }
+
+    /// The pool of this process, with a worker for each processor.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use pushpull::Pool;
+    ///
+    /// let chunks = Pool::global().pull(|w| w.write_all(b"hello"));
+    /// let small = Pool::global().clone().chunk_size(2).pull(|w| w.write_all(b"hello"));
+    /// assert_eq!(chunks.count() + small.count(), 2);
+    /// ```
+    pub fn global() -> &'static Pool {
+        static GLOBAL: LazyLock<Pool> =
+            LazyLock::new(|| Pool::new(thread::available_parallelism().map_or(1, usize::from)));
+        &GLOBAL
+    }
+
+    engine_options!();
+    queue_options!();
+
+    /// Push code: `program` writes, you pull.
+    pub fn pull<P>(&self, program: P) -> Chunks
+    where
+        P: FnOnce(&mut Writer) -> io::Result<()> + Send + 'static,
+    {
+        bridge::pull(self.launcher(), &self.options, program)
+    }
+
+    /// Pull code: `program` reads, you push.
+    pub fn push<T, P>(&self, program: P) -> Feed<T>
+    where
+        T: Send + 'static,
+        P: FnOnce(&mut Reader) -> io::Result<T> + Send + 'static,
+    {
+        bridge::push(self.launcher(), &self.options, program)
+    }
+
+    /// Code that reads and writes: you choose where from and where to.
+    pub fn filter<P>(&self, program: P) -> Filter
+    where
+        P: FnOnce(&mut Reader, &mut Writer) -> io::Result<()> + Send + 'static,
+    {
+        Filter::new(self.launcher(), &self.options, Box::new(program))
+    }
+
+    /// Ends the pool, for all its handles: starts no more programs, waits until those that run have ended, and when
+    /// `deadline` has passed ends the rest as if their pullers had gone. Says whether all are gone.
+    ///
+    /// What a program wrote before still arrives, and then an error that
+    /// [`is_shut_down`](crate::Error::is_shut_down); so does the first pull or write of a bridge that had not started.
+    /// A program that is computing or blocked is not waited for: it learns at its next call, or by
+    /// [`is_closed`](Writer::is_closed). Another call waits for it again.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use std::time::Duration;
+    /// use pushpull::{Error, Pool};
+    ///
+    /// let pool = Pool::new(1);
+    /// let mut endless = pool.pull(|w| loop { w.write_all(b"again and again")? });
+    /// endless.next();
+    /// pool.shutdown(Duration::ZERO);
+    /// let end = endless.find_map(Result::err).unwrap();
+    /// assert!(Error::of(&end).unwrap().is_shut_down());
+    /// assert!(pool.pull(|_| Ok(())).next().unwrap().is_err());
+    /// assert!(pool.shutdown(Duration::MAX));
+    /// ```
+    pub fn shutdown(&self, deadline: Duration) -> bool {
+        self.workers.shut_down(deadline)
+    }
+
+    /// How many workers it has.
+    pub fn workers(&self) -> usize {
+        self.workers.count()
+    }
+
+    fn launcher(&self) -> Launcher {
+        Launcher::Pool(self.workers.clone())
+    }
+}

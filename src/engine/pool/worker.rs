@@ -1,0 +1,151 @@
+//! A worker: a thread that runs many programs in turns, each on a stack of its own.
+
+use std::io;
+use std::sync::Arc;
+use std::task::Waker;
+use std::thread;
+use std::time::Instant;
+
+use crossbeam_channel::Receiver;
+
+use super::inbox::{Inbox, Message};
+use super::slots::Slots;
+use super::task::{self, Task};
+use crate::coroutine::Coroutine;
+use crate::engine::bridge::Job;
+use crate::options::Options;
+use crate::program::Program;
+use crate::stack::Stack;
+
+/// How many messages are looked at between the turns of two programs.
+const MOST_TAKEN: usize = 64;
+
+/// How many of them are not the next program's doing.
+const MANY: usize = 8;
+
+pub(super) struct Worker {
+    inbox: Arc<Inbox>,
+    messages: Receiver<Message>,
+    programs: Slots<Pooled>,
+    /// When the program that ran last gave way.
+    now: Instant,
+}
+
+/// A program that has begun. It stays here.
+struct Pooled {
+    coroutine: Coroutine<()>,
+    /// `None` while it runs.
+    program: Option<Arc<Program>>,
+    task: Arc<Task>,
+    /// The task's.
+    waker: Waker,
+    /// Where the inbox keeps its record.
+    record: usize,
+}
+
+impl Worker {
+    /// Starts a thread that works until there is nothing to do and never will be.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses a new thread.
+    pub(super) fn spawn(inbox: Arc<Inbox>, messages: Receiver<Message>, number: usize) -> io::Result<()> {
+        let work = move || Worker { inbox, messages, programs: Slots::new(), now: Instant::now() }.work();
+        thread::Builder::new().name(format!("pushpull-{number}")).spawn(work).map(drop)
+    }
+
+    fn work(mut self) {
+        task::work_for(self.inbox.clone());
+        loop {
+            self.take_in();
+            match task::next() {
+                Some((task, others)) => {
+                    self.inbox.publish(others + 1);
+                    self.run(&task, others);
+                }
+                None if self.inbox.is_finished() => return,
+                None => self.sleep(),
+            }
+        }
+    }
+
+    fn sleep(&mut self) {
+        self.inbox.publish(0);
+        if let Ok(message) = self.messages.recv() {
+            self.accept(message);
+        }
+        self.now = Instant::now();
+    }
+
+    fn take_in(&mut self) {
+        let mut taken = 0;
+        while taken < MOST_TAKEN
+            && let Ok(message) = self.messages.try_recv()
+        {
+            self.accept(message);
+            taken += 1;
+        }
+        // A few take no time that is worth a look at the clock.
+        if taken >= MANY {
+            self.now = Instant::now();
+        }
+    }
+
+    fn accept(&mut self, message: Message) {
+        match message {
+            Message::Start(job, options) => self.begin(job, &options),
+            Message::Wake(task) => task::queue(task),
+            Message::Look => {}
+        }
+    }
+
+    /// Gives a program a stack, and a place behind those that can go on.
+    fn begin(&mut self, job: Job, options: &Options) {
+        let stack = Stack::new(options);
+        let begun = stack.and_then(|stack| Ok((stack, self.inbox.begin(&job.program)?)));
+        let (stack, record) = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                let program = job.run(Err(error));
+                self.inbox.retire();
+                program.leave();
+                return;
+            }
+        };
+        let Job { program, run } = job;
+        let coroutine = Coroutine::new(stack, (), move |_| run.run(Ok(())));
+        let inbox = &self.inbox;
+        let place = self.programs.insert_with(|place| {
+            let task = Arc::new(Task::new(place, inbox.clone()));
+            let waker = task.clone().into();
+            Pooled { coroutine, program: Some(program), task, waker, record }
+        });
+        if let Some(pooled) = self.programs.get_mut(place) {
+            task::queue(pooled.task.clone());
+        }
+    }
+
+    /// Gives a program its turn.
+    fn run(&mut self, task: &Arc<Task>, others: usize) {
+        task.run();
+        // It may have been woken when it had ended already, and its place may be another's.
+        let Some(pooled) = self.programs.get_mut(task.place()).filter(|pooled| Arc::ptr_eq(&pooled.task, task)) else {
+            return;
+        };
+        let Some(program) = pooled.program.take() else { return };
+        let program = program.enter(|| pooled.coroutine.resume(Some(&pooled.waker)));
+        let began = std::mem::replace(&mut self.now, Instant::now());
+        program.ran(self.now - began);
+        if !pooled.coroutine.is_done() {
+            pooled.program = Some(program);
+            return;
+        }
+        if let Some(pooled) = self.programs.remove(task.place()) {
+            self.inbox.finish(pooled.record);
+        }
+        // Its stack is back, and all that it owned is gone. Whoever waited for that finds this worker free for the next.
+        self.inbox.publish(others);
+        self.inbox.retire();
+        program.leave();
+    }
+}

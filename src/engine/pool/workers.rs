@@ -1,0 +1,103 @@
+//! The workers of one pool: which of them gets a program, and how they end.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+use parking_lot::Mutex;
+
+use super::inbox::{Inbox, Message};
+use super::worker::Worker;
+use crate::engine::bridge::Job;
+use crate::options::Options;
+use crate::wait;
+
+/// Kept by the pool's handles, and by bridges that have not started. When it goes, the workers finish what they have.
+pub(crate) struct Workers(Box<[Member]>);
+
+struct Member {
+    inbox: Arc<Inbox>,
+    /// The worker's end, until it is started.
+    idle: Mutex<Option<Receiver<Message>>>,
+}
+
+impl Workers {
+    pub(super) fn new(count: usize) -> Workers {
+        let member = |_| {
+            let (inbox, messages) = Inbox::new();
+            Member { inbox, idle: Mutex::new(Some(messages)) }
+        };
+        Workers((0..count).map(member).collect())
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Sends a job to the worker that has the least to do.
+    ///
+    /// # Errors
+    ///
+    /// When the pool was shut down, or the system refuses the worker's thread.
+    pub(crate) fn launch(&self, job: Job, options: &Options) -> io::Result<()> {
+        let members = self.0.iter().enumerate();
+        let Some((number, member)) = members.min_by_key(|(_, member)| member.inbox.load()) else {
+            unreachable!("a pool has at least one worker");
+        };
+        member.inbox.admit()?;
+        member.begin(number).inspect_err(|_| member.inbox.retire())?;
+        member.inbox.start(job, options.clone());
+        Ok(())
+    }
+
+    /// Admits no more programs, waits for those that run until `deadline`, and then ends them. Says whether all are gone.
+    pub(super) fn shut_down(&self, patience: Duration) -> bool {
+        self.inboxes().for_each(Inbox::close);
+        let gone = match Instant::now().checked_add(patience) {
+            // A time too long to name is no limit.
+            None => wait::until(|context| self.poll_gone(context)).map(Some),
+            deadline => wait::until_deadline(deadline, |context| self.poll_gone(context)),
+        };
+        if matches!(gone, Ok(Some(()))) {
+            return true;
+        }
+        self.inboxes().for_each(Inbox::end);
+        false
+    }
+
+    fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
+        let waits = self.inboxes().filter(|inbox| inbox.poll_gone(context).is_pending()).count();
+        if waits == 0 { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn inboxes(&self) -> impl Iterator<Item = &Inbox> {
+        self.0.iter().map(|member| &*member.inbox)
+    }
+}
+
+impl Member {
+    /// Starts the worker, if it was not.
+    fn begin(&self, number: usize) -> io::Result<()> {
+        let mut idle = self.idle.lock();
+        if let Some(messages) = &*idle {
+            Worker::spawn(self.inbox.clone(), messages.clone(), number)?;
+            *idle = None;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.inboxes().for_each(Inbox::close);
+    }
+}
+
+impl fmt::Debug for Workers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.inboxes()).finish()
+    }
+}

@@ -1,0 +1,169 @@
+//! What happens to a program that runs over its stack: a message that says which it was and what to do, and the end of the
+//! process. A stack that is full leaves no other way out.
+//!
+//! The fault at the guard is a signal. Its handler runs on a stack of its own, calls only what a handler may, and leaves
+//! every other fault to whoever handled it before, such as the standard library for the stacks of threads.
+
+use std::cell::{Cell, RefCell};
+use std::io::Write;
+use std::mem::{self, MaybeUninit};
+use std::ptr;
+use std::slice;
+use std::sync::{Once, OnceLock};
+
+use super::{GUARD, regions};
+
+/// What lies above a stack's base.
+#[repr(C, align(64))]
+pub(super) struct Header {
+    name: *const u8,
+    name_len: usize,
+    size: usize,
+}
+
+impl Header {
+    pub(super) fn new(name: Option<&str>, size: usize) -> Header {
+        let name = name.unwrap_or("unnamed");
+        Header { name: name.as_ptr(), name_len: name.len(), size }
+    }
+}
+
+/// The handler that was there before.
+static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
+
+thread_local! {
+    static WATCHED: Cell<bool> = const { Cell::new(false) };
+    /// What the handler runs on, on threads that have nothing for it.
+    static OWN_STACK: RefCell<Option<SignalStack>> = const { RefCell::new(None) };
+}
+
+/// Sees to it that an overflow on this thread is told.
+pub(super) fn watch() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let before = action(None);
+        // In this order: the handler looks at what was before.
+        let _ = BEFORE.set(before);
+        let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) = handle;
+        action(Some(&libc::sigaction {
+            sa_sigaction: handler as usize,
+            sa_flags: libc::SA_SIGINFO | libc::SA_ONSTACK,
+            ..before
+        }));
+    });
+    // The threads of the standard library have one, if it found nobody's handler before its own.
+    if !WATCHED.replace(true) && !SignalStack::is_there() {
+        let _ = OWN_STACK.try_with(|own| *own.borrow_mut() = Some(SignalStack::new()));
+    }
+}
+
+/// Sets what is done about a fault, if that is given, and says what was done.
+fn action(new: Option<&libc::sigaction>) -> libc::sigaction {
+    let mut old = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: both point to what the call reads or writes, or nowhere. The handler that is set is the one below, or
+    // what was there.
+    unsafe { libc::sigaction(libc::SIGSEGV, new.map_or(ptr::null(), ptr::from_ref), old.as_mut_ptr()) };
+    // SAFETY: a structure of integers and pointers, all of which may be zero, and which the call has filled in.
+    unsafe { old.assume_init() }
+}
+
+extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: the kernel gives a handler with `SA_SIGINFO` a valid one.
+    let fault = unsafe { &*info };
+    // SAFETY: a positive code says that the kernel found a bad access, and with it the address.
+    let address = (fault.si_code > 0).then(|| unsafe { fault.si_addr() }.addr());
+    if let Some((_, end)) = address.and_then(|address| regions::guarded(address, GUARD)) {
+        let header = ptr::with_exposed_provenance::<Header>(end - size_of::<Header>());
+        // SAFETY: the header was written before the program began, and changes only when another takes its place. The
+        // program runs now: it has just run over this stack.
+        unsafe { &*header }.tell();
+        // SAFETY: ends the process, as a handler may.
+        unsafe { libc::abort() }
+    }
+    leave_to_others(signal, info, context);
+}
+
+fn leave_to_others(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    type Plain = extern "C" fn(libc::c_int);
+    type Informed = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
+    let handler = BEFORE.get().map(|before| (before.sa_sigaction, before.sa_flags & libc::SA_SIGINFO != 0));
+    match handler {
+        None | Some((libc::SIG_DFL | libc::SIG_IGN, _)) => {
+            // The access is tried again when this returns, and then the process ends as it would have.
+            let mut default = action(None);
+            default.sa_sigaction = libc::SIG_DFL;
+            action(Some(&default));
+        }
+        Some((handler, true)) => {
+            // SAFETY: the system called it like this before, and this is such a signal.
+            let handler = unsafe { mem::transmute::<usize, Informed>(handler) };
+            handler(signal, info, context);
+        }
+        Some((handler, false)) => {
+            // SAFETY: as above.
+            let handler = unsafe { mem::transmute::<usize, Plain>(handler) };
+            handler(signal);
+        }
+    }
+}
+
+impl Header {
+    fn tell(&self) {
+        // SAFETY: the name lives as long as the stack is its program's.
+        let name = unsafe { slice::from_raw_parts(self.name, self.name_len) };
+        let mut size = [0; 24];
+        let digits = {
+            let mut rest = &mut size[..];
+            // Writes into the array, and allocates nothing.
+            let _ = write!(rest, "{}", self.size);
+            24 - rest.len()
+        };
+        let parts: [&[u8]; 5] = [
+            b"\npushpull: the program \"",
+            name,
+            b"\" ran over its stack of ",
+            &size[..digits],
+            b" bytes; give it a larger one with stack_size()\n",
+        ];
+        for part in parts {
+            // SAFETY: the bytes of a slice, to standard error, which a handler may write to. If it is closed nobody is told.
+            unsafe { libc::write(libc::STDERR_FILENO, part.as_ptr().cast(), part.len()) };
+        }
+    }
+}
+
+/// A stack for signal handlers, of one thread.
+struct SignalStack(Vec<u8>);
+
+impl SignalStack {
+    /// Enough for the handler above and for what the kernel saves, which is a few kilobytes on the largest processors.
+    const SIZE: usize = 64 << 10;
+
+    fn is_there() -> bool {
+        SignalStack::set(None).ss_flags & libc::SS_DISABLE == 0
+    }
+
+    fn new() -> SignalStack {
+        let mut stack = SignalStack(Vec::with_capacity(SignalStack::SIZE));
+        let ss_sp = stack.0.spare_capacity_mut().as_mut_ptr().cast();
+        SignalStack::set(Some(libc::stack_t { ss_sp, ss_flags: 0, ss_size: SignalStack::SIZE }));
+        stack
+    }
+
+    /// Sets this thread's, if one is given, and says what was set.
+    fn set(new: Option<libc::stack_t>) -> libc::stack_t {
+        let new = new.as_ref().map_or(ptr::null(), ptr::from_ref);
+        let mut old = MaybeUninit::<libc::stack_t>::zeroed();
+        // SAFETY: both point to what the call reads or writes, or nowhere; the memory that is given lives until it is
+        // taken back in `drop`.
+        unsafe { libc::sigaltstack(new, old.as_mut_ptr()) };
+        // SAFETY: a structure of integers and a pointer, all of which may be zero, and which the call has filled in.
+        unsafe { old.assume_init() }
+    }
+}
+
+impl Drop for SignalStack {
+    fn drop(&mut self) {
+        SignalStack::set(Some(libc::stack_t { ss_sp: ptr::null_mut(), ss_flags: libc::SS_DISABLE, ss_size: 0 }));
+    }
+}

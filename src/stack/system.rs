@@ -1,0 +1,48 @@
+//! The memory of one stack, as the stack switching library gets it from any system: a mapping each. How many there can
+//! be, and what an overflow looks like, is up to that system.
+
+use std::io;
+
+use corosensei::stack::{DefaultStack, Stack, StackPointer};
+
+pub(super) struct Memory {
+    stack: DefaultStack,
+    asked: usize,
+}
+
+impl Memory {
+    /// At least so many bytes.
+    pub(super) fn new(asked: usize) -> io::Result<Memory> {
+        // What no address space holds would overflow a calculation.
+        if asked > isize::MAX as usize / 2 {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        Ok(Memory { stack: DefaultStack::new(asked)?, asked })
+    }
+
+    pub(super) fn asked(&self) -> usize {
+        self.asked
+    }
+
+    pub(super) fn base(&self) -> StackPointer {
+        self.stack.base()
+    }
+
+    pub(super) fn limit(&self) -> StackPointer {
+        self.stack.limit()
+    }
+
+    pub(super) fn set_name(&mut self, _: Option<&str>) {}
+
+    pub(super) fn trim(&self) {}
+
+    #[cfg(windows)]
+    pub(super) fn teb_fields(&self) -> corosensei::stack::StackTebFields {
+        self.stack.teb_fields()
+    }
+
+    #[cfg(windows)]
+    pub(super) fn update_teb_fields(&mut self, stack_limit: usize, guaranteed_stack_bytes: usize) {
+        self.stack.update_teb_fields(stack_limit, guaranteed_stack_bytes);
+    }
+}
