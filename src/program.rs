@@ -58,6 +58,10 @@ pub(crate) struct Program {
 struct Waits {
     /// What the program waits with, whatever it waits for.
     program: Option<Waker>,
+    /// How often it has waited.
+    count: u64,
+    /// Who waits for the program to wait.
+    observer: Option<Waker>,
     gone: bool,
     /// Who waits for the program to be gone.
     host: Option<Waker>,
@@ -121,6 +125,29 @@ impl Program {
             Some(watched) => watched.clone_from(waker),
             none => *none = Some(waker.clone()),
         }
+        waits.count += 1;
+        let observer = waits.observer.take();
+        drop(waits);
+        if let Some(observer) = observer {
+            observer.wake();
+        }
+    }
+
+    /// How often it has waited, for whatever.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn waits(&self) -> u64 {
+        self.waits.lock().count
+    }
+
+    /// Ready when it has waited more often than that.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn poll_waited(&self, than: u64, context: &Context<'_>) -> Poll<()> {
+        let mut waits = self.waits.lock();
+        if waits.count > than {
+            return Poll::Ready(());
+        }
+        waits.observer = Some(context.waker().clone());
+        Poll::Pending
     }
 
     /// Law 14: unwinding code never waits. A program's thread was not unwinding when the program began.

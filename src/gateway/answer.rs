@@ -13,7 +13,7 @@ use tokio::time::Sleep;
 
 use super::body::{Pull, Written};
 use super::head::{Head, HeadError, has_no_body};
-use super::output::{Mark, Slot};
+use super::output::{Held, Mark, Slot};
 use super::refusal::Refusal;
 
 /// How much of an output that is not sent is taken from its program, so that the program can end by itself.
@@ -76,14 +76,25 @@ impl<C: Pull> Asked<C> {
     /// The head and the mark that came for it; no mark when the program waits with its head complete.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(Head, Option<Mark>), Refusal>> {
         let Poll::Ready(first) = self.chunks.poll_chunk(context) else {
-            let waiting = if C::RUNS_THE_PROGRAM { self.slot.lock().take() } else { None };
-            return waiting.map_or(Poll::Pending, |head| Poll::Ready(Ok((head, None))));
+            return self.poll_waiting(context).map(|head| Ok((head, None)));
         };
         Poll::Ready(match (first, self.slot.lock().take()) {
-            (Some(Ok(mark)), Some(head)) => Ok((head, Some(Mark::of(&mark)))),
+            (Some(Ok(mark)), Some(Held { head, .. })) => Ok((head, Some(Mark::of(&mark)))),
             (Some(Err(error)), _) => Err(Refusal::of_failure(&error)),
             (_, _) => Err(Refusal::of_failure(&HeadError::Incomplete.into())),
         })
+    }
+
+    /// The head of a program that has waited since it was complete.
+    fn poll_waiting(&mut self, context: &mut Context<'_>) -> Poll<Head> {
+        // First, so that a wait that comes between is not missed.
+        let _ = self.chunks.poll_waited(u64::MAX, context);
+        let mut slot = self.slot.lock();
+        match &*slot {
+            Some(Held { waits, .. }) => ready!(self.chunks.poll_waited(*waits, context)),
+            None => return Poll::Pending,
+        }
+        slot.take().map_or(Poll::Pending, |held| Poll::Ready(held.head))
     }
 }
 

@@ -34,22 +34,24 @@ enum Kind<C, B> {
 
 /// Either kind of chunks, asked by a poll.
 pub trait Pull {
-    /// Whether a poll runs the program itself, so that one that gives nothing tells that the program waits.
-    const RUNS_THE_PROGRAM: bool;
-
     fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>;
+
+    /// After a poll that gave nothing: ready when the program has waited more often than that, for whatever.
+    fn poll_waited(&self, than: u64, context: &Context<'_>) -> Poll<()>;
 
     /// Nothing more will come, and it ended well.
     fn is_over(&self) -> bool;
 }
 
 macro_rules! pulls {
-    ($($chunks:ty, $runs:expr;)*) => {$(
+    ($($chunks:ty),*) => {$(
         impl Pull for $chunks {
-            const RUNS_THE_PROGRAM: bool = $runs;
-
             fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
                 self.poll_in_turn(context)
+            }
+
+            fn poll_waited(&self, than: u64, context: &Context<'_>) -> Poll<()> {
+                <$chunks>::poll_waited(self, than, context)
             }
 
             fn is_over(&self) -> bool {
@@ -59,10 +61,7 @@ macro_rules! pulls {
     )*};
 }
 
-pulls! {
-    Chunks, false;
-    local::Chunks, true;
-}
+pulls!(Chunks, local::Chunks);
 
 /// What a program writes after its head.
 pub(super) struct Written<C> {

@@ -8,7 +8,7 @@ use http::{Request, Response};
 
 use super::head::{Head, HeadError, MOST_HEAD};
 use super::kind::App;
-use super::output::{Length, Mark, Slot, part};
+use super::output::{Held, Length, Mark, Slot, part};
 use super::{Environ, Input, PullApp, PushApp, request};
 use crate::Local;
 use crate::local::Chunks;
@@ -90,7 +90,9 @@ where
     let first = chunks.next();
     let head = slot.lock().take();
     match (head, first) {
-        (Some(head), Some(Ok(mark))) => Ok(Opened { head, is_flushed: Mark::of(&mark) == Mark::Flush, chunks }),
+        (Some(Held { head, .. }), Some(Ok(mark))) => {
+            Ok(Opened { head, is_flushed: Mark::of(&mark) == Mark::Flush, chunks })
+        }
         (_, Some(Err(error))) => Err(error),
         (_, _) => Err(HeadError::Incomplete.into()),
     }

@@ -20,7 +20,14 @@ use crate::error::Error;
 use crate::program;
 
 /// The head on its way to the host.
-pub(super) type Slot = Arc<Mutex<Option<Head>>>;
+pub(super) type Slot = Arc<Mutex<Option<Held>>>;
+
+/// A head that is complete.
+pub(super) struct Held {
+    pub(super) head: Head,
+    /// How often its program had waited by then.
+    pub(super) waits: u64,
+}
 
 /// What made the program's side give the head away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +64,8 @@ pub trait Outlet: Write + 'static {
 
     fn is_closed(&self) -> bool;
 
+    fn waits(&self) -> u64;
+
     /// As a read or write that is refused to the writer's program.
     fn refuse(&self, error: io::Error) -> io::Error;
 
@@ -73,6 +82,10 @@ macro_rules! outlets {
 
             fn is_closed(&self) -> bool {
                 <$writer>::is_closed(self)
+            }
+
+            fn waits(&self) -> u64 {
+                <$writer>::waits(self)
             }
 
             fn refuse(&self, error: io::Error) -> io::Error {
@@ -187,7 +200,7 @@ impl<W: Outlet> Parted<W> {
         if let (Length::Kept, Some(left)) = (self.length, head.length()) {
             self.length = Length::Known { left, excess: 0 };
         }
-        *self.slot.lock() = Some(head);
+        *self.slot.lock() = Some(Held { head, waits: self.writer.waits() });
         self.part = Part::Held;
     }
 

@@ -29,7 +29,7 @@ use crate::{Chunks, Error, Local, Pool, Thread, local};
 /// [`Pool`](crate::Pool) the app is shared between threads, and the body is [`Body`].
 ///
 /// The request's body is pulled as the program reads: a program that never reads it hangs nothing. The service answers
-/// when something follows the program's head (a byte of the body, a flush, a wait for input, the end), and the body
+/// when something follows the program's head (a byte of the body, a flush, a wait, the end), and the body
 /// streams. An error before that becomes a 500, or a 502 for a head that is none; after that it cuts the response. So does
 /// a body that is shorter than its `Content-Length`; what is longer goes nowhere.
 ///

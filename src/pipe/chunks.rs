@@ -258,6 +258,12 @@ impl Chunks {
         }
     }
 
+    /// Ready when the program has waited more often than that, for whatever.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn poll_waited(&self, than: u64, context: &Context<'_>) -> Poll<()> {
+        self.program.as_ref().map_or(Poll::Pending, |program| program.poll_waited(than, context))
+    }
+
     /// Whether nothing more will come, and nothing of it was an error.
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(crate) fn is_over(&self) -> bool {

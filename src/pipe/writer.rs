@@ -261,6 +261,12 @@ impl Writer {
         }
     }
 
+    /// How often its program has waited.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn waits(&self) -> u64 {
+        self.program.as_ref().map_or(0, |program| program.waits())
+    }
+
     #[cold]
     pub(crate) fn refuse(&self, error: io::Error) -> io::Error {
         match &self.program {
