@@ -42,5 +42,6 @@ mod answers;
 mod client;
 mod ending;
 mod environ;
+mod layers;
 mod redirects;
 mod streaming;
