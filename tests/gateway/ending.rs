@@ -55,24 +55,27 @@ on_every_engine! {
 
     /// Requirement 14: a program that is about to end when its answer is complete is not told that nobody reads.
     fn requirement_14_a_complete_answer_is_no_disconnect(engine) {
-        let (say, hear) = channel();
-        let app = push_fn(move |_inp, out, _err, _env| {
-            write!(out, "Content-Length: 4\n\n")?;
-            let written = out.write_all(b"four").and_then(|()| out.flush());
-            say.send(written.is_ok()).unwrap();
-            written
-        });
-        block_on(async {
-            let response = ask(&mut service(engine, app), get("/")).await;
-            let mut body = response.into_body();
-            let mut seen = 0;
-            while seen < 4 {
-                seen += frame(&mut body).await.unwrap().unwrap().len();
-            }
-            assert!(body.is_end_stream());
-            drop(body);
-        });
-        assert!(hear.recv().unwrap());
+        // A write that waits in a buffer, and one that is lent to the host.
+        for length in [4, 100_000] {
+            let (say, hear) = channel();
+            let app = push_fn(move |_inp, out, _err, _env| {
+                write!(out, "Content-Length: {length}\n\n")?;
+                let written = out.write_all(&vec![b'x'; length]).and_then(|()| out.flush());
+                say.send(written.is_ok()).unwrap();
+                written
+            });
+            block_on(async {
+                let response = ask(&mut service(engine.clone(), app), get("/")).await;
+                let mut body = response.into_body();
+                let mut seen = 0;
+                while seen < length {
+                    seen += frame(&mut body).await.unwrap().unwrap().len();
+                }
+                assert!(body.is_end_stream());
+                drop(body);
+            });
+            assert!(hear.recv().unwrap(), "{length} bytes");
+        }
     }
 
     /// Requirement 14: but one that goes on without an end is told.

@@ -27,6 +27,23 @@ on_every_engine! {
         });
     }
 
+    /// Also when the program goes on to block without a wait that a bridge could see.
+    fn a_flushed_head_is_answered_before_the_program_goes_on(engine) {
+        let (go, gone) = channel();
+        let gone = std::sync::Mutex::new(gone);
+        let app = push_fn(move |_inp, out, _err, _env| {
+            out.write_all(b"Content-Type: text/plain\n\n")?;
+            out.flush()?;
+            gone.lock().unwrap().recv().unwrap();
+            out.write_all(b"late")
+        });
+        block_on(async {
+            let response = ask(&mut service(engine, app), get("/")).await;
+            go.send(()).unwrap();
+            assert_eq!(collect(response).await.text(), "late");
+        });
+    }
+
     /// A program that waits for its input with the head complete has said all that it will say.
     fn a_wait_for_input_releases_the_head(engine) {
         let app = push_fn(|inp, out, _err, _env| {
