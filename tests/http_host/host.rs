@@ -37,8 +37,7 @@ impl Said {
     /// Waits until so many requests have ended.
     pub fn records(&self, count: usize) -> Vec<Record> {
         let records = self.records.lock().unwrap();
-        let (records, _) =
-            self.grown.wait_timeout_while(records, DEADLINE, |records| records.len() < count).unwrap();
+        let (records, _) = self.grown.wait_timeout_while(records, DEADLINE, |records| records.len() < count).unwrap();
         assert!(records.len() >= count, "{count} requests did not end: {records:#?}");
         records.clone()
     }

@@ -147,7 +147,8 @@ fn requirement_14_after_200_aborted_downloads_a_normal_request_is_answered() {
 #[test]
 fn requirement_16_100_stalled_responses_leave_the_memory_flat() {
     let scripts = Scripts::new();
-    let program = scripts.sh("gibibyte", "printf 'Content-Length: 1073741824\\n\\n'; exec head -c 1073741824 /dev/zero");
+    let program =
+        scripts.sh("gibibyte", "printf 'Content-Length: 1073741824\\n\\n'; exec head -c 1073741824 /dev/zero");
     let serving = Serving::start(&["--", &program]);
     let stall = || {
         let mut wire = Wire::narrow(serving.address);

@@ -48,12 +48,9 @@ fn requirement_17_after_the_grace_programs_are_stopped_and_reaped() {
 fn requirement_17_a_second_signal_does_not_wait() {
     let scripts = Scripts::new();
     // One that does not listen.
-    let program = scripts.sh(
-        "deaf",
-        "trap '' TERM; printf 'Content-Type: text/plain\\n\\nfirst\\n'; while :; do sleep 0.1; done",
-    );
-    let mut serving =
-        Serving::start(&["--shutdown-grace", "3600", "--kill-grace", "3600", "--", &program]);
+    let program = scripts
+        .sh("deaf", "trap '' TERM; printf 'Content-Type: text/plain\\n\\nfirst\\n'; while :; do sleep 0.1; done");
+    let mut serving = Serving::start(&["--shutdown-grace", "3600", "--kill-grace", "3600", "--", &program]);
     let mut wire = Wire::connect(serving.address);
     wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("first\n\r\n");
     let programs = serving.children();

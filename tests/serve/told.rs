@@ -6,7 +6,10 @@ use super::host::{Scripts, Serving};
 use super::wire::{Got, Wire, exchange};
 
 fn get(serving: &Serving, path: &str) -> Got {
-    exchange(serving.address, format!("GET {path} HTTP/1.1\r\nHost: a\r\nAuthorization: b\r\nConnection: close\r\n\r\n"))
+    exchange(
+        serving.address,
+        format!("GET {path} HTTP/1.1\r\nHost: a\r\nAuthorization: b\r\nConnection: close\r\n\r\n"),
+    )
 }
 
 #[test]
@@ -14,8 +17,18 @@ fn requirements_2_4_and_6_a_program_is_told_what_the_options_say() {
     let scripts = Scripts::new();
     let program = scripts.sh("tell", "printf 'Content-Type: text/plain\\n\\n'; env; pwd; echo \"$@\"");
     let arguments = [
-        "--mount", "/here", "--env", "SET=a=b", "--pass-env", "PASSED", "--pass-authorization", "--", &program, "--one",
-        "--", "-2",
+        "--mount",
+        "/here",
+        "--env",
+        "SET=a=b",
+        "--pass-env",
+        "PASSED",
+        "--pass-authorization",
+        "--",
+        &program,
+        "--one",
+        "--",
+        "-2",
     ];
     let serving = Serving::start_with(&arguments, &[("PASSED", "on"), ("KEPT", "back")]);
     assert_eq!(get(&serving, "/hereabouts").status(), 404);
@@ -102,7 +115,8 @@ fn requirement_9_a_loop_of_local_redirects_ends() {
 #[test]
 fn requirement_11_head_on_a_streaming_program() {
     let scripts = Scripts::new();
-    let program = scripts.sh("stream", "printf 'Content-Type: text/plain\\n\\n'; head -c 3000000 /dev/zero; echo over >&2");
+    let program =
+        scripts.sh("stream", "printf 'Content-Type: text/plain\\n\\n'; head -c 3000000 /dev/zero; echo over >&2");
     let serving = Serving::start(&["--", &program]);
     let got = exchange(serving.address, "HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert_eq!((got.status(), got.body(), got.error), (200, &b""[..], None));

@@ -81,13 +81,7 @@ where
 }
 
 /// Answers requests until there is an outcome. What still runs then is dropped.
-async fn talk<S, R>(
-    stream: &Rc<TcpStream>,
-    traffic: &Rc<Traffic>,
-    ends: Connection,
-    service: S,
-    host: &Host,
-) -> Outcome
+async fn talk<S, R>(stream: &Rc<TcpStream>, traffic: &Rc<Traffic>, ends: Connection, service: S, host: &Host) -> Outcome
 where
     S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
     S::Error: Into<Failure>,

@@ -22,7 +22,8 @@ pub(super) const UNREAD_TIME: Duration = Duration::from_secs(5);
 pub(super) const LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// The answer to a connection that is one too many.
-pub(super) const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+pub(super) const TOO_MANY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// Closes in peace: says that no more will come, then takes what the client still sends until it closes too. A connection
 /// closed with bytes unread would be reset, and the answer with it.
