@@ -19,8 +19,8 @@
 //! | | in axum, or it blocks | [`service`] on [`Thread`](crate::Thread) |
 //! | | asked for block after block | [`AsPull`] |
 //! | code that gives a response and an iterator | as a push app | [`AsPush`] |
-//! | an external CGI program | in hyper or axum | [`Script`] |
 //! | either of them | to be a CGI program | [`host::cgi::run`](crate::host::cgi::run) |
+//! | an external CGI program | in hyper or axum | [`Script`] |
 
 mod answer;
 mod app;

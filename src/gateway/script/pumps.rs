@@ -15,6 +15,10 @@ use super::streams::Stream;
 use super::upload::Upload;
 use crate::gateway::ErrorStream;
 
+/// How many pieces of one stream are moved before the others have their turn. All streams together stay within what tokio
+/// lets a task do at once: a stream that never rests would have all of it.
+pub(super) const TURN: u32 = 16;
+
 /// The streams of a program, and where they lead.
 #[derive(Debug)]
 pub(super) struct Pumps {
@@ -70,27 +74,29 @@ impl Pumps {
     }
 
     fn poll_stderr(&mut self, context: &mut Context<'_>) {
-        while let Some(stderr) = &mut self.stderr
-            && let Poll::Ready(read) = stderr.poll(context)
-        {
+        for _ in 0..TURN {
+            let Some(stderr) = &mut self.stderr else { return };
+            let Poll::Ready(read) = stderr.poll(context) else { return };
             match read {
                 // An error stream takes everything.
                 Some(text) => self.errors.write_all(&text).unwrap_or_default(),
                 None => self.stderr = None,
             }
         }
+        context.waker().wake_by_ref();
     }
 
     fn poll_stdout(&mut self, limits: &Limits, context: &mut Context<'_>) -> Result<(), Stop> {
-        while let Some(stdout) = &mut self.stdout
-            && self.output.poll_room(context).is_ready()
-            && let Poll::Ready(read) = stdout.poll(context)
-        {
+        for _ in 0..TURN {
+            let Some(stdout) = &mut self.stdout else { return Ok(()) };
+            let Poll::Ready(()) = self.output.poll_room(context) else { return Ok(()) };
+            let Poll::Ready(read) = stdout.poll(context) else { return Ok(()) };
             match read {
                 Some(chunk) => self.take(chunk, limits)?,
                 None => self.stdout = None,
             }
         }
+        context.waker().wake_by_ref();
         Ok(())
     }
 

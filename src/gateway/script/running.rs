@@ -91,7 +91,7 @@ fn environ<B: HttpBody>(script: &Script, parts: &Parts, body: &B) -> Result<Envi
     if let Some(env) = parts.extensions.get::<Environ>() {
         return Ok(env.clone());
     }
-    let is_announced = parts.headers.contains_key(CONTENT_LENGTH);
+    let is_announced = [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| parts.headers.contains_key(name));
     let length = body.size_hint().exact().filter(|length| *length > 0 || is_announced);
     of_request(parts, &script.settings.mount, length).map(|env| env.with_multi_process(true).with_run_once(true))
 }

@@ -1,9 +1,10 @@
 //! The body of a request, taken whole before its program starts: slow clients hold no program.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::future::poll_fn;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -121,14 +122,21 @@ impl Held {
     }
 }
 
-/// Appends to a temporary file, where waiting for a disk holds nobody. The file has no name, and the mode 0600.
+/// Appends to a temporary file, where waiting for a disk holds nobody.
 async fn append(file: Option<File>, data: Bytes) -> io::Result<File> {
     let write = move || {
-        let mut file = file.map_or_else(tempfile::tempfile, Ok)?;
+        let mut file = file.map_or_else(unnamed, Ok)?;
         file.write_all(&data)?;
         Ok(file)
     };
     tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+fn unnamed() -> io::Result<File> {
+    let file = tempfile::tempfile()?;
+    // It has what the umask leaves, and a program that runs as somebody else could open it again by `/proc`.
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(file)
 }
 
 fn rewound(mut file: File) -> io::Result<OwnedFd> {

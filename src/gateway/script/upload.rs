@@ -11,6 +11,7 @@ use http_body::Body as HttpBody;
 use tokio::io::AsyncWrite;
 use tokio::net::unix::pipe::Sender;
 
+use super::pumps::TURN;
 use super::spool;
 use super::streams::nonblocking;
 use crate::gateway::data::poll_data;
@@ -58,9 +59,9 @@ impl Upload {
     /// Moves what can be moved, and says how many bytes that were: ready when there is nothing more to be done. A program
     /// that has closed its input wants no more, which is no failure.
     pub(super) fn poll(&mut self, moved: &mut u64, context: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
-        loop {
-            while !self.chunk.is_empty() {
-                self.waits = false;
+        for _ in 0..TURN {
+            self.waits = self.chunk.is_empty();
+            if !self.waits {
                 match ready!(Pin::new(&mut self.pipe).poll_write(context, &self.chunk)) {
                     Ok(written) => {
                         self.chunk.advance(written);
@@ -68,8 +69,8 @@ impl Upload {
                     }
                     Err(_) => return Poll::Ready(Ok(())),
                 }
+                continue;
             }
-            self.waits = true;
             match ready!(self.body.as_mut().poll_data(context)) {
                 None => return Poll::Ready(Ok(())),
                 Some(Err(error)) => return Poll::Ready(Err(spool::failed(&error))),
@@ -82,6 +83,8 @@ impl Upload {
                 }
             }
         }
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 

@@ -1,0 +1,185 @@
+//! A program that fails never looks like one that ends well, and every byte that it wrote arrives before.
+
+use http::StatusCode;
+use pushpull::gateway::{ExitStatus, Refusal, Script};
+
+use crate::support::{Lifeline, ask, collect, get, heard, limits, run, sh, text};
+
+/// The bytes of the response's body, and whether an error followed.
+fn outcome(script: &Script) -> (Vec<u8>, Option<String>) {
+    run(async {
+        let response = ask(script, get()).await;
+        assert_eq!(response.status(), 200);
+        let (bytes, error) = collect(response.into_body()).await;
+        (bytes, error.map(|error| error.to_string()))
+    })
+}
+
+fn status(script: &Script) -> StatusCode {
+    run(async {
+        let response = ask(script, get()).await;
+        assert_eq!(response.extensions().get::<Refusal>().map(Refusal::status), Some(response.status()));
+        response.status()
+    })
+}
+
+#[test]
+fn requirement_15_a_crash_after_the_head_cuts_the_response() {
+    let (bytes, error) = outcome(&sh("printf 'A: b\n\nsome'; kill -9 $$"));
+    assert_eq!(bytes, b"some");
+    assert!(error.unwrap().contains("signal 9"));
+}
+
+#[test]
+fn requirement_15_any_signal_cuts_the_response_whatever_the_exit_status_means() {
+    for signal in ["TERM", "SEGV", "PIPE"] {
+        let script = sh(&format!("printf 'A: b\n\nsome'; kill -{signal} $$")).exit_status(ExitStatus::Log);
+        let (bytes, error) = outcome(&script);
+        assert_eq!(bytes, b"some");
+        assert!(error.unwrap().contains("signal"), "{signal}");
+    }
+}
+
+#[test]
+fn requirement_15_an_exit_status_after_the_head_cuts_the_response() {
+    let script = sh("printf 'A: b\n\nsome'; exit 3");
+    let (bytes, error) = outcome(&script);
+    assert_eq!(bytes, b"some");
+    assert!(error.unwrap().contains("status 3"));
+    assert_eq!(outcome(&script.exit_status(ExitStatus::Log)), (b"some".to_vec(), None));
+}
+
+#[test]
+fn requirement_15_every_byte_comes_before_the_error() {
+    for end in ["exit 1", "kill -9 $$"] {
+        let (bytes, error) = outcome(&sh(&format!("printf 'A: b\n\n'; head -c 1000000 /dev/zero; {end}")));
+        assert_eq!(bytes.len(), 1_000_000, "{end}");
+        assert!(error.is_some(), "{end}");
+    }
+}
+
+#[test]
+fn requirement_15_a_program_that_fails_before_the_head_is_a_502() {
+    for text in ["kill -9 $$", "exit 1", "exit 0", "printf 'A: b\n'", "printf 'A: b\n'; kill -9 $$", "printf nothing"] {
+        assert_eq!(status(&sh(text)), 502, "{text}");
+    }
+}
+
+#[test]
+fn requirement_15_fewer_bytes_than_the_content_length_cut_the_response() {
+    let (bytes, error) = outcome(&sh("printf 'Content-Length: 10\n\nsome'"));
+    assert_eq!(bytes, b"some");
+    assert!(error.unwrap().contains("6 bytes fewer"));
+}
+
+#[test]
+fn requirement_15_bytes_beyond_the_content_length_go_nowhere() {
+    for text in ["abcdef", "abc' 'def", "abc'; printf 'def"] {
+        assert_eq!(outcome(&sh(&format!("printf 'Content-Length: 3\n\n{text}'"))), (b"abc".to_vec(), None));
+    }
+    let endless = sh("printf 'Content-Length: 3\n\nabc'; exec yes").limits(limits(|limits| limits.drained = 100_000));
+    assert_eq!(outcome(&endless), (b"abc".to_vec(), None));
+}
+
+#[test]
+fn requirement_14_a_failure_after_a_complete_response_is_logged() {
+    let (script, mut lines) = heard(sh("printf 'Content-Length: 3\n\nabc'; exit 7"));
+    run(async {
+        let (bytes, error) = collect(ask(&script, get()).await.into_body()).await;
+        assert_eq!((&bytes[..], error.is_none()), (&b"abc"[..], true));
+        assert_eq!(lines.next().await, "GET /: the program exited with status 7");
+    });
+}
+
+#[test]
+fn requirement_14_a_complete_response_lets_its_program_end_by_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("line");
+    let lifeline = Lifeline::new(&path);
+    // The pending write is taken too, and the client has gone by then.
+    let text = "exec 9>\"$LINE\"; printf 'Content-Length: 3\n\nabc'; head -c 1000000 /dev/zero; echo whole >&9";
+    let script = sh(text).env("LINE", &path).unwrap().limits(limits(|_| {}));
+    run(async {
+        let response = ask(&script, get()).await;
+        assert_eq!(collect(response.into_body()).await.0, b"abc");
+        assert_eq!(lifeline.end().await, "whole\n");
+        script.idle().await;
+    });
+}
+
+#[test]
+fn requirement_15_grandchildren_that_hold_the_pipe_do_not_hold_the_response() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("line");
+    let lifeline = Lifeline::new(&path);
+    // It is left alone after a clean exit: it says so when it is asked to end.
+    let text = "exec 9>\"$LINE\"; (trap 'echo alive >&9; exit' TERM; echo ready >&9; while :; do sleep 0.01; done) &
+        echo $! >&2; printf 'A: b\n\nhello'; exit 0";
+    let (script, mut lines) = heard(sh(text).env("LINE", &path).unwrap().limits(limits(|_| {})));
+    run(async {
+        let (bytes, error) = collect(ask(&script, get()).await.into_body()).await;
+        assert_eq!((&bytes[..], error.is_none()), (&b"hello"[..], true));
+        script.idle().await;
+        assert_eq!(lifeline.line().await, "ready\n");
+        let grandchild = rustix::process::Pid::from_raw(lines.next().await.parse().unwrap()).unwrap();
+        rustix::process::kill_process(grandchild, rustix::process::Signal::TERM).unwrap();
+        assert_eq!(lifeline.end().await, "alive\n");
+    });
+}
+
+#[test]
+fn requirement_15_a_grandchild_that_writes_for_ever_does_not_hold_the_response() {
+    let script = sh("printf 'A: b\n\nhello\n'; yes & yes >&2 & exit 0").limits(limits(|_| {}));
+    let answer = run(text(&script, get()));
+    assert!(answer.starts_with("hello\n"));
+}
+
+#[test]
+fn requirement_15_what_a_failed_program_leaves_behind_is_killed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("line");
+    let lifeline = Lifeline::new(&path);
+    let text = "exec 9>\"$LINE\"; sleep 1000 & echo ready >&2; printf 'A: b\n\nhello'; exit 1";
+    let (script, mut lines) = heard(sh(text).env("LINE", &path).unwrap().limits(limits(|_| {})));
+    run(async {
+        let response = ask(&script, get()).await;
+        assert_eq!(lines.next().await, "ready");
+        assert!(collect(response.into_body()).await.1.is_some());
+        lifeline.end().await;
+    });
+}
+
+#[test]
+fn requirement_8_a_head_of_10_mb_is_a_502_and_its_program_is_stopped() {
+    let script =
+        sh("while :; do echo 'A: 1234567890123456789012345678901234567890'; done | head -c 10000000; exec sleep 1000");
+    let script = script.limits(limits(|_| {}));
+    assert_eq!(status(&script), 502);
+    let no_newline = sh("exec head -c 10000000 /dev/zero").limits(limits(|_| {}));
+    assert_eq!(status(&no_newline), 502);
+}
+
+#[test]
+fn requirement_8_what_is_no_head_is_a_502() {
+    for text in [
+        "\\n\\n",
+        "A : b\\n\\n",
+        "A: b\\n c\\n\\n",
+        "A: \\001\\n\\n",
+        "Status: 100\\n\\n",
+        "Status: 200\\nStatus: 200\\n\\n",
+    ] {
+        assert_eq!(status(&sh(&format!("printf '{text}'"))), 502, "{text}");
+    }
+}
+
+#[test]
+fn a_program_that_cannot_be_started_is_a_500_that_is_logged() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("link");
+    std::os::unix::fs::symlink("/bin/sh", &program).unwrap();
+    let (script, mut lines) = heard(Script::new(&program).unwrap());
+    std::fs::remove_file(&program).unwrap();
+    assert_eq!(status(&script), 500);
+    assert!(run(lines.next()).contains("cannot be started"));
+}
