@@ -156,7 +156,11 @@ where
     if matches!(outcome, Outcome::Overdue(Overdue::Head)) {
         // One of HTTP/2 is told.
         served.as_mut().graceful_shutdown();
-        poll_fn(|context| Poll::Ready(drop(served.as_mut().poll(context)))).await;
+        poll_fn(|context| {
+            let _ = served.as_mut().poll(context);
+            Poll::Ready(())
+        })
+        .await;
     }
     traffic.abort_streams();
     outcome
