@@ -14,6 +14,8 @@ mod http2;
 mod limits;
 #[path = "http_host/request.rs"]
 mod request;
+#[path = "http_host/share.rs"]
+mod share;
 #[path = "http_host/shutdown.rs"]
 mod shutdown;
 #[path = "http_host/wire.rs"]

@@ -12,4 +12,5 @@ mod signals;
 #[path = "serve/told.rs"]
 mod told;
 #[path = "http_host/wire.rs"]
+#[allow(dead_code, reason = "the tests of the host itself use more of it")]
 mod wire;

@@ -2,14 +2,18 @@
 //! a pipe; what does not fit is counted.
 
 use std::io::{self, Write};
+use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// How many lines may wait. A line of an error stream is 8 KiB long at the most.
 const MOST_LINES: usize = 4096;
+
+/// How long lines gather before they are written: to wake a thread for each would cost more than the line.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// Takes lines for standard output (requests) and standard error (everything else). A clone writes to the same.
 #[derive(Clone)]
@@ -63,22 +67,15 @@ fn stamped(line: &dyn std::fmt::Display) -> String {
     format!("{} {line}\n", humantime::format_rfc3339_millis(SystemTime::now()))
 }
 
-/// Writes what is there in one piece, then waits for more. A log that cannot be written stops no server.
+/// Writes what has gathered in one piece, then waits for more. A log that cannot be written stops no server.
 fn write(queue: &Receiver<Line>, lost: &AtomicU64) {
     let (mut requests, mut troubles) = (String::new(), String::new());
-    let mut next = queue.recv().ok();
-    while let Some(line) = next {
-        match &line {
-            Line::Request(line) => requests.push_str(line),
-            Line::Trouble(line) => troubles.push_str(line),
-        }
-        if requests.len() + troubles.len() < 64 * 1024 {
-            match queue.try_recv() {
-                Ok(line) => {
-                    next = Some(line);
-                    continue;
-                }
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => {}
+    while let Ok(first) = queue.recv() {
+        thread::sleep(GATHER);
+        for line in iter::once(first).chain(queue.try_iter().take(MOST_LINES)) {
+            match &line {
+                Line::Request(line) => requests.push_str(line),
+                Line::Trouble(line) => troubles.push_str(line),
             }
         }
         let count = lost.swap(0, Ordering::Relaxed);
@@ -89,6 +86,5 @@ fn write(queue: &Receiver<Line>, lost: &AtomicU64) {
         let _ = io::stderr().write_all(troubles.as_bytes());
         requests.clear();
         troubles.clear();
-        next = queue.recv().ok();
     }
 }

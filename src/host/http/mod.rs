@@ -7,6 +7,7 @@
 //! ```text
 //!  listener.rs ──> connection.rs ── hyper ──> exchange.rs ──> your service
 //!  (accepts)       (one task each)            (one request and its answer: request_body.rs, response_body.rs)
+//!   share.rs: to the thread with the fewest
 //!                   │ socket.rs    reads and writes; sees the client go, sees it stall
 //!                   │ traffic.rs   what is under way, and since when nothing has been
 //!                   │ streams.rs   the tasks of HTTP/2
@@ -22,6 +23,7 @@ mod record;
 mod request_body;
 mod response_body;
 mod server;
+mod share;
 mod shutdown;
 mod socket;
 mod streams;

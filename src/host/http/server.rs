@@ -13,11 +13,14 @@ use http::{Request, Response};
 use http_body::Body;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::Semaphore;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tower_service::Service;
 
 use super::connection::{Closed, Host};
 use super::exchange::Told;
-use super::{Limits, Record, RequestBody, Shutdown, listener};
+use super::listener::{self, Share};
+use super::share::{Accepted, Threads};
+use super::{Limits, Record, RequestBody, Shutdown};
 use crate::gateway::ErrorStream;
 
 /// An HTTP server for a `tower::Service`.
@@ -169,25 +172,30 @@ impl Server {
     {
         let Server { listener, threads, limits, told, errors, closed } = self;
         let free = Arc::new(Semaphore::new(limits.connections));
-        let serve = |listener: TcpListener| {
+        let (shared, given) = Threads::new(threads);
+        let serve = |index: usize, listener: TcpListener, given: UnboundedReceiver<Accepted>| {
             let _stopped = StopAll(shutdown);
             let (limits, told, errors, closed) = (limits.clone(), told.clone(), errors.clone(), closed.clone());
             let host = Rc::new(Host { limits, told, errors, shutdown: shutdown.clone(), closed });
             let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-            runtime.block_on(async { listener::serve(listener, make(), free.clone(), host).await })
+            let share = Share { index, listener, threads: shared.clone(), given, free: free.clone(), host };
+            runtime.block_on(async { listener::serve(share, make()).await })
         };
         thread::scope(|scope| {
-            let others = (1..threads)
-                .map(|index| {
+            let mut given = given.into_iter().enumerate();
+            let own = given.next();
+            let serve = &serve;
+            let others = given
+                .map(|(index, given)| {
                     let listener = listener.try_clone()?;
                     let name = thread::Builder::new().name(format!("serve {index}"));
-                    name.spawn_scoped(scope, || serve(listener))
+                    name.spawn_scoped(scope, move || serve(index, listener, given))
                 })
                 .collect::<Vec<_>>();
             if others.iter().any(Result::is_err) {
                 shutdown.begin();
             }
-            let own = serve(listener);
+            let own = own.map_or(Ok(()), |(index, given)| serve(index, listener, given));
             let others = others.into_iter().map(|thread| {
                 let panicked = |_| Err(io::Error::other("a thread of the server panicked"));
                 thread?.join().unwrap_or_else(panicked)
