@@ -2,5 +2,6 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod engine;
+pub mod example;
 pub mod guard;
 pub mod watchdog;
