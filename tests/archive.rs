@@ -6,6 +6,7 @@ mod client;
 mod sample;
 #[path = "archive/server.rs"]
 mod server;
+mod support;
 
 use std::fs::{self, File};
 use std::io::{self, Cursor, Read};
@@ -18,6 +19,7 @@ use http_body_util::BodyExt;
 use hyper::{Method, StatusCode};
 use sample::Contents;
 use server::Server;
+use support::example::run;
 
 #[test]
 fn the_page_lists_the_tree() {
@@ -233,10 +235,10 @@ fn mistakes_are_told_in_one_line() {
     for arguments in
         [&["/no/such/directory"][..], &["--listen", &address], &["--listen"], &["--frobnicate"], &["a", "b"]]
     {
-        let (code, out, err) = server::run(arguments);
+        let (code, out, err) = run("archive", arguments);
         assert_eq!((code, &out[..], err.lines().count()), (2, "", 1), "{arguments:?}: {err}");
         assert!(err.starts_with("archive: "), "{err}");
     }
-    let (code, out, _) = server::run(&["--help"]);
+    let (code, out, _) = run("archive", &["--help"]);
     assert!(code == 0 && out.contains("Examples:"));
 }

@@ -258,9 +258,12 @@ impl Channel {
         self.queued.load(Ordering::Relaxed)
     }
 
-    /// A chunk that is complete, or the end. What is still being written is left to grow.
+    /// A chunk that is complete, or the end. What is still being written is left to grow, unless its writer is held and
+    /// can write no more.
     pub(super) fn take_queued(&self) -> Option<Taken> {
-        self.take(self.locked.lock(), false).ok()
+        let locked = self.locked.lock();
+        let held = locked.writer.as_ref().is_some_and(|held| held.waker.is_some());
+        self.take(locked, held).ok()
     }
 
     /// Whatever has been written, complete or not; or the end.

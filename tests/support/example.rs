@@ -1,11 +1,11 @@
-//! The built examples, which `cargo test` builds beside the tests.
+//! The built examples.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Where the program of an example is.
+/// An example's program, which `cargo test` builds beside the tests.
 pub fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let target = test.parent().and_then(Path::parent).unwrap();
@@ -14,33 +14,38 @@ pub fn program(name: &str) -> PathBuf {
     program
 }
 
-/// An example that serves on a port of its own, until this is dropped.
-pub struct Server {
-    child: Child,
+/// Runs one to its end: exit code, standard output, standard error.
+pub fn run(name: &str, arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(program(name)).args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+/// A figure of `/proc/PID/status`, such as `VmRSS` in KiB, or `Threads`.
+pub fn status(process: u32, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// One that serves, on a port of its own, until it is dropped.
+pub struct Served {
+    pub child: Child,
     pub address: SocketAddr,
 }
 
-impl Server {
-    /// Starts one that takes its address as an argument and prints a URL with it.
-    pub fn start(name: &str) -> Server {
-        let mut child = Command::new(program(name)).arg("127.0.0.1:0").stdout(Stdio::piped()).spawn().unwrap();
+impl Served {
+    /// Starts it; its first line ends with its address.
+    pub fn start(mut command: Command) -> Served {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim_end().trim_end_matches('/').rsplit('/').next().unwrap().parse().unwrap();
-        Server { child, address }
-    }
-
-    /// Sends a request as it is, and gives back all that comes until the connection ends.
-    pub fn send(&self, request: &str) -> Vec<u8> {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut response = Vec::new();
-        stream.read_to_end(&mut response).unwrap();
-        response
+        Served { child, address }
     }
 }
 
-impl Drop for Server {
+impl Drop for Served {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
