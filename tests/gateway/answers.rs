@@ -143,6 +143,52 @@ on_every_engine! {
     }
 }
 
+/// A wait that came before the head says nothing of it: an error behind it is still an answer of its own.
+#[test]
+fn a_wait_before_the_head_does_not_release_it() {
+    use std::future::Future;
+    use std::sync::Mutex;
+    use std::sync::mpsc::{Sender, channel};
+    use std::task::{Context, Wake};
+
+    struct Woken(Sender<()>);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            let _ = self.0.send(());
+        }
+    }
+
+    super::support::watchdog::within(|| {
+        let ((say, held), (go, gone)) = (channel(), channel::<()>());
+        let gone = Mutex::new(gone);
+        let app = push_fn(move |inp, out, _err, _env| {
+            inp.read_exact(&mut [0])?;
+            out.write_all(b"Content-Type: text/plain\n\n")?;
+            say.send(()).unwrap();
+            // No wait that a bridge sees.
+            let _ = gone.lock().unwrap().recv();
+            Err(io::Error::other("out of paper"))
+        });
+        let mut service = service(pushpull::Thread::new(), app);
+        block_on(async {
+            let (sender, body) = super::client::pieces();
+            let mut asked = Box::pin(ask(&mut service, request("POST", "/", body)));
+            let (wake, woken) = channel();
+            let waker = Arc::new(Woken(wake)).into();
+            let mut context = Context::from_waker(&waker);
+            assert!(asked.as_mut().poll(&mut context).is_pending());
+            // The program waits for its input.
+            woken.recv().unwrap();
+            sender.send(Ok("1".into())).unwrap();
+            held.recv().unwrap();
+            assert!(asked.as_mut().poll(&mut context).is_pending(), "the head was not held");
+            go.send(()).unwrap();
+            assert_eq!(asked.await.status(), 500);
+        });
+    });
+}
+
 /// A short answer says how long it is, so that a server sends no chunks.
 #[test]
 fn a_short_answer_on_local_has_a_length() {
