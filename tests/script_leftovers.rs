@@ -7,6 +7,7 @@ use std::fs;
 use std::future::poll_fn;
 use std::io;
 use std::path::Path;
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -46,21 +47,15 @@ async fn ask(script: &Script, method: &str) -> Response<Body> {
     script.clone().call(get(method)).await.unwrap()
 }
 
-/// Polls so often, however it goes, and drops it.
+/// Polls so often, unless it is over before, and drops it.
 async fn drop_after(polls: usize, mut response: impl Future + Unpin) {
-    let mut response = Some(&mut response);
     for _ in 0..polls {
-        let over = poll_fn(|context| {
-            let response = response.as_mut().expect("it is not over");
-            Poll::Ready(std::pin::Pin::new(&mut **response).poll(context).is_ready())
-        });
-        if over.await {
-            response = None;
+        let is_over = poll_fn(|context| Poll::Ready(Pin::new(&mut response).poll(context).is_ready()));
+        if is_over.await {
             break;
         }
         tokio::task::yield_now().await;
     }
-    drop(response);
 }
 
 /// The states that a client can go in.

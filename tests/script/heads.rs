@@ -1,7 +1,12 @@
 //! What becomes of a head, and of a body that is not sent.
 
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Empty};
 use pushpull::gateway::{Body, LocalRedirects, Script};
@@ -104,6 +109,37 @@ fn requirement_9_and_13_a_local_redirect_is_answered_here_with_the_same_permit()
         let (status, fields, bytes) = run(async { whole(service.call(asked).await.unwrap()).await });
         assert_eq!((status, fields["a"].as_bytes(), &bytes[..]), (200, &b"b"[..], &b"c=d"[..]), "{rest}");
     }
+}
+
+/// Has somebody else ask just before a redirect is followed.
+#[derive(Clone)]
+struct Contested(Script);
+
+impl Service<Request<Empty<Bytes>>> for Contested {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>>>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, asked: Request<Empty<Bytes>>) -> Self::Future {
+        let mut script = self.0.clone();
+        Box::pin(async move {
+            if asked.uri().path() == "/b" {
+                assert_eq!(ask(&script, get()).await.status(), 503);
+            }
+            script.call(asked).await
+        })
+    }
+}
+
+#[test]
+fn requirement_13_nobody_takes_the_permit_between_two_hops() {
+    let asked = request("GET", "/a").body(Empty::<Bytes>::new()).unwrap();
+    let response = run(async { LocalRedirects::new(Contested(redirecting("'"))).call(asked).await.unwrap() });
+    assert_eq!(response.status(), 200);
 }
 
 #[test]

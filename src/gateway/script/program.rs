@@ -18,7 +18,7 @@ pub(super) fn resolve(program: &Path) -> io::Result<PathBuf> {
     if is_bare {
         return search(program, &env::var_os("PATH").unwrap_or_default());
     }
-    let found = path::absolute(program)?;
+    let found = path::absolute(program).map_err(|error| told(error.kind(), program, &error.to_string()))?;
     check(&found)?;
     Ok(found)
 }
@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(kind(directory.path()), io::ErrorKind::InvalidInput);
         assert_eq!(kind(&directory.path().join("none")), io::ErrorKind::NotFound);
         assert_eq!(kind(Path::new("no-such-program-anywhere")), io::ErrorKind::NotFound);
-        assert_eq!(kind(Path::new("")), io::ErrorKind::NotFound);
+        assert_eq!(kind(Path::new("")), io::ErrorKind::InvalidInput);
         let found = search(Path::new("plain"), directory.path().as_os_str()).unwrap_err();
         assert!(found.to_string().contains("not executable"), "{found}");
     }

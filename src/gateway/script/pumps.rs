@@ -1,7 +1,7 @@
 //! What moves between a program, its client and the log: all at the same time, and nothing waits.
 
 use std::io::Write;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -18,6 +18,13 @@ use crate::gateway::ErrorStream;
 /// How many pieces of one stream are moved before the others have their turn. All streams together stay within what tokio
 /// lets a task do at once: a stream that never rests would have all of it.
 pub(super) const TURN: u32 = 16;
+
+/// Goes on after all others, and after the runtime has looked at what has happened: a wake-up alone would let a stream
+/// that never rests keep a program's end unseen for many turns.
+pub(super) fn yield_turn(context: &mut Context<'_>) {
+    let yielded = pin!(tokio::task::yield_now()).poll(context);
+    debug_assert!(yielded.is_pending(), "it wakes the task later");
+}
 
 /// The streams of a program, and where they lead.
 #[derive(Debug)]
@@ -73,17 +80,18 @@ impl Pumps {
         }
     }
 
+    /// One piece only: it may be thousands of lines, and each of them costs more than a chunk of a body.
     fn poll_stderr(&mut self, context: &mut Context<'_>) {
-        for _ in 0..TURN {
-            let Some(stderr) = &mut self.stderr else { return };
-            let Poll::Ready(read) = stderr.poll(context) else { return };
-            match read {
+        let Some(stderr) = &mut self.stderr else { return };
+        let Poll::Ready(read) = stderr.poll(context) else { return };
+        match read {
+            Some(text) => {
                 // An error stream takes everything.
-                Some(text) => self.errors.write_all(&text).unwrap_or_default(),
-                None => self.stderr = None,
+                self.errors.write_all(&text).unwrap_or_default();
+                yield_turn(context);
             }
+            None => self.stderr = None,
         }
-        context.waker().wake_by_ref();
     }
 
     fn poll_stdout(&mut self, limits: &Limits, context: &mut Context<'_>) -> Result<(), Stop> {
@@ -96,7 +104,7 @@ impl Pumps {
                 None => self.stdout = None,
             }
         }
-        context.waker().wake_by_ref();
+        yield_turn(context);
         Ok(())
     }
 

@@ -12,7 +12,8 @@ use tokio::net::unix::pipe::Receiver;
 
 /// How much is read at once: little at first, more from a program that writes much.
 const LEAST: usize = 4 << 10;
-const MOST: usize = 64 << 10;
+pub(super) const MOST_OUTPUT: usize = 64 << 10;
+pub(super) const MOST_ERRORS: usize = 8 << 10;
 
 /// One of a program's output streams.
 #[derive(Debug)]
@@ -20,14 +21,16 @@ pub(super) struct Stream {
     pipe: Receiver,
     buffer: BytesMut,
     size: usize,
+    most: usize,
     /// How many bytes are still to be read, when no more than these are.
     left: Option<usize>,
 }
 
 impl Stream {
-    pub(super) fn new(pipe: OwnedFd) -> io::Result<Stream> {
+    /// One that is read in pieces of at most `most` bytes.
+    pub(super) fn new(pipe: OwnedFd, most: usize) -> io::Result<Stream> {
         let pipe = Receiver::from_owned_fd_unchecked(nonblocking(pipe)?)?;
-        Ok(Stream { pipe, buffer: BytesMut::new(), size: LEAST, left: None })
+        Ok(Stream { pipe, buffer: BytesMut::new(), size: LEAST, most, left: None })
     }
 
     /// The program has ended: what is in the pipe now is all that is read. Another process may hold the pipe open, and may
@@ -54,7 +57,7 @@ impl Stream {
             return Poll::Ready(None);
         }
         if read == room {
-            self.size = (2 * self.size).min(MOST);
+            self.size = (2 * self.size).min(self.most);
         }
         if let Some(left) = &mut self.left {
             *left -= read;

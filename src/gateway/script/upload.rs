@@ -11,7 +11,7 @@ use http_body::Body as HttpBody;
 use tokio::io::AsyncWrite;
 use tokio::net::unix::pipe::Sender;
 
-use super::pumps::TURN;
+use super::pumps::{TURN, yield_turn};
 use super::spool;
 use super::streams::nonblocking;
 use crate::gateway::data::poll_data;
@@ -83,7 +83,7 @@ impl Upload {
                 }
             }
         }
-        context.waker().wake_by_ref();
+        yield_turn(context);
         Poll::Pending
     }
 }
