@@ -4,12 +4,13 @@ use std::io::Write;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use pushpull::gateway::{push_fn, service};
-use pushpull::host::http::{End, Limits};
+use pushpull::host::http::{End, Limits, RequestBody};
 use pushpull::{Local, Thread};
 
-use super::host::Host;
+use super::host::{Answer, Host};
 use super::http2::{ask, get, talk};
 use super::wire::Wire;
 
@@ -67,7 +68,14 @@ fn requirement_7_no_more_than_16_mib_is_taken() {
 
 #[test]
 fn requirement_7_who_waits_to_be_asked_is_not_asked_for_nothing() {
-    let host = deaf(5);
+    let host = Host::start(Limits::new(), || {
+        Answer(|request: http::Request<RequestBody>| async move {
+            // Given up well before there is an answer.
+            drop(request);
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            http::Response::new(http_body_util::Full::new(Bytes::from_static(b"hello")))
+        })
+    });
     let mut wire = Wire::connect(host.address);
     wire.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n");
     assert!(wire.until("\r\n\r\n").starts_with("HTTP/1.1 200 OK\r\n"));

@@ -5,12 +5,14 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http_body_util::BodyExt;
+use bytes::Bytes;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use pushpull::gateway::{push_fn, service};
-use pushpull::host::http::{End, Limits};
+use pushpull::host::http::{End, Limits, RequestBody};
 use pushpull::{Local, Thread};
 
-use super::host::Host;
+use super::host::{Answer, Host};
 use super::http2::{ask, get, talk};
 use super::wire::{Wire, exchange};
 
@@ -44,6 +46,29 @@ fn requirement_15_on_http_1_1_the_last_chunk_does_not_come() {
     let got = exchange(host.address, "GET /announced HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(got.body().len(), LEN);
     assert!(host.said.records(2).iter().all(|record| record.end == End::Cut && record.bytes == LEN as u64));
+}
+
+#[test]
+fn requirement_15_an_error_waits_for_what_a_slow_client_has_not_taken() {
+    let host = Host::start(Limits::new(), || {
+        Answer(|request: http::Request<RequestBody>| {
+            let pieces: usize = request.uri().path()[1..].parse().unwrap();
+            let frames = (0..pieces).map(|_| Ok(Frame::data(Bytes::from_static(&[b'x'; 1024]))));
+            let frames = frames.chain([Err(io::Error::other("it breaks"))]);
+            async move { http::Response::new(StreamBody::new(futures_util::stream::iter(frames))) }
+        })
+    });
+    // With some of these lengths the sockets are full, and what is left lies in the server when the body fails.
+    for pieces in (0..4096).step_by(32) {
+        let mut wire = Wire::narrow(host.address);
+        wire.send(format!("GET /{pieces} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        wire.until("\r\n\r\n");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        let mut body = wire.rest();
+        body.text.splice(..0, *b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+        let (body, whole) = body.chunks();
+        assert_eq!((body.len(), whole), (pieces * 1024, false));
+    }
 }
 
 #[test]

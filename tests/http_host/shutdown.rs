@@ -28,7 +28,9 @@ fn waiting(limits: Limits) -> (Host, Sender<()>) {
 
 #[test]
 fn requirement_17_a_running_response_finishes_and_no_other_begins() {
-    let (host, tell) = waiting(Limits::new());
+    // Nothing else closes a connection here.
+    let hour = Duration::from_secs(3600);
+    let (host, tell) = waiting(Limits::new().grace(hour).head_time(hour));
     let mut wire = Wire::connect(host.address);
     wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("first\n\r\n");
     let mut idle = Wire::connect(host.address);

@@ -3,6 +3,7 @@
 mod log;
 mod serve;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use lexopt::{Arg, Parser};
@@ -36,8 +37,8 @@ fn main() -> ExitCode {
 fn run() -> Result<(), String> {
     let mut parser = Parser::from_env();
     match parser.next().map_err(unclear)? {
-        Some(Arg::Long("help") | Arg::Short('h')) => print!("{HELP}"),
-        Some(Arg::Long("version") | Arg::Short('V')) => println!("pushpull {}", env!("CARGO_PKG_VERSION")),
+        Some(Arg::Long("help") | Arg::Short('h')) => say(HELP),
+        Some(Arg::Long("version") | Arg::Short('V')) => say(concat!("pushpull ", env!("CARGO_PKG_VERSION"), "\n")),
         Some(Arg::Value(command)) => match command.to_str() {
             Some("serve") => return serve::run(parser),
             _ => return Err(format!("there is no command {command:?}; try --help")),
@@ -46,6 +47,12 @@ fn run() -> Result<(), String> {
         None => return Err("which command? Try --help".to_owned()),
     }
     Ok(())
+}
+
+/// Writes to standard output. Nobody may be reading it, which is no reason to stop.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 fn unclear(error: lexopt::Error) -> String {

@@ -13,7 +13,7 @@ pub fn run(parser: lexopt::Parser) -> Result<(), String> {
     let Arguments { listen, threads, script, limits, programs } = match arguments::parse(parser)? {
         Wish::Serve(arguments) => *arguments,
         Wish::Help => {
-            print!("{}", arguments::HELP);
+            crate::say(arguments::HELP);
             return Ok(());
         }
     };
@@ -28,7 +28,7 @@ pub fn run(parser: lexopt::Parser) -> Result<(), String> {
     if let Some(trouble) = descriptors::make_room(limits.most_connections(), programs) {
         log.trouble(&trouble);
     }
-    println!("{} is at http://{address}/", script.program().display());
+    crate::say(&format!("{} is at http://{address}/\n", script.program().display()));
     let (requests, troubles) = (log.clone(), log.clone());
     let errors = ErrorStream::new(move |line| troubles.trouble(line));
     let script = script.errors(errors.clone());

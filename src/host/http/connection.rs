@@ -196,7 +196,8 @@ impl Watch<'_> {
 }
 
 async fn close(stream: TcpStream, traffic: &Traffic, outcome: Outcome, remote: SocketAddr, host: &Host) {
-    let only_a_reset_tells = traffic.is_cut.get() && traffic.is_close_delimited.get();
+    // Of a response that lasts up to the close, one that was not left to end by itself is not whole.
+    let is_delimited = traffic.is_close_delimited.get();
     match outcome {
         Outcome::Over(over) => {
             if let Err(error) = over
@@ -204,11 +205,11 @@ async fn close(stream: TcpStream, traffic: &Traffic, outcome: Outcome, remote: S
             {
                 host.errors.say(&format!("{remote}: {}", described(&*error)));
             }
-            if only_a_reset_tells {
+            if is_delimited && traffic.is_cut.get() {
                 return reset(stream, UNREAD_TIME).await;
             }
         }
-        Outcome::Gone if traffic.is_cut.get() => return drop(stream.set_zero_linger()),
+        Outcome::Gone if is_delimited || traffic.is_cut.get() => return drop(stream.set_zero_linger()),
         Outcome::Gone => {}
         Outcome::Overdue(Overdue::Stalled) => return drop(stream.set_zero_linger()),
         Outcome::Overdue(Overdue::Head) => {
@@ -217,7 +218,7 @@ async fn close(stream: TcpStream, traffic: &Traffic, outcome: Outcome, remote: S
                 let _ = stream.try_write(LATE);
             }
         }
-        Outcome::Stopped if only_a_reset_tells => return reset(stream, LAST_TIME).await,
+        Outcome::Stopped if is_delimited => return reset(stream, LAST_TIME).await,
         Outcome::Stopped => return,
     }
     either(linger(&stream), host.shutdown.reached(Stage::Cut)).await;

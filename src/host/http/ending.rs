@@ -22,8 +22,7 @@ pub(super) const UNREAD_TIME: Duration = Duration::from_secs(5);
 pub(super) const LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// The answer to a connection that is one too many.
-pub(super) const TOO_MANY: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// Closes in peace: says that no more will come, then takes what the client still sends until it closes too. A connection
 /// closed with bytes unread would be reset, and the answer with it.
@@ -32,6 +31,14 @@ pub(super) async fn linger(stream: &TcpStream) {
         return;
     }
     let _ = timeout(UNREAD_TIME, discard(stream)).await;
+}
+
+/// Closes a connection that is one too many, without waiting for its client.
+pub(super) fn refuse(stream: &TcpStream) {
+    // A request that is here already is taken, so that it does not turn the close into a reset.
+    let _ = stream.try_write(TOO_MANY);
+    let _ = SockRef::from(stream).shutdown(Shutdown::Write);
+    let _ = stream.try_read(&mut [0; 4096]);
 }
 
 async fn discard(stream: &TcpStream) -> io::Result<()> {

@@ -18,7 +18,7 @@ use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
 use super::connection::{self, Host};
-use super::ending::{TOO_MANY, either};
+use super::ending::{either, refuse};
 use super::request_body::RequestBody;
 use super::share::{Accepted, Place, Threads};
 use super::shutdown::Stage;
@@ -104,7 +104,7 @@ async fn accept(
                 Ok(permit) => return (stream, remote, permit),
                 Err(_) => {
                     host.errors.say(&format!("{remote}: there are {} connections already", host.limits.connections));
-                    let _ = stream.try_write(TOO_MANY);
+                    refuse(&stream);
                 }
             },
             // The client was faster.
