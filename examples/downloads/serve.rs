@@ -10,6 +10,7 @@ use axum::extract::Query;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
+use axum::serve::ListenerExt;
 use pushpull::{Pool, Writer};
 use serde::Deserialize;
 
@@ -47,7 +48,8 @@ pub fn run(listener: TcpListener, pool: &'static Pool) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
+        // A body that comes after its head is not to wait for the client to acknowledge that.
+        let listener = tokio::net::TcpListener::from_std(listener)?.tap_io(|stream| drop(stream.set_nodelay(true)));
         tokio::select! {
             served = axum::serve(listener, app).into_future() => served,
             interrupted = tokio::signal::ctrl_c() => interrupted,

@@ -1,0 +1,175 @@
+//! A load of HTTP requests, from a process of its own: so many connections, each of which asks, reads and checks the whole
+//! answer, and asks again. And clients that ask and then read nothing.
+//!
+//! A benchmark's `main` gives its arguments to [`main`] first: where they name a load, this process is that load.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http1;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use socket2::{Domain, Socket, Type};
+
+/// What a body holds, over and over.
+pub const PATTERN: &[u8; 64] = b"pushpull writes these sixty-four bytes here, and then once more\n";
+
+/// What a load has seen.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen {
+    pub requests: u64,
+    pub seconds: f64,
+    /// Of the slowest hundredth, the fastest, in microseconds.
+    pub slow: u64,
+    /// Of all, the middle one.
+    pub middle: u64,
+}
+
+/// Runs a load in a process of its own.
+pub fn ask(address: SocketAddr, path: &str, bytes: usize, connections: usize, time: Duration) -> io::Result<Seen> {
+    let output = this()?
+        .args(["--load", &address.to_string(), path, &bytes.to_string(), &connections.to_string()])
+        .arg(time.as_millis().to_string())
+        .stderr(Stdio::inherit())
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut words = text.split_whitespace();
+    let seen = (|| {
+        Some(Seen {
+            requests: words.next()?.parse().ok()?,
+            seconds: words.next()?.parse().ok()?,
+            slow: words.next()?.parse().ok()?,
+            middle: words.next()?.parse().ok()?,
+        })
+    })();
+    seen.ok_or_else(|| io::Error::other(format!("the load failed: {text}")))
+}
+
+/// Clients that stand still, until it is dropped.
+pub struct Stalled(Child);
+
+impl Stalled {
+    /// Comes back when all have asked, and those that were answered at all within a second have the answer's beginning.
+    pub fn start(address: SocketAddr, path: &str, clients: usize) -> io::Result<Stalled> {
+        let mut child = this()?
+            .args(["--stall", &address.to_string(), path, &clients.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        let read = BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line);
+        let stalled = Stalled(child);
+        read?;
+        if line.trim() == "stalled" { Ok(stalled) } else { Err(io::Error::other("the clients could not connect")) }
+    }
+}
+
+impl Drop for Stalled {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn this() -> io::Result<Command> {
+    Ok(Command::new(std::env::current_exe()?))
+}
+
+/// If the arguments name a load, is it; false otherwise.
+pub fn main(arguments: &[String]) -> io::Result<bool> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let number = |text: &str| text.parse::<usize>().map_err(io::Error::other);
+    match words[..] {
+        ["--load", address, path, bytes, connections, millis] => {
+            let address = address.parse().map_err(io::Error::other)?;
+            let time = Duration::from_millis(number(millis)? as u64);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let seen = runtime.block_on(load(address, path, number(bytes)?, number(connections)?, time))?;
+            println!("{} {} {} {}", seen.requests, seen.seconds, seen.slow, seen.middle);
+            Ok(true)
+        }
+        ["--stall", address, path, clients] => {
+            let address = address.parse().map_err(io::Error::other)?;
+            let clients = (0..number(clients)?).map(|_| stall(address, path)).collect::<io::Result<Vec<_>>>()?;
+            println!("stalled");
+            // Until whoever started this goes.
+            io::stdin().read_to_end(&mut Vec::new())?;
+            drop(clients);
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
+}
+
+async fn load(address: SocketAddr, path: &str, bytes: usize, connections: usize, time: Duration) -> io::Result<Seen> {
+    let start = Instant::now();
+    let clients = (0..connections).map(|_| client(address, path, bytes, start + time));
+    let all = futures_util::future::try_join_all(clients).await?;
+    let seconds = start.elapsed().as_secs_f64();
+    let mut times = all.concat();
+    times.sort_unstable();
+    let part = |of_hundred: usize| times.get(times.len() * of_hundred / 100).copied().unwrap_or(u64::MAX);
+    Ok(Seen { requests: times.len() as u64, seconds, slow: part(99), middle: part(50) })
+}
+
+/// One connection: how long each answer took, in microseconds.
+async fn client(address: SocketAddr, path: &str, bytes: usize, until: Instant) -> io::Result<Vec<u64>> {
+    let stream = tokio::net::TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    let asking = async {
+        let mut times = Vec::new();
+        while Instant::now() < until {
+            let asked = Instant::now();
+            let request = Request::builder().uri(path).header("host", "localhost").body(Empty::<bytes::Bytes>::new());
+            // One that is not answered at all ends the load.
+            let answer = tokio::time::timeout_at(
+                (until + Duration::from_secs(1)).into(),
+                sender.send_request(request.map_err(io::Error::other)?),
+            );
+            let Ok(response) = answer.await else { break };
+            let response = response.map_err(io::Error::other)?;
+            if response.status() != StatusCode::OK {
+                return Err(io::Error::other("an answer that is not one"));
+            }
+            check(response, bytes).await?;
+            times.push(asked.elapsed().as_micros() as u64);
+        }
+        Ok(times)
+    };
+    tokio::select! {
+        times = asking => times,
+        _ = connection => Err(io::Error::other("the server closed the connection")),
+    }
+}
+
+/// Compares every byte.
+async fn check(response: hyper::Response<hyper::body::Incoming>, bytes: usize) -> io::Result<()> {
+    let mut body = response.into_body();
+    let mut seen = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(io::Error::other)?;
+        for part in frame.data_ref().into_iter().flat_map(|data| data.chunks(PATTERN.len())) {
+            let at = seen % PATTERN.len();
+            let first = (PATTERN.len() - at).min(part.len());
+            if part[..first] != PATTERN[at..at + first] || part[first..] != PATTERN[..part.len() - first] {
+                return Err(io::Error::other("the body has other bytes"));
+            }
+            seen += part.len();
+        }
+    }
+    if seen == bytes { Ok(()) } else { Err(io::Error::other(format!("{seen} bytes in place of {bytes}"))) }
+}
+
+/// A client that has asked and reads no more than the first bytes. Its window is small.
+fn stall(address: SocketAddr, path: &str) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_recv_buffer_size(4096)?;
+    socket.connect(&address.into())?;
+    let mut stream = TcpStream::from(socket);
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")?;
+    Ok(stream)
+}
