@@ -15,7 +15,8 @@ use std::io;
 use std::time::Duration;
 
 use load::Stalled;
-use serve::{Kind, Server};
+use load::server::Server;
+use serve::Kind;
 
 const CONNECTIONS: usize = 64;
 
@@ -38,7 +39,7 @@ fn main() -> io::Result<()> {
 fn per_request(turns: usize, time: Duration) -> io::Result<()> {
     println!("server CPU per request, {CONNECTIONS} keep-alive connections");
     for (name, path, bytes) in BODIES {
-        let servers = [Server::start(Kind::Pool)?, Server::start(Kind::Blocking)?];
+        let servers = [Server::start("Pool")?, Server::start("Blocking")?];
         let mut sums = [(0_u64, Duration::ZERO); 2];
         for server in &servers {
             load::ask(server.address, path, bytes, CONNECTIONS, time / 4)?;
@@ -61,9 +62,10 @@ fn per_request(turns: usize, time: Duration) -> io::Result<()> {
 fn stalled(clients: usize, time: Duration) -> io::Result<()> {
     println!("{clients} stalled clients, and 4 that read 8 KiB");
     for kind in [Kind::Pool, Kind::Blocking] {
-        let server = Server::start(kind)?;
+        let server = Server::start(&format!("{kind:?}"))?;
         let alone = load::ask(server.address, "/8k", 8 << 10, 4, time)?;
         let stalled = Stalled::start(server.address, "/endless", clients)?;
+        server.settle()?;
         let beside = load::ask(server.address, "/8k", 8 << 10, 4, time)?;
         let threads = server.threads()?;
         drop(stalled);

@@ -1,75 +1,71 @@
 //! What does a response cost a server, when its body is written in small pieces?
 //!
-//! A push app writes 1 KiB at a time. It is served by hyper over HTTP/1.1 on kept connections: as a service on `Local`,
-//! and by what people write by hand (`spawn_blocking` and a channel, with and without a buffer in between). Each server is
-//! a process of its own with one thread for its connections; the load comes from this process. What counts is the
-//! processor time that the server has used for a request, all its threads together, taken pair by pair in turn.
+//! A push app writes 1 KiB at a time. It is served by hyper over HTTP/1.1 on kept connections: as a service on each
+//! engine, and by what people write by hand (`spawn_blocking` and a channel, with and without a buffer in between). Each
+//! server is a process with one thread for its connections, and the load another; every byte is checked. What counts is
+//! the processor time that the server has used for a request, all its threads together, and the ratio is taken turn by
+//! turn.
 //!
 //! `cargo bench --bench service`
 
 #[path = "service/by_hand.rs"]
 mod by_hand;
-#[path = "service/load.rs"]
 mod load;
-#[path = "service/server.rs"]
-mod server;
+#[path = "service/serve.rs"]
+mod serve;
 
-use server::{Contender, Server};
+use std::io;
+use std::time::Duration;
+
+use load::server::Server;
+use serve::Contender;
 
 /// How many connections ask at once.
 const CONNECTIONS: usize = 16;
 
-/// How often each contender has its turn.
-const ROUNDS: usize = 7;
-
-fn main() {
-    let mut arguments = std::env::args().skip(1);
-    match arguments.next().as_deref() {
-        Some("--serve") => server::serve(&arguments.next().expect("--serve takes a contender")),
-        // What `cargo bench -- --test` asks for: that it works.
-        Some("--test") => compare(1, 200),
-        _ => compare(ROUNDS, 20_000),
+fn main() -> io::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if load::main(&arguments)? || serve::main(&arguments)? {
+        return Ok(());
     }
+    // As criterion does it: only to see that it works.
+    let is_test = arguments.iter().any(|argument| argument == "--test");
+    let (turns, time) = if is_test { (1, 100) } else { (5, 2000) };
+    for (path, kib) in [("/8", 8), ("/1024", 1024)] {
+        println!("{kib} KiB in writes of 1 KiB, {CONNECTIONS} connections: the server's time for a request");
+        compare(path, kib << 10, turns, Duration::from_millis(time))?;
+    }
+    Ok(())
 }
 
-fn compare(rounds: usize, requests: usize) {
-    for kib in [8, 1024] {
-        // A mebibyte costs what thirty-two short ones do.
-        let requests = if kib > 100 { requests / 10 } else { requests };
-        println!("{kib} KiB in writes of 1 KiB, {CONNECTIONS} connections, {requests} requests a round");
-        let servers: Vec<Server> = Contender::ALL.map(|contender| Server::start(contender, kib)).into();
-        let mut costs: Vec<Vec<f64>> = vec![Vec::new(); servers.len()];
-        for round in 0..=rounds {
-            for (server, costs) in servers.iter().zip(&mut costs) {
-                let before = server.cpu();
-                load::run(server.address, CONNECTIONS, requests, kib * 1024);
-                let cost = (server.cpu() - before).as_secs_f64() * 1e6 / requests as f64;
-                // The first round warms up.
-                if round > 0 || rounds == 1 {
-                    costs.push(cost);
-                }
-            }
+fn compare(path: &str, bytes: usize, turns: usize, time: Duration) -> io::Result<()> {
+    let servers = Contender::ALL.map(|contender| Server::start(contender.name()));
+    let servers = servers.into_iter().collect::<io::Result<Vec<_>>>()?;
+    for server in &servers {
+        load::ask(server.address, path, bytes, CONNECTIONS, time / 4)?;
+    }
+    let mut costs = vec![Vec::new(); servers.len()];
+    for _ in 0..turns {
+        for (server, costs) in servers.iter().zip(&mut costs) {
+            let before = server.cpu()?;
+            let seen = load::ask(server.address, path, bytes, CONNECTIONS, time)?;
+            costs.push((server.cpu()? - before).as_secs_f64() * 1e6 / seen.requests.max(1) as f64);
         }
-        report(&costs);
     }
-}
-
-fn report(costs: &[Vec<f64>]) {
-    let ours = &costs[0];
-    for (contender, costs) in Contender::ALL.iter().zip(costs) {
-        let mut ratios: Vec<f64> = ours.iter().zip(costs).map(|(ours, theirs)| ours / theirs).collect();
-        ratios.sort_by(f64::total_cmp);
-        let mut costs = costs.clone();
-        costs.sort_by(f64::total_cmp);
+    for (contender, theirs) in Contender::ALL.iter().zip(&costs) {
+        let ratios = costs[0].iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
+        let [least, middle, most] = spread(theirs.clone());
+        let [closest, ratio, farthest] = spread(ratios);
         println!(
-            "  {:32} {:8.1} µs a request ({:.1} to {:.1}), Local / this {:.2} ({:.2} to {:.2})",
-            contender.name(),
-            costs[costs.len() / 2],
-            costs[0],
-            costs[costs.len() - 1],
-            ratios[ratios.len() / 2],
-            ratios[0],
-            ratios[ratios.len() - 1],
+            "  {:28} {middle:8.1} µs ({least:.1} to {most:.1}), Local / this {ratio:.2} ({closest:.2} to {farthest:.2})",
+            contender.name()
         );
     }
+    Ok(())
+}
+
+/// The least, the middle one and the most.
+fn spread(mut values: Vec<f64>) -> [f64; 3] {
+    values.sort_by(f64::total_cmp);
+    [values[0], values[values.len() / 2], values[values.len() - 1]]
 }

@@ -1,11 +1,6 @@
-//! The servers, each a process of its own.
+//! The servers that are compared.
 
-use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::SocketAddr;
-use std::process::{self, Child, Command, Stdio};
-use std::thread;
-use std::time::Duration;
+use std::io::{self, Write};
 
 use axum::Router;
 use axum::body::Body;
@@ -15,7 +10,7 @@ use pushpull::Pool;
 use tokio::sync::mpsc;
 
 use super::baseline::{Gather, QUEUE};
-use super::load::PATTERN;
+use super::load::{PATTERN, server};
 
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
@@ -53,60 +48,13 @@ impl Kind {
     }
 }
 
-/// A server, until it is dropped.
-pub struct Server {
-    child: Child,
-    pub address: SocketAddr,
-}
-
-impl Server {
-    pub fn start(kind: Kind) -> io::Result<Server> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["--serve", &format!("{kind:?}")])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line)?;
-        let address = line.trim().parse().map_err(io::Error::other)?;
-        Ok(Server { child, address })
-    }
-
-    /// What it has used of all processors.
-    pub fn cpu(&self) -> io::Result<Duration> {
-        let text = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // After the name, which may hold anything: the 14th and 15th fields of all, in hundredths of a second.
-        let fields = text.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
-        let ticks = fields.map(|field| field.parse::<u64>().map_err(io::Error::other)).sum::<io::Result<u64>>()?;
-        Ok(Duration::from_millis(ticks * 10))
-    }
-
-    /// All of them, with the one that waits for this benchmark to end.
-    pub fn threads(&self) -> io::Result<usize> {
-        Ok(fs::read_dir(format!("/proc/{}/task", self.child.id()))?.count())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// If the arguments name a server, is it, until it is killed; false otherwise.
 pub fn main(arguments: &[String]) -> io::Result<bool> {
-    let [serve, kind] = arguments else { return Ok(false) };
-    let kind = match (&serve[..], &kind[..]) {
-        ("--serve", "Pool") => Kind::Pool,
-        ("--serve", "Blocking") => Kind::Blocking,
+    let kind = match server::is_wanted(arguments) {
+        Some("Pool") => Kind::Pool,
+        Some("Blocking") => Kind::Blocking,
         _ => return Ok(false),
     };
-    thread::spawn(|| {
-        // Until whoever started this has gone.
-        let _ = io::stdin().read(&mut [0]);
-        process::exit(0);
-    });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;

@@ -2,6 +2,9 @@
 //! answer, and asks again. And clients that ask and then read nothing.
 //!
 //! A benchmark's `main` gives its arguments to [`main`] first: where they name a load, this process is that load.
+#![allow(dead_code, reason = "each benchmark uses its own part")]
+
+pub mod server;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -52,7 +55,7 @@ pub fn ask(address: SocketAddr, path: &str, bytes: usize, connections: usize, ti
 pub struct Stalled(Child);
 
 impl Stalled {
-    /// Comes back when all have asked, and those that were answered at all within a second have the answer's beginning.
+    /// Comes back when all have asked.
     pub fn start(address: SocketAddr, path: &str, clients: usize) -> io::Result<Stalled> {
         let mut child = this()?
             .args(["--stall", &address.to_string(), path, &clients.to_string()])

@@ -13,12 +13,14 @@ use hyper::body::Incoming;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tower_service::Service;
 
+use super::load::PATTERN;
+use super::serve::asked;
+
 /// How many chunks the channel holds.
 const QUEUE: usize = 8;
 
 #[derive(Clone, Copy)]
 pub struct ByHand {
-    pub kib: usize,
     pub buffered: bool,
 }
 
@@ -58,22 +60,24 @@ impl Service<Request<Incoming>> for ByHand {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         let (sender, receiver) = channel(QUEUE);
-        let (kib, buffered) = (self.kib, self.buffered);
+        let (kib, buffered) = (asked(request.uri().path()), self.buffered);
         tokio::task::spawn_blocking(move || {
             let mut out = ChannelWriter(sender);
             if buffered {
                 let mut out = BufWriter::with_capacity(32 * 1024, out);
-                return write(&mut out, kib).and_then(|()| out.flush());
+                return write_body(&mut out, kib).and_then(|()| out.flush());
             }
-            write(&mut out, kib)
+            write_body(&mut out, kib)
         });
         let response = Response::builder().header("content-type", "application/octet-stream");
         ready(Ok(response.body(ChannelBody(receiver)).expect("a response")))
     }
 }
 
-fn write(out: &mut impl Write, kib: usize) -> io::Result<()> {
-    (0..kib).try_for_each(|_| out.write_all(&[b'x'; 1024]))
+/// The program: so many KiB, each a write.
+pub fn write_body(out: &mut (impl Write + ?Sized), kib: usize) -> io::Result<()> {
+    let piece = PATTERN.repeat(1024 / PATTERN.len());
+    (0..kib).try_for_each(|_| out.write_all(&piece))
 }
