@@ -64,6 +64,7 @@ fn stalled(clients: usize, time: Duration) -> io::Result<()> {
         let server = Server::start(kind)?;
         let alone = load::ask(server.address, "/8k", 8 << 10, 4, time)?;
         let stalled = Stalled::start(server.address, "/endless", clients)?;
+        server.settle()?;
         let beside = load::ask(server.address, "/8k", 8 << 10, 4, time)?;
         let threads = server.threads()?;
         drop(stalled);

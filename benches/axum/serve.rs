@@ -81,6 +81,19 @@ impl Server {
         Ok(Duration::from_millis(ticks * 10))
     }
 
+    /// Waits until it does nothing any more: until all that its clients do not read has filled what there is to fill.
+    pub fn settle(&self) -> io::Result<()> {
+        let mut before = self.cpu()?;
+        loop {
+            thread::sleep(Duration::from_millis(300));
+            let now = self.cpu()?;
+            if now - before < Duration::from_millis(20) {
+                return Ok(());
+            }
+            before = now;
+        }
+    }
+
     /// All of them, with the one that waits for this benchmark to end.
     pub fn threads(&self) -> io::Result<usize> {
         Ok(fs::read_dir(format!("/proc/{}/task", self.child.id()))?.count())

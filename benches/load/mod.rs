@@ -52,7 +52,7 @@ pub fn ask(address: SocketAddr, path: &str, bytes: usize, connections: usize, ti
 pub struct Stalled(Child);
 
 impl Stalled {
-    /// Comes back when all have asked, and those that were answered at all within a second have the answer's beginning.
+    /// Comes back when all have asked.
     pub fn start(address: SocketAddr, path: &str, clients: usize) -> io::Result<Stalled> {
         let mut child = this()?
             .args(["--stall", &address.to_string(), path, &clients.to_string()])
