@@ -58,6 +58,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod adapt;
+mod alarm;
 mod chunk;
 mod coroutine;
 mod drive;

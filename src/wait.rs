@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
+use crate::alarm::Alarm;
 use crate::coroutine;
 use crate::program::Program;
 
@@ -43,15 +44,17 @@ pub(crate) fn until_deadline<T>(
         if let Poll::Ready(value) = polled? {
             return Ok(Some(value));
         }
+        let passed = deadline.is_some_and(|deadline| Instant::now() >= deadline);
         match parker {
-            None => coroutine::suspend_polled()?,
-            Some(_) if coroutine::refuses_to_wait() => return Err(Refused),
-            Some(parker) => {
-                if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                    return Ok(None);
-                }
-                parker.park(deadline);
+            None if passed => return Ok(None),
+            None => {
+                // Where nobody rings it, the wait is for the event alone.
+                let _alarm = deadline.and_then(|deadline| coroutine::with_waker(|waker| Alarm::set(deadline, waker?)));
+                coroutine::suspend_polled()?;
             }
+            Some(_) if coroutine::refuses_to_wait() => return Err(Refused),
+            Some(_) if passed => return Ok(None),
+            Some(parker) => parker.park(deadline),
         }
     }
 }

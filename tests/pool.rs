@@ -654,6 +654,45 @@ fn shutdown_does_not_wait_for_a_program_that_computes_but_tells_it() {
 }
 
 #[test]
+fn a_wait_with_a_limit_inside_a_program_ends_in_time_and_holds_up_nobody() {
+    within(|| {
+        let pool = small(1);
+        let (mut writer, mut never) = pipe(64);
+        let (tell, told) = channel();
+        let mut waits = pool.pull(move |w| {
+            let error = never.next_timeout(Duration::from_millis(50)).unwrap().unwrap_err();
+            tell.send(Error::of(&error).unwrap().is_timed_out()).unwrap();
+            // And what comes in time comes.
+            w.write_bytes(never.next_timeout(Duration::from_secs(1000)).unwrap()?)
+        });
+        let puller = thread::spawn(move || waits.next().unwrap().unwrap());
+        let (bytes, _) = drain(pool.pull(|w| w.write_all(b"the worker is free")));
+        assert_eq!(bytes, b"the worker is free");
+        assert!(told.recv().unwrap());
+        writer.write_all(b"come").unwrap();
+        assert_eq!(puller.join().unwrap(), "come");
+    });
+}
+
+#[test]
+fn a_program_may_shut_down_its_own_pool() {
+    within(|| {
+        let pool = small(1);
+        let own = pool.clone();
+        let (bytes, end) = drain(pool.pull(move |w| {
+            w.write_all(b"x")?;
+            // It is itself one that does not end in time.
+            assert!(!own.shutdown(Duration::from_millis(10)));
+            assert!(w.is_closed());
+            Ok(())
+        }));
+        assert_eq!(bytes, b"x");
+        assert!(is_shut_down(&end.unwrap()));
+        assert!(pool.shutdown(Duration::MAX));
+    });
+}
+
+#[test]
 fn shutdown_races_with_those_who_pull() {
     within(|| {
         for round in 0..200 {

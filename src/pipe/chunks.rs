@@ -103,8 +103,8 @@ impl Chunks {
     ///
     /// # Caveats
     ///
-    /// Inside a program that was entered by a poll, where waiting suspends, there is no clock to wake it: it waits until
-    /// there is something.
+    /// Inside a program that an asynchronous executor polls, where waiting suspends, there is no clock to wake it: it
+    /// waits until there is something. The workers of a [`Pool`](crate::Pool) have one.
     pub fn next_timeout(&mut self, timeout: Duration) -> Option<io::Result<Bytes>> {
         if self.end.is_some() {
             return None;

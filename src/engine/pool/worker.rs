@@ -11,6 +11,7 @@ use crossbeam_channel::Receiver;
 use super::inbox::{Inbox, Message};
 use super::slots::Slots;
 use super::task::{self, Task};
+use crate::alarm;
 use crate::coroutine::Coroutine;
 use crate::engine::bridge::Job;
 use crate::options::Options;
@@ -56,22 +57,28 @@ impl Worker {
 
     fn work(mut self) {
         task::work_for(self.inbox.clone());
+        alarm::keep_clock();
         loop {
             self.take_in();
+            let alarm = alarm::ring();
             match task::next() {
                 Some((task, others)) => {
                     self.inbox.publish(others + 1);
                     self.run(&task, others);
                 }
                 None if self.inbox.is_finished() => return,
-                None => self.sleep(),
+                None => self.sleep(alarm),
             }
         }
     }
 
-    fn sleep(&mut self) {
+    fn sleep(&mut self, alarm: Option<Instant>) {
         self.inbox.publish(0);
-        if let Ok(message) = self.messages.recv() {
+        let message = match alarm {
+            None => self.messages.recv().ok(),
+            Some(time) => self.messages.recv_deadline(time).ok(),
+        };
+        if let Some(message) = message {
             self.accept(message);
         }
         self.now = Instant::now();

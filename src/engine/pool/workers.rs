@@ -53,7 +53,8 @@ impl Workers {
         Ok(())
     }
 
-    /// Admits no more programs, waits for those that run until `deadline`, and then ends them. Says whether all are gone.
+    /// Admits no more programs, waits for those that run as long as `patience` lasts, and then ends them. Says whether all
+    /// are gone.
     pub(super) fn shut_down(&self, patience: Duration) -> bool {
         self.inboxes().for_each(Inbox::close);
         let gone = match Instant::now().checked_add(patience) {
