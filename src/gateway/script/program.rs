@@ -14,7 +14,7 @@ use rustix::fs::{Access, access};
 ///
 /// When there is none, or it is no file that can be executed.
 pub(super) fn resolve(program: &Path) -> io::Result<PathBuf> {
-    let is_bare = program.components().count() <= 1 && !program.as_os_str().as_encoded_bytes().contains(&b'/');
+    let is_bare = program.components().count() == 1 && !program.as_os_str().as_encoded_bytes().contains(&b'/');
     if is_bare {
         return search(program, &env::var_os("PATH").unwrap_or_default());
     }
