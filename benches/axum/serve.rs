@@ -12,6 +12,7 @@ use axum::body::Body;
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use pushpull::Pool;
+use socket2::SockRef;
 use tokio::sync::mpsc;
 
 use super::baseline::{Gather, QUEUE};
@@ -60,9 +61,9 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(kind: Kind) -> io::Result<Server> {
+    pub fn start(kind: Kind, send_buffer: Option<usize>) -> io::Result<Server> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["--serve", &format!("{kind:?}")])
+            .args(["--serve", &format!("{kind:?}"), &send_buffer.unwrap_or(0).to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -109,12 +110,13 @@ impl Drop for Server {
 
 /// If the arguments name a server, is it, until it is killed; false otherwise.
 pub fn main(arguments: &[String]) -> io::Result<bool> {
-    let [serve, kind] = arguments else { return Ok(false) };
+    let [serve, kind, send_buffer] = arguments else { return Ok(false) };
     let kind = match (&serve[..], &kind[..]) {
         ("--serve", "Pool") => Kind::Pool,
         ("--serve", "Blocking") => Kind::Blocking,
         _ => return Ok(false),
     };
+    let send_buffer: usize = send_buffer.parse().map_err(io::Error::other)?;
     thread::spawn(|| {
         // Until whoever started this has gone.
         let _ = io::stdin().read(&mut [0]);
@@ -125,7 +127,12 @@ pub fn main(arguments: &[String]) -> io::Result<bool> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         println!("{}", listener.local_addr()?);
         // Or else a body that comes after its head waits 40 ms for the client to acknowledge that.
-        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let listener = listener.tap_io(move |stream| {
+            let _ = stream.set_nodelay(true);
+            if send_buffer > 0 {
+                let _ = SockRef::from(&*stream).set_send_buffer_size(send_buffer);
+            }
+        });
         axum::serve(listener, kind.app()).await
     })?;
     Ok(true)
