@@ -4,7 +4,7 @@
 //! runtime, the same bodies of small writes, in turns. Server, load and stalled clients are a process each, on the
 //! loopback, and every byte is checked.
 //!
-//! `cargo bench --bench axum`
+//! `cargo bench --bench axum`, or `-- requests` or `-- stalled` for one of the two
 
 mod baseline;
 mod load;
@@ -15,10 +15,12 @@ use std::io;
 use std::time::Duration;
 
 use load::Stalled;
-use load::server::Server;
 use serve::Kind;
 
 const CONNECTIONS: usize = 64;
+
+/// How much the kernel may hold for a client that reads nothing. Left to itself it takes megabytes for each.
+const SEND_BUFFER: usize = 64 << 10;
 
 /// Bodies, by the path that gives them.
 const BODIES: [(&str, &str, usize); 2] = [("8 KiB", "/8k", 8 << 10), ("1 MiB", "/1m", 1 << 20)];
@@ -31,15 +33,22 @@ fn main() -> io::Result<()> {
     // As criterion does it: only to see that it works.
     let is_test = arguments.iter().any(|argument| argument == "--test");
     let (turns, time, clients) = if is_test { (1, 200, 50) } else { (4, 3000, 5000) };
-    per_request(turns, Duration::from_millis(time))?;
-    stalled(clients, Duration::from_millis(time))
+    let wanted = |name: &str| arguments.iter().all(|argument| argument.starts_with("--") || argument == name);
+    if wanted("requests") {
+        per_request(turns, Duration::from_millis(time))?;
+    }
+    if wanted("stalled") {
+        stalled(clients, Duration::from_millis(time))?;
+    }
+    Ok(())
 }
 
 /// Server CPU for each request.
 fn per_request(turns: usize, time: Duration) -> io::Result<()> {
     println!("server CPU per request, {CONNECTIONS} keep-alive connections");
     for (name, path, bytes) in BODIES {
-        let servers = [Server::start("Pool")?, Server::start("Blocking")?];
+        let [pool, blocking] = [Kind::Pool, Kind::Blocking].map(|kind| serve::start(kind, None));
+        let servers = [pool?, blocking?];
         let mut sums = [(0_u64, Duration::ZERO); 2];
         for server in &servers {
             load::ask(server.address, path, bytes, CONNECTIONS, time / 4)?;
@@ -62,7 +71,7 @@ fn per_request(turns: usize, time: Duration) -> io::Result<()> {
 fn stalled(clients: usize, time: Duration) -> io::Result<()> {
     println!("{clients} stalled clients, and 4 that read 8 KiB");
     for kind in [Kind::Pool, Kind::Blocking] {
-        let server = Server::start(&format!("{kind:?}"))?;
+        let server = serve::start(kind, Some(SEND_BUFFER))?;
         let alone = load::ask(server.address, "/8k", 8 << 10, 4, time)?;
         let stalled = Stalled::start(server.address, "/endless", clients)?;
         server.settle()?;

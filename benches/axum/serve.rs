@@ -7,10 +7,12 @@ use axum::body::Body;
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use pushpull::Pool;
+use socket2::SockRef;
 use tokio::sync::mpsc;
 
 use super::baseline::{Gather, QUEUE};
-use super::load::{PATTERN, server};
+use super::load::PATTERN;
+use super::load::server::{self, Server};
 
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
@@ -48,19 +50,29 @@ impl Kind {
     }
 }
 
+/// Starts one. The kernel may be told how much to hold for each client.
+pub fn start(kind: Kind, send_buffer: Option<usize>) -> io::Result<Server> {
+    Server::start(&format!("{kind:?} {}", send_buffer.unwrap_or_default()))
+}
+
 /// If the arguments name a server, is it, until it is killed; false otherwise.
 pub fn main(arguments: &[String]) -> io::Result<bool> {
-    let kind = match server::is_wanted(arguments) {
-        Some("Pool") => Kind::Pool,
-        Some("Blocking") => Kind::Blocking,
-        _ => return Ok(false),
+    let Some((kind, send_buffer)) = server::is_wanted(arguments).and_then(|name| name.split_once(' ')) else {
+        return Ok(false);
     };
+    let kind = if kind == "Pool" { Kind::Pool } else { Kind::Blocking };
+    let send_buffer: usize = send_buffer.parse().map_err(io::Error::other)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         println!("{}", listener.local_addr()?);
         // Or else a body that comes after its head waits 40 ms for the client to acknowledge that.
-        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let listener = listener.tap_io(move |stream| {
+            let _ = stream.set_nodelay(true);
+            if send_buffer > 0 {
+                let _ = SockRef::from(&*stream).set_send_buffer_size(send_buffer);
+            }
+        });
         axum::serve(listener, kind.app()).await
     })?;
     Ok(true)
