@@ -58,6 +58,22 @@ on_every_engine! {
     }
 }
 
+/// Meta-variables that came with the request say where it was, and are made anew.
+#[test]
+fn a_redirect_has_meta_variables_of_its_own() {
+    let app = push_fn(|_inp, out, _err, env| match env.get_str("PATH_INFO") {
+        Some("/there") => out.write_all(b"A: 1\n\nfound"),
+        _ => out.write_all(b"Location: /there\n\n"),
+    });
+    let mut env = pushpull::gateway::Environ::new();
+    env.set("PATH_INFO", "/here").unwrap();
+    let mut request = request("GET", "/here");
+    request.extensions_mut().insert(env);
+    let mut service = LocalRedirects::new(service(pushpull::Local::new(), app));
+    let answer: Answer = block_on(async { collect(service.call(request).await.unwrap()).await });
+    assert_eq!(answer.text(), "found");
+}
+
 /// A path that is none cannot be followed.
 #[test]
 fn a_redirect_to_no_path_is_a_502() {
