@@ -116,7 +116,8 @@ macro_rules! engine_options {
             self
         }
 
-        /// What the program is called, in `Debug` output and, on `Thread`, in the operating system's list of threads.
+        /// What the program is called: in `Debug` output; on `Thread`, in the operating system's list of threads; on
+        /// `Local` and `Pool`, in the message when it runs over its stack.
         #[must_use]
         pub fn name(mut self, name: impl Into<std::sync::Arc<str>>) -> Self {
             self.options.name = Some(name.into());

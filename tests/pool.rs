@@ -1,13 +1,12 @@
-//! What is `Pool`'s own: nesting on few workers, turns, placement, shutdown.
+//! What is `Pool`'s own: turns, placement, what waits and what wakes.
 
 mod support;
 
-use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, Write};
 use std::panic;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, LazyLock};
 use std::thread::{self, ThreadId};
@@ -15,18 +14,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pushpull::{Chunks, Error, Local, Pool, Thread, local, pipe};
-use support::engine::{drain, is_disconnected};
-use support::guard::{Dropped, Guard, guard};
+use support::engine::{drain, is_disconnected, small};
+use support::guard::guard;
 use support::watchdog::within;
-
-fn is_shut_down(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::ConnectionAborted && Error::of(error).is_some_and(Error::is_shut_down)
-}
-
-/// Small chunks, so that everybody waits for everybody all the time.
-fn small(workers: usize) -> Pool {
-    Pool::new(workers).chunk_size(4).capacity(8)
-}
 
 /// A program that says which worker runs it.
 fn tell_worker(tell: Sender<ThreadId>) -> impl FnOnce(&mut pushpull::Writer) -> io::Result<()> + Send {
@@ -34,173 +24,6 @@ fn tell_worker(tell: Sender<ThreadId>) -> impl FnOnce(&mut pushpull::Writer) -> 
         tell.send(thread::current().id()).unwrap();
         Ok(())
     }
-}
-
-#[test]
-fn law_12_nested_100_deep_on_one_worker() {
-    fn nest(pool: Pool, depth: usize, w: &mut pushpull::Writer) -> io::Result<()> {
-        match depth.checked_sub(1) {
-            None => (0..200).try_for_each(|n| write!(w, "{n},")),
-            Some(depth) => {
-                let inner = pool.clone();
-                pool.pull(move |w| nest(inner, depth, w)).try_for_each(|item| w.write_bytes(item?))
-            }
-        }
-    }
-    within(|| {
-        for workers in [1, 2] {
-            let pool = small(workers);
-            let (bytes, end) = drain(pool.clone().pull(move |w| nest(pool, 100, w)));
-            assert!(end.is_none(), "{end:?}");
-            assert_eq!(bytes, (0..200).flat_map(|n| format!("{n},").into_bytes()).collect::<Vec<_>>());
-        }
-    });
-}
-
-#[test]
-fn law_12_a_feed_finished_and_a_reader_read_inside_a_program() {
-    within(|| {
-        let pool = small(1);
-        let inner = pool.clone();
-        let (bytes, end) = drain(pool.pull(move |w| {
-            // Three programs of one worker, each of which waits for the next.
-            let mut feed = inner.push(|r| {
-                let mut text = String::new();
-                r.read_to_string(&mut text).map(|_| text)
-            });
-            let mut reader = inner.pull(|w| (0..100).try_for_each(|n| writeln!(w, "line {n}"))).into_reader();
-            io::copy(&mut reader, &mut feed)?;
-            w.write_all(feed.finish()?.as_bytes())
-        }));
-        assert!(end.is_none(), "{end:?}");
-        assert_eq!(bytes.lines().map(Result::unwrap).last().unwrap(), "line 99");
-    });
-}
-
-/// What goes wrong in a bridge of several levels, and where.
-#[derive(Debug, Clone, Copy)]
-struct Trouble {
-    depth: usize,
-    after: usize,
-    kind: Kind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Kind {
-    None,
-    Panics,
-    Fails,
-    /// Returns early, and so drops what is nested in it.
-    Leaves,
-}
-
-impl Trouble {
-    /// To be called at each chunk; false when the level is to leave.
-    fn strike(self, depth: usize, chunks: usize) -> io::Result<bool> {
-        if self.depth != depth || self.after != chunks {
-            return Ok(true);
-        }
-        match self.kind {
-            Kind::None => Ok(true),
-            Kind::Leaves => Ok(false),
-            Kind::Fails => Err(io::ErrorKind::StorageFull.into()),
-            Kind::Panics => panic::resume_unwind(Box::new(depth)),
-        }
-    }
-}
-
-const ROUNDS: usize = 12;
-
-/// Moves chunks one level up, with the level's own trouble.
-fn pass(
-    items: impl IntoIterator<Item = io::Result<Bytes>>,
-    mut write: impl FnMut(Bytes) -> io::Result<()>,
-    depth: usize,
-    trouble: Trouble,
-    own: &Guard,
-) -> io::Result<()> {
-    let _own = own;
-    for (chunks, item) in items.into_iter().enumerate() {
-        write(item?)?;
-        if !trouble.strike(depth, chunks)? {
-            return Ok(());
-        }
-    }
-    Ok(())
-}
-
-/// Pool, in it Local, in it Local, in it Pool again.
-fn four_levels(pool: &Pool, number: usize, trouble: Trouble) -> (Chunks, Vec<Dropped>) {
-    let (guards, dropped): (Vec<_>, Vec<_>) = (0..4).map(|_| guard()).unzip();
-    let [first, second, third, fourth] = <[Guard; 4]>::try_from(guards).unwrap_or_else(|_| unreachable!());
-    let inner = pool.clone();
-    let chunks = pool.pull(move |w| {
-        let outer_local = Local::new().unbuffered().pull(move |w| {
-            let inner_local = Local::new().unbuffered().pull(move |w| {
-                let innermost = inner.unbuffered().pull(move |w| {
-                    let rounds = (0..ROUNDS).map(|round| Ok(format!("{number}/{round} ").into()));
-                    pass(rounds, |chunk| w.write_all(&chunk), 3, trouble, &fourth)
-                });
-                pass(innermost, |chunk| w.write_bytes(chunk), 2, trouble, &third)
-            });
-            pass(inner_local, |chunk| w.write_bytes(chunk), 1, trouble, &second)
-        });
-        pass(outer_local, |chunk| w.write_bytes(chunk), 0, trouble, &first)
-    });
-    (chunks, dropped)
-}
-
-#[test]
-fn pool_local_local_pool_interleaved_with_panics_and_drops_at_every_depth() {
-    within(|| {
-        for workers in [1, 2] {
-            let pool = small(workers);
-            let troubles: Vec<Trouble> = [Kind::None, Kind::Panics, Kind::Fails, Kind::Leaves]
-                .into_iter()
-                .flat_map(|kind| (0..4).flat_map(move |depth| [0, 1, 5].map(|after| Trouble { depth, after, kind })))
-                .collect();
-            let (mut bridges, dropped): (Vec<_>, Vec<_>) =
-                troubles.iter().enumerate().map(|(n, trouble)| four_levels(&pool, n, *trouble)).unzip();
-            let mut came: Vec<Vec<u8>> = vec![Vec::new(); bridges.len()];
-            let mut ends: HashMap<usize, Option<io::Error>> = HashMap::new();
-            let goes = |number: usize| number % 7 == 3;
-            for round in 0..ROUNDS * 8 {
-                for number in 0..bridges.len() {
-                    // Some hosts go in the middle, too.
-                    if goes(number) && round == number % 5 {
-                        let gone = std::mem::replace(&mut bridges[number], pipe(1).1);
-                        gone.join();
-                    }
-                    if ends.contains_key(&number) || (goes(number) && round >= number % 5) {
-                        continue;
-                    }
-                    match bridges[number].next() {
-                        Some(Ok(chunk)) => came[number].extend_from_slice(&chunk),
-                        Some(Err(error)) => drop(ends.insert(number, Some(error))),
-                        None => drop(ends.insert(number, None)),
-                    }
-                }
-            }
-            for (number, trouble) in troubles.iter().enumerate() {
-                dropped[number].iter().for_each(Dropped::wait);
-                let expected = |rounds: usize| -> String { (0..rounds).map(|n| format!("{number}/{n} ")).collect() };
-                let came = String::from_utf8(came[number].clone()).unwrap();
-                if goes(number) {
-                    assert!(expected(ROUNDS).starts_with(&came), "{trouble:?}: {came}");
-                    continue;
-                }
-                let end = ends.remove(&number).expect("every bridge has ended");
-                let rounds = if trouble.kind == Kind::None { ROUNDS } else { trouble.after + 1 };
-                assert_eq!(came, expected(rounds), "{trouble:?}");
-                match (trouble.kind, &end) {
-                    (Kind::None | Kind::Leaves, None) => {}
-                    (Kind::Fails, Some(error)) => assert_eq!(error.kind(), io::ErrorKind::StorageFull),
-                    (Kind::Panics, Some(error)) => assert!(Error::of(error).unwrap().is_panic()),
-                    (kind, end) => panic!("{kind:?} was told as {end:?}"),
-                }
-            }
-        }
-    });
 }
 
 #[test]
@@ -498,161 +321,6 @@ fn a_pool_lives_in_a_static() {
     });
 }
 
-thread_local! {
-    /// Something that goes with the worker's thread.
-    static WITH_THREAD: RefCell<Option<Guard>> = const { RefCell::new(None) };
-}
-
-/// Tells when the worker that runs this program has ended.
-fn watch_worker(pool: &Pool) -> Dropped {
-    let (own, dropped) = guard();
-    let mut chunks = pool.pull(move |w| {
-        WITH_THREAD.set(Some(own));
-        w.write_all(b"set")
-    });
-    assert_eq!(chunks.next().unwrap().unwrap(), "set");
-    dropped
-}
-
-#[test]
-fn dropping_the_last_handle_lets_programs_finish_and_leaks_no_worker() {
-    within(|| {
-        let pool = small(1);
-        let worker = watch_worker(&pool);
-        let mut running = pool.pull(|w| (0..100).try_for_each(|n| write!(w, "{n},")));
-        let first = running.next().unwrap().unwrap();
-        let not_started = pool.pull(|w| w.write_all(b"later"));
-        drop(pool);
-        let (rest, end) = drain(running);
-        assert!(end.is_none());
-        let expected: String = (0..100).map(|n| format!("{n},")).collect();
-        assert_eq!([&first[..], &rest].concat(), expected.as_bytes());
-        assert!(!worker.is_gone(), "a bridge that has not started keeps the pool");
-        assert_eq!(drain(not_started).0, b"later");
-        worker.wait();
-    });
-}
-
-#[test]
-fn a_program_may_hold_the_last_handle() {
-    within(|| {
-        let pool = small(1);
-        let worker = watch_worker(&pool);
-        let inner = pool.clone();
-        let chunks =
-            pool.pull(move |w| inner.pull(|w| w.write_all(b"inner")).try_for_each(|chunk| w.write_bytes(chunk?)));
-        drop(pool);
-        assert_eq!(drain(chunks).0, b"inner");
-        worker.wait();
-    });
-}
-
-#[test]
-fn shutdown_ends_programs_as_if_their_pullers_had_gone() {
-    within(|| {
-        let pool = small(2);
-        let worker = watch_worker(&pool);
-        let (own, dropped) = guard();
-        let (tell, told) = channel();
-        let mut endless = pool.pull(move |w| {
-            let _own = own;
-            let error = loop {
-                if let Err(error) = w.write_all(b"again") {
-                    break error;
-                }
-            };
-            tell.send(is_disconnected(&error) && w.is_closed()).unwrap();
-            Err(error)
-        });
-        let first = endless.next().unwrap().unwrap();
-        let (tell, read) = channel();
-        let (begun, begins) = channel();
-        let mut fed = pool.push(move |r| {
-            begun.send(()).unwrap();
-            let mut bytes = Vec::new();
-            let error = r.read_to_end(&mut bytes).unwrap_err();
-            tell.send((bytes, is_shut_down(&error))).unwrap();
-            Err::<(), _>(error)
-        });
-        fed.write_all(b"abc").unwrap();
-        begins.recv().unwrap();
-        let not_started = pool.pull(|w| w.write_all(b"never"));
-        assert!(!pool.shutdown(Duration::ZERO));
-        assert!(told.recv().unwrap());
-        dropped.wait();
-        let (bytes, end) = drain(endless);
-        assert!(b"again".repeat(100).starts_with(&[&first[..], &bytes].concat()));
-        assert!(is_shut_down(&end.unwrap()), "the puller is told why");
-        assert_eq!(read.recv().unwrap(), (b"abc".to_vec(), true));
-        assert!(is_shut_down(&fed.finish().unwrap_err()));
-        let (bytes, end) = drain(not_started);
-        assert!(bytes.is_empty() && is_shut_down(&end.unwrap()));
-        // What is made now is refused too, and so is what another handle makes.
-        assert!(is_shut_down(&pool.clone().chunk_size(9).pull(|_| Ok(())).next().unwrap().unwrap_err()));
-        let mut feed = pool.push(|_| Ok(()));
-        assert!(is_shut_down(&feed.finish_after_write()));
-        assert!(pool.shutdown(Duration::MAX), "all are gone");
-        worker.wait();
-    });
-}
-
-trait FinishAfterWrite {
-    fn finish_after_write(self) -> io::Error;
-}
-
-impl FinishAfterWrite for &mut pushpull::Feed<()> {
-    fn finish_after_write(self) -> io::Error {
-        assert_eq!(self.write_all(b"x").unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
-        std::mem::replace(self, Thread::new().push(|_| Ok(()))).finish().unwrap_err()
-    }
-}
-
-#[test]
-fn shutdown_lets_those_finish_that_do_so_in_time() {
-    within(|| {
-        let pool = small(1);
-        let chunks = pool.pull(|w| (0..100).try_for_each(|_| w.write_all(b"all of it")));
-        let (started, starts) = channel();
-        let puller = thread::spawn(move || {
-            let mut chunks = chunks;
-            let first = chunks.next().unwrap().unwrap();
-            started.send(()).unwrap();
-            let (rest, end) = drain(chunks);
-            (first.len() + rest.len(), end)
-        });
-        starts.recv().unwrap();
-        assert!(pool.shutdown(Duration::MAX));
-        let (bytes, end) = puller.join().unwrap();
-        assert_eq!(bytes, 900);
-        assert!(end.is_none());
-        assert!(pool.shutdown(Duration::ZERO));
-    });
-}
-
-#[test]
-fn shutdown_does_not_wait_for_a_program_that_computes_but_tells_it() {
-    within(|| {
-        let pool = Pool::new(1);
-        let (told, tells) = channel();
-        let (begun, begins) = channel();
-        let mut chunks = pool.pull(move |w| {
-            w.write_all(b"x")?;
-            begun.send(()).unwrap();
-            while !w.is_closed() {
-                thread::yield_now();
-            }
-            told.send(()).unwrap();
-            Ok(())
-        });
-        chunks.next().unwrap().unwrap();
-        begins.recv().unwrap();
-        pool.shutdown(Duration::ZERO);
-        tells.recv().unwrap();
-        assert!(is_shut_down(&chunks.next().unwrap().unwrap_err()));
-        assert!(pool.shutdown(Duration::MAX));
-    });
-}
-
 #[test]
 fn a_wait_with_a_limit_inside_a_program_ends_in_time_and_holds_up_nobody() {
     within(|| {
@@ -671,56 +339,6 @@ fn a_wait_with_a_limit_inside_a_program_ends_in_time_and_holds_up_nobody() {
         assert!(told.recv().unwrap());
         writer.write_all(b"come").unwrap();
         assert_eq!(puller.join().unwrap(), "come");
-    });
-}
-
-#[test]
-fn a_program_may_shut_down_its_own_pool() {
-    within(|| {
-        let pool = small(1);
-        let own = pool.clone();
-        let (bytes, end) = drain(pool.pull(move |w| {
-            w.write_all(b"x")?;
-            // It is itself one that does not end in time.
-            assert!(!own.shutdown(Duration::from_millis(10)));
-            assert!(w.is_closed());
-            Ok(())
-        }));
-        assert_eq!(bytes, b"x");
-        assert!(is_shut_down(&end.unwrap()));
-        assert!(pool.shutdown(Duration::MAX));
-    });
-}
-
-#[test]
-fn shutdown_races_with_those_who_pull() {
-    within(|| {
-        for round in 0..200 {
-            let pool = small(2);
-            let ended = Arc::new(AtomicUsize::new(0));
-            let pullers: Vec<_> = (0..3)
-                .map(|_| {
-                    let (pool, ended) = (pool.clone(), ended.clone());
-                    thread::spawn(move || {
-                        // Until the pool is shut down, and none of them hangs.
-                        loop {
-                            let (_, end) = drain(pool.pull(|w| w.write_all(b"a few chunks of it")));
-                            if end.is_some_and(|end| is_shut_down(&end)) {
-                                break;
-                            }
-                        }
-                        ended.fetch_add(1, SeqCst);
-                    })
-                })
-                .collect();
-            if round % 2 == 0 {
-                thread::yield_now();
-            }
-            pool.shutdown(Duration::ZERO);
-            pullers.into_iter().for_each(|puller| puller.join().unwrap());
-            assert_eq!(ended.load(SeqCst), 3);
-            assert!(pool.shutdown(Duration::MAX));
-        }
     });
 }
 

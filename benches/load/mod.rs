@@ -128,17 +128,19 @@ async fn client(address: SocketAddr, path: &str, bytes: usize, until: Instant) -
         while Instant::now() < until {
             let asked = Instant::now();
             let request = Request::builder().uri(path).header("host", "localhost").body(Empty::<bytes::Bytes>::new());
-            // One that is not answered at all ends the load.
-            let answer = tokio::time::timeout_at(
-                (until + Duration::from_secs(1)).into(),
-                sender.send_request(request.map_err(io::Error::other)?),
-            );
-            let Ok(response) = answer.await else { break };
-            let response = response.map_err(io::Error::other)?;
-            if response.status() != StatusCode::OK {
-                return Err(io::Error::other("an answer that is not one"));
+            let request = request.map_err(io::Error::other)?;
+            let answer = async {
+                let response = sender.send_request(request).await.map_err(io::Error::other)?;
+                if response.status() != StatusCode::OK {
+                    return Err(io::Error::other("an answer that is not one"));
+                }
+                check(response, bytes).await
+            };
+            // One that does not come, or stops in the middle, ends the load.
+            match tokio::time::timeout_at((until + Duration::from_secs(1)).into(), answer).await {
+                Ok(checked) => checked?,
+                Err(_) => break,
             }
-            check(response, bytes).await?;
             times.push(asked.elapsed().as_micros() as u64);
         }
         Ok(times)

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 
+use super::apart::Apart;
 use super::barrier::Barrier;
 use super::piece::Piece;
 use super::segment::{Segment, Tail};
@@ -40,25 +41,6 @@ struct Locked {
     puller: Option<Waker>,
     writer: Option<Held>,
     stats: Stats,
-}
-
-/// Something that a writer reads at every write, on a cache line that nobody writes to. By padding: memory that is aligned
-/// to two lines costs an allocator more than all the rest of a channel.
-#[derive(Debug)]
-#[repr(C)]
-struct Apart<T> {
-    _before: [u8; LINE],
-    value: T,
-    _after: [u8; LINE],
-}
-
-/// Most processors' cache line.
-const LINE: usize = 64;
-
-impl<T> Apart<T> {
-    fn new(value: T) -> Self {
-        Apart { _before: [0; LINE], value, _after: [0; LINE] }
-    }
 }
 
 /// The segment that the writer is filling.

@@ -173,6 +173,11 @@ pub fn pool(workers: usize, setup: Setup) -> Pool {
     if setup.unbuffered { pool.unbuffered() } else { pool }
 }
 
+/// Small chunks, so that everybody waits for everybody all the time.
+pub fn small(workers: usize) -> Pool {
+    Pool::new(workers).chunk_size(4).capacity(8)
+}
+
 impl<const WORKERS: usize> Engine for OnPool<WORKERS> {
     const QUEUED: bool = true;
 
