@@ -37,9 +37,10 @@ impl Job {
     /// Nothing in `run` panics but what it drops: a result that nobody waits for any more. Nobody can be told of that.
     fn new(program: Arc<Program>, run: impl FnOnce(io::Result<()>) + Send + 'static) -> Job {
         let run = move |ready| {
-            if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| run(ready))) {
-                // It may be of the same kind.
-                mem::forget(payload);
+            let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| run(ready))) else { return };
+            // What was thrown may throw again when it goes.
+            if let Err(again) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                mem::forget(again);
             }
         };
         Job { program, run: Box::new(run) }
