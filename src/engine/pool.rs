@@ -39,6 +39,13 @@ pub(crate) use workers::Workers;
 /// # std::io::Result::Ok(())
 /// ```
 ///
+/// What a program captures is `Send`, for it is sent to its worker; what it makes there need not be, for there it stays.
+///
+/// ```compile_fail,E0277
+/// let shared = std::rc::Rc::new(1);
+/// pushpull::Pool::new(1).pull(move |_| Ok(drop(shared))); // `Rc<…>` cannot be sent between threads safely
+/// ```
+///
 /// A handle is cheap to clone and carries its own options; all clones share the workers. When the last is dropped, those
 /// programs that run go on to their end, and then the workers end too. [`shutdown`](Pool::shutdown) does not wait so long.
 ///
