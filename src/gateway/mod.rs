@@ -37,6 +37,7 @@ mod output;
 mod path;
 mod redirect;
 mod refusal;
+mod report;
 mod request;
 mod response;
 #[cfg(target_os = "linux")]
@@ -61,6 +62,7 @@ pub use response::LocalRedirect;
 pub use script::{ExitStatus, Limits, RequestBody, Running, Script};
 pub use service::{Service, service};
 
+pub(crate) use answer::MOST_DRAINED;
 pub(crate) use convert::open;
 #[cfg(feature = "cli")]
 pub(crate) use error_stream::escape;

@@ -10,6 +10,7 @@ use http::header::{
 use http::request::Parts;
 use http::uri::{Authority, Uri};
 use http::{Method, Request, StatusCode, Version};
+use http_body::SizeHint;
 
 use super::environ::VERSION;
 use super::path::{decode, encode};
@@ -70,12 +71,29 @@ pub(crate) fn meta_variables(parts: &Parts) -> Result<Environ, Refusal> {
     of_request(parts, &Mount::root(), announced)
 }
 
+/// The meta-variables of a request: those that it brings, or else made from it and what is known of its body, and then
+/// completed by what the server knows.
+pub(crate) fn environ(
+    parts: &Parts,
+    body: &SizeHint,
+    mount: &Mount,
+    complete: impl FnOnce(Environ) -> Environ,
+) -> Result<Environ, Refusal> {
+    if let Some(env) = parts.extensions.get::<Environ>() {
+        return Ok(env.clone());
+    }
+    // Without either there is no body, and not one without a byte.
+    let is_announced = [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| parts.headers.contains_key(name));
+    let length = body.exact().filter(|length| *length > 0 || is_announced);
+    of_request(parts, mount, length).map(complete)
+}
+
 /// The meta-variables of a request, whose body is `length` bytes long if there is one and that is known.
 ///
 /// # Errors
 ///
 /// 400, 404 or 501: why no program should be run for it.
-pub(crate) fn of_request(parts: &Parts, mount: &Mount, length: Option<u64>) -> Result<Environ, Refusal> {
+fn of_request(parts: &Parts, mount: &Mount, length: Option<u64>) -> Result<Environ, Refusal> {
     check_codings(&parts.headers)?;
     let connection = parts.extensions.get::<Connection>();
     let (name, port, host) = server(parts, connection)?;

@@ -3,12 +3,11 @@
 use std::convert::Infallible;
 use std::error;
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::CONTENT_LENGTH;
 use http::{Method, Request, Response};
 use http_body::Body as HttpBody;
 
@@ -18,7 +17,8 @@ use super::head::MOST_HEAD;
 use super::kind::App;
 use super::output::{Length, Outlet, Slot, part};
 use super::refusal::Refusal;
-use super::request::of_request;
+use super::report::Report;
+use super::request;
 use super::{Environ, Input, Mount};
 use crate::{Chunks, Error, Local, Pool, Thread, local};
 
@@ -104,14 +104,8 @@ impl<E, A, K> Service<E, A, K> {
     /// The program for a request.
     fn program<B: HttpBody>(&self, request: Request<B>, multi_threaded: bool) -> Result<Program<A, B, K>, Refusal> {
         let (parts, body) = request.into_parts();
-        let env = match parts.extensions.get::<Environ>() {
-            Some(env) => env.clone(),
-            None => {
-                let is_announced = parts.headers.contains_key(CONTENT_LENGTH);
-                let length = body.size_hint().exact().filter(|length| *length > 0 || is_announced);
-                of_request(&parts, &self.mount, length)?.with_multi_threaded(multi_threaded)
-            }
-        };
+        let complete = |env: Environ| env.with_multi_threaded(multi_threaded);
+        let env = request::environ(&parts, &body.size_hint(), &self.mount, complete)?;
         let (app, slot, most_head) = (self.app.clone(), Slot::default(), self.most_head);
         Ok(Program { app, body, method: parts.method, env, slot, most_head, kind: PhantomData })
     }
@@ -146,8 +140,7 @@ where
         if let Err(error) = &result
             && !Error::of(error).is_some_and(Error::is_disconnected)
         {
-            let text = |name| String::from_utf8_lossy(env.get(name).unwrap_or_default()).into_owned();
-            let _ = writeln!(env.errors(), "{} {}: {error}", text("REQUEST_METHOD"), text("REQUEST_URI"));
+            Report { errors: env.errors(), env }.failure(error);
         }
         result
     }

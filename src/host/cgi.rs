@@ -12,11 +12,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
 
-use crate::gateway::{App, Environ, ErrorStream, Head, Input, Refusal, open};
+use crate::gateway::{App, Environ, ErrorStream, Head, Input, MOST_DRAINED, Refusal, open};
 use crate::{Error, Local, drive};
-
-/// How much of an output that a `HEAD` request does not want is taken from its program before that is stopped.
-const MOST_DRAINED: usize = 16 << 20;
 
 /// What a body is that says nothing of itself (RFC 9110, 8.3).
 const UNKNOWN_TYPE: HeaderValue = HeaderValue::from_static("application/octet-stream");
@@ -135,7 +132,7 @@ fn send(
         // What is not wanted is taken all the same, so that the program can end by itself.
         let mut left = MOST_DRAINED;
         for chunk in body {
-            left = left.saturating_sub(chunk?.len());
+            left = left.saturating_sub(chunk?.len() as u64);
             if left == 0 {
                 break;
             }

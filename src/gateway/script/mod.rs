@@ -16,7 +16,6 @@ mod program;
 mod programs;
 mod pumps;
 mod relay;
-mod report;
 mod response;
 mod running;
 mod service;

@@ -20,7 +20,6 @@ use super::process::Process;
 use super::programs::Permit;
 use super::pumps::Pumps;
 use super::relay::{Outlet, relay};
-use super::report::Report;
 use super::response::response;
 use super::service::Script;
 use super::settings::RequestBody;
@@ -29,7 +28,8 @@ use super::streams::{MOST_ERRORS, MOST_OUTPUT, Stream};
 use super::upload::{Source, Upload};
 use super::watch::Watch;
 use crate::gateway::refusal::Refusal;
-use crate::gateway::request::of_request;
+use crate::gateway::report::Report;
+use crate::gateway::request;
 use crate::gateway::{Body, Environ};
 
 /// The future of a [`Script`]. Dropped, it stops the program.
@@ -70,7 +70,8 @@ where
 {
     let (mut parts, body) = request.into_parts();
     let permit = parts.extensions.remove::<Permit>();
-    let env = match environ(&script, &parts, &body) {
+    let complete = |env: Environ| env.with_multi_process(true).with_run_once(true);
+    let env = match request::environ(&parts, &body.size_hint(), &script.settings.mount, complete) {
         Ok(env) => env,
         Err(refusal) => return refusal.into_response(),
     };
@@ -85,15 +86,6 @@ where
             refusal.into_response()
         }
     }
-}
-
-fn environ<B: HttpBody>(script: &Script, parts: &Parts, body: &B) -> Result<Environ, Refusal> {
-    if let Some(env) = parts.extensions.get::<Environ>() {
-        return Ok(env.clone());
-    }
-    let is_announced = [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| parts.headers.contains_key(name));
-    let length = body.size_hint().exact().filter(|length| *length > 0 || is_announced);
-    of_request(parts, &script.settings.mount, length).map(|env| env.with_multi_process(true).with_run_once(true))
 }
 
 async fn run<B>(

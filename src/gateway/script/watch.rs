@@ -12,9 +12,9 @@ use super::clock::Limit;
 use super::process::Process;
 use super::programs::{Counted, Permit, Programs};
 use super::pumps::Pumps;
-use super::report::Report;
 use super::settings::Settings;
 use super::stop::Stop;
+use crate::gateway::report::Report;
 
 /// A program that runs, and all that belongs to it.
 #[derive(Debug)]

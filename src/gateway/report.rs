@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::Write;
 
-use crate::gateway::{Environ, ErrorStream};
+use super::{Environ, ErrorStream};
 
 /// Where it goes, and which request it is about.
 #[derive(Debug, Clone)]
