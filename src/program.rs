@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::coroutine;
 use crate::error::Error;
 use crate::input::uninterrupted;
 use crate::pipe::Channel;
@@ -76,6 +77,11 @@ impl Program {
             longest_run: AtomicU64::new(0),
             waits: Mutex::default(),
         }
+    }
+
+    /// Has the processor fetch the channel.
+    pub(crate) fn fetch_channel(&self) {
+        coroutine::fetch(&*self.channel);
     }
 
     /// The program that this thread runs.

@@ -80,6 +80,22 @@ fn law_4_a_held_writer_is_woken() {
 }
 
 #[test]
+fn law_1_a_held_writer_uses_its_memory_again_when_all_of_it_was_pulled() {
+    model(|| {
+        let (mut writer, chunks) = pipe(4);
+        let puller = thread::spawn(move || collect(chunks));
+        // Each but the first finds too little room beside the one before, in the segment that both fit in.
+        for write in [b"abc", b"def", b"ghi"] {
+            writer.write_all(write).unwrap();
+        }
+        writer.finish().unwrap();
+        let (bytes, error) = puller.join().unwrap();
+        assert!(error.is_none());
+        assert_eq!(bytes, b"abcdefghi");
+    });
+}
+
+#[test]
 fn law_2_a_flush_and_a_vanished_writer() {
     model(|| {
         let (mut writer, chunks) = pipe(4);

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use crc32fast::Hasher;
 use futures_util::Stream;
 use pushpull::{Chunks, Pool};
 use serde::Serialize;
@@ -39,64 +40,71 @@ fn write_records(number: usize, w: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// One program's chunks, and how far they were checked.
+/// One program's chunks, and what is known of those that were pulled. They themselves are let go at once, as a host does
+/// that has sent them.
 pub struct Bridge {
     number: usize,
     chunks: Chunks,
-    pulled: Option<Bytes>,
-    checked: usize,
+    pulled: Digest,
+}
+
+#[derive(Default)]
+struct Digest {
+    len: u64,
+    crc: Hasher,
+}
+
+impl Digest {
+    fn add(&mut self, bytes: &[u8]) {
+        self.len += bytes.len() as u64;
+        self.crc.update(bytes);
+    }
+
+    fn result(self) -> (u64, u32) {
+        (self.len, self.crc.finalize())
+    }
 }
 
 impl Bridge {
     pub fn new(pool: &Pool, number: usize) -> Bridge {
         let chunks = pool.pull(move |w| write_records(number, w));
-        Bridge { number, chunks, pulled: None, checked: 0 }
+        Bridge { number, chunks, pulled: Digest::default() }
     }
 
     /// Starts the program, as an asynchronous host does that asks for the first chunk and has other things to do.
     pub fn start(&mut self) -> io::Result<()> {
-        let polled = Pin::new(&mut self.chunks).poll_next(&mut Context::from_waker(Waker::noop()));
-        match polled {
-            Poll::Ready(pulled) => self.pulled = pulled.transpose()?,
-            Poll::Pending => {}
+        match Pin::new(&mut self.chunks).poll_next(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(chunk) => self.take_in(chunk.transpose()?).map(drop),
+            Poll::Pending => Ok(()),
         }
-        Ok(())
     }
 
-    /// Pulls the next chunk, to be checked before another. Says whether there was one.
+    /// Pulls the next chunk. Says whether there was one.
     pub fn pull(&mut self) -> io::Result<bool> {
-        if self.pulled.is_none() {
-            self.pulled = self.chunks.next().transpose()?;
-        }
-        Ok(self.pulled.is_some())
+        let chunk = self.chunks.next().transpose()?;
+        self.take_in(chunk)
     }
 
-    /// Compares what was pulled last with what the program has to write.
-    pub fn check(&mut self) -> io::Result<()> {
-        let Some(chunk) = self.pulled.take() else { return Ok(()) };
-        let expected = self.expected()?;
-        if expected.get(self.checked..self.checked + chunk.len()) != Some(&chunk[..]) {
-            return Err(io::Error::other(format!("program {} wrote something else", self.number)));
+    fn take_in(&mut self, chunk: Option<Bytes>) -> io::Result<bool> {
+        if let Some(chunk) = &chunk {
+            self.pulled.add(chunk);
         }
-        self.checked += chunk.len();
-        Ok(())
+        Ok(chunk.is_some())
     }
 
-    /// Says how many bytes there were, when they have ended.
-    pub fn finish(self) -> io::Result<u64> {
-        match self.checked == self.expected()?.len() {
-            true => Ok(self.checked as u64),
-            false => Err(io::Error::other(format!("program {} wrote too little", self.number))),
+    /// Compares what was pulled, when that has ended, with what the program has to write, and says how long it was.
+    pub fn check(self) -> io::Result<u64> {
+        let mut expected = Vec::new();
+        write_records(self.number, &mut expected)?;
+        let mut digest = Digest::default();
+        digest.add(&expected);
+        match self.pulled.result() == digest.result() {
+            true => Ok(expected.len() as u64),
+            false => Err(io::Error::other(format!("program {} wrote something else", self.number))),
         }
     }
 
     pub fn times_held(&self) -> u64 {
         self.chunks.stats().writer_waits
-    }
-
-    fn expected(&self) -> io::Result<Vec<u8>> {
-        let mut expected = Vec::new();
-        write_records(self.number, &mut expected)?;
-        Ok(expected)
     }
 }

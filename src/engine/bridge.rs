@@ -21,21 +21,33 @@ pub(crate) struct Job {
 /// What `FnOnce` is, but that the box is gone while it runs: a program that waits holds its closure on its stack alone.
 pub(crate) trait Run: Send {
     fn run(self: Box<Self>, ready: io::Result<()>);
+
+    /// What its engine has to know of it.
+    fn options(&self) -> &Options;
 }
 
-impl<F: FnOnce(io::Result<()>) + Send> Run for F {
+struct Optioned<F> {
+    options: Options,
+    run: F,
+}
+
+impl<F: FnOnce(io::Result<()>) + Send> Run for Optioned<F> {
     fn run(self: Box<Self>, ready: io::Result<()>) {
         let run = {
-            let boxed = self;
-            *boxed
+            let boxed = *self;
+            boxed.run
         };
         run(ready);
+    }
+
+    fn options(&self) -> &Options {
+        &self.options
     }
 }
 
 impl Job {
     /// Nothing in `run` panics but what it drops: a result that nobody waits for any more. Nobody can be told of that.
-    fn new(program: Arc<Program>, run: impl FnOnce(io::Result<()>) + Send + 'static) -> Job {
+    fn new(program: Arc<Program>, options: Options, run: impl FnOnce(io::Result<()>) + Send + 'static) -> Job {
         let run = move |ready| {
             if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| run(ready)))
                 && let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload)))
@@ -44,7 +56,11 @@ impl Job {
                 mem::forget(payload);
             }
         };
-        Job { program, run: Box::new(run) }
+        Job { program, run: Box::new(Optioned { options, run }) }
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        self.run.options()
     }
 
     /// Runs it, as the program that it is.
@@ -67,10 +83,10 @@ impl Launcher {
     /// # Errors
     ///
     /// What the system says when it has no thread to give, or that the pool was shut down. The job is dropped then.
-    fn launch(&self, options: &Options, job: Job) -> io::Result<()> {
+    fn launch(&self, job: Job) -> io::Result<()> {
         match self {
-            Launcher::Thread => idle::run(job, options),
-            Launcher::Pool(workers) => workers.launch(job, options),
+            Launcher::Thread => idle::run(job),
+            Launcher::Pool(workers) => workers.launch(job),
         }
     }
 }
@@ -89,7 +105,7 @@ where
                 let result = ready.and_then(|()| program::run(move || program(&mut writer)));
                 channel.end(result);
             };
-            launcher.launch(&options, Job::new(token, run))
+            launcher.launch(Job::new(token, options, run))
         }
     };
     Chunks::of_program(channel, token, Box::new(start))
@@ -115,7 +131,7 @@ where
                 channel.leave();
                 drop(reader);
             };
-            launcher.launch(&options, Job::new(token, run))
+            launcher.launch(Job::new(token, options, run))
         }
     };
     Feed::new(channel, options, verdict, token, Box::new(start))

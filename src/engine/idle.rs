@@ -34,12 +34,14 @@ struct Work {
 /// # Errors
 ///
 /// When the system refuses a new thread.
-pub(super) fn run(job: Job, options: &Options) -> io::Result<()> {
-    let work = Work { job, name: options.name.clone() };
+pub(super) fn run(job: Job) -> io::Result<()> {
+    let Options { stack_size, name, .. } = job.options();
+    let (stack_size, name) = (*stack_size, name.clone());
+    let work = Work { job, name };
     let default = Options::new().stack_size;
     // Idle threads have the default stack; a job with other wants gets a thread to itself.
-    if options.stack_size != default {
-        return spawn(options.stack_size, move || work.run());
+    if stack_size != default {
+        return spawn(stack_size, move || work.run());
     }
     match HAND_OVER.0.try_send(work) {
         Ok(()) => Ok(()),

@@ -108,19 +108,21 @@ impl Channel {
     }
 
     /// How many bytes a writer may write now, of the `len` that it wants to; an error when the pipe is closed. Without
-    /// a context it is told what there is, which may be nothing; with one, a writer that is held is woken later.
+    /// a context it is told what there is, which may be nothing; with one, a writer that is held is woken later, and may
+    /// find its segment, `tail`, empty again.
     pub(super) fn poll_room(
         &self,
         accepted: u64,
         len: usize,
+        tail: Option<&mut Tail>,
         context: Option<&Context<'_>>,
     ) -> Poll<io::Result<usize>> {
-        self.poll_locked(accepted, len, context).map_ok(|(room, _)| room)
+        self.poll_locked(accepted, len, tail, context).map_ok(|(room, _)| room)
     }
 
     /// Queues a part of `bytes` that there is room for, and says how long it is.
     pub(super) fn poll_push(&self, accepted: u64, bytes: &mut Bytes, context: &Context<'_>) -> Poll<io::Result<usize>> {
-        let (room, mut locked) = ready!(self.poll_locked(accepted, bytes.len(), Some(context)))?;
+        let (room, mut locked) = ready!(self.poll_locked(accepted, bytes.len(), None, Some(context)))?;
         let part = bytes.split_to(bytes.len().min(room));
         let len = part.len();
         locked.state.queue(Piece::Handed(part));
@@ -133,6 +135,7 @@ impl Channel {
         &self,
         accepted: u64,
         len: usize,
+        tail: Option<&mut Tail>,
         context: Option<&Context<'_>>,
     ) -> Poll<io::Result<(usize, MutexGuard<'_, Locked>)>> {
         let mut locked = self.locked.lock();
@@ -155,10 +158,13 @@ impl Channel {
         }
         let held = (!goes_on).then(|| Held { waker: Some(context.waker().clone()), accepted });
         let before = mem::replace(&mut locked.writer, held);
+        if goes_on && let Some(tail) = tail {
+            locked.rewind(tail);
+        }
         drop(locked);
         drop(before);
         // Only the writer itself makes the room less.
-        if goes_on { self.poll_locked(accepted, len, Some(context)) } else { Poll::Pending }
+        if goes_on { self.poll_locked(accepted, len, None, Some(context)) } else { Poll::Pending }
     }
 
     /// Makes `tail` the segment that a puller may look into.
@@ -347,6 +353,17 @@ impl Channel {
 }
 
 impl Locked {
+    /// Of a segment that has been pulled to its end, and that no chunk keeps any more, the memory is used again from its
+    /// beginning: a writer that is held again and again by a slow puller then needs no more than that.
+    fn rewind(&mut self, tail: &mut Tail) {
+        if let Some(open) = &mut self.open
+            && open.start == tail.filled()
+            && tail.rewind(&mut open.segment)
+        {
+            open.start = 0;
+        }
+    }
+
     /// What the open segment holds beyond what has been queued or taken.
     fn take_open(&mut self) -> Option<Piece> {
         let open = self.open.as_mut()?;

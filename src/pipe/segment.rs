@@ -10,7 +10,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::recycler;
-use crate::sync::{Arc, AtomicUsize, Ordering};
+use crate::sync::{Arc, AtomicUsize, Ordering, fence};
 
 #[cfg(not(pushpull_loom))]
 use self::memory::{Memory, Place};
@@ -66,6 +66,19 @@ impl Tail {
     /// Allows so many bytes more, or as many as fit.
     pub(super) fn grant(&mut self, bytes: usize) {
         self.granted = self.filled + bytes.min(self.spare());
+    }
+
+    /// Begins anew, if nobody but this `Tail` and `other` share the segment: then no slice of it is left, and as both are
+    /// borrowed here none is made.
+    pub(super) fn rewind(&mut self, other: &mut Arc<Segment>) -> bool {
+        if !Arc::ptr_eq(&self.segment, other) || Arc::strong_count(other) != 2 {
+            return false;
+        }
+        // ORDERING: acquire, the other half of the release with which the last slice was dropped: its reads are over.
+        fence(Ordering::Acquire);
+        self.segment.published.store(0, Ordering::Relaxed);
+        (self.filled, self.granted) = (0, 0);
+        true
     }
 
     /// Copies `bytes` behind the others and publishes them, if they are granted.
@@ -299,6 +312,25 @@ mod tests {
         let second = Segment::slice(tail.segment(), 3, 5);
         drop(tail);
         assert_eq!((&first[..], &second[..]), (&b"abc"[..], &b"de"[..]));
+    }
+
+    #[test]
+    fn a_segment_begins_anew_when_no_slice_of_it_is_left() {
+        let mut tail = Tail::new(8);
+        let mut other = tail.segment().clone();
+        tail.grant(8);
+        tail.append(b"abc");
+        let slice = Segment::slice(&other, 0, 3);
+        assert!(!tail.rewind(&mut other), "somebody still reads it");
+        assert_eq!(slice, "abc");
+        drop(slice);
+        assert!(!tail.rewind(&mut Tail::new(8).segment().clone()), "another segment's");
+        assert!(tail.rewind(&mut other));
+        assert_eq!((tail.filled(), other.published()), (0, 0));
+        assert!(!tail.append(b"d"), "nothing was granted yet");
+        tail.grant(8);
+        assert!(tail.append(b"defghijk"));
+        assert_eq!(Segment::slice(&other, 0, 8), "defghijk");
     }
 
     #[test]

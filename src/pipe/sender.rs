@@ -100,7 +100,13 @@ impl Sender {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let room = ready!(self.channel.poll_room(self.accepted(), buf.len(), context))?;
+        let (accepted, filled) = (self.accepted(), self.filled());
+        let room = ready!(self.channel.poll_room(accepted, buf.len(), self.tail.as_mut(), context))?;
+        if self.filled() < filled {
+            // The segment is empty again.
+            self.before += filled as u64;
+            self.start = 0;
+        }
         let part = &buf[..buf.len().min(room)];
         if part.is_empty() {
             return Poll::Ready(Ok(0));

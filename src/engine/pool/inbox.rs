@@ -13,12 +13,11 @@ use super::slots::Slots;
 use super::task::{self, Task};
 use crate::engine::bridge::Job;
 use crate::error::Error;
-use crate::options::Options;
 use crate::program::Program;
 
 /// What a worker is told. There is one start for each program and at the most one wake-up, which bounds the queue.
 pub(super) enum Message {
-    Start(Job, Options),
+    Start(Job),
     Wake(Arc<Task>),
     /// Look at what else has changed.
     Look,
@@ -89,8 +88,8 @@ impl Inbox {
     }
 
     /// Sends a program that was admitted.
-    pub(super) fn start(&self, job: Job, options: Options) {
-        self.send(Message::Start(job, options));
+    pub(super) fn start(&self, job: Job) {
+        self.send(Message::Start(job));
     }
 
     /// A program that was admitted is gone, or did not come.

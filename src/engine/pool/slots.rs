@@ -29,6 +29,15 @@ impl<T> Slots<T> {
         }
     }
 
+    /// The place itself, whatever is in it.
+    pub(super) fn place(&self, place: usize) -> Option<&Option<T>> {
+        self.places.get(place)
+    }
+
+    pub(super) fn get(&self, place: usize) -> Option<&T> {
+        self.places.get(place)?.as_ref()
+    }
+
     pub(super) fn get_mut(&mut self, place: usize) -> Option<&mut T> {
         self.places.get_mut(place)?.as_mut()
     }

@@ -89,10 +89,12 @@ pub(super) fn queue(task: Arc<Task>) {
     }
 }
 
-/// The next task of this worker, and how many there are after it.
-pub(super) fn next() -> Option<(Arc<Task>, usize)> {
+/// The next task of this worker, and how many there are after it. Says of each place in `ahead` which task comes so long
+/// after it, if there is one.
+pub(super) fn next<const N: usize>(ahead: [usize; N]) -> Option<(Arc<Task>, usize, [Option<usize>; N])> {
     QUEUE.with_borrow_mut(|queue| {
         let tasks = &mut queue.as_mut()?.tasks;
-        tasks.pop_front().map(|task| (task, tasks.len()))
+        let task = tasks.pop_front()?;
+        Some((task, tasks.len(), ahead.map(|turns| tasks.get(turns - 1).map(|task| task.place))))
     })
 }

@@ -12,14 +12,18 @@ use super::inbox::{Inbox, Message};
 use super::slots::Slots;
 use super::task::{self, Task};
 use crate::alarm;
-use crate::coroutine::Coroutine;
+use crate::coroutine::{self, Coroutine};
 use crate::engine::bridge::Job;
-use crate::options::Options;
 use crate::program::Program;
 use crate::stack::Stack;
 
 /// How many messages are looked at between the turns of two programs.
 const MOST_TAKEN: usize = 64;
+
+/// How many turns ahead that which the worker has of a program is fetched; when it has come, its frame, and then its stack.
+const PLACE_AHEAD: usize = 6;
+const FRAME_AHEAD: usize = 4;
+const STACK_AHEAD: usize = 2;
 
 /// How many of them are not the next program's doing.
 const MANY: usize = 8;
@@ -61,8 +65,9 @@ impl Worker {
         loop {
             self.take_in();
             let alarm = alarm::ring();
-            match task::next() {
-                Some((task, others)) => {
+            match task::next([PLACE_AHEAD, FRAME_AHEAD, STACK_AHEAD]) {
+                Some((task, others, ahead)) => {
+                    self.fetch(ahead);
                     self.inbox.publish(others + 1);
                     self.run(&task, others);
                 }
@@ -100,15 +105,15 @@ impl Worker {
 
     fn accept(&mut self, message: Message) {
         match message {
-            Message::Start(job, options) => self.begin(job, &options),
+            Message::Start(job) => self.begin(job),
             Message::Wake(task) => task::queue(task),
             Message::Look => {}
         }
     }
 
     /// Gives a program a stack, and a place behind those that can go on.
-    fn begin(&mut self, job: Job, options: &Options) {
-        let stack = Stack::new(options);
+    fn begin(&mut self, job: Job) {
+        let stack = Stack::new(job.options());
         let begun = stack.and_then(|stack| Ok((stack, self.inbox.begin(&job.program)?)));
         let (stack, record) = match begun {
             Ok(begun) => begun,
@@ -129,6 +134,19 @@ impl Worker {
         });
         if let Some(pooled) = self.programs.get_mut(place) {
             task::queue(pooled.task.clone());
+        }
+    }
+
+    /// Has the processor fetch what three of the next turns will need.
+    fn fetch(&self, [place, frame, stack]: [Option<usize>; 3]) {
+        place.and_then(|place| self.programs.place(place)).into_iter().for_each(coroutine::fetch);
+        if let Some(pooled) = frame.and_then(|place| self.programs.get(place)) {
+            pooled.coroutine.fetch_frame();
+            pooled.program.as_deref().into_iter().for_each(coroutine::fetch);
+        }
+        if let Some(pooled) = stack.and_then(|place| self.programs.get(place)) {
+            pooled.coroutine.fetch_stack();
+            pooled.program.as_deref().into_iter().for_each(Program::fetch_channel);
         }
     }
 

@@ -12,7 +12,6 @@ use parking_lot::Mutex;
 use super::inbox::{Inbox, Message};
 use super::worker::Worker;
 use crate::engine::bridge::Job;
-use crate::options::Options;
 use crate::wait;
 
 /// Kept by the pool's handles, and by bridges that have not started. When it goes, the workers finish what they have.
@@ -42,14 +41,14 @@ impl Workers {
     /// # Errors
     ///
     /// When the pool was shut down, or the system refuses the worker's thread.
-    pub(crate) fn launch(&self, job: Job, options: &Options) -> io::Result<()> {
+    pub(crate) fn launch(&self, job: Job) -> io::Result<()> {
         let members = self.0.iter().enumerate();
         let Some((number, member)) = members.min_by_key(|(_, member)| member.inbox.load()) else {
             unreachable!("a pool has at least one worker");
         };
         member.inbox.admit()?;
         member.begin(number).inspect_err(|_| member.inbox.retire())?;
-        member.inbox.start(job, options.clone());
+        member.inbox.start(job);
         Ok(())
     }
 
