@@ -2,6 +2,8 @@
 
 #[cfg(feature = "http")]
 pub(crate) mod body;
+#[cfg(feature = "stream")]
+pub(crate) mod drive;
 #[cfg(any(feature = "http", feature = "stream"))]
 mod feed;
 #[cfg(any(feature = "http", feature = "stream"))]

@@ -16,6 +16,10 @@ use crate::wait;
 /// Whoever has chunks, one poll at a time.
 pub(crate) trait Source {
     fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>;
+
+    /// Whether it says that more is there already.
+    #[cfg(feature = "stream")]
+    fn has_more(&self) -> bool;
 }
 
 #[cfg(feature = "stream")]
@@ -39,6 +43,10 @@ where
         let item = ready!(self.0.as_mut().poll_next(context));
         Poll::Ready(item.map(|item| item.map(Into::into).map_err(|error| as_io(error.into()))))
     }
+
+    fn has_more(&self) -> bool {
+        self.0.size_hint().0 > 0
+    }
 }
 
 #[cfg(feature = "http")]
@@ -59,6 +67,11 @@ where
 {
     fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         poll_data(self.0.as_mut(), context)
+    }
+
+    #[cfg(feature = "stream")]
+    fn has_more(&self) -> bool {
+        self.0.size_hint().lower() > 0
     }
 }
 
@@ -116,6 +129,11 @@ impl<S: Source> Supply<S> {
             }
         }
         Poll::Ready(None)
+    }
+
+    #[cfg(feature = "stream")]
+    pub(crate) fn has_more(&self) -> bool {
+        self.source.as_ref().is_some_and(Source::has_more)
     }
 }
 
