@@ -57,6 +57,7 @@
 //! * A panic in a program is an error at the other end, with its payload.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod account;
 mod adapt;
 mod alarm;
 mod chunk;
@@ -69,6 +70,7 @@ pub mod gateway;
 #[cfg(feature = "gateway")]
 pub mod host;
 mod input;
+mod ledger;
 pub mod local;
 mod options;
 mod pipe;
@@ -84,7 +86,8 @@ pub use adapt::body::Body;
 pub use drive::drive;
 pub use engine::{Local, Pool, Thread};
 pub use error::Error;
-pub use pipe::{Chunks, Feed, Filter, Reader, Stats, Writer, pipe};
+pub use ledger::{Ended, Outcome};
+pub use pipe::{Chunks, Closed, Feed, Filter, Head, Reader, Stats, Writer, pipe};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

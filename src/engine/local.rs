@@ -28,6 +28,9 @@ use crate::options::{Options, engine_options};
 /// The ends are not `Send`, and a program that blocks (a file, a lock, a socket) blocks the thread that pulls. Use
 /// [`Thread`](crate::Thread) where either matters.
 ///
+/// There is no `stall_timeout`, for a program that is not pulled does not run and could not be told. Drop the chunks when
+/// they have waited long enough: that ends the program and frees its stack at once.
+///
 /// # Caveats
 ///
 /// * A program must not hold across a write what others on the same thread will want: a lock, a `RefCell` borrow.

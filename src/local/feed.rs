@@ -7,11 +7,13 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::bridge::Bridge;
+use super::bridge::{Bridge, ENGINE};
 use super::exchange::Given;
 use crate::chunk::{Cut, Pending};
 use crate::error::{Echo, Error};
+use crate::ledger::{Ledger, Outcome};
 use crate::options::Options;
+use crate::pipe::Stats;
 
 /// The most that one write copies for the program at a time.
 const MOST_COPIED: usize = 256 * 1024;
@@ -40,6 +42,9 @@ pub struct Feed<T> {
     state: State<T>,
     pending: Pending,
     value: Slot<T>,
+    bytes: u64,
+    chunks: u64,
+    ledger: Ledger,
 }
 
 /// Where the program leaves its result.
@@ -60,6 +65,9 @@ impl<T> Feed<T> {
             },
             pending: Pending::new(options.unqueued_chunk_size(), options.unbuffered),
             value,
+            bytes: 0,
+            chunks: 0,
+            ledger: Ledger::open(options, ENGINE),
         }
     }
 
@@ -78,12 +86,15 @@ impl<T> Feed<T> {
         matches!(self.state, State::Ended(..))
     }
 
+    /// What has happened so far: bytes and chunks are those that the program was given.
+    pub fn stats(&self) -> Stats {
+        Stats::unqueued(self.bytes, self.chunks)
+    }
+
     /// Ends the program's input with an error, which is what its read then gives.
     pub fn abort(mut self, error: io::Error) {
         let _ = self.flush();
-        if let State::Running(bridge) = &mut self.state {
-            bridge.give(Given::Error(error));
-        }
+        self.end(error, Outcome::of);
     }
 
     /// Ends the program's input, and waits for what it makes of it.
@@ -94,6 +105,7 @@ impl<T> Feed<T> {
     pub fn finish(mut self) -> io::Result<T> {
         // Why a write fails is told below, by the program's own result.
         let _ = self.flush();
+        self.ledger.begin();
         if let State::Running(bridge) = &mut self.state {
             bridge.give(Given::End);
             bridge.resume(None);
@@ -105,9 +117,23 @@ impl<T> Feed<T> {
         }
     }
 
+    /// Ends the program, if it runs, which is told of `error`; `outcome` says what is told of its own end.
+    fn end(&mut self, error: io::Error, outcome: impl FnOnce(Option<&io::Error>) -> Outcome) {
+        if let State::Running(bridge) = self.take_state() {
+            bridge.give(Given::Error(error));
+            drop(bridge);
+            let result = self.value.take();
+            let error = result.as_ref().and_then(|result| result.as_ref().err());
+            self.tell(outcome(error), error);
+        }
+    }
+
     fn give(&mut self, bytes: Bytes) -> io::Result<()> {
         match &mut self.state {
             State::Running(bridge) => {
+                self.bytes += bytes.len() as u64;
+                self.chunks += 1;
+                self.ledger.begin();
                 bridge.give(Given::Chunk(bytes));
                 bridge.resume(None);
                 self.settle();
@@ -122,9 +148,15 @@ impl<T> Feed<T> {
         let State::Running(bridge) = &self.state else { return };
         if bridge.is_done() {
             let result = self.value.take().unwrap_or_else(|| Err(Error::disconnected()));
+            self.tell(Outcome::of(result.as_ref().err()), result.as_ref().err());
             self.state = State::ended(result);
             self.pending.close();
         }
+    }
+
+    /// The bridge has ended; whoever asked for that is told, the first time.
+    fn tell(&mut self, outcome: Outcome, error: Option<&io::Error>) {
+        self.ledger.close(outcome, error, || Stats::unqueued(self.bytes, self.chunks));
     }
 
     fn take_state(&mut self) -> State<T> {
@@ -178,9 +210,7 @@ impl<T> Write for Feed<T> {
 impl<T> Drop for Feed<T> {
     fn drop(&mut self) {
         let _ = self.flush();
-        if let State::Running(bridge) = &self.state {
-            bridge.give(Given::Error(Error::truncated()));
-        }
+        self.end(Error::truncated(), |_| Outcome::Disconnected);
     }
 }
 

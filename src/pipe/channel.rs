@@ -4,12 +4,16 @@
 //! `segment.rs`) and looks at one flag. Nothing here blocks; a side that has to wait leaves its `Waker`. A waker is taken
 //! out under the lock, and woken or dropped after it: it may own anything, this channel's ends too.
 
+mod begun;
+mod closed;
+
 use std::io;
 use std::mem;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 
+use self::closed::Watchers;
 use super::apart::Apart;
 use super::barrier::Barrier;
 use super::piece::Piece;
@@ -23,6 +27,9 @@ use crate::sync::{Arc, AtomicU8, AtomicUsize, Mutex, MutexGuard, Ordering};
 const ASLEEP: u8 = 1;
 /// Nothing that is written can reach anyone.
 const CLOSED: u8 = 2;
+
+pub(super) use self::begun::Begun;
+pub use self::closed::Closed;
 
 #[derive(Debug)]
 pub(crate) struct Channel {
@@ -40,6 +47,8 @@ struct Locked {
     open: Option<Open>,
     puller: Option<Waker>,
     writer: Option<Held>,
+    /// Who waits for the channel to be closed.
+    watchers: Watchers,
     stats: Stats,
 }
 
@@ -76,6 +85,7 @@ impl Channel {
                 open: None,
                 puller: None,
                 writer: None,
+                watchers: Watchers::default(),
                 stats: Stats::default(),
             }),
         }
@@ -154,9 +164,12 @@ impl Channel {
             locked.stats.writer_waits += 1;
         }
         let held = (!goes_on).then(|| Held { waker: Some(context.waker().clone()), accepted });
+        // Who waits for a whole chunk waits in vain for a writer that is held.
+        let puller = held.as_ref().and_then(|_| self.take_puller(&mut locked));
         let before = mem::replace(&mut locked.writer, held);
         drop(locked);
         drop(before);
+        wake(puller);
         // Only the writer itself makes the room less.
         if goes_on { self.poll_locked(accepted, len, Some(context)) } else { Poll::Pending }
     }
@@ -202,20 +215,31 @@ impl Channel {
     /// A writer that has got away from its program may be writing into the open segment at this moment. It is told by
     /// the flag, and what it published before it could see the flag is still queued.
     pub(crate) fn end(&self, result: io::Result<()>) {
+        self.end_with(result, || self.barrier.heavy());
+    }
+
+    /// As `end`, by the writer of the open segment, which writes no more.
+    pub(super) fn finish(&self, result: io::Result<()>) {
+        self.end_with(result, || ());
+    }
+
+    fn end_with(&self, result: io::Result<()>, settle_open: impl FnOnce()) {
         let mut locked = self.locked.lock();
         if locked.state.ended() {
             return;
         }
         self.attention.value.fetch_or(CLOSED, Ordering::Release);
         if locked.open.is_some() {
-            self.barrier.heavy();
+            settle_open();
             locked.queue_open();
             locked.open = None;
         }
         locked.state.end(result);
         let writer = locked.writer.take();
+        let watchers = mem::take(&mut locked.watchers);
         self.wake_puller(locked);
         wake(writer.and_then(|held| held.waker));
+        watchers.wake();
     }
 
     fn wake_puller(&self, mut locked: MutexGuard<'_, Locked>) {
@@ -259,7 +283,9 @@ impl Channel {
             Ok(taken) => return Poll::Ready(taken),
             Err(locked) => locked,
         };
-        if let Some(waker) = &mut locked.puller {
+        if let Some(waker) = &mut locked.puller
+            && self.attention.value.load(Ordering::Relaxed) & ASLEEP != 0
+        {
             // Since the flag was set and the barrier passed, every write into the open segment looks at the flag.
             if !waker.will_wake(context.waker()) {
                 let before = mem::replace(waker, context.waker().clone());
@@ -268,14 +294,16 @@ impl Channel {
             }
             return Poll::Pending;
         }
-        locked.puller = Some(context.waker().clone());
+        let before = locked.puller.replace(context.waker().clone());
         locked.stats.puller_waits += 1;
         self.attention.value.fetch_or(ASLEEP, Ordering::Relaxed);
-        if locked.open.is_none() {
-            // Whoever opens a segment takes this lock after it, and looks at the flag after that.
+        // Whoever opens a segment takes this lock after it, and looks at the flag after that.
+        let open = locked.open.is_some();
+        drop(locked);
+        drop(before);
+        if !open {
             return Poll::Pending;
         }
-        drop(locked);
         self.barrier.heavy();
         match self.take(self.locked.lock(), true) {
             Ok(taken) => Poll::Ready(taken),
@@ -310,19 +338,34 @@ impl Channel {
         Ok(Taken::Chunk(piece.into_bytes()))
     }
 
-    /// The puller goes. The writer is told, and what was not pulled is dropped.
-    pub(crate) fn leave(&self) {
+    /// The puller goes. The writer is told, and what was not pulled is dropped. Says how the bridge had ended, if it had,
+    /// and the puller knew all but that.
+    pub(crate) fn leave(&self) -> Option<io::Result<()>> {
         let mut locked = self.locked.lock();
         self.attention.value.fetch_or(CLOSED, Ordering::Release);
-        let untold = locked.state.leave();
+        let (rest, untold) = locked.state.leave();
         let open = locked.open.take();
         let puller = self.take_puller(&mut locked);
         let writer = locked.writer.take();
+        let watchers = mem::take(&mut locked.watchers);
         drop(locked);
         wake(writer.and_then(|held| held.waker));
+        watchers.wake();
         // A reader that has got away from its program may be waiting.
         wake(puller);
-        drop((untold, open));
+        drop((rest, open));
+        untold
+    }
+
+    /// Ends the channel if nothing was pulled of it since `chunks` were, and there was something.
+    pub(super) fn stall(&self, chunks: u64) -> bool {
+        let locked = self.locked.lock();
+        let stalled = locked.state.chunks() == chunks && locked.in_flight() > 0 && locked.puller.is_none();
+        drop(locked);
+        if stalled {
+            self.end(Err(Error::stalled()));
+        }
+        stalled
     }
 
     /// Nothing is left to pull, and it ended well.

@@ -130,12 +130,14 @@ impl<P: Piece> State<P> {
         }
     }
 
-    /// The puller goes, and with it whatever it has not pulled or been told, which is given back. Whoever pulls all the
-    /// same is told.
-    pub(super) fn leave(&mut self) -> (VecDeque<P>, Option<io::Error>) {
+    /// The puller goes, and with it whatever it has not pulled or been told, which is given back: the rest of the queue, and
+    /// how the bridge had ended without it. Whoever pulls all the same is told.
+    pub(super) fn leave(&mut self) -> (VecDeque<P>, Option<io::Result<()>>) {
         self.queued_bytes = 0;
         let untold = match mem::replace(&mut self.end, End::Ended(Some(Error::disconnected()))) {
-            End::Ended(error) => error,
+            End::Ended(Some(error)) => Some(Err(error)),
+            // All of it was pulled; else it is the puller's leaving that ends it.
+            End::Ended(None) => self.queue.is_empty().then_some(Ok(())),
             End::Open => None,
         };
         (mem::take(&mut self.queue), untold)

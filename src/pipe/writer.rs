@@ -4,12 +4,15 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::channel::Channel;
+use super::channel::{Channel, Closed};
 use super::chunks::Chunks;
 use super::sender::{Sender, Short};
+use super::stall::{self, Patience};
+use super::stats::Stats;
 use crate::chunk::{write_all, write_each};
 use crate::error::Error;
 use crate::input::uninterrupted;
@@ -67,6 +70,8 @@ pub struct Writer {
     program: Option<Arc<Program>>,
     /// Whether it says how the bridge ends.
     bare: bool,
+    /// How long it waits for a puller that does not pull.
+    patience: Option<Patience>,
 }
 
 enum Outlet {
@@ -76,17 +81,18 @@ enum Outlet {
 
 impl Writer {
     pub(crate) fn bare(channel: Arc<Channel>, options: &Options) -> Writer {
-        Writer { outlet: Outlet::Channel(Sender::new(channel, options)), program: None, bare: true }
+        Writer { outlet: Outlet::Channel(Sender::new(channel, options)), program: None, bare: true, patience: None }
     }
 
     /// The writer of a program whose end the engine tells.
     pub(crate) fn of_program(channel: Arc<Channel>, options: &Options, program: Arc<Program>) -> Writer {
-        Writer { outlet: Outlet::Channel(Sender::new(channel, options)), program: Some(program), bare: false }
+        let patience = Patience::of(options, &channel);
+        Writer { outlet: Outlet::Channel(Sender::new(channel, options)), program: Some(program), bare: false, patience }
     }
 
     /// The writer of a program whose output goes straight into a sink.
     pub(crate) fn sink(sink: Box<dyn Write + Send + Sync>) -> Writer {
-        Writer { outlet: Outlet::Sink(sink), program: None, bare: false }
+        Writer { outlet: Outlet::Sink(sink), program: None, bare: false, patience: None }
     }
 
     pub(super) fn channel(&self) -> Option<&Arc<Channel>> {
@@ -94,6 +100,10 @@ impl Writer {
             Outlet::Channel(sender) => Some(sender.channel()),
             Outlet::Sink(_) => None,
         }
+    }
+
+    pub(super) fn patience(&self) -> Option<&Patience> {
+        self.patience.as_ref()
     }
 
     pub(super) fn program(&self) -> Option<&Arc<Program>> {
@@ -153,8 +163,8 @@ impl Writer {
                 if bytes.is_empty() {
                     return Ok(());
                 }
-                wait::until(|context| sender.poll_hand(&mut bytes, context))
-                    .unwrap_or_else(|_| Err(Error::disconnected()))
+                stall::until(self.patience.as_ref(), |context| sender.poll_hand(&mut bytes, context))
+                    .flatten()
                     .map(|()| wait::count(sender.count()))
                     .map_err(|error| self.refuse(error))
             }
@@ -176,6 +186,28 @@ impl Writer {
             Outlet::Channel(sender) => sender.channel().is_closed(),
             Outlet::Sink(_) => false,
         }
+    }
+
+    /// Waits until nobody can get what is written any more, as [`is_closed`](Writer::is_closed) says: how a producer that
+    /// has nothing to write for a while notices that its puller has gone. Await it, or call [`wait`](Closed::wait).
+    ///
+    /// A filter that is pushed into a sink has no puller, and never sees its writer closed.
+    ///
+    /// ```
+    /// let (writer, chunks) = pushpull::pipe(1024);
+    /// let puller = std::thread::spawn(move || drop(chunks));
+    /// writer.closed().wait();
+    /// assert!(writer.is_closed());
+    /// # puller.join().unwrap();
+    /// ```
+    pub fn closed(&self) -> Closed<'_> {
+        Closed::new(self)
+    }
+
+    /// What has happened so far. All zeros in a filter that is pushed into a sink, where nothing is queued.
+    pub fn stats(&self) -> Stats {
+        let longest_run = self.program.as_ref().map_or(Duration::ZERO, |program| program.longest_run());
+        self.channel().map_or_else(Stats::default, |channel| Stats { longest_run, ..channel.stats() })
     }
 
     /// Says that everything has been written: after it the puller sees a clean end. Does not wait for the puller.
@@ -229,6 +261,15 @@ impl Writer {
         }
     }
 
+    /// The program has returned, and its bridge ends. Its last chunk and the end are seen together, unless the program
+    /// has let its writer get away.
+    pub(crate) fn end_bridge(&mut self, channel: &Arc<Channel>, result: io::Result<()>) {
+        match &mut self.outlet {
+            Outlet::Channel(sender) if Arc::ptr_eq(sender.channel(), channel) => sender.end(result),
+            _ => channel.end(result),
+        }
+    }
+
     #[inline]
     fn write_short(&mut self, buf: &[u8]) -> io::Result<bool> {
         let Outlet::Channel(sender) = &mut self.outlet else { return Ok(false) };
@@ -253,10 +294,12 @@ impl Writer {
 
     fn write_slow(&mut self, buf: &[u8]) -> io::Result<usize> {
         match &mut self.outlet {
-            Outlet::Channel(sender) => wait::until(|context| sender.poll_write(buf, Some(context)))
-                .unwrap_or_else(|_| Err(Error::disconnected()))
-                .inspect(|_| wait::count(sender.count()))
-                .map_err(|error| self.refuse(error)),
+            Outlet::Channel(sender) => {
+                stall::until(self.patience.as_ref(), |context| sender.poll_write(buf, Some(context)))
+                    .flatten()
+                    .inspect(|_| wait::count(sender.count()))
+                    .map_err(|error| self.refuse(error))
+            }
             Outlet::Sink(sink) => sink.write(buf),
         }
     }
