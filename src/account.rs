@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::budget::Budget;
 use crate::ledger::Hook;
 
 /// One for all the bridges of an engine. It is apart from the other options so that one that was not asked for anything
@@ -11,12 +12,15 @@ use crate::ledger::Hook;
 pub(crate) struct Account {
     /// How long a program waits for a puller that does not pull.
     pub(crate) stall: Option<Duration>,
+    /// Of what they take their share.
+    pub(crate) budget: Option<Budget>,
     /// Who is told how each bridge ended.
     pub(crate) hook: Option<Hook>,
 }
 
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Account").field("stall", &self.stall).field("hook", &self.hook.is_some()).finish()
+        let Account { stall, budget, hook } = self;
+        f.debug_struct("Account").field("stall", stall).field("budget", budget).field("hook", &hook.is_some()).finish()
     }
 }

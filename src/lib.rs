@@ -60,6 +60,7 @@
 mod account;
 mod adapt;
 mod alarm;
+mod budget;
 mod chunk;
 mod coroutine;
 mod drive;
@@ -83,6 +84,7 @@ mod wait;
 
 #[cfg(feature = "http")]
 pub use adapt::body::Body;
+pub use budget::Budget;
 pub use drive::drive;
 pub use engine::{Local, Pool, Thread};
 pub use error::Error;

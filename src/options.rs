@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::account::Account;
+use crate::budget::Budget;
 use crate::ledger::Hook;
 
 /// Where small writes are cut. See `DESIGN.md`, "Why these defaults?".
@@ -95,6 +96,14 @@ impl Options {
             "`stall_timeout(0)`: no puller is so fast; leave it out for programs that may wait for ever"
         );
         self.account_mut().stall = Some(time);
+    }
+
+    pub(crate) fn budget(&self) -> Option<&Budget> {
+        self.account.as_ref()?.budget.as_ref()
+    }
+
+    pub(crate) fn set_budget(&mut self, budget: &Budget) {
+        self.account_mut().budget = Some(budget.clone());
     }
 
     pub(crate) fn set_hook(&mut self, hook: Hook) {
@@ -197,6 +206,14 @@ macro_rules! queue_options {
         #[track_caller]
         pub fn capacity(mut self, bytes: usize) -> Self {
             self.options.set_capacity("capacity", bytes);
+            self
+        }
+
+        /// Lets the bridges take what they hold beyond a chunk from a budget that they share with others: see
+        /// [`Budget`]($crate::Budget).
+        #[must_use]
+        pub fn budget(mut self, budget: &$crate::Budget) -> Self {
+            self.options.set_budget(budget);
             self
         }
 

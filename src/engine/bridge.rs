@@ -80,7 +80,7 @@ pub(crate) fn pull<P>(launcher: Launcher, options: &Options, program: P) -> Chun
 where
     P: FnOnce(&mut Writer) -> io::Result<()> + Send + 'static,
 {
-    let channel = Arc::new(Channel::new(options.capacity()));
+    let channel = Arc::new(Channel::new(options));
     let token = Arc::new(Program::new(channel.clone()));
     let ledger = launcher.open(options);
     let start = {
@@ -102,7 +102,7 @@ where
     T: Send + 'static,
     P: FnOnce(&mut Reader) -> io::Result<T> + Send + 'static,
 {
-    let channel = Arc::new(Channel::new(options.capacity()));
+    let channel = Arc::new(Channel::new(options));
     let token = Arc::new(Program::new(channel.clone()));
     let verdict = Arc::new(Verdict::new(launcher.open(options)));
     let start = {

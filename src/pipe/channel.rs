@@ -4,8 +4,10 @@
 //! `segment.rs`) and looks at one flag. Nothing here blocks; a side that has to wait leaves its `Waker`. A waker is taken
 //! out under the lock, and woken or dropped after it: it may own anything, this channel's ends too.
 
-mod begun;
 mod closed;
+mod ending;
+mod look;
+mod share;
 
 use std::io;
 use std::mem;
@@ -18,9 +20,11 @@ use super::apart::Apart;
 use super::barrier::Barrier;
 use super::piece::Piece;
 use super::segment::{Segment, Tail};
-use super::state::State;
+use super::state::{self, State};
 use super::stats::Stats;
+use crate::budget::Share;
 use crate::error::Error;
+use crate::options::Options;
 use crate::sync::{Arc, AtomicU8, AtomicUsize, Mutex, MutexGuard, Ordering};
 
 /// The puller sleeps until something is written.
@@ -28,8 +32,8 @@ const ASLEEP: u8 = 1;
 /// Nothing that is written can reach anyone.
 const CLOSED: u8 = 2;
 
-pub(super) use self::begun::Begun;
 pub use self::closed::Closed;
+pub(super) use self::look::Begun;
 
 #[derive(Debug)]
 pub(crate) struct Channel {
@@ -49,6 +53,8 @@ struct Locked {
     writer: Option<Held>,
     /// Who waits for the channel to be closed.
     watchers: Watchers,
+    /// Of a budget, if it has one.
+    share: Option<Box<Share>>,
     stats: Stats,
 }
 
@@ -75,17 +81,23 @@ pub(crate) enum Taken {
 }
 
 impl Channel {
-    pub(crate) fn new(capacity: usize) -> Channel {
+    pub(crate) fn new(options: &Options) -> Channel {
+        let mut state = State::new(options.capacity());
+        let share = options.budget().map(|budget| Box::new(Share::new(budget, options.chunk_size())));
+        if let Some(share) = &share {
+            state.limit(share.limit());
+        }
         Channel {
             attention: Apart::new(AtomicU8::new(0)),
             queued: AtomicUsize::new(0),
             barrier: Barrier::detect(),
             locked: Mutex::new(Locked {
-                state: State::new(capacity),
+                state,
                 open: None,
                 puller: None,
                 writer: None,
                 watchers: Watchers::default(),
+                share,
                 stats: Stats::default(),
             }),
         }
@@ -149,12 +161,13 @@ impl Channel {
         if locked.state.ended() {
             return Poll::Ready(Err(Error::disconnected()));
         }
+        let (provided, spent) = locked.provide(accepted, len, context);
         let room = locked.state.room(accepted);
         let Some(context) = context else {
             return Poll::Ready(Ok((room, locked)));
         };
         let goes_on = match locked.writer {
-            Some(_) => locked.state.resumes(accepted),
+            Some(_) => provided || locked.state.resumes(accepted),
             None => !locked.state.too_little(accepted, len),
         };
         if goes_on && locked.writer.is_none() {
@@ -167,9 +180,11 @@ impl Channel {
         // Who waits for a whole chunk waits in vain for a writer that is held.
         let puller = held.as_ref().and_then(|_| self.take_puller(&mut locked));
         let before = mem::replace(&mut locked.writer, held);
+        let others = if goes_on { locked.provided() } else { Vec::new() };
         drop(locked);
-        drop(before);
+        drop((before, spent));
         wake(puller);
+        others.into_iter().for_each(Waker::wake);
         // Only the writer itself makes the room less.
         if goes_on { self.poll_locked(accepted, len, Some(context)) } else { Poll::Pending }
     }
@@ -208,38 +223,6 @@ impl Channel {
             locked.state.queue(Piece::Written { segment, start: 0, end });
             self.wake_puller(locked);
         }
-    }
-
-    /// The writing side ends, for the first reason that is given.
-    ///
-    /// A writer that has got away from its program may be writing into the open segment at this moment. It is told by
-    /// the flag, and what it published before it could see the flag is still queued.
-    pub(crate) fn end(&self, result: io::Result<()>) {
-        self.end_with(result, || self.barrier.heavy());
-    }
-
-    /// As `end`, by the writer of the open segment, which writes no more.
-    pub(super) fn finish(&self, result: io::Result<()>) {
-        self.end_with(result, || ());
-    }
-
-    fn end_with(&self, result: io::Result<()>, settle_open: impl FnOnce()) {
-        let mut locked = self.locked.lock();
-        if locked.state.ended() {
-            return;
-        }
-        self.attention.value.fetch_or(CLOSED, Ordering::Release);
-        if locked.open.is_some() {
-            settle_open();
-            locked.queue_open();
-            locked.open = None;
-        }
-        locked.state.end(result);
-        let writer = locked.writer.take();
-        let watchers = mem::take(&mut locked.watchers);
-        self.wake_puller(locked);
-        wake(writer.and_then(|held| held.waker));
-        watchers.wake();
     }
 
     fn wake_puller(&self, mut locked: MutexGuard<'_, Locked>) {
@@ -331,61 +314,13 @@ impl Channel {
         };
         self.queued.store(locked.state.queued(), Ordering::Relaxed);
         let puller = self.take_puller(&mut locked);
+        let others = locked.pulled(state::Piece::len(&piece));
         let writer = locked.writer_to_wake();
         drop(locked);
         drop(puller);
         wake(writer);
+        others.into_iter().for_each(Waker::wake);
         Ok(Taken::Chunk(piece.into_bytes()))
-    }
-
-    /// The puller goes. The writer is told, and what was not pulled is dropped. Says how the bridge had ended, if it had,
-    /// and the puller knew all but that.
-    pub(crate) fn leave(&self) -> Option<io::Result<()>> {
-        let mut locked = self.locked.lock();
-        self.attention.value.fetch_or(CLOSED, Ordering::Release);
-        let (rest, untold) = locked.state.leave();
-        let open = locked.open.take();
-        let puller = self.take_puller(&mut locked);
-        let writer = locked.writer.take();
-        let watchers = mem::take(&mut locked.watchers);
-        drop(locked);
-        wake(writer.and_then(|held| held.waker));
-        watchers.wake();
-        // A reader that has got away from its program may be waiting.
-        wake(puller);
-        drop((rest, open));
-        untold
-    }
-
-    /// Ends the channel if nothing was pulled of it since `chunks` were, and there was something.
-    pub(super) fn stall(&self, chunks: u64) -> bool {
-        let locked = self.locked.lock();
-        let stalled = locked.state.chunks() == chunks && locked.in_flight() > 0 && locked.puller.is_none();
-        drop(locked);
-        if stalled {
-            self.end(Err(Error::stalled()));
-        }
-        stalled
-    }
-
-    /// Nothing is left to pull, and it ended well.
-    #[cfg(any(feature = "http", feature = "stream"))]
-    pub(super) fn is_over(&self) -> bool {
-        let locked = self.locked.lock();
-        locked.state.ended_well() && locked.state.queued() == 0
-    }
-
-    /// How many bytes wait to be pulled, and whether that is all there will ever be.
-    #[cfg(feature = "http")]
-    pub(super) fn waiting(&self) -> (usize, bool) {
-        let locked = self.locked.lock();
-        (locked.in_flight(), locked.state.ended_well())
-    }
-
-    pub(super) fn stats(&self) -> Stats {
-        let locked = self.locked.lock();
-        let peak = locked.stats.peak.max(locked.in_flight());
-        Stats { bytes: locked.state.pulled(), chunks: locked.state.chunks(), peak, ..locked.stats }
     }
 }
 

@@ -45,7 +45,7 @@ use crate::wait;
 #[track_caller]
 pub fn pipe(capacity: usize) -> (Writer, Chunks) {
     let options = Options::pipe(capacity);
-    let channel = Arc::new(Channel::new(options.capacity()));
+    let channel = Arc::new(Channel::new(&options));
     (Writer::bare(channel.clone(), &options), Chunks::new(channel))
 }
 
