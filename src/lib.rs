@@ -77,6 +77,22 @@ mod options;
 mod pipe;
 mod program;
 mod sink;
+// The one place that knows which targets have coroutines; with it, `Cargo.toml`, which has the library for them.
+#[cfg_attr(
+    any(
+        pushpull_no_coroutines,
+        not(any(
+            target_arch = "aarch64",
+            target_arch = "arm",
+            target_arch = "loongarch64",
+            target_arch = "riscv32",
+            target_arch = "riscv64",
+            target_arch = "x86",
+            target_arch = "x86_64"
+        ))
+    ),
+    path = "stack/absent.rs"
+)]
 mod stack;
 mod sync;
 mod turn;

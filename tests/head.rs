@@ -204,6 +204,17 @@ async fn ask(connection: impl AsyncFnOnce(TokioIo<tokio::io::DuplexStream>)) -> 
     tokio::join!(asking, connection(TokioIo::new(server))).0
 }
 
+/// Each kind of answer, of a server that serves what a program writes.
+async fn check(ask: impl AsyncFn(Program) -> String) {
+    let answer = ask(short).await;
+    assert!(answer.starts_with("http/1.1 200") && answer.contains("content-length: 5\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\nhello"), "{answer}");
+    let answer = ask(failed).await;
+    assert!(answer.starts_with("http/1.1 500") && answer.ends_with("no such page"), "{answer}");
+    let answer = ask(long).await;
+    assert!(answer.contains("transfer-encoding: chunked"), "{}", &answer[..100]);
+}
+
 async fn answer(mut chunks: Chunks) -> Response {
     match chunks.head().await {
         Ok(()) => Body::new(chunks.into_body()).into_response(),
@@ -233,13 +244,7 @@ fn through_axum_a_short_answer_has_a_content_length_and_a_failure_is_a_500() {
                     })
                     .await
                 };
-                let answer = ask(short).await;
-                assert!(answer.starts_with("http/1.1 200") && answer.contains("content-length: 5\r\n"), "{answer}");
-                assert!(answer.ends_with("\r\n\r\nhello"), "{answer}");
-                let answer = ask(failed).await;
-                assert!(answer.starts_with("http/1.1 500") && answer.ends_with("no such page"), "{answer}");
-                let answer = ask(long).await;
-                assert!(answer.contains("transfer-encoding: chunked"), "{}", &answer[..100]);
+                check(ask).await;
             });
         }
     });
@@ -258,13 +263,7 @@ fn through_hyper_on_local_a_short_answer_has_a_content_length_and_a_failure_is_a
                 })
                 .await
             };
-            let answer = ask(short).await;
-            assert!(answer.starts_with("http/1.1 200") && answer.contains("content-length: 5\r\n"), "{answer}");
-            assert!(answer.ends_with("\r\n\r\nhello"), "{answer}");
-            let answer = ask(failed).await;
-            assert!(answer.starts_with("http/1.1 500") && answer.ends_with("no such page"), "{answer}");
-            let answer = ask(long).await;
-            assert!(answer.contains("transfer-encoding: chunked"), "{}", &answer[..100]);
+            check(ask).await;
         });
     });
 }

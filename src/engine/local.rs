@@ -4,6 +4,7 @@ use std::io;
 
 use crate::local::{self, Chunks, Feed, Filter, Reader, Scoped, Writer};
 use crate::options::{Options, engine_options};
+use crate::stack::on_stacks;
 
 /// Runs programs on coroutines of the calling thread: no thread, no queue, a few nanoseconds a chunk.
 ///
@@ -43,9 +44,11 @@ pub struct Local {
 }
 
 impl Local {
-    /// An engine with the default options.
-    pub const fn new() -> Local {
-        Local { options: Options::new() }
+    on_stacks! {
+        /// An engine with the default options.
+        pub const fn new() -> Local {
+            Local { options: Options::new() }
+        }
     }
 
     engine_options!();
@@ -88,6 +91,6 @@ impl Local {
 
 impl Default for Local {
     fn default() -> Local {
-        Local::new()
+        Local { options: Options::new() }
     }
 }

@@ -112,7 +112,11 @@ impl<T> Feed<T> {
             self.settle();
         }
         match self.take_state() {
-            State::Ended(result, _) => result,
+            State::Ended(result, _) => {
+                // Untold yet if it could not be started.
+                self.tell(Outcome::of(result.as_ref().err()), result.as_ref().err());
+                result
+            }
             State::Running(_) => Err(Error::disconnected()),
         }
     }

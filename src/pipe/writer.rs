@@ -63,7 +63,8 @@ pub fn pipe(capacity: usize) -> (Writer, Chunks) {
 ///
 /// `BrokenPipe` (see [`Error::is_disconnected`](crate::Error::is_disconnected)) once the puller is gone or the bridge has
 /// ended, and for a write that would have to wait in a program that is unwinding. A program that ignores 64 such errors
-/// is unwound at the next.
+/// is unwound at the next. `TimedOut` (see [`Error::is_stalled`](crate::Error::is_stalled)) once, when the puller has stalled
+/// for as long as the engine's [`stall_timeout`](crate::Thread::stall_timeout) allows.
 pub struct Writer {
     outlet: Outlet,
     /// The program that an engine runs with this writer.
