@@ -15,10 +15,9 @@ use std::task::Waker;
 use std::thread;
 
 use bytes::Bytes;
-use corosensei::Yielder;
 
 use crate::program::{MOST_REFUSED, unwind};
-use crate::stack::Stack;
+use crate::stack::{Stack, Switch, Yielder};
 use crate::turn::Turn;
 use crate::wait::Refused;
 
@@ -68,7 +67,7 @@ pub(crate) struct Shared<X> {
 
 /// A program on a stack of its own. It stays on the thread that made it.
 pub(crate) struct Coroutine<X> {
-    switch: corosensei::Coroutine<(), (), (), Stack>,
+    switch: Switch<(), (), (), Stack>,
     shared: Rc<Shared<X>>,
 }
 
@@ -110,14 +109,14 @@ unsafe fn place<X>(
     stack: Stack,
     shared: Rc<Shared<X>>,
     body: impl FnOnce(&Rc<Shared<X>>),
-) -> corosensei::Coroutine<(), (), (), Stack> {
+) -> Switch<(), (), (), Stack> {
     let begin = move |yielder: &Yielder<(), ()>, ()| {
         shared.frame.yielder.set(yielder);
         body(&shared);
         shared.frame.close();
     };
     // SAFETY: the caller keeps what `body` borrows until the coroutine, and so its stack, is gone.
-    unsafe { corosensei::Coroutine::with_stack_unchecked(stack, begin) }
+    unsafe { Switch::with_stack_unchecked(stack, begin) }
 }
 
 impl<X> Coroutine<X> {

@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 /// | the other end is gone | `BrokenPipe` | [`is_disconnected`](Error::is_disconnected) |
 /// | the pool was shut down | `ConnectionAborted` | [`is_shut_down`](Error::is_shut_down) |
 /// | nothing came in the time given | `TimedOut` | [`is_timed_out`](Error::is_timed_out) |
+/// | nobody pulled for too long | `TimedOut` | [`is_stalled`](Error::is_stalled) |
 /// | the sink of [`drive`](crate::drive) failed | the sink's own | [`bytes_moved`](Error::bytes_moved) |
 ///
 /// ```
@@ -39,6 +40,7 @@ enum Cause {
     Disconnected,
     ShutDown,
     TimedOut,
+    Stalled,
     Sink {
         moved: u64,
         source: io::Error,
@@ -74,6 +76,12 @@ impl Error {
     /// The time given to [`next_timeout`](crate::Chunks::next_timeout) passed. The bridge is as it was.
     pub fn is_timed_out(&self) -> bool {
         matches!(self.0, Cause::TimedOut)
+    }
+
+    /// The program waited for its puller for as long as the engine's
+    /// [`stall_timeout`](crate::Thread::stall_timeout) allows, and nothing was pulled. The bridge has ended with it.
+    pub fn is_stalled(&self) -> bool {
+        matches!(self.0, Cause::Stalled)
     }
 
     /// How many bytes had gone into the sink when it failed, if this is an error of [`drive`](crate::drive).
@@ -135,6 +143,10 @@ impl Error {
         Error(Cause::TimedOut).into()
     }
 
+    pub(crate) fn stalled() -> io::Error {
+        Error(Cause::Stalled).into()
+    }
+
     pub(crate) fn sink(moved: u64, source: io::Error) -> io::Error {
         Error(Cause::Sink { moved, source }).into()
     }
@@ -148,7 +160,7 @@ impl From<Error> for io::Error {
             Cause::Truncated => io::ErrorKind::UnexpectedEof,
             Cause::Disconnected => io::ErrorKind::BrokenPipe,
             Cause::ShutDown => io::ErrorKind::ConnectionAborted,
-            Cause::TimedOut => io::ErrorKind::TimedOut,
+            Cause::TimedOut | Cause::Stalled => io::ErrorKind::TimedOut,
             Cause::Sink { source, .. } => source.kind(),
         };
         // Boxed here, where what it is may be known: a bridge dropped half way makes one of these.
@@ -171,6 +183,7 @@ impl fmt::Display for Error {
             Cause::Disconnected => f.write_str("the other end of the bridge is gone"),
             Cause::ShutDown => f.write_str("the pool was shut down"),
             Cause::TimedOut => f.write_str("nothing was written in the time given"),
+            Cause::Stalled => f.write_str("nothing was pulled in the time given"),
             Cause::Sink { moved, source } => {
                 write!(f, "the sink failed after {moved} bytes: {source}")
             }
@@ -186,6 +199,7 @@ impl fmt::Debug for Error {
             Cause::Disconnected => f.write_str("Disconnected"),
             Cause::ShutDown => f.write_str("ShutDown"),
             Cause::TimedOut => f.write_str("TimedOut"),
+            Cause::Stalled => f.write_str("Stalled"),
             Cause::Sink { moved, source } => {
                 f.debug_struct("Sink").field("moved", moved).field("source", source).finish()
             }

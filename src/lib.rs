@@ -57,8 +57,10 @@
 //! * A panic in a program is an error at the other end, with its payload.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod account;
 mod adapt;
 mod alarm;
+mod budget;
 mod chunk;
 mod coroutine;
 mod drive;
@@ -70,11 +72,28 @@ mod gathered;
 #[cfg(feature = "gateway")]
 pub mod host;
 mod input;
+mod ledger;
 pub mod local;
 mod options;
 mod pipe;
 mod program;
 mod sink;
+// The one place that knows which targets have coroutines; with it, `Cargo.toml`, which has the library for them.
+#[cfg_attr(
+    any(
+        pushpull_no_coroutines,
+        not(any(
+            target_arch = "aarch64",
+            target_arch = "arm",
+            target_arch = "loongarch64",
+            target_arch = "riscv32",
+            target_arch = "riscv64",
+            target_arch = "x86",
+            target_arch = "x86_64"
+        ))
+    ),
+    path = "stack/absent.rs"
+)]
 mod stack;
 mod sync;
 mod turn;
@@ -86,10 +105,12 @@ pub use adapt::body::Body;
 pub use adapt::drive::drive_futures;
 #[cfg(feature = "tokio")]
 pub use adapt::drive::drive_tokio;
+pub use budget::Budget;
 pub use drive::drive;
 pub use engine::{Local, Pool, Thread};
 pub use error::Error;
-pub use pipe::{Chunks, Feed, Filter, Reader, Stats, Writer, pipe};
+pub use ledger::{Ended, Outcome};
+pub use pipe::{Chunks, Closed, Feed, Filter, Head, Reader, Stats, Writer, pipe};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,6 +1,11 @@
 //! What can be set on an engine, checked here and nowhere else.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use crate::account::Account;
+use crate::budget::Budget;
+use crate::ledger::Hook;
 
 /// Where small writes are cut. See `DESIGN.md`, "Why these defaults?".
 const CHUNK_SIZE: usize = 32 * 1024;
@@ -27,11 +32,20 @@ pub(crate) struct Options {
     pub(crate) unbuffered: bool,
     pub(crate) stack_size: usize,
     pub(crate) name: Option<Arc<str>>,
+    /// Nothing, unless it was asked for.
+    pub(crate) account: Option<Arc<Account>>,
 }
 
 impl Options {
     pub(crate) const fn new() -> Options {
-        Options { chunk_size: CHUNK_SIZE, capacity: CAPACITY, unbuffered: false, stack_size: STACK_SIZE, name: None }
+        Options {
+            chunk_size: CHUNK_SIZE,
+            capacity: CAPACITY,
+            unbuffered: false,
+            stack_size: STACK_SIZE,
+            name: None,
+            account: None,
+        }
     }
 
     /// The options of a bare [`pipe`](crate::pipe).
@@ -68,6 +82,36 @@ impl Options {
     pub(crate) fn set_capacity(&mut self, of: &str, bytes: usize) {
         assert!(bytes > 0, "`{of}(0)`: a bridge that may hold no byte can move none; 1 is the least");
         self.capacity = bytes;
+    }
+
+    /// How long a program waits for a puller that does not pull.
+    pub(crate) fn stall_timeout(&self) -> Option<Duration> {
+        self.account.as_ref()?.stall
+    }
+
+    #[track_caller]
+    pub(crate) fn set_stall_timeout(&mut self, time: Duration) {
+        assert!(
+            !time.is_zero(),
+            "`stall_timeout(0)`: no puller is so fast; leave it out for programs that may wait for ever"
+        );
+        self.account_mut().stall = Some(time);
+    }
+
+    pub(crate) fn budget(&self) -> Option<&Budget> {
+        self.account.as_ref()?.budget.as_ref()
+    }
+
+    pub(crate) fn set_budget(&mut self, budget: &Budget) {
+        self.account_mut().budget = Some(budget.clone());
+    }
+
+    pub(crate) fn set_hook(&mut self, hook: Hook) {
+        self.account_mut().hook = Some(hook);
+    }
+
+    fn account_mut(&mut self) -> &mut Account {
+        Arc::make_mut(self.account.get_or_insert_default())
     }
 
     #[track_caller]
@@ -123,6 +167,29 @@ macro_rules! engine_options {
             self.options.name = Some(name.into());
             self
         }
+
+        /// Calls `hook` with how each bridge ended, for logs and metrics: once for each whose program was started.
+        ///
+        /// A bridge from which one pulls has ended when the puller has been given its end, or goes before that; one that
+        /// is fed, when its program has ended. `hook` is called there and then, and so should be quick. A panic in it is
+        /// dropped.
+        ///
+        /// ```
+        /// use std::sync::mpsc;
+        /// use pushpull::{Outcome, Thread};
+        ///
+        /// let (tell, told) = mpsc::channel();
+        /// let engine = Thread::new().name("hello").on_end(move |ended| {
+        ///     let _ = tell.send((ended.name.map(String::from), ended.outcome, ended.stats.bytes));
+        /// });
+        /// engine.pull(|w| std::io::Write::write_all(w, b"hello")).for_each(drop);
+        /// assert_eq!(told.recv().unwrap(), (Some("hello".into()), Outcome::Finished, 5));
+        /// ```
+        #[must_use]
+        pub fn on_end(mut self, hook: impl Fn(&$crate::Ended<'_>) + Send + Sync + 'static) -> Self {
+            self.options.set_hook(std::sync::Arc::new(hook));
+            self
+        }
     };
 }
 
@@ -139,6 +206,51 @@ macro_rules! queue_options {
         #[track_caller]
         pub fn capacity(mut self, bytes: usize) -> Self {
             self.options.set_capacity("capacity", bytes);
+            self
+        }
+
+        /// Lets the bridges take what they hold beyond a chunk from a budget that they share with others: see
+        /// [`Budget`]($crate::Budget).
+        #[must_use]
+        pub fn budget(mut self, budget: &$crate::Budget) -> Self {
+            self.options.set_budget(budget);
+            self
+        }
+
+        /// How long a program that waits for its puller may be kept from its stack or thread by one that does not pull
+        /// (for ever unless set). Then its write gives `TimedOut`; and its puller, should it come back, is given what was
+        /// written before, and an error that [`is_stalled`](crate::Error::is_stalled).
+        ///
+        /// It is noticed when nothing was pulled in that time from when the program began to wait; or else, each time
+        /// that it has passed, in the same time once more. It says nothing of a program that is fed: there it is the
+        /// program who pulls.
+        ///
+        /// ```
+        /// use std::io::Write;
+        /// use std::time::Duration;
+        /// use pushpull::{Error, Thread};
+        ///
+        /// let impatient = Thread::new().capacity(4).stall_timeout(Duration::from_millis(1));
+        /// let (tell, told) = std::sync::mpsc::channel();
+        /// let mut chunks = impatient.pull(move |w| {
+        ///     let result = w.write_all(&[7; 100]);
+        ///     let _ = tell.send(result.as_ref().map_err(|error| error.kind()).err());
+        ///     result
+        /// });
+        /// assert_eq!(chunks.next().unwrap()?.len(), 4);
+        /// // The program is told while nobody pulls, and then the puller.
+        /// assert_eq!(told.recv().unwrap(), Some(std::io::ErrorKind::TimedOut));
+        /// assert!(Error::of(&chunks.find_map(Result::err).unwrap()).unwrap().is_stalled());
+        /// # std::io::Result::Ok(())
+        /// ```
+        ///
+        /// # Panics
+        ///
+        /// If `time` is zero.
+        #[must_use]
+        #[track_caller]
+        pub fn stall_timeout(mut self, time: std::time::Duration) -> Self {
+            self.options.set_stall_timeout(time);
             self
         }
     };

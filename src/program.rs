@@ -2,8 +2,11 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
+#[cfg(feature = "tracing")]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -14,6 +17,7 @@ use parking_lot::Mutex;
 use crate::coroutine;
 use crate::error::Error;
 use crate::input::uninterrupted;
+use crate::ledger::Ledger;
 use crate::pipe::Channel;
 
 /// How many reads or writes a closed bridge refuses before it unwinds the program. An encoder that is dropped half way
@@ -38,6 +42,16 @@ pub(crate) fn run<T>(program: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
+/// Calls what is of no concern to whoever calls it, and so must not panic.
+pub(crate) fn contained(call: impl FnOnce()) {
+    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(call))
+        && let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload)))
+    {
+        // What panics whenever it is dropped stays.
+        mem::forget(payload);
+    }
+}
+
 thread_local! {
     /// The program that this thread runs at the moment.
     static CURRENT: RefCell<Option<Arc<Program>>> = const { RefCell::new(None) };
@@ -53,6 +67,9 @@ pub(crate) struct Program {
     /// The longest time that it ran without a wait, in nanoseconds, where that is measured.
     longest_run: AtomicU64,
     waits: Mutex<Waits>,
+    /// What it runs in, from its start on.
+    #[cfg(feature = "tracing")]
+    span: OnceLock<tracing::Span>,
 }
 
 #[derive(Debug, Default)]
@@ -76,6 +93,8 @@ impl Program {
             refused: AtomicU32::new(0),
             longest_run: AtomicU64::new(0),
             waits: Mutex::default(),
+            #[cfg(feature = "tracing")]
+            span: OnceLock::new(),
         }
     }
 
@@ -91,9 +110,22 @@ impl Program {
 
     /// Runs all of this program, or one turn of it. Takes itself and gives itself back, so that a turn costs no count.
     pub(crate) fn enter(self: Arc<Self>, turn: impl FnOnce()) -> Arc<Self> {
+        #[cfg(feature = "tracing")]
+        let span = self.span.get().cloned();
+        #[cfg(feature = "tracing")]
+        let _entered = span.as_ref().map(tracing::Span::enter);
         CURRENT.set(Some(self));
         turn();
         CURRENT.take().expect("turns do not overlap on a thread")
+    }
+
+    /// It starts. Whoever keeps its ledger says so.
+    #[cfg_attr(not(feature = "tracing"), allow(unused_variables, clippy::unused_self, reason = "it is only traced"))]
+    pub(crate) fn start(&self, ledger: &Ledger) {
+        #[cfg(feature = "tracing")]
+        if let Some(span) = ledger.span() {
+            let _ = self.span.set(span);
+        }
     }
 
     /// Everything that it owned is gone.
@@ -139,13 +171,11 @@ impl Program {
     }
 
     /// How often it has waited, for whatever.
-    #[cfg(feature = "gateway")]
     pub(crate) fn waits(&self) -> u64 {
         self.waits.lock().count
     }
 
     /// Ready when it has waited more often than that.
-    #[cfg(feature = "gateway")]
     pub(crate) fn poll_waited(&self, than: u64, context: &Context<'_>) -> Poll<()> {
         let mut waits = self.waits.lock();
         if waits.count > than {

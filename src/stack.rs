@@ -15,8 +15,17 @@ use std::sync::Arc;
 
 use corosensei::stack::StackPointer;
 
+pub(crate) use corosensei::{Coroutine as Switch, Yielder};
+
 use self::memory::Memory;
 use crate::options::Options;
+
+/// A constructor of an engine that has programs on stacks of their own: see `stack/absent.rs`.
+macro_rules! on_stacks {
+    ($($item:tt)*) => { $($item)* };
+}
+
+pub(crate) use on_stacks;
 
 /// How many stacks a thread keeps.
 const MOST_KEPT: usize = 64;

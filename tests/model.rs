@@ -173,3 +173,50 @@ fn law_3_an_abort_races_with_the_puller_leaving() {
         assert_eq!(puller.join().unwrap().unwrap().unwrap_err().kind(), io::ErrorKind::StorageFull);
     });
 }
+
+#[test]
+fn law_11_an_idle_writer_learns_that_the_puller_went() {
+    model(|| {
+        let (writer, chunks) = pipe(1);
+        let puller = thread::spawn(move || drop(chunks));
+        // One who gives up, and one who waits.
+        let mut given_up = writer.closed();
+        let _ = pin!(&mut given_up).poll(&mut Context::from_waker(Waker::noop()));
+        drop(given_up);
+        writer.closed().wait();
+        assert!(writer.is_closed());
+        puller.join().unwrap();
+    });
+}
+
+#[test]
+fn law_11_who_waits_for_the_head_is_told_of_a_flush_and_of_the_end() {
+    model(|| {
+        let (mut writer, mut chunks) = pipe(4);
+        let puller = thread::spawn(move || {
+            chunks.head().wait().unwrap();
+            collect(chunks).0
+        });
+        writer.write_all(b"a").unwrap();
+        writer.write_all(b"b").unwrap();
+        writer.finish().unwrap();
+        assert_eq!(puller.join().unwrap(), b"ab");
+    });
+}
+
+#[test]
+fn law_11_a_look_that_was_given_up_leaves_the_pull_awake() {
+    model(|| {
+        let (mut writer, mut chunks) = pipe(4);
+        let puller = thread::spawn(move || {
+            let _ = pin!(chunks.head()).poll(&mut Context::from_waker(Waker::noop()));
+            let first = chunks.next().unwrap().unwrap();
+            (first, chunks)
+        });
+        // Neither flushed nor ended: a pull gets it, a head would not.
+        writer.write_all(b"a").unwrap();
+        let (first, chunks) = puller.join().unwrap();
+        assert_eq!(first, "a");
+        drop((writer, chunks));
+    });
+}

@@ -41,6 +41,16 @@ impl Held {
         self.0.is_none()
     }
 
+    /// What is to be said of the length, with so many bytes there, and whether that is all.
+    fn size_hint(&self, (waiting, is_all): (usize, bool)) -> SizeHint {
+        let mut hint = SizeHint::new();
+        hint.set_lower(waiting as u64);
+        if is_all && self.is_empty() {
+            hint.set_exact(waiting as u64);
+        }
+        hint
+    }
+
     pub(crate) fn poll(
         &mut self,
         context: &mut Context<'_>,
@@ -112,15 +122,10 @@ impl http_body::Body for Body {
         self.held.is_empty() && self.chunks.is_over()
     }
 
-    /// At least what has been written and not yet pulled; exactly that, once the program has ended well.
+    /// At least what has been written and not yet pulled; exactly that, once the program has ended well. See
+    /// [`Chunks::head`].
     fn size_hint(&self) -> SizeHint {
-        let (waiting, is_all) = self.chunks.waiting();
-        let mut hint = SizeHint::new();
-        hint.set_lower(waiting as u64);
-        if is_all && self.held.is_empty() {
-            hint.set_exact(waiting as u64);
-        }
-        hint
+        self.held.size_hint(self.chunks.waiting())
     }
 }
 
@@ -138,8 +143,9 @@ impl http_body::Body for LocalBody {
         self.held.is_empty() && self.chunks.is_over()
     }
 
-    /// Nothing is known before the program has run; zero when it has ended.
+    /// Nothing is known before the program has run. After [`local::Chunks::head`] it is at least the first chunk, and
+    /// exactly that when the program has ended well with it.
     fn size_hint(&self) -> SizeHint {
-        if http_body::Body::is_end_stream(self) { SizeHint::with_exact(0) } else { SizeHint::default() }
+        self.held.size_hint(self.chunks.waiting())
     }
 }

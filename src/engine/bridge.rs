@@ -1,12 +1,11 @@
 //! A bridge around a program that runs elsewhere: what every engine but `Local` owes.
 
 use std::io;
-use std::mem;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
 use super::idle;
 use super::pool::Workers;
+use crate::ledger::Ledger;
 use crate::options::Options;
 use crate::pipe::{Channel, Chunks, Feed, Reader, Verdict, Writer};
 use crate::program::{self, Program};
@@ -48,14 +47,7 @@ impl<F: FnOnce(io::Result<()>) + Send> Run for Optioned<F> {
 impl Job {
     /// Nothing in `run` panics but what it drops: a result that nobody waits for any more. Nobody can be told of that.
     fn new(program: Arc<Program>, options: Options, run: impl FnOnce(io::Result<()>) + Send + 'static) -> Job {
-        let run = move |ready| {
-            if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| run(ready)))
-                && let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload)))
-            {
-                // What panics whenever it is dropped stays.
-                mem::forget(payload);
-            }
-        };
+        let run = move |ready| program::contained(|| run(ready));
         Job { program, run: Box::new(Optioned { options, run }) }
     }
 
@@ -78,6 +70,15 @@ pub(crate) enum Launcher {
 }
 
 impl Launcher {
+    /// The account of one of its bridges.
+    fn open(&self, options: &Options) -> Ledger {
+        let engine = match self {
+            Launcher::Thread => "thread",
+            Launcher::Pool(_) => "pool",
+        };
+        Ledger::open(options, engine)
+    }
+
     /// Sees to it that the job runs. Does not wait for it.
     ///
     /// # Errors
@@ -95,20 +96,21 @@ pub(crate) fn pull<P>(launcher: Launcher, options: &Options, program: P) -> Chun
 where
     P: FnOnce(&mut Writer) -> io::Result<()> + Send + 'static,
 {
-    let channel = Arc::new(Channel::new(options.capacity()));
+    let channel = Arc::new(Channel::new(options));
     let token = Arc::new(Program::new(channel.clone()));
+    let ledger = launcher.open(options);
     let start = {
         let (channel, token, options) = (channel.clone(), token.clone(), options.clone());
         move || {
             let mut writer = Writer::of_program(channel.clone(), &options, token.clone());
             let run = move |ready: io::Result<()>| {
-                let result = ready.and_then(|()| program::run(move || program(&mut writer)));
-                channel.end(result);
+                let result = ready.and_then(|()| program::run(|| program(&mut writer)));
+                writer.end_bridge(&channel, result);
             };
             launcher.launch(Job::new(token, options, run))
         }
     };
-    Chunks::of_program(channel, token, Box::new(start))
+    Chunks::of_program(channel, token, ledger, Box::new(start))
 }
 
 pub(crate) fn push<T, P>(launcher: Launcher, options: &Options, program: P) -> Feed<T>
@@ -116,18 +118,19 @@ where
     T: Send + 'static,
     P: FnOnce(&mut Reader) -> io::Result<T> + Send + 'static,
 {
-    let channel = Arc::new(Channel::new(options.capacity()));
+    let channel = Arc::new(Channel::new(options));
     let token = Arc::new(Program::new(channel.clone()));
-    let verdict = Arc::new(Verdict::new());
+    let verdict = Arc::new(Verdict::new(launcher.open(options)));
     let start = {
         let (channel, token, options) = (channel.clone(), token.clone(), options.clone());
         let verdict = verdict.clone();
         move || {
             let mut reader = Reader::of_program(Chunks::new(channel.clone()), token.clone());
+            let own = token.clone();
             let run = move |ready: io::Result<()>| {
                 let result = ready.and_then(|()| program::run(|| program(&mut reader)));
                 // Before the channel is seen to be closed: a write that fails says why.
-                verdict.tell(result);
+                verdict.tell(result, &own, &channel);
                 channel.leave();
                 drop(reader);
             };

@@ -4,6 +4,7 @@ use std::io;
 
 use crate::local::{self, Chunks, Feed, Filter, Reader, Scoped, Writer};
 use crate::options::{Options, engine_options};
+use crate::stack::on_stacks;
 
 /// Runs programs on coroutines of the calling thread: no thread, no queue, a few nanoseconds a chunk.
 ///
@@ -28,6 +29,9 @@ use crate::options::{Options, engine_options};
 /// The ends are not `Send`, and a program that blocks (a file, a lock, a socket) blocks the thread that pulls. Use
 /// [`Thread`](crate::Thread) where either matters.
 ///
+/// There is no `stall_timeout`, for a program that is not pulled does not run and could not be told. Drop the chunks when
+/// they have waited long enough: that ends the program and frees its stack at once.
+///
 /// # Caveats
 ///
 /// * A program must not hold across a write what others on the same thread will want: a lock, a `RefCell` borrow.
@@ -40,9 +44,11 @@ pub struct Local {
 }
 
 impl Local {
-    /// An engine with the default options.
-    pub const fn new() -> Local {
-        Local { options: Options::new() }
+    on_stacks! {
+        /// An engine with the default options.
+        pub const fn new() -> Local {
+            Local { options: Options::new() }
+        }
     }
 
     engine_options!();
@@ -85,6 +91,6 @@ impl Local {
 
 impl Default for Local {
     fn default() -> Local {
-        Local::new()
+        Local { options: Options::new() }
     }
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use super::bridge::{self, Launcher};
 use crate::options::{Options, engine_options, queue_options};
 use crate::pipe::{Chunks, Feed, Filter, Reader, Writer};
+use crate::stack::on_stacks;
 
 pub(crate) use workers::Workers;
 
@@ -78,31 +79,37 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A pool of so many workers, with the default options. A worker's thread starts with its first program.
-    ///
-    /// # Panics
-    ///
-    /// If `workers` is zero.
-    #[track_caller]
-    pub fn new(workers: usize) -> Pool {
-        assert!(workers > 0, "`Pool::new(0)`: a pool without a worker runs nothing; 1 is the least");
-        Pool { options: Options::new(), workers: Arc::new(Workers::new(workers)) }
+    on_stacks! {
+        /// A pool of so many workers, with the default options. A worker's thread starts with its first program.
+        ///
+        /// # Panics
+        ///
+        /// If `workers` is zero.
+        #[track_caller]
+        pub fn new(workers: usize) -> Pool {
+            assert!(workers > 0, "`Pool::new(0)`: a pool without a worker runs nothing; 1 is the least");
+            Pool::of(workers)
+        }
+
+        /// The pool of this process, with a worker for each processor.
+        ///
+        /// ```
+        /// use std::io::Write;
+        /// use pushpull::Pool;
+        ///
+        /// let chunks = Pool::global().pull(|w| w.write_all(b"hello"));
+        /// let small = Pool::global().clone().chunk_size(2).pull(|w| w.write_all(b"hello"));
+        /// assert_eq!(chunks.count() + small.count(), 2);
+        /// ```
+        pub fn global() -> &'static Pool {
+            static GLOBAL: LazyLock<Pool> =
+                LazyLock::new(|| Pool::of(thread::available_parallelism().map_or(1, usize::from)));
+            &GLOBAL
+        }
     }
 
-    /// The pool of this process, with a worker for each processor.
-    ///
-    /// ```
-    /// use std::io::Write;
-    /// use pushpull::Pool;
-    ///
-    /// let chunks = Pool::global().pull(|w| w.write_all(b"hello"));
-    /// let small = Pool::global().clone().chunk_size(2).pull(|w| w.write_all(b"hello"));
-    /// assert_eq!(chunks.count() + small.count(), 2);
-    /// ```
-    pub fn global() -> &'static Pool {
-        static GLOBAL: LazyLock<Pool> =
-            LazyLock::new(|| Pool::new(thread::available_parallelism().map_or(1, usize::from)));
-        &GLOBAL
+    fn of(workers: usize) -> Pool {
+        Pool { options: Options::new(), workers: Arc::new(Workers::new(workers)) }
     }
 
     engine_options!();

@@ -14,6 +14,9 @@ use crate::options::Options;
 use crate::program;
 use crate::stack::Stack;
 
+/// What this engine is called where several are told apart.
+pub(super) const ENGINE: &str = "local";
+
 /// Dropping it ends the program: whatever that reads, writes or waits for is refused from then on.
 #[derive(Debug)]
 pub(crate) struct Bridge {
@@ -115,7 +118,7 @@ impl Drop for Bridge {
 }
 
 pub(crate) fn pull(options: &Options, program: impl FnOnce(&mut Writer) -> io::Result<()> + 'static) -> Chunks {
-    Chunks::new(Bridge::new(options, |link| write(link, program)))
+    Chunks::new(Bridge::new(options, |link| write(link, program)), options)
 }
 
 /// The body of a program that writes.

@@ -2,16 +2,18 @@
 
 use std::io::{self, Write};
 use std::mem;
-use std::task::Waker;
 #[cfg(any(feature = "http", feature = "stream"))]
-use std::task::{Context, Poll, ready};
+use std::task::{Context, ready};
+use std::task::{Poll, Waker};
 
 use bytes::Bytes;
 
-use super::Reader;
-use super::bridge::{Bridge, Pause};
+use super::bridge::{Bridge, ENGINE, Pause};
+use super::{Head, Reader};
 use crate::drive::flush;
 use crate::error::{Echo, Error};
+use crate::ledger::{Ledger, Outcome};
+use crate::options::Options;
 use crate::pipe::Stats;
 #[cfg(any(feature = "http", feature = "stream"))]
 use crate::turn::Turn;
@@ -47,6 +49,7 @@ pub struct Chunks {
     bridge: State,
     bytes: u64,
     chunks: u64,
+    ledger: Ledger,
     #[cfg(any(feature = "http", feature = "stream"))]
     turn: Turn,
 }
@@ -54,6 +57,8 @@ pub struct Chunks {
 #[derive(Debug)]
 enum State {
     Running(Bridge),
+    /// `head` has waited for the first chunk, which is this or lent.
+    Ahead(Bridge, Option<Bytes>),
     /// The bridge could not be built; still to be told.
     Refused(io::Error),
     /// How, if not well.
@@ -72,7 +77,7 @@ pub(crate) enum Next {
 }
 
 impl Chunks {
-    pub(super) fn new(bridge: io::Result<Bridge>) -> Chunks {
+    pub(super) fn new(bridge: io::Result<Bridge>, options: &Options) -> Chunks {
         Chunks {
             bridge: match bridge {
                 Ok(bridge) => State::Running(bridge),
@@ -80,6 +85,7 @@ impl Chunks {
             },
             bytes: 0,
             chunks: 0,
+            ledger: Ledger::open(options, ENGINE),
             #[cfg(any(feature = "http", feature = "stream"))]
             turn: Turn::new(),
         }
@@ -94,6 +100,7 @@ impl Chunks {
     #[inline]
     fn run(&mut self, waker: Option<&Waker>) -> Option<Bytes> {
         let State::Running(bridge) = &mut self.bridge else { return None };
+        self.ledger.begin();
         let chunk = bridge.resume(waker);
         if let Some(chunk) = &chunk {
             let len = chunk.len();
@@ -103,7 +110,7 @@ impl Chunks {
     }
 
     fn pause(&mut self) -> Next {
-        let State::Running(bridge) = &self.bridge else { return self.end() };
+        let State::Running(bridge) = &self.bridge else { return self.take_ahead() };
         match bridge.pause() {
             Pause::Last(chunk) => {
                 self.count(chunk.len());
@@ -139,7 +146,7 @@ impl Chunks {
     pub(crate) fn is_over(&self) -> bool {
         match &self.bridge {
             State::Running(bridge) => bridge.is_over(),
-            State::Refused(_) => false,
+            State::Ahead(..) | State::Refused(_) => false,
             State::Over(_) => true,
         }
     }
@@ -177,17 +184,105 @@ impl Chunks {
         self.chunks += 1;
     }
 
+    /// Waits until the first chunk is there, or the end; starts the program if need be, and pulls nothing. Await it, or call
+    /// [`wait`](Head::wait).
+    ///
+    /// An answer that is short is over by then: its body knows its exact length, of which servers make a Content-Length.
+    /// And one that failed before its first byte can still be answered otherwise.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// let mut chunks = pushpull::Local::new().pull(|w| w.write_all(b"hello"));
+    /// chunks.head().wait()?;
+    /// assert_eq!(http_body::Body::size_hint(&chunks.into_body()).exact(), Some(5));
+    ///
+    /// let mut chunks = pushpull::Local::new().pull(|_| Err(std::io::ErrorKind::NotFound.into()));
+    /// assert_eq!(chunks.head().wait().unwrap_err().kind(), std::io::ErrorKind::NotFound);
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The program's own, or its panic, if it has written nothing. It was told then, and is not told again: the chunks are
+    /// over. An error that comes after bytes comes after them.
+    pub fn head(&mut self) -> Head<'_> {
+        Head::new(self)
+    }
+
+    /// Runs the program until it has a chunk, and keeps that.
+    pub(super) fn look_ahead(&mut self, waker: Option<&Waker>) -> Poll<io::Result<()>> {
+        if !matches!(self.bridge, State::Running(_) | State::Refused(_)) {
+            return Poll::Ready(Ok(()));
+        }
+        let chunk = match self.advance(waker) {
+            Next::Chunk(chunk) => Some(chunk),
+            Next::Lent => None,
+            Next::Error(error) => return Poll::Ready(Err(error)),
+            Next::End => return Poll::Ready(Ok(())),
+            Next::Waiting => return Poll::Pending,
+        };
+        if let State::Running(bridge) = mem::replace(&mut self.bridge, State::Over(None)) {
+            self.bridge = State::Ahead(bridge, chunk);
+        }
+        // It has not been pulled.
+        self.bytes -= self.waiting().0 as u64;
+        self.chunks -= 1;
+        Poll::Ready(Ok(()))
+    }
+
+    /// What `head` has waited for, or else the end.
+    #[cold]
+    fn take_ahead(&mut self) -> Next {
+        match mem::replace(&mut self.bridge, State::Over(None)) {
+            State::Ahead(bridge, chunk) => {
+                let len = chunk.as_ref().map_or(bridge.lent().len(), Bytes::len);
+                self.bridge = State::Running(bridge);
+                self.count(len);
+                chunk.map_or(Next::Lent, Next::Chunk)
+            }
+            other => {
+                self.bridge = other;
+                self.end()
+            }
+        }
+    }
+
+    /// How many bytes are there, and whether that is all.
+    pub(crate) fn waiting(&self) -> (usize, bool) {
+        match &self.bridge {
+            State::Ahead(bridge, chunk) => (chunk.as_ref().map_or(bridge.lent().len(), Bytes::len), bridge.is_over()),
+            _ => (0, self.is_over()),
+        }
+    }
+
     #[cold]
     fn end(&mut self) -> Next {
         let error = match mem::replace(&mut self.bridge, State::Over(None)) {
-            State::Running(bridge) => bridge.take_error(),
-            State::Refused(error) => Some(error),
+            State::Running(bridge) | State::Ahead(bridge, _) => bridge.take_error(),
+            State::Refused(error) => {
+                self.ledger.begin();
+                Some(error)
+            }
             over @ State::Over(_) => {
                 self.bridge = over;
                 None
             }
         };
+        self.tell(Outcome::of(error.as_ref()), error.as_ref());
         error.map_or(Next::End, |error| Next::Error(self.fail(error)))
+    }
+
+    /// The bridge has ended; whoever asked for that is told, the first time.
+    fn tell(&mut self, outcome: Outcome, error: Option<&io::Error>) {
+        self.ledger.close(outcome, error, || Stats::unqueued(self.bytes, self.chunks));
+    }
+
+    /// The host's own sink has failed, which ends the program.
+    fn fail_sink(&mut self, error: io::Error) -> io::Error {
+        let error = self.fail(error);
+        self.tell(Outcome::Disconnected, Some(&error));
+        error
     }
 
     /// The chunks end with this error, and the program with them.
@@ -223,13 +318,13 @@ impl Chunks {
                 Next::End | Next::Waiting => break,
             };
             if let Err(error) = written {
-                return Err(self.fail(Error::sink(moved, error)));
+                return Err(self.fail_sink(Error::sink(moved, error)));
             }
             moved += len as u64;
         }
         match flush(sink) {
             Ok(()) => Ok(moved),
-            Err(error) => Err(self.fail(Error::sink(moved, error))),
+            Err(error) => Err(self.fail_sink(Error::sink(moved, error))),
         }
     }
 
@@ -265,8 +360,28 @@ impl Iterator for Chunks {
 
     /// Whether the program is known to be over; nothing is known of one that is not.
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (0, self.is_over().then_some(0))
+        match &self.bridge {
+            State::Ahead(bridge, _) => (1, bridge.is_over().then_some(1)),
+            _ => (0, self.is_over().then_some(0)),
+        }
     }
 }
 
 impl std::iter::FusedIterator for Chunks {}
+
+impl Drop for Chunks {
+    /// The program ends before anybody is told of it.
+    fn drop(&mut self) {
+        let (whole, bridge) = match mem::replace(&mut self.bridge, State::Over(None)) {
+            State::Running(bridge) => (bridge.is_over(), bridge),
+            State::Ahead(bridge, _) => (false, bridge),
+            State::Refused(_) | State::Over(_) => return,
+        };
+        let error = bridge.take_error();
+        drop(bridge);
+        match &error {
+            None if !whole => self.tell(Outcome::Disconnected, None),
+            end => self.tell(Outcome::of(end.as_ref()), end.as_ref()),
+        }
+    }
+}

@@ -9,13 +9,15 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use super::bridge::Bridge;
+use super::bridge::{Bridge, ENGINE};
 use super::exchange::Given;
 #[cfg(any(feature = "http", feature = "stream"))]
 use crate::adapt::source::{Source, Supply};
 use crate::chunk::{Cut, Pending};
 use crate::error::{Echo, Error};
+use crate::ledger::{Ledger, Outcome};
 use crate::options::Options;
+use crate::pipe::Stats;
 
 /// The most that one write copies for the program at a time.
 const MOST_COPIED: usize = 256 * 1024;
@@ -44,6 +46,9 @@ pub struct Feed<T> {
     state: State<T>,
     pending: Pending,
     value: Slot<T>,
+    bytes: u64,
+    chunks: u64,
+    ledger: Ledger,
 }
 
 /// Where the program leaves its result.
@@ -64,6 +69,9 @@ impl<T> Feed<T> {
             },
             pending: Pending::new(options.unqueued_chunk_size(), options.unbuffered),
             value,
+            bytes: 0,
+            chunks: 0,
+            ledger: Ledger::open(options, ENGINE),
         }
     }
 
@@ -82,12 +90,15 @@ impl<T> Feed<T> {
         matches!(self.state, State::Ended(..))
     }
 
+    /// What has happened so far: bytes and chunks are those that the program was given.
+    pub fn stats(&self) -> Stats {
+        Stats::unqueued(self.bytes, self.chunks)
+    }
+
     /// Ends the program's input with an error, which is what its read then gives.
     pub fn abort(mut self, error: io::Error) {
         let _ = self.flush();
-        if let State::Running(bridge) = &mut self.state {
-            bridge.give(Given::Error(error));
-        }
+        self.end(error, Outcome::of);
     }
 
     /// Ends the program's input, and waits for what it makes of it.
@@ -98,6 +109,7 @@ impl<T> Feed<T> {
     pub fn finish(mut self) -> io::Result<T> {
         // Why a write fails is told below, by the program's own result.
         let _ = self.flush();
+        self.ledger.begin();
         if let State::Running(bridge) = &mut self.state {
             bridge.give(Given::End);
             bridge.resume(None);
@@ -114,12 +126,18 @@ impl<T> Feed<T> {
         supply: &mut Supply<impl Source>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
+        self.ledger.begin();
         while let State::Running(bridge) = &mut self.state {
-            if let Some(chunk) = self.pending.take() {
-                bridge.give(Given::Chunk(chunk));
-            } else if bridge.is_hungry() {
-                bridge.give(ready!(supply.poll(context)).map_or(Given::End, Given::from));
+            let given = match self.pending.take() {
+                Some(chunk) => Some(Given::Chunk(chunk)),
+                None if bridge.is_hungry() => Some(ready!(supply.poll(context)).map_or(Given::End, Given::from)),
+                None => None,
+            };
+            if let Some(Given::Chunk(chunk)) = &given {
+                self.bytes += chunk.len() as u64;
+                self.chunks += 1;
             }
+            given.into_iter().for_each(|given| bridge.give(given));
             bridge.resume(Some(context.waker()));
             self.settle();
             if let State::Running(bridge) = &self.state
@@ -131,9 +149,23 @@ impl<T> Feed<T> {
         Poll::Ready(self.take_result())
     }
 
+    /// Ends the program, if it runs, which is told of `error`; `outcome` says what is told of its own end.
+    fn end(&mut self, error: io::Error, outcome: impl FnOnce(Option<&io::Error>) -> Outcome) {
+        if let State::Running(bridge) = self.take_state() {
+            bridge.give(Given::Error(error));
+            drop(bridge);
+            let result = self.value.take();
+            let error = result.as_ref().and_then(|result| result.as_ref().err());
+            self.tell(outcome(error), error);
+        }
+    }
+
     fn give(&mut self, bytes: Bytes) -> io::Result<()> {
         match &mut self.state {
             State::Running(bridge) => {
+                self.bytes += bytes.len() as u64;
+                self.chunks += 1;
+                self.ledger.begin();
                 bridge.give(Given::Chunk(bytes));
                 bridge.resume(None);
                 self.settle();
@@ -148,16 +180,30 @@ impl<T> Feed<T> {
         let State::Running(bridge) = &self.state else { return };
         if bridge.is_done() {
             let result = self.value.take().unwrap_or_else(|| Err(Error::disconnected()));
+            self.tell(Outcome::of(result.as_ref().err()), result.as_ref().err());
             self.state = State::ended(result);
             self.pending.close();
         }
     }
 
     fn take_result(&mut self) -> io::Result<T> {
-        match std::mem::replace(&mut self.state, State::ended(Err(Error::disconnected()))) {
-            State::Ended(result, _) => result,
+        match self.take_state() {
+            State::Ended(result, _) => {
+                // Untold yet if it could not be started.
+                self.tell(Outcome::of(result.as_ref().err()), result.as_ref().err());
+                result
+            }
             State::Running(_) => Err(Error::disconnected()),
         }
+    }
+
+    /// The bridge has ended; whoever asked for that is told, the first time.
+    fn tell(&mut self, outcome: Outcome, error: Option<&io::Error>) {
+        self.ledger.close(outcome, error, || Stats::unqueued(self.bytes, self.chunks));
+    }
+
+    fn take_state(&mut self) -> State<T> {
+        std::mem::replace(&mut self.state, State::Ended(Err(Error::disconnected()), None))
     }
 }
 
@@ -207,9 +253,7 @@ impl<T> Write for Feed<T> {
 impl<T> Drop for Feed<T> {
     fn drop(&mut self) {
         let _ = self.flush();
-        if let State::Running(bridge) = &self.state {
-            bridge.give(Given::Error(Error::truncated()));
-        }
+        self.end(Error::truncated(), |_| Outcome::Disconnected);
     }
 }
 

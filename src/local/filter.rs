@@ -50,10 +50,11 @@ impl Filter {
     {
         let source = source.into_iter();
         let program = self.program;
-        Chunks::new(Bridge::new(&self.options, |link| {
+        let bridge = Bridge::new(&self.options, |link| {
             let mut reader = Reader::of_source(source, link.clone());
             write(link, move |w| program(&mut reader, w));
-        }))
+        });
+        Chunks::new(bridge, &self.options)
     }
 
     /// You push; what comes out goes into `sink`, which [`finish`](Feed::finish) flushes and gives back.

@@ -69,6 +69,6 @@ where
         // too or lives for ever.
         Bridge::of(unsafe { Coroutine::new_scoped(stack, Exchange::new(options), body) })
     });
-    let mut chunks = Chunks::new(bridge);
+    let mut chunks = Chunks::new(bridge, options);
     host(Scoped { chunks: &mut chunks })
 }

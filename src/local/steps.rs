@@ -4,12 +4,14 @@ use std::io;
 
 use bytes::Bytes;
 
-use super::bridge::{Bridge, Pause};
+use super::bridge::{Bridge, ENGINE, Pause};
 use super::exchange::Given;
 use super::filter::Program;
 use super::{Reader, Writer};
 use crate::error::Error;
+use crate::ledger::{Ledger, Outcome};
 use crate::options::Options;
+use crate::pipe::Stats;
 use crate::program;
 
 /// A program that reads and writes, run step by step. Nothing in it waits or does input or output.
@@ -38,6 +40,9 @@ pub struct Steps {
     bridge: State,
     /// The program has asked for input and been given none.
     hungry: bool,
+    bytes: u64,
+    chunks: u64,
+    ledger: Ledger,
 }
 
 #[derive(Debug)]
@@ -71,6 +76,9 @@ impl Steps {
                 Err(error) => State::Refused(error),
             },
             hungry: false,
+            bytes: 0,
+            chunks: 0,
+            ledger: Ledger::open(options, ENGINE),
         }
     }
 
@@ -108,6 +116,31 @@ impl Steps {
         if self.hungry {
             return Ok(Step::NeedsInput);
         }
+        self.ledger.begin();
+        let step = self.advance();
+        match &step {
+            Ok(Step::Chunk(chunk)) => {
+                self.bytes += chunk.len() as u64;
+                self.chunks += 1;
+            }
+            Ok(Step::NeedsInput) => {}
+            Ok(Step::End) => self.tell(Outcome::Finished, None),
+            Err(error) => self.tell(Outcome::of(Some(error)), Some(error)),
+        }
+        step
+    }
+
+    /// The bridge has ended; whoever asked for that is told, the first time.
+    fn tell(&mut self, outcome: Outcome, error: Option<&io::Error>) {
+        self.ledger.close(outcome, error, || Stats::unqueued(self.bytes, self.chunks));
+    }
+
+    /// What has happened so far: bytes and chunks are those that the program has written.
+    pub fn stats(&self) -> Stats {
+        Stats::unqueued(self.bytes, self.chunks)
+    }
+
+    fn advance(&mut self) -> io::Result<Step> {
         if let State::Running(bridge) = &mut self.bridge {
             if let Some(chunk) = bridge.resume(None) {
                 return Ok(Step::Chunk(chunk));
@@ -132,8 +165,10 @@ impl Steps {
 
 impl Drop for Steps {
     fn drop(&mut self) {
-        if let State::Running(bridge) = &self.bridge {
+        if let State::Running(bridge) = std::mem::replace(&mut self.bridge, State::Over) {
             bridge.give(Given::Error(Error::truncated()));
+            drop(bridge);
+            self.tell(Outcome::Disconnected, None);
         }
     }
 }

@@ -28,6 +28,9 @@ use crate::wait::Refused;
 /// # std::io::Result::Ok(())
 /// ```
 ///
+/// It has no `closed()` to wait with, as the crate root's writer has: a local program runs only while its puller asks for
+/// something, so that it would wait for the one who waits for it.
+///
 /// # Errors
 ///
 /// `BrokenPipe` (see [`Error::is_disconnected`](crate::Error::is_disconnected)) once the puller is gone, once the

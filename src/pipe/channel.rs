@@ -4,25 +4,36 @@
 //! `segment.rs`) and looks at one flag. Nothing here blocks; a side that has to wait leaves its `Waker`. A waker is taken
 //! out under the lock, and woken or dropped after it: it may own anything, this channel's ends too.
 
+mod closed;
+mod ending;
+mod look;
+mod share;
+
 use std::io;
 use std::mem;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 
+use self::closed::Watchers;
 use super::apart::Apart;
 use super::barrier::Barrier;
 use super::piece::Piece;
 use super::segment::{Segment, Tail};
-use super::state::State;
+use super::state::{self, State};
 use super::stats::Stats;
+use crate::budget::Share;
 use crate::error::Error;
+use crate::options::Options;
 use crate::sync::{Arc, AtomicU8, AtomicUsize, Mutex, MutexGuard, Ordering};
 
 /// The puller sleeps until something is written.
 const ASLEEP: u8 = 1;
 /// Nothing that is written can reach anyone.
 const CLOSED: u8 = 2;
+
+pub use self::closed::Closed;
+pub(super) use self::look::Begun;
 
 #[derive(Debug)]
 pub(crate) struct Channel {
@@ -40,6 +51,10 @@ struct Locked {
     open: Option<Open>,
     puller: Option<Waker>,
     writer: Option<Held>,
+    /// Who waits for the channel to be closed.
+    watchers: Watchers,
+    /// Of a budget, if it has one.
+    share: Option<Box<Share>>,
     stats: Stats,
 }
 
@@ -66,16 +81,23 @@ pub(crate) enum Taken {
 }
 
 impl Channel {
-    pub(crate) fn new(capacity: usize) -> Channel {
+    pub(crate) fn new(options: &Options) -> Channel {
+        let mut state = State::new(options.capacity());
+        let share = options.budget().map(|budget| Box::new(Share::new(budget, options.chunk_size())));
+        if let Some(share) = &share {
+            state.limit(share.limit());
+        }
         Channel {
             attention: Apart::new(AtomicU8::new(0)),
             queued: AtomicUsize::new(0),
             barrier: Barrier::detect(),
             locked: Mutex::new(Locked {
-                state: State::new(capacity),
+                state,
                 open: None,
                 puller: None,
                 writer: None,
+                watchers: Watchers::default(),
+                share,
                 stats: Stats::default(),
             }),
         }
@@ -142,12 +164,13 @@ impl Channel {
         if locked.state.ended() {
             return Poll::Ready(Err(Error::disconnected()));
         }
+        let (provided, spent) = locked.provide(accepted, len, context);
         let room = locked.state.room(accepted);
         let Some(context) = context else {
             return Poll::Ready(Ok((room, locked)));
         };
         let goes_on = match locked.writer {
-            Some(_) => locked.state.resumes(accepted),
+            Some(_) => provided || locked.state.resumes(accepted),
             None => !locked.state.too_little(accepted, len),
         };
         if goes_on && locked.writer.is_none() {
@@ -157,12 +180,17 @@ impl Channel {
             locked.stats.writer_waits += 1;
         }
         let held = (!goes_on).then(|| Held { waker: Some(context.waker().clone()), accepted });
+        // Who waits for a whole chunk waits in vain for a writer that is held.
+        let puller = held.as_ref().and_then(|_| self.take_puller(&mut locked));
         let before = mem::replace(&mut locked.writer, held);
         if goes_on && let Some(tail) = tail {
             locked.rewind(tail);
         }
+        let others = if goes_on { locked.provided() } else { Vec::new() };
         drop(locked);
-        drop(before);
+        drop((before, spent));
+        wake(puller);
+        others.into_iter().for_each(Waker::wake);
         // Only the writer itself makes the room less.
         if goes_on { self.poll_locked(accepted, len, None, Some(context)) } else { Poll::Pending }
     }
@@ -201,27 +229,6 @@ impl Channel {
             locked.state.queue(Piece::Written { segment, start: 0, end });
             self.wake_puller(locked);
         }
-    }
-
-    /// The writing side ends, for the first reason that is given.
-    ///
-    /// A writer that has got away from its program may be writing into the open segment at this moment. It is told by
-    /// the flag, and what it published before it could see the flag is still queued.
-    pub(crate) fn end(&self, result: io::Result<()>) {
-        let mut locked = self.locked.lock();
-        if locked.state.ended() {
-            return;
-        }
-        self.attention.value.fetch_or(CLOSED, Ordering::Release);
-        if locked.open.is_some() {
-            self.barrier.heavy();
-            locked.queue_open();
-            locked.open = None;
-        }
-        locked.state.end(result);
-        let writer = locked.writer.take();
-        self.wake_puller(locked);
-        wake(writer.and_then(|held| held.waker));
     }
 
     fn wake_puller(&self, mut locked: MutexGuard<'_, Locked>) {
@@ -265,7 +272,9 @@ impl Channel {
             Ok(taken) => return Poll::Ready(taken),
             Err(locked) => locked,
         };
-        if let Some(waker) = &mut locked.puller {
+        if let Some(waker) = &mut locked.puller
+            && self.attention.value.load(Ordering::Relaxed) & ASLEEP != 0
+        {
             // Since the flag was set and the barrier passed, every write into the open segment looks at the flag.
             if !waker.will_wake(context.waker()) {
                 let before = mem::replace(waker, context.waker().clone());
@@ -274,14 +283,16 @@ impl Channel {
             }
             return Poll::Pending;
         }
-        locked.puller = Some(context.waker().clone());
+        let before = locked.puller.replace(context.waker().clone());
         locked.stats.puller_waits += 1;
         self.attention.value.fetch_or(ASLEEP, Ordering::Relaxed);
-        if locked.open.is_none() {
-            // Whoever opens a segment takes this lock after it, and looks at the flag after that.
+        // Whoever opens a segment takes this lock after it, and looks at the flag after that.
+        let open = locked.open.is_some();
+        drop(locked);
+        drop(before);
+        if !open {
             return Poll::Pending;
         }
-        drop(locked);
         self.barrier.heavy();
         match self.take(self.locked.lock(), true) {
             Ok(taken) => Poll::Ready(taken),
@@ -309,46 +320,13 @@ impl Channel {
         };
         self.queued.store(locked.state.queued(), Ordering::Relaxed);
         let puller = self.take_puller(&mut locked);
+        let others = locked.pulled(state::Piece::len(&piece));
         let writer = locked.writer_to_wake();
         drop(locked);
         drop(puller);
         wake(writer);
+        others.into_iter().for_each(Waker::wake);
         Ok(Taken::Chunk(piece.into_bytes()))
-    }
-
-    /// The puller goes. The writer is told, and what was not pulled is dropped.
-    pub(crate) fn leave(&self) {
-        let mut locked = self.locked.lock();
-        self.attention.value.fetch_or(CLOSED, Ordering::Release);
-        let untold = locked.state.leave();
-        let open = locked.open.take();
-        let puller = self.take_puller(&mut locked);
-        let writer = locked.writer.take();
-        drop(locked);
-        wake(writer.and_then(|held| held.waker));
-        // A reader that has got away from its program may be waiting.
-        wake(puller);
-        drop((untold, open));
-    }
-
-    /// Nothing is left to pull, and it ended well.
-    #[cfg(any(feature = "http", feature = "stream"))]
-    pub(super) fn is_over(&self) -> bool {
-        let locked = self.locked.lock();
-        locked.state.ended_well() && locked.state.queued() == 0
-    }
-
-    /// How many bytes wait to be pulled, and whether that is all there will ever be.
-    #[cfg(feature = "http")]
-    pub(super) fn waiting(&self) -> (usize, bool) {
-        let locked = self.locked.lock();
-        (locked.in_flight(), locked.state.ended_well())
-    }
-
-    pub(super) fn stats(&self) -> Stats {
-        let locked = self.locked.lock();
-        let peak = locked.stats.peak.max(locked.in_flight());
-        Stats { bytes: locked.state.pulled(), chunks: locked.state.chunks(), peak, ..locked.stats }
     }
 }
 

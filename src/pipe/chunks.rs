@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::{Channel, Reader, Stats, Taken};
+use super::{Channel, Head, Reader, Stats, Taken};
 use crate::coroutine;
 use crate::error::{Echo, Error};
+use crate::ledger::{Ledger, Outcome};
 use crate::program::Program;
 #[cfg(any(feature = "http", feature = "stream"))]
 use crate::turn::Turn;
@@ -62,32 +63,29 @@ pub struct Chunks {
     end: Option<Result<(), Echo>>,
     /// How often to look before taking what is there.
     looks: u32,
+    ledger: Ledger,
     #[cfg(any(feature = "http", feature = "stream"))]
     turn: Turn,
 }
 
 impl Chunks {
     pub(crate) fn new(channel: Arc<Channel>) -> Chunks {
-        Chunks {
-            channel,
-            start: Mutex::new(None),
-            program: None,
-            feeder: None,
-            end: None,
-            looks: LOOKS,
-            #[cfg(any(feature = "http", feature = "stream"))]
-            turn: Turn::new(),
-        }
+        Chunks::with(channel, None, Ledger::default(), None)
     }
 
-    pub(crate) fn of_program(channel: Arc<Channel>, program: Arc<Program>, start: Start) -> Chunks {
+    pub(crate) fn of_program(channel: Arc<Channel>, program: Arc<Program>, ledger: Ledger, start: Start) -> Chunks {
+        Chunks::with(channel, Some(program), ledger, Some(start))
+    }
+
+    fn with(channel: Arc<Channel>, program: Option<Arc<Program>>, ledger: Ledger, start: Option<Start>) -> Chunks {
         Chunks {
             channel,
-            start: Mutex::new(Some(start)),
-            program: Some(program),
+            start: Mutex::new(start),
+            program,
             feeder: None,
             end: None,
             looks: LOOKS,
+            ledger,
             #[cfg(any(feature = "http", feature = "stream"))]
             turn: Turn::new(),
         }
@@ -153,6 +151,38 @@ impl Chunks {
         polled
     }
 
+    /// Waits until the first chunk is there, complete, or the end; starts the program if need be, and pulls nothing. Await
+    /// it, or call [`wait`](Head::wait).
+    ///
+    /// An answer that is short is over by then: its body knows its exact length, of which servers make a Content-Length.
+    /// And one that failed before its first byte can still be answered otherwise.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// let mut chunks = pushpull::Thread::new().pull(|w| w.write_all(b"hello"));
+    /// chunks.head().wait()?;
+    /// assert_eq!(http_body::Body::size_hint(&chunks.into_body()).exact(), Some(5));
+    ///
+    /// let mut chunks = pushpull::Thread::new().pull(|_| Err(std::io::ErrorKind::NotFound.into()));
+    /// assert_eq!(chunks.head().wait().unwrap_err().kind(), std::io::ErrorKind::NotFound);
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The program's own, or its panic, if it has written nothing. It was told then, and is not told again: the chunks are
+    /// over. An error that comes after bytes comes after them.
+    ///
+    /// # Caveats
+    ///
+    /// A chunk is complete at the [`chunk_size`](crate::Thread::chunk_size), at a flush, and when the program waits for
+    /// another bridge or is held. A program that writes less, and then waits for something else without a flush, keeps
+    /// whoever waits for its head waiting.
+    pub fn head(&mut self) -> Head<'_> {
+        Head::new(self)
+    }
+
     /// Drops the chunks, and waits until the program and all that it owned is gone. One that never started is dropped
     /// as it is.
     ///
@@ -198,14 +228,33 @@ impl Chunks {
 
     /// What has happened so far.
     pub fn stats(&self) -> Stats {
-        let longest_run = self.program.as_ref().map_or(Duration::ZERO, |program| program.longest_run());
-        Stats { longest_run, ..self.channel.stats() }
+        stats(&self.channel, self.program.as_deref())
     }
 
-    fn begin(&mut self) {
-        if let Some(start) = self.start.get_mut().take()
-            && let Err(error) = start()
-        {
+    pub(super) fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    pub(super) fn program(&self) -> Option<&Program> {
+        self.program.as_deref()
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
+    pub(super) fn begin(&mut self) {
+        if let Some(start) = self.start.get_mut().take() {
+            self.launch(start);
+        }
+    }
+
+    fn launch(&mut self, start: Start) {
+        self.ledger.begin();
+        if let Some(program) = &self.program {
+            program.start(&self.ledger);
+        }
+        if let Err(error) = start() {
             self.program = None;
             self.channel.end(Err(error));
         }
@@ -262,13 +311,15 @@ impl Chunks {
         self.settle(taken)
     }
 
-    fn settle(&mut self, taken: Result<Taken, Refused>) -> Option<io::Result<Bytes>> {
+    pub(super) fn settle(&mut self, taken: Result<Taken, Refused>) -> Option<io::Result<Bytes>> {
         match taken {
             Ok(Taken::Chunk(chunk)) => Some(Ok(chunk)),
             Ok(Taken::End(error)) => self.close(error),
             Err(Refused) => {
                 self.leave();
-                self.close(Some(Error::disconnected()))
+                let error = Error::disconnected();
+                self.end = Some(Err(Echo::of(&error)));
+                Some(Err(error))
             }
         }
     }
@@ -277,14 +328,25 @@ impl Chunks {
     fn close(&mut self, error: Option<io::Error>) -> Option<io::Result<Bytes>> {
         self.end = Some(error.as_ref().map_or(Ok(()), |error| Err(Echo::of(error))));
         self.feeder = None;
+        self.tell(Outcome::of(error.as_ref()), error.as_ref());
         error.map(Err)
     }
 
-    fn leave(&self) {
-        self.channel.leave();
+    fn leave(&mut self) {
+        let untold = self.channel.leave();
         if let Some(program) = &self.program {
             program.stop();
         }
+        match untold {
+            Some(end) => self.tell(Outcome::of(end.as_ref().err()), end.as_ref().err()),
+            None => self.tell(Outcome::Disconnected, None),
+        }
+    }
+
+    /// The bridge has ended; whoever asked for that is told, the first time.
+    fn tell(&mut self, outcome: Outcome, error: Option<&io::Error>) {
+        let (channel, program) = (&self.channel, &self.program);
+        self.ledger.close(outcome, error, || stats(channel, program.as_deref()));
     }
 
     /// Ready when the program has waited more often than that, for whatever.
@@ -304,6 +366,10 @@ impl Chunks {
     pub(crate) fn waiting(&self) -> (usize, bool) {
         self.channel.waiting()
     }
+}
+
+fn stats(channel: &Channel, program: Option<&Program>) -> Stats {
+    Stats { longest_run: program.map_or(Duration::ZERO, Program::longest_run), ..channel.stats() }
 }
 
 impl Iterator for Chunks {

@@ -2,19 +2,21 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::{Channel, Start, Writer};
+use super::{Channel, Start, Stats, Writer};
 #[cfg(any(feature = "http", feature = "stream"))]
 use crate::adapt::pump::Pump;
 #[cfg(any(feature = "http", feature = "stream"))]
 use crate::adapt::source::Source;
 use crate::error::{Echo, Error};
 use crate::input::uninterrupted;
+use crate::ledger::{Ledger, Outcome};
 use crate::options::Options;
 use crate::program::Program;
 use crate::wait;
@@ -54,6 +56,9 @@ pub struct Feed<T> {
 pub(crate) struct Verdict<T>(Mutex<Told<T>>);
 
 struct Told<T> {
+    ledger: Ledger,
+    /// The host went first.
+    left: bool,
     result: Option<io::Result<T>>,
     /// What writes are told once it has ended.
     echo: Option<Option<Echo>>,
@@ -61,11 +66,31 @@ struct Told<T> {
 }
 
 impl<T> Verdict<T> {
-    pub(crate) fn new() -> Verdict<T> {
-        Verdict(Mutex::new(Told { result: None, echo: None, host: None }))
+    pub(crate) fn new(ledger: Ledger) -> Verdict<T> {
+        Verdict(Mutex::new(Told { ledger, left: false, result: None, echo: None, host: None }))
     }
 
-    pub(crate) fn tell(&self, result: io::Result<T>) {
+    /// The program starts.
+    fn begin(&self, program: &Program) {
+        let mut told = self.0.lock();
+        told.ledger.begin();
+        program.start(&told.ledger);
+    }
+
+    /// The host goes, and has not said that its input is complete, or why not.
+    fn leave(&self) {
+        self.0.lock().left = true;
+    }
+
+    /// The program has ended, or could not be started.
+    pub(crate) fn tell(&self, result: io::Result<T>, program: &Program, channel: &Channel) {
+        let mut told = self.0.lock();
+        let mut ledger = mem::take(&mut told.ledger);
+        let left = told.left;
+        drop(told);
+        let error = result.as_ref().err();
+        let outcome = if left { Outcome::Disconnected } else { Outcome::of(error) };
+        ledger.close(outcome, error, || Stats { longest_run: program.longest_run(), ..channel.stats() });
         let mut told = self.0.lock();
         told.echo = Some(result.as_ref().err().map(Echo::of));
         told.result = Some(result);
@@ -130,6 +155,11 @@ impl<T> Feed<T> {
         self.writer.is_closed()
     }
 
+    /// What has happened so far: bytes and chunks are those that the program has read.
+    pub fn stats(&self) -> Stats {
+        Stats { longest_run: self.program.longest_run(), ..self.channel.stats() }
+    }
+
     /// Ends the program's input with an error, which is what its read then gives. Does not wait.
     pub fn abort(mut self, error: io::Error) {
         self.writer.close(Err(uninterrupted(error)));
@@ -156,10 +186,15 @@ impl<T> Feed<T> {
     }
 
     fn begin(&mut self) {
-        if let Some(start) = self.start.get_mut().take()
-            && let Err(error) = start()
-        {
-            self.verdict.tell(Err(error));
+        if let Some(start) = self.start.get_mut().take() {
+            self.launch(start);
+        }
+    }
+
+    fn launch(&self, start: Start) {
+        self.verdict.begin(&self.program);
+        if let Err(error) = start() {
+            self.verdict.tell(Err(error), &self.program, &self.channel);
             self.channel.leave();
         }
     }
@@ -185,6 +220,9 @@ impl<T> Write for Feed<T> {
 
 impl<T> Drop for Feed<T> {
     fn drop(&mut self) {
+        if !self.writer.is_closed() {
+            self.verdict.leave();
+        }
         self.writer.close(Err(Error::truncated()));
         self.program.stop();
     }

@@ -63,7 +63,7 @@ impl Filter {
     /// A channel to read from, with this filter's options.
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(crate) fn input(&self) -> (Writer, Chunks) {
-        let channel = Arc::new(Channel::new(self.options.capacity()));
+        let channel = Arc::new(Channel::new(&self.options));
         (Writer::bare(channel.clone(), &self.options), Chunks::new(channel))
     }
 

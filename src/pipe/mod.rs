@@ -11,6 +11,7 @@ mod channel;
 mod chunks;
 mod feed;
 mod filter;
+mod head;
 mod piece;
 #[cfg(any(feature = "http", feature = "stream"))]
 mod polled;
@@ -18,13 +19,16 @@ mod reader;
 mod recycler;
 mod segment;
 mod sender;
+mod stall;
 mod state;
 mod stats;
 mod writer;
 
+pub use channel::Closed;
 pub use chunks::Chunks;
 pub use feed::Feed;
 pub use filter::Filter;
+pub use head::Head;
 pub use reader::Reader;
 pub use stats::Stats;
 pub use writer::{Writer, pipe};

@@ -229,8 +229,10 @@ impl Sender {
 
     /// The writing side ends: what was written is queued, and this is what comes after it.
     pub(super) fn end(&mut self, result: io::Result<()>) {
-        self.close();
-        self.channel.end(result);
+        self.before = self.accepted();
+        self.start = 0;
+        self.tail = None;
+        self.channel.finish(result);
     }
 
     /// Queues what was written and leaves the end to somebody else.

@@ -18,6 +18,8 @@ pub(super) trait Piece {
 #[derive(Debug)]
 pub(super) struct State<P> {
     capacity: usize,
+    /// How much of the capacity may be used.
+    limit: usize,
     queue: VecDeque<P>,
     queued_bytes: usize,
     pulled: u64,
@@ -35,7 +37,15 @@ enum End {
 
 impl<P: Piece> State<P> {
     pub(super) fn new(capacity: usize) -> State<P> {
-        State { capacity, queue: VecDeque::new(), queued_bytes: 0, pulled: 0, chunks: 0, end: End::Open }
+        State {
+            capacity,
+            limit: capacity,
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+            pulled: 0,
+            chunks: 0,
+            end: End::Open,
+        }
     }
 
     /// How many more bytes a writer that has had `accepted` accepted in all may write now. Zero means that it is held.
@@ -43,7 +53,22 @@ impl<P: Piece> State<P> {
         if self.is_long() {
             return 0;
         }
-        self.capacity.saturating_sub(self.in_flight(accepted))
+        self.limit.saturating_sub(self.in_flight(accepted))
+    }
+
+    /// Only so much of the capacity may be used from here on.
+    pub(super) fn limit(&mut self, bytes: usize) {
+        self.limit = bytes.min(self.capacity);
+    }
+
+    /// By how much the limit would have to be higher for a write of `len` bytes to go on, with room for `want`; as far as
+    /// the capacity allows.
+    pub(super) fn lacking(&self, accepted: u64, len: usize, want: usize) -> usize {
+        if self.is_long() || !self.too_little(accepted, len) {
+            return 0;
+        }
+        let whole = self.capacity.saturating_sub(self.in_flight(accepted));
+        want.min(whole).saturating_sub(self.room(accepted))
     }
 
     /// Whether as many chunks are queued as may be.
@@ -53,13 +78,13 @@ impl<P: Piece> State<P> {
 
     /// Whether a writer that wants `len` bytes in should rather wait for the queue to empty than write a scrap.
     pub(super) fn too_little(&self, accepted: u64, len: usize) -> bool {
-        self.room(accepted) < len.min(self.capacity / 2).max(1)
+        self.room(accepted) < len.min(self.limit / 2).max(1)
     }
 
     /// Whether a held writer goes on. Half of everything must be gone first, so that the two sides do not wake each
     /// other at every chunk.
     pub(super) fn resumes(&self, accepted: u64) -> bool {
-        self.in_flight(accepted) <= self.capacity / 2 && self.queue.len() <= MOST_QUEUED / 2
+        self.in_flight(accepted) <= self.limit / 2 && self.queue.len() <= MOST_QUEUED / 2
     }
 
     /// A writer whose wait was refused may have gone on since it said what it had `accepted`.
@@ -130,12 +155,14 @@ impl<P: Piece> State<P> {
         }
     }
 
-    /// The puller goes, and with it whatever it has not pulled or been told, which is given back. Whoever pulls all the
-    /// same is told.
-    pub(super) fn leave(&mut self) -> (VecDeque<P>, Option<io::Error>) {
+    /// The puller goes, and with it whatever it has not pulled or been told, which is given back: the rest of the queue, and
+    /// how the bridge had ended without it. Whoever pulls all the same is told.
+    pub(super) fn leave(&mut self) -> (VecDeque<P>, Option<io::Result<()>>) {
         self.queued_bytes = 0;
         let untold = match mem::replace(&mut self.end, End::Ended(Some(Error::disconnected()))) {
-            End::Ended(error) => error,
+            End::Ended(Some(error)) => Some(Err(error)),
+            // All of it was pulled; else it is the puller's leaving that ends it.
+            End::Ended(None) => self.queue.is_empty().then_some(Ok(())),
             End::Open => None,
         };
         (mem::take(&mut self.queue), untold)

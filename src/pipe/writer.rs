@@ -4,14 +4,17 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::channel::Channel;
+use super::channel::{Channel, Closed};
 use super::chunks::Chunks;
 #[cfg(any(feature = "http", feature = "stream"))]
 use super::polled::Polled;
 use super::sender::{Sender, Short};
+use super::stall::{self, Patience};
+use super::stats::Stats;
 use crate::chunk::{write_all, write_each};
 use crate::error::Error;
 use crate::input::uninterrupted;
@@ -44,7 +47,7 @@ use crate::wait;
 #[track_caller]
 pub fn pipe(capacity: usize) -> (Writer, Chunks) {
     let options = Options::pipe(capacity);
-    let channel = Arc::new(Channel::new(options.capacity()));
+    let channel = Arc::new(Channel::new(&options));
     (Writer::bare(channel.clone(), &options), Chunks::new(channel))
 }
 
@@ -62,7 +65,8 @@ pub fn pipe(capacity: usize) -> (Writer, Chunks) {
 ///
 /// `BrokenPipe` (see [`Error::is_disconnected`](crate::Error::is_disconnected)) once the puller is gone or the bridge has
 /// ended, and for a write that would have to wait in a program that is unwinding. A program that ignores 64 such errors
-/// is unwound at the next.
+/// is unwound at the next. `TimedOut` (see [`Error::is_stalled`](crate::Error::is_stalled)) once, when the puller has stalled
+/// for as long as the engine's [`stall_timeout`](crate::Thread::stall_timeout) allows.
 pub struct Writer {
     pub(super) outlet: Outlet,
     /// The program that an engine runs with this writer.
@@ -71,6 +75,8 @@ pub struct Writer {
     bare: bool,
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(super) polled: Polled,
+    /// How long it waits for a puller that does not pull.
+    patience: Option<Patience>,
 }
 
 pub(super) enum Outlet {
@@ -79,28 +85,30 @@ pub(super) enum Outlet {
 }
 
 impl Writer {
-    fn new(outlet: Outlet, program: Option<Arc<Program>>, bare: bool) -> Writer {
+    fn new(outlet: Outlet, program: Option<Arc<Program>>, patience: Option<Patience>, bare: bool) -> Writer {
         Writer {
             outlet,
             program,
             bare,
             #[cfg(any(feature = "http", feature = "stream"))]
             polled: Polled::default(),
+            patience,
         }
     }
 
     pub(crate) fn bare(channel: Arc<Channel>, options: &Options) -> Writer {
-        Writer::new(Outlet::Channel(Sender::new(channel, options)), None, true)
+        Writer::new(Outlet::Channel(Sender::new(channel, options)), None, None, true)
     }
 
     /// The writer of a program whose end the engine tells.
     pub(crate) fn of_program(channel: Arc<Channel>, options: &Options, program: Arc<Program>) -> Writer {
-        Writer::new(Outlet::Channel(Sender::new(channel, options)), Some(program), false)
+        let patience = Patience::of(options, &channel);
+        Writer::new(Outlet::Channel(Sender::new(channel, options)), Some(program), patience, false)
     }
 
     /// The writer of a program whose output goes straight into a sink.
     pub(crate) fn sink(sink: Box<dyn Write + Send + Sync>) -> Writer {
-        Writer::new(Outlet::Sink(sink), None, false)
+        Writer::new(Outlet::Sink(sink), None, None, false)
     }
 
     pub(super) fn channel(&self) -> Option<&Arc<Channel>> {
@@ -108,6 +116,10 @@ impl Writer {
             Outlet::Channel(sender) => Some(sender.channel()),
             Outlet::Sink(_) => None,
         }
+    }
+
+    pub(super) fn patience(&self) -> Option<&Patience> {
+        self.patience.as_ref()
     }
 
     pub(super) fn program(&self) -> Option<&Arc<Program>> {
@@ -167,8 +179,8 @@ impl Writer {
                 if bytes.is_empty() {
                     return Ok(());
                 }
-                wait::until(|context| sender.poll_hand(&mut bytes, context))
-                    .unwrap_or_else(|_| Err(Error::disconnected()))
+                stall::until(self.patience.as_ref(), |context| sender.poll_hand(&mut bytes, context))
+                    .flatten()
                     .map(|()| wait::count(sender.count()))
                     .map_err(|error| self.refuse(error))
             }
@@ -190,6 +202,28 @@ impl Writer {
             Outlet::Channel(sender) => sender.channel().is_closed(),
             Outlet::Sink(_) => false,
         }
+    }
+
+    /// Waits until nobody can get what is written any more, as [`is_closed`](Writer::is_closed) says: how a producer that
+    /// has nothing to write for a while notices that its puller has gone. Await it, or call [`wait`](Closed::wait).
+    ///
+    /// A filter that is pushed into a sink has no puller, and never sees its writer closed.
+    ///
+    /// ```
+    /// let (writer, chunks) = pushpull::pipe(1024);
+    /// let puller = std::thread::spawn(move || drop(chunks));
+    /// writer.closed().wait();
+    /// assert!(writer.is_closed());
+    /// # puller.join().unwrap();
+    /// ```
+    pub fn closed(&self) -> Closed<'_> {
+        Closed::new(self)
+    }
+
+    /// What has happened so far. All zeros in a filter that is pushed into a sink, where nothing is queued.
+    pub fn stats(&self) -> Stats {
+        let longest_run = self.program.as_ref().map_or(Duration::ZERO, |program| program.longest_run());
+        self.channel().map_or_else(Stats::default, |channel| Stats { longest_run, ..channel.stats() })
     }
 
     /// Says that everything has been written: after it the puller sees a clean end. Does not wait for the puller.
@@ -247,6 +281,15 @@ impl Writer {
         }
     }
 
+    /// The program has returned, and its bridge ends. Its last chunk and the end are seen together, unless the program
+    /// has let its writer get away.
+    pub(crate) fn end_bridge(&mut self, channel: &Arc<Channel>, result: io::Result<()>) {
+        match &mut self.outlet {
+            Outlet::Channel(sender) if Arc::ptr_eq(sender.channel(), channel) => sender.end(result),
+            _ => channel.end(result),
+        }
+    }
+
     #[inline]
     pub(super) fn write_short(&mut self, buf: &[u8]) -> io::Result<bool> {
         let Outlet::Channel(sender) = &mut self.outlet else { return Ok(false) };
@@ -271,10 +314,12 @@ impl Writer {
 
     fn write_slow(&mut self, buf: &[u8]) -> io::Result<usize> {
         match &mut self.outlet {
-            Outlet::Channel(sender) => wait::until(|context| sender.poll_write(buf, Some(context)))
-                .unwrap_or_else(|_| Err(Error::disconnected()))
-                .inspect(|_| wait::count(sender.count()))
-                .map_err(|error| self.refuse(error)),
+            Outlet::Channel(sender) => {
+                stall::until(self.patience.as_ref(), |context| sender.poll_write(buf, Some(context)))
+                    .flatten()
+                    .inspect(|_| wait::count(sender.count()))
+                    .map_err(|error| self.refuse(error))
+            }
             Outlet::Sink(sink) => sink.write(buf),
         }
     }

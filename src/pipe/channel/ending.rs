@@ -1,0 +1,64 @@
+//! How a channel ends, from either side.
+
+use std::io;
+use std::mem;
+use std::task::Waker;
+
+use super::{CLOSED, Channel, wake};
+use crate::sync::Ordering;
+
+impl Channel {
+    /// The writing side ends, for the first reason that is given.
+    ///
+    /// A writer that has got away from its program may be writing into the open segment at this moment. It is told by
+    /// the flag, and what it published before it could see the flag is still queued.
+    pub(crate) fn end(&self, result: io::Result<()>) {
+        self.end_with(result, || self.barrier.heavy());
+    }
+
+    /// As `end`, by the writer of the open segment, which writes no more.
+    pub(in crate::pipe) fn finish(&self, result: io::Result<()>) {
+        self.end_with(result, || ());
+    }
+
+    fn end_with(&self, result: io::Result<()>, settle_open: impl FnOnce()) {
+        let mut locked = self.locked.lock();
+        if locked.state.ended() {
+            return;
+        }
+        self.attention.value.fetch_or(CLOSED, Ordering::Release);
+        if locked.open.is_some() {
+            settle_open();
+            locked.queue_open();
+            locked.open = None;
+        }
+        locked.state.end(result);
+        let writer = locked.writer.take();
+        let watchers = mem::take(&mut locked.watchers);
+        let others = locked.complete();
+        self.wake_puller(locked);
+        others.into_iter().for_each(Waker::wake);
+        wake(writer.and_then(|held| held.waker));
+        watchers.wake();
+    }
+
+    /// The puller goes. The writer is told, and what was not pulled is dropped. Says how the bridge had ended, if it had,
+    /// and the puller knew all but that.
+    pub(crate) fn leave(&self) -> Option<io::Result<()>> {
+        let mut locked = self.locked.lock();
+        self.attention.value.fetch_or(CLOSED, Ordering::Release);
+        let (rest, untold) = locked.state.leave();
+        let open = locked.open.take();
+        let puller = self.take_puller(&mut locked);
+        let writer = locked.writer.take();
+        let watchers = mem::take(&mut locked.watchers);
+        let share = locked.share.take();
+        drop(locked);
+        wake(writer.and_then(|held| held.waker));
+        watchers.wake();
+        // A reader that has got away from its program may be waiting.
+        wake(puller);
+        drop((rest, open, share));
+        untold
+    }
+}

@@ -1,0 +1,73 @@
+//! What a channel has, looked at from the pulling side without pulling.
+
+use std::task::Context;
+
+use super::{ASLEEP, Channel};
+use crate::error::Error;
+use crate::pipe::Stats;
+use crate::sync::Ordering;
+
+/// What a channel from which nothing was pulled has.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::pipe) enum Begun {
+    /// Nothing, and nothing will come.
+    Ended,
+    /// A chunk that is complete, or will not be completed for now.
+    Whole,
+    /// A part of one.
+    Partly,
+    Nothing,
+}
+
+impl Channel {
+    /// What has been written. Unless that is the whole of a chunk or the end, the context is woken when it is; it is not
+    /// when a part is written, for a puller that waits for the whole should not be told of every write.
+    pub(in crate::pipe) fn poll_begun(&self, context: &Context<'_>) -> Begun {
+        let mut locked = self.locked.lock();
+        let held = locked.writer.as_ref().is_some_and(|held| held.waker.is_some());
+        let some = locked.in_flight() > 0;
+        if locked.state.queued() > 0 || (some && held) {
+            return Begun::Whole;
+        }
+        if locked.state.ended() {
+            return Begun::Ended;
+        }
+        // Without the flag: only what takes the lock wakes this one.
+        self.attention.value.fetch_and(!ASLEEP, Ordering::Relaxed);
+        let before = locked.puller.replace(context.waker().clone());
+        drop(locked);
+        drop(before);
+        if some { Begun::Partly } else { Begun::Nothing }
+    }
+
+    /// Ends the channel if nothing was pulled of it since `chunks` were, and there was something.
+    pub(in crate::pipe) fn stall(&self, chunks: u64) -> bool {
+        let locked = self.locked.lock();
+        let stalled = locked.state.chunks() == chunks && locked.in_flight() > 0 && locked.puller.is_none();
+        drop(locked);
+        if stalled {
+            self.end(Err(Error::stalled()));
+        }
+        stalled
+    }
+
+    /// Nothing is left to pull, and it ended well.
+    #[cfg(any(feature = "http", feature = "stream"))]
+    pub(in crate::pipe) fn is_over(&self) -> bool {
+        let locked = self.locked.lock();
+        locked.state.ended_well() && locked.state.queued() == 0
+    }
+
+    /// How many bytes wait to be pulled, and whether that is all there will ever be.
+    #[cfg(feature = "http")]
+    pub(in crate::pipe) fn waiting(&self) -> (usize, bool) {
+        let locked = self.locked.lock();
+        (locked.in_flight(), locked.state.ended_well())
+    }
+
+    pub(in crate::pipe) fn stats(&self) -> Stats {
+        let locked = self.locked.lock();
+        let peak = locked.stats.peak.max(locked.in_flight());
+        Stats { bytes: locked.state.pulled(), chunks: locked.state.chunks(), peak, ..locked.stats }
+    }
+}

@@ -1,0 +1,79 @@
+//! Waiting for the beginning of what a program writes.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::channel::Begun;
+use super::{Chunks, Taken};
+use crate::error::Error;
+use crate::program::Program;
+use crate::wait;
+
+/// Ready when the first chunk is there, or the end: made by [`Chunks::head`].
+///
+/// As a future it can be dropped at any time. [`wait`](Head::wait) is the form that blocks.
+#[must_use = "it waits only when it is polled, or by `wait()`"]
+#[derive(Debug)]
+pub struct Head<'a> {
+    chunks: &'a mut Chunks,
+    /// How often the program had waited when it had written nothing.
+    waited: u64,
+}
+
+impl<'a> Head<'a> {
+    pub(super) fn new(chunks: &'a mut Chunks) -> Head<'a> {
+        Head { chunks, waited: 0 }
+    }
+
+    /// Waits here. In a program on a [`Pool`](crate::Pool) this suspends the program, and holds no thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`Chunks::head`].
+    pub fn wait(mut self) -> io::Result<()> {
+        wait::until(|context| self.poll_head(context)).unwrap_or_else(|_| Err(Error::disconnected()))
+    }
+
+    fn poll_head(&mut self, context: &Context<'_>) -> Poll<io::Result<()>> {
+        if self.chunks.has_ended() {
+            return Poll::Ready(Ok(()));
+        }
+        self.chunks.begin();
+        loop {
+            // Before the look: a wait that comes after it is seen below.
+            let waits = self.chunks.program().map_or(0, Program::waits);
+            let begun = self.chunks.channel().poll_begun(context);
+            match begun {
+                Begun::Whole => return Poll::Ready(Ok(())),
+                Begun::Ended => return Poll::Ready(self.end()),
+                Begun::Partly => {}
+                Begun::Nothing => self.waited = waits,
+            }
+            let waited = self.chunks.program().map(|program| program.poll_waited(self.waited, context));
+            match (waited, begun) {
+                // Who waits for somebody else completes no chunk meanwhile.
+                (Some(Poll::Ready(())), Begun::Partly) => return Poll::Ready(Ok(())),
+                (Some(Poll::Ready(())), _) => {}
+                (Some(Poll::Pending) | None, _) => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Nothing was written: the end is all there is.
+    fn end(&mut self) -> io::Result<()> {
+        match self.chunks.channel().take_written() {
+            Some(taken @ Taken::End(_)) => self.chunks.settle(Ok(taken)).map_or(Ok(()), |end| end.map(drop)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Future for Head<'_> {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_head(context)
+    }
+}
