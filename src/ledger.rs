@@ -113,6 +113,12 @@ impl Ledger {
         })))
     }
 
+    /// Nobody asks about the bridge, or all has been told.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// The program starts, unless it has.
     #[inline]
     pub(crate) fn begin(&mut self) {

@@ -371,7 +371,18 @@ impl std::iter::FusedIterator for Chunks {}
 
 impl Drop for Chunks {
     /// The program ends before anybody is told of it.
+    #[inline]
     fn drop(&mut self) {
+        // Nobody asks: the fields are dropped where they are.
+        if !self.ledger.is_empty() {
+            self.tell_dropped();
+        }
+    }
+}
+
+impl Chunks {
+    #[cold]
+    fn tell_dropped(&mut self) {
         let (whole, bridge) = match mem::replace(&mut self.bridge, State::Over(None)) {
             State::Running(bridge) => (bridge.is_over(), bridge),
             State::Ahead(bridge, _) => (false, bridge),
