@@ -6,7 +6,7 @@ use super::header::{Header, Kind, ProtocolStatus, Role, Stream};
 use super::pairs::put_pair;
 
 /// The most that a record of a stream is made to hold: the protocol's 65,535, less what would leave the next one unaligned.
-const MOST_CONTENT: usize = 65_528;
+pub(super) const MOST_CONTENT: usize = 65_528;
 
 /// A record whose content has eight bytes.
 const fn short(kind: Kind, id: u16, content: [u8; 8]) -> [u8; 16] {

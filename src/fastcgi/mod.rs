@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  bytes ── decoder.rs ──> Record ── pairs.rs ──> names and values
-//!  bytes <── encode.rs ───────────── pairs.rs <── names and values
+//!  bytes <── queue.rs, encode.rs ────────── pairs.rs <── names and values
 //!              header.rs: the eight bytes in front of each record
 //! ```
 //!
@@ -34,9 +34,14 @@ mod encode;
 mod header;
 mod malformed;
 mod pairs;
+mod queue;
 
 pub use decoder::{Decoder, Record};
 pub use encode::{Records, abort, begin_request, end_request, get_values, get_values_result, records, unknown_type};
 pub use header::{Header, Kind, ProtocolStatus, Role, Stream};
 pub use malformed::Malformed;
 pub use pairs::{MOST_PARAMS, Pair, Pairs, put_pair};
+pub use queue::Queue;
+
+#[cfg(feature = "cli")]
+pub(crate) use queue::MOST_SLICES;
