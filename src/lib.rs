@@ -67,6 +67,8 @@ mod drive;
 mod engine;
 mod error;
 #[cfg(feature = "gateway")]
+pub mod fastcgi;
+#[cfg(feature = "gateway")]
 pub mod gateway;
 mod gathered;
 #[cfg(feature = "gateway")]
