@@ -1,0 +1,44 @@
+//! What a proxy stands before: `pushpull serve`, or the application with a host of its own.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+use super::server::{app, stop};
+
+pub struct Responder {
+    child: Child,
+    /// As servers write it into their configuration.
+    pub address: String,
+}
+
+impl Responder {
+    /// The application as a program of `pushpull serve`.
+    pub fn serve(protocol: &str) -> Responder {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pushpull"));
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(["--request-body", "stream"]);
+        if protocol != "http" {
+            command.args(["--protocol", protocol]);
+        }
+        command.arg("--").arg(app());
+        Responder::start(command)
+    }
+
+    /// The first line that it prints ends with its address.
+    fn start(mut command: Command) -> Responder {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        // What else it says is nobody's, but has to go somewhere.
+        std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
+        let address = line.trim_end().trim_end_matches('/').rsplit('/').next().unwrap().to_owned();
+        Responder { child, address }
+    }
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        stop(&mut self.child);
+    }
+}
