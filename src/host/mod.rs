@@ -2,4 +2,9 @@
 
 pub mod cgi;
 #[cfg(feature = "cli")]
+mod health;
+#[cfg(feature = "cli")]
 pub mod http;
+
+#[cfg(feature = "cli")]
+pub use health::{Checking, Health};

@@ -197,7 +197,7 @@ behind_every_server! {
 
     fn sixty_four_at_once(front) {
         let watch = Watch::new();
-        let target = format!("/app?case=together&size=100000&control={}", watch.port());
+        let target = format!("/app?case=waiting&size=100000&control={}", watch.port());
         thread::scope(|scope| {
             for _ in 0..64 {
                 scope.spawn(|| {

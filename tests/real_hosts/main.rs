@@ -9,6 +9,8 @@ mod lighttpd;
 mod needed;
 mod nginx;
 mod pattern;
+#[allow(dead_code, reason = "the tests with several of them use more of it")]
 mod responder;
 mod server;
+#[allow(dead_code, reason = "the tests with several responders use more of it")]
 mod watch;

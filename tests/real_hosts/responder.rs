@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::server::{app, stop};
 
 pub struct Responder {
@@ -15,12 +17,17 @@ pub struct Responder {
 impl Responder {
     /// The application as a program of `pushpull serve`.
     pub fn serve(protocol: &str) -> Responder {
+        Responder::serve_at("127.0.0.1", protocol, &["--request-body", "stream"])
+    }
+
+    /// The same on a host of its own, which the application is told of.
+    pub fn serve_at(host: &str, protocol: &str, options: &[&str]) -> Responder {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pushpull"));
-        command.args(["serve", "--listen", "127.0.0.1:0"]).args(["--request-body", "stream"]);
+        command.args(["serve", "--listen", &format!("{host}:0"), "--env", &format!("RESPONDER={host}")]);
         if protocol != "http" {
             command.args(["--protocol", protocol]);
         }
-        command.arg("--").arg(app());
+        command.args(options).arg("--").arg(app());
         Responder::start(command)
     }
 
@@ -34,6 +41,15 @@ impl Responder {
         std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
         let address = line.trim_end().trim_end_matches('/').rsplit('/').next().unwrap().to_owned();
         Responder { child, address }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits until it has ended, and gives its exit code.
+    pub fn ended(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
     }
 }
 

@@ -9,7 +9,7 @@ use std::thread;
 
 use socket2::SockRef;
 
-use super::server::DEADLINE;
+use super::server::{DEADLINE, wait_until};
 
 pub struct Watch(TcpListener);
 
@@ -22,6 +22,14 @@ impl Watch {
 
     pub fn port(&self) -> u16 {
         self.0.local_addr().unwrap().port()
+    }
+
+    /// Whether no other application has begun.
+    pub fn is_quiet(&self) -> bool {
+        self.0.set_nonblocking(true).unwrap();
+        let next = self.0.accept();
+        self.0.set_nonblocking(false).unwrap();
+        next.is_err()
     }
 
     /// Waits for an application that has begun.
@@ -51,9 +59,15 @@ impl Watched {
         self.stream.write_all(b"!").unwrap();
     }
 
-    /// How many bytes it has said that it wrote or read.
+    /// What it said last: how many bytes it has written or read, or which responder it is.
     pub fn count(&self) -> u64 {
         self.count.load(Ordering::SeqCst)
+    }
+
+    /// Waits until it has said something, and gives what it said last.
+    pub fn said(&self) -> u64 {
+        wait_until("the application says something", || self.count() > 0);
+        self.count()
     }
 
     /// Waits until the application is gone.

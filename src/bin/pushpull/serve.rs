@@ -4,13 +4,14 @@ mod arguments;
 mod descriptors;
 
 use pushpull::gateway::{ErrorStream, LocalRedirects};
+use pushpull::host::Health;
 use pushpull::host::http::{Server, Shutdown};
 
 use crate::log::Log;
 use arguments::{Arguments, Wish};
 
 pub fn run(parser: lexopt::Parser) -> Result<(), String> {
-    let Arguments { listen, threads, script, limits, programs } = match arguments::parse(parser)? {
+    let Arguments { listen, threads, health, script, limits, programs } = match arguments::parse(parser)? {
         Wish::Serve(arguments) => *arguments,
         Wish::Help => {
             crate::say(arguments::HELP);
@@ -32,7 +33,7 @@ pub fn run(parser: lexopt::Parser) -> Result<(), String> {
     let (requests, troubles) = (log.clone(), log.clone());
     let errors = ErrorStream::new(move |line| troubles.trouble(line));
     let script = script.errors(errors.clone());
-    let (stopped, service) = (script.clone(), LocalRedirects::new(script));
+    let (stopped, service) = (script.clone(), Health::new(health.as_deref(), &shutdown, LocalRedirects::new(script)));
     let served = server
         .limits(limits)
         .errors(errors)

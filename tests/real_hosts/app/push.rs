@@ -19,6 +19,12 @@ fn control(env: &Environ) -> io::Result<Control> {
     Control::connect(port.ok_or_else(|| io::Error::other("no port of a control"))?)
 }
 
+/// The number of the host that this is, for tests with several: the last part of its address.
+fn responder(env: &Environ) -> u64 {
+    let host = env.get_str("RESPONDER").unwrap_or_default();
+    host.rsplit('.').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
 pub fn answer(inp: &mut Input, out: &mut dyn Write, err: &mut dyn Write, env: &Environ) -> io::Result<()> {
     let query = env.get_str("QUERY_STRING").unwrap_or_default();
     let size = number(env, "size").unwrap_or(0);
@@ -97,11 +103,23 @@ pub fn answer(inp: &mut Input, out: &mut dyn Write, err: &mut dyn Write, env: &E
             }
         }
         // Not before it is told to.
-        Some("together") => {
+        Some("waiting") => {
             let mut control = control(env)?;
+            control.tell(responder(env))?;
             control.go_on()?;
             writeln!(out, "Content-Type: application/octet-stream\n")?;
             write(out, size)
+        }
+        // A part of it at once, the rest when it is told to.
+        Some("begun") => {
+            let mut control = control(env)?;
+            writeln!(out, "Content-Type: application/octet-stream\n")?;
+            let (first, rest) = block().split_at(1000);
+            out.write_all(first)?;
+            out.flush()?;
+            control.tell(responder(env))?;
+            control.go_on()?;
+            out.write_all(rest)
         }
         Some("early") => {
             writeln!(err, "it fails early")?;

@@ -15,6 +15,7 @@ Usage: pushpull serve [OPTIONS] -- PROGRAM [ARGUMENTS]...
 
   --listen ADDRESS          where (127.0.0.1:8080); port 0 takes a free one and prints it
   --mount /PREFIX           serves only what is below the prefix, which is SCRIPT_NAME (all)
+  --health /PATH            answers this path itself: 200, or 503 once it is to stop
   --request-body HOW        spool: all of it is taken before the program starts (the default);
                             stream: the program starts at once; reject: the same, with a length only (411)
   --env NAME=VALUE          sets a variable for the program, as often as you like
@@ -39,7 +40,8 @@ Limits of the client:
   --max-body BYTES          the body of a request (1073741824), else 413
   --max-connections N       how many there are at a time (10000), else 503
 
-  --shutdown-grace S        for responses that run when SIGTERM or SIGINT comes (10); a second one does not wait
+  --shutdown-notice S       for which all but the answer of --health stays as it is when SIGTERM or SIGINT comes (0)
+  --shutdown-grace S        then, for responses that run (10); a second signal does not wait
   --help                    this text
 
 A line for each request goes to standard output: time, client, request, status, bytes, duration, and how it ended: done,
@@ -56,6 +58,8 @@ Examples:
 pub struct Arguments {
     pub listen: String,
     pub threads: Option<usize>,
+    /// The path at which balancers are answered.
+    pub health: Option<String>,
     pub script: Script,
     pub limits: Limits,
     /// How many programs may run at a time.
@@ -71,6 +75,7 @@ pub enum Wish {
 struct Said {
     listen: String,
     threads: Option<usize>,
+    health: Option<String>,
     mount: Mount,
     authorization: bool,
     request_body: RequestBody,
@@ -86,6 +91,7 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
     let mut said = Said {
         listen: "127.0.0.1:8080".to_owned(),
         threads: None,
+        health: None,
         mount: Mount::root(),
         authorization: false,
         request_body: RequestBody::default(),
@@ -121,6 +127,7 @@ impl Said {
         match name {
             "listen" => self.listen = text(name, value()?)?,
             "threads" => self.threads = Some(number(name, value()?)?),
+            "health" => self.health = Some(path(name, value()?)?),
             "mount" => self.mount = Mount::at(&text(name, value()?)?).map_err(|error| error.to_string())?,
             "pass-authorization" => self.authorization = true,
             "request-body" => {
@@ -150,6 +157,7 @@ impl Said {
                 self.limits = self.limits.clone().stall(self.program_limits.client);
             }
             "max-connections" => self.limits = self.limits.clone().connections(number(name, value()?)?),
+            "shutdown-notice" => self.limits = self.limits.clone().notice(seconds(name, value()?)?),
             "shutdown-grace" => self.limits = self.limits.clone().grace(seconds(name, value()?)?),
             _ => return Err(format!("there is no option --{name}; try --help")),
         }
@@ -175,12 +183,25 @@ impl Said {
         if let Some(directory) = self.directory {
             script = script.directory(directory).map_err(told)?;
         }
-        Ok(Arguments { listen: self.listen, threads: self.threads, script, limits: self.limits, programs })
+        Ok(Arguments {
+            listen: self.listen,
+            threads: self.threads,
+            health: self.health,
+            script,
+            limits: self.limits,
+            programs,
+        })
     }
 }
 
 fn text(name: &str, value: OsString) -> Result<String, String> {
     value.into_string().map_err(|value| format!("--{name} is not given as text: {value:?}"))
+}
+
+fn path(name: &str, value: OsString) -> Result<String, String> {
+    let path = text(name, value)?;
+    let is_one = path.starts_with('/') && path.parse::<http::Uri>().is_ok_and(|uri| uri.path() == path);
+    if is_one { Ok(path) } else { Err(format!("--{name} takes a path such as /health, which {path:?} is not")) }
 }
 
 fn whole(name: &str, value: OsString) -> Result<u64, String> {
