@@ -65,6 +65,8 @@ mod drive;
 mod engine;
 mod error;
 #[cfg(feature = "gateway")]
+pub mod fastcgi;
+#[cfg(feature = "gateway")]
 pub mod gateway;
 #[cfg(feature = "gateway")]
 pub mod host;

@@ -66,6 +66,14 @@ pub(crate) use answer::MOST_DRAINED;
 pub(crate) use convert::open;
 #[cfg(feature = "cli")]
 pub(crate) use error_stream::escape;
+#[cfg(feature = "cli")]
+pub(crate) use head::has_no_body;
+#[cfg(feature = "cli")]
+pub(crate) use path::check;
+#[cfg(feature = "cli")]
+pub(crate) use request::{SOFTWARE, WITHHELD, of_meta_variables};
+#[cfg(all(feature = "cli", target_os = "linux"))]
+pub(crate) use script::unnamed;
 
 /// The bodies of responses that stay on their thread.
 pub mod local {

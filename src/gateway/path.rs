@@ -118,10 +118,20 @@ pub(crate) fn decode(path: &str) -> Result<Vec<u8>, Refusal> {
             value => decoded.push(value),
         }
     }
-    if decoded.split(|byte| *byte == b'/').any(|segment| matches!(segment, b"." | b"..")) {
-        return bad("the path holds a dot segment");
-    }
+    check(&decoded)?;
     Ok(decoded)
+}
+
+/// Looks at a decoded path.
+///
+/// # Errors
+///
+/// 400 for a dot segment.
+pub(crate) fn check(path: &[u8]) -> Result<(), Refusal> {
+    if path.split(|byte| *byte == b'/').any(|segment| matches!(segment, b"." | b"..")) {
+        return Err(Refusal::bad_request("the path holds a dot segment"));
+    }
+    Ok(())
 }
 
 fn hex(digits: &[u8]) -> Option<u8> {

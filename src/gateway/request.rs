@@ -15,7 +15,7 @@ use http_body::SizeHint;
 use super::environ::VERSION;
 use super::path::{decode, encode};
 use super::refusal::Refusal;
-use super::{Environ, Input, Mount};
+use super::{Environ, Mount};
 
 /// What the server is, as `SERVER_SOFTWARE` says it.
 pub(crate) const SOFTWARE: &str = concat!("pushpull/", env!("CARGO_PKG_VERSION"));
@@ -49,7 +49,7 @@ pub struct Authenticated {
 }
 
 /// Fields that no `HTTP_` variable stands for: they have variables of their own, or belong to the connection.
-const WITHHELD: [HeaderName; 12] = [
+pub(crate) const WITHHELD: [HeaderName; 12] = [
     CONTENT_LENGTH,
     CONTENT_TYPE,
     CONNECTION,
@@ -247,9 +247,9 @@ fn add_fields(env: &mut Environ, fields: &HeaderMap, mount: &Mount) {
 /// # Errors
 ///
 /// `InvalidInput` when they describe none.
-pub(crate) fn of_meta_variables(env: &Environ, input: Input) -> io::Result<Request<Input>> {
+pub(crate) fn of_meta_variables<B>(env: &Environ, body: B) -> io::Result<Request<B>> {
     let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("{what} is not that of a request"));
-    let mut request = Request::new(input);
+    let mut request = Request::new(body);
     *request.method_mut() = match env.get("REQUEST_METHOD") {
         Some(method) => Method::from_bytes(method).map_err(|_| invalid("REQUEST_METHOD"))?,
         None => Method::GET,

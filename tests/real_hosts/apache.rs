@@ -43,6 +43,19 @@ pub fn cgid() -> Server {
     })
 }
 
+/// Stands before a responder of `protocol`, "fcgi" or "scgi".
+pub fn proxy(protocol: &str, responder: &str) -> Server {
+    start(|_| {
+        // Only FastCGI keeps connections and has a word for "do not hold back".
+        let options = if protocol == "fcgi" { "enablereuse=on flushpackets=on" } else { "" };
+        format!(
+            "LoadModule proxy_module /usr/lib/apache2/modules/mod_proxy.so\n\
+             LoadModule proxy_{protocol}_module /usr/lib/apache2/modules/mod_proxy_{protocol}.so\n\
+             ProxyPass /app {protocol}://{responder}/app {options}\n"
+        )
+    })
+}
+
 fn start(more: impl Fn(&Place<'_>) -> String) -> Server {
     let program = place("apache2").unwrap();
     Server::start(|place| {

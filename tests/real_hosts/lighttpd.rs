@@ -26,6 +26,21 @@ pub fn cgi() -> Server {
     })
 }
 
+/// Stands before a responder of `protocol`, "fastcgi" or "scgi".
+pub fn proxy(protocol: &str, responder: &str) -> Server {
+    let place = match (responder.strip_prefix("unix:"), responder.rsplit_once(':')) {
+        (Some(path), _) => format!("\"socket\" => \"{path}\""),
+        (None, Some((host, port))) => format!("\"host\" => \"{host}\", \"port\" => {port}"),
+        (None, None) => panic!("no address: {responder}"),
+    };
+    start(|_| {
+        format!(
+            "server.modules = (\"mod_{protocol}\")\n{protocol}.server = (\"/app\" => \
+             (({place}, \"check-local\" => \"disable\")))\n"
+        )
+    })
+}
+
 fn start(more: impl Fn(&Place<'_>) -> String) -> Server {
     let program = place("lighttpd").unwrap();
     Server::start(|place| {

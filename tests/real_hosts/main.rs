@@ -2,6 +2,7 @@
 
 mod apache;
 mod cases;
+mod cgi_fcgi;
 mod client;
 mod front;
 mod lighttpd;

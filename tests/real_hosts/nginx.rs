@@ -30,12 +30,12 @@ pub fn proxy(module: &str, responder: &str) -> Server {
         "fastcgi" => ("", "fastcgi_keep_conn on; include /etc/nginx/fastcgi_params;"),
         _ => ("", "include /etc/nginx/scgi_params;"),
     };
-    // SCGI is one request for each connection.
-    let keep = if module == "scgi" { "" } else { "keepalive 16;" };
+    // SCGI is one request for each connection, and its length has to be known.
+    let (keep, buffering) = if module == "scgi" { ("", "on") } else { ("keepalive 16;", "off") };
     start(&format!(
         "upstream responder {{ server {responder}; {keep} }}\n\
          server {{\n listen 127.0.0.1:PORT;\n location /app {{\n\
-         {module}_pass {scheme}responder;\n {more}\n {module}_request_buffering off;\n {module}_buffering off;\n\
+         {module}_pass {scheme}responder;\n {more}\n {module}_request_buffering {buffering};\n {module}_buffering off;\n\
          }}\n }}\n"
     ))
 }

@@ -6,18 +6,42 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use tempfile::TempDir;
+
 use super::server::{app, stop};
 
 pub struct Responder {
     child: Child,
     /// As servers write it into their configuration.
     pub address: String,
+    /// That of its socket.
+    _directory: Option<TempDir>,
 }
 
 impl Responder {
     /// The application as a program of `pushpull serve`.
     pub fn serve(protocol: &str) -> Responder {
         Responder::serve_at("127.0.0.1", protocol, &["--request-body", "stream"])
+    }
+
+    /// The same on a Unix socket.
+    pub fn serve_unix(protocol: &str) -> Responder {
+        let directory = tempfile::tempdir().unwrap();
+        let address = format!("unix:{}", directory.path().join("socket").display());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pushpull"));
+        command.args(["serve", "--request-body", "stream", "--protocol", protocol, "--listen", &address]);
+        command.arg("--").arg(app());
+        let mut responder = Responder::start(command);
+        responder.address = address;
+        responder._directory = Some(directory);
+        responder
+    }
+
+    /// The application with a host of its own. The shape is "push" or "pull".
+    pub fn app(protocol: &str, shape: &str) -> Responder {
+        let mut command = Command::new(app());
+        command.arg(protocol).args(Some("pull").filter(|_| shape == "pull"));
+        Responder::start(command)
     }
 
     /// The same on a host of its own, which the application is told of.
@@ -40,7 +64,7 @@ impl Responder {
         // What else it says is nobody's, but has to go somewhere.
         std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
         let address = line.trim_end().trim_end_matches('/').rsplit('/').next().unwrap().to_owned();
-        Responder { child, address }
+        Responder { child, address, _directory: None }
     }
 
     pub fn signal(&self, signal: Signal) {

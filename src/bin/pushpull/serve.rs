@@ -1,17 +1,22 @@
-//! `pushpull serve`: a CGI program over HTTP.
+//! `pushpull serve`: a CGI program over HTTP, FastCGI or SCGI.
 
 mod arguments;
 mod descriptors;
 
-use pushpull::gateway::{ErrorStream, LocalRedirects};
-use pushpull::host::Health;
-use pushpull::host::http::{Server, Shutdown};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use pushpull::gateway::{ErrorStream, LocalRedirects, Script};
+use pushpull::host::{
+    Address, Fronted, Health, Listener, Protocol, RequestBody, Server, Shutdown, fastcgi, http as http_host, scgi,
+};
+use tower_service::Service;
 
 use crate::log::Log;
-use arguments::{Arguments, Wish};
+use arguments::{Arguments, Front, Speaks, Wish};
 
 pub fn run(parser: lexopt::Parser) -> Result<(), String> {
-    let Arguments { listen, threads, health, script, limits, programs } = match arguments::parse(parser)? {
+    let arguments = match arguments::parse(parser)? {
         Wish::Serve(arguments) => *arguments,
         Wish::Help => {
             crate::say(arguments::HELP);
@@ -20,32 +25,75 @@ pub fn run(parser: lexopt::Parser) -> Result<(), String> {
     };
     // Listened for before the port is: who can connect can stop it.
     let shutdown = Shutdown::on_signals().map_err(|error| format!("cannot listen for signals: {error}"))?;
-    let mut server = Server::bind(&listen[..]).map_err(|error| format!("cannot listen on {listen}: {error}"))?;
-    if let Some(threads) = threads {
-        server = server.threads(threads);
+    let listen = &arguments.listen;
+    let listener = Listener::bind(listen).map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+    let told = |error: std::io::Error| error.to_string();
+    let script = arguments.script.clone();
+    match &arguments.speaks {
+        Speaks::Http => {
+            let server = http_host::Server::new(listener).map_err(told)?;
+            serve(server, "http", &arguments, &shutdown, |errors| LocalRedirects::new(script.errors(errors)))
+        }
+        // There the front server follows local redirects, and has a log that is told of failures too.
+        Speaks::FastCgi { front, multiplexes } => {
+            let server = fastcgi::Server::new(listener).map_err(told)?.multiplex(*multiplexes);
+            serve(behind(front, server), "fastcgi", &arguments, &shutdown, |_| script)
+        }
+        Speaks::Scgi { front } => {
+            let server = scgi::Server::new(listener).map_err(told)?;
+            serve(behind(front, server), "scgi", &arguments, &shutdown, |_| script)
+        }
     }
-    let address = server.local_addr().map_err(|error| error.to_string())?;
+}
+
+/// What a front server may say.
+fn behind<P: Fronted>(front: &Front, server: Server<P>) -> Server<P> {
+    let server = front.accepted.iter().fold(server, |server, name| server.accept_param(name));
+    front.mount.iter().fold(server, |server, mount| server.mount(mount.clone()))
+}
+
+/// Serves until a signal comes.
+fn serve<P, S, R>(
+    server: Server<P>,
+    scheme: &str,
+    arguments: &Arguments,
+    shutdown: &Shutdown,
+    service: impl FnOnce(ErrorStream) -> S,
+) -> Result<(), String>
+where
+    P: Protocol,
+    S: Service<Request<RequestBody>, Response = Response<R>> + Clone + Send + Sync + 'static,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    R: Body<Data = Bytes> + From<String> + 'static,
+    R::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let Arguments { threads, health, script, limits, programs, .. } = arguments;
+    let server = threads.iter().fold(server, |server, threads| server.threads(*threads));
+    let address = server.address().map_err(|error| error.to_string())?;
     let (log, writing) = Log::start().map_err(|error| format!("cannot start the log: {error}"))?;
-    if let Some(trouble) = descriptors::make_room(limits.most_connections(), programs) {
+    if let Some(trouble) = descriptors::make_room(limits.most_connections(), *programs) {
         log.trouble(&trouble);
     }
-    crate::say(&format!("{} is at http://{address}/\n", script.program().display()));
+    let program = script.program().display();
+    match &address {
+        Address::Tcp(address) => crate::say(&format!("{program} is at {scheme}://{address}/\n")),
+        Address::Unix(_) => crate::say(&format!("{program} is at {address} ({scheme})\n")),
+    }
     let (requests, troubles) = (log.clone(), log.clone());
     let errors = ErrorStream::new(move |line| troubles.trouble(line));
-    let script = script.errors(errors.clone());
-    let (stopped, service) = (script.clone(), Health::new(health.as_deref(), &shutdown, LocalRedirects::new(script)));
+    let (stopped, service) = (script.clone(), Health::new(health.as_deref(), shutdown, service(errors.clone())));
     let served = server
-        .limits(limits)
+        .limits(limits.clone())
         .errors(errors)
         .on_answered(move |record| requests.request(record))
         .on_closed(move || {
-            let script = stopped.clone();
+            let script: Script = stopped.clone();
             async move {
                 script.stop();
                 script.idle().await;
             }
         })
-        .run(|| service.clone(), &shutdown);
+        .run(|| service.clone(), shutdown);
     drop((service, log));
     writing.finish();
     served.map_err(|error| error.to_string())

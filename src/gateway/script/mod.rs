@@ -32,3 +32,4 @@ pub use service::Script;
 pub use settings::{ExitStatus, RequestBody};
 
 pub(super) use programs::Permit;
+pub(crate) use spool::unnamed;

@@ -132,7 +132,8 @@ async fn append(file: Option<File>, data: Bytes) -> io::Result<File> {
     tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
-fn unnamed() -> io::Result<File> {
+/// A temporary file that nobody else can open.
+pub(crate) fn unnamed() -> io::Result<File> {
     let file = tempfile::tempfile()?;
     // It has what the umask leaves, and a program that runs as somebody else could open it again by `/proc`.
     file.set_permissions(Permissions::from_mode(0o600))?;

@@ -2,12 +2,9 @@
 
 use std::error::Error;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::EXPECT;
@@ -17,40 +14,55 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::Builder;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower_service::Service;
 
-use super::ending::{LATE, UNREAD_TIME, drain, either, linger, reset};
-use super::exchange::{Answered, Told};
-use super::limits::{Limits, MOST_HEAD, MOST_STREAMS};
-use super::record::End;
-use super::request_body::RequestBody;
+use super::ending::{LATE, drain, refuse};
+use super::exchange::Answered;
 use super::response_body::ResponseBody;
-use super::shutdown::{Shutdown, Stage};
-use super::socket::{Socket, gone};
+use super::socket::Socket;
 use super::streams::Streams;
 use super::traffic::{Overdue, Traffic};
-use crate::gateway::{Connection, ErrorStream};
+use super::{End, RequestBody};
+use crate::host::protocol::{Failure, Protocol, sealed};
+use crate::host::server::{self, either};
+use crate::host::shutdown::Stage;
+use crate::host::stream::{LAST_TIME, Stream, UNREAD_TIME};
 
-type Failure = Box<dyn Error + Send + Sync>;
+/// How long the head of a request may be, in bytes. With a longer one a program could not be started.
+const MOST_HEAD: u32 = 64 * 1024;
 
-/// How long the last bytes of a response that the server cuts as it stops have to leave.
-const LAST_TIME: Duration = Duration::from_millis(50);
+/// How many requests a connection of HTTP/2 may have under way.
+const MOST_STREAMS: u32 = 100;
 
-/// What all connections of a thread share.
-pub(super) struct Host {
-    pub(super) limits: Limits,
-    pub(super) told: Option<Arc<Told>>,
-    pub(super) errors: ErrorStream,
-    pub(super) shutdown: Shutdown,
-    pub(super) closed: Option<Arc<Closed>>,
+/// HTTP/1.1, and HTTP/2 with prior knowledge.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Http;
+
+type Host = server::Host<Http>;
+
+impl sealed::Sealed for Http {}
+
+#[allow(private_interfaces, reason = "sealed: nobody else calls it")]
+impl Protocol for Http {
+    const TRUSTS: bool = false;
+
+    async fn serve<S, R>(stream: Stream, service: S, host: Rc<Host>)
+    where
+        S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
+        S::Error: Into<Failure>,
+        R: Body<Data = Bytes> + 'static,
+        R::Error: Into<Failure>,
+    {
+        serve(stream, service, host).await;
+    }
+
+    fn refuse(stream: &Stream) {
+        refuse(stream);
+    }
 }
-
-/// What is waited for when all connections are closed.
-pub(super) type Closed = dyn Fn() -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync;
 
 /// Why there is nothing more to be done on a connection.
 enum Outcome {
@@ -61,27 +73,26 @@ enum Outcome {
 }
 
 /// Serves a connection and closes it.
-pub(super) async fn serve<S, R>(stream: TcpStream, remote: SocketAddr, service: S, host: Rc<Host>)
+async fn serve<S, R>(stream: Stream, service: S, host: Rc<Host>)
 where
     S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
     S::Error: Into<Failure>,
     R: Body<Data = Bytes> + 'static,
     R::Error: Into<Failure>,
 {
-    let Ok(local) = stream.local_addr() else { return };
-    // What is flushed is to be seen.
-    let _ = stream.set_nodelay(true);
+    stream.set_nodelay();
+    stream.take_at_once();
     let stream = Rc::new(stream);
     let traffic = Rc::new(Traffic::new(host.limits.clone()));
-    let outcome = talk(&stream, &traffic, Connection::new(remote, local), service, &host).await;
+    let outcome = talk(&stream, &traffic, service, &host).await;
     // Nobody else has it any more: what hyper and the services had went with them.
     if let Some(stream) = Rc::into_inner(stream) {
-        close(stream, &traffic, outcome, remote, &host).await;
+        close(stream, &traffic, outcome, &host).await;
     }
 }
 
 /// Answers requests until there is an outcome. What still runs then is dropped.
-async fn talk<S, R>(stream: &Rc<TcpStream>, traffic: &Rc<Traffic>, ends: Connection, service: S, host: &Host) -> Outcome
+async fn talk<S, R>(stream: &Rc<Stream>, traffic: &Rc<Traffic>, service: S, host: &Host) -> Outcome
 where
     S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
     S::Error: Into<Failure>,
@@ -89,17 +100,19 @@ where
     R::Error: Into<Failure>,
 {
     let (unread, mut dropped) = unbounded_channel();
-    let (asked, told) = (traffic.clone(), host.told.clone());
+    let (asked, told, ends) = (traffic.clone(), host.told.clone(), stream.ends());
     let answer = service_fn(move |request: Request<Incoming>| {
-        let answered = Answered::begin(&request, ends.remote, asked.clone(), told.clone());
+        let answered = Answered::begin(&request, ends.map(|ends| ends.remote), asked.clone(), told.clone());
         if request.version() == Version::HTTP_2 {
             asked.expect_task(answered.clone());
         }
         // On HTTP/2 what is not read of one request is no hindrance to others. Who expects to be asked for a body is not.
         let is_drained = request.version() != Version::HTTP_2 && !request.headers().contains_key(EXPECT);
         let unread = is_drained.then(|| unread.clone());
-        let mut request = request.map(|body| RequestBody::new(body, asked.limits.body_idle, unread));
-        request.extensions_mut().insert(ends);
+        let mut request = request.map(|body| RequestBody::of_http(body, asked.limits.body_idle, unread));
+        if let Some(ends) = ends {
+            request.extensions_mut().insert(ends);
+        }
         let mut service = service.clone();
         async move {
             let response = async {
@@ -124,7 +137,7 @@ where
         .max_send_buf_size(MOST_HEAD as usize);
     let socket = TokioIo::new(Socket::new(stream.clone(), traffic.clone()));
     let mut served = pin!(builder.serve_connection(socket, answer));
-    let mut gone = pin!(gone(stream));
+    let mut gone = pin!(stream.gone());
     let mut closing = pin!(host.shutdown.reached(Stage::Closing));
     let mut cutting = pin!(host.shutdown.reached(Stage::Cut));
     let mut watch = Watch::new(traffic);
@@ -195,7 +208,7 @@ impl Watch<'_> {
     }
 }
 
-async fn close(stream: TcpStream, traffic: &Traffic, outcome: Outcome, remote: SocketAddr, host: &Host) {
+async fn close(stream: Stream, traffic: &Traffic, outcome: Outcome, host: &Host) {
     // Of a response that lasts up to the close, one that was not left to end by itself is not whole.
     let is_delimited = traffic.is_close_delimited.get();
     match outcome {
@@ -203,25 +216,25 @@ async fn close(stream: TcpStream, traffic: &Traffic, outcome: Outcome, remote: S
             if let Err(error) = over
                 && error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)
             {
-                host.errors.say(&format!("{remote}: {}", described(&*error)));
+                host.say(&stream, &described(&*error));
             }
             if is_delimited && traffic.is_cut.get() {
-                return reset(stream, UNREAD_TIME).await;
+                return stream.reset(UNREAD_TIME).await;
             }
         }
-        Outcome::Gone if is_delimited || traffic.is_cut.get() => return drop(stream.set_zero_linger()),
+        Outcome::Gone if is_delimited || traffic.is_cut.get() => return stream.set_zero_linger(),
         Outcome::Gone => {}
-        Outcome::Overdue(Overdue::Stalled) => return drop(stream.set_zero_linger()),
+        Outcome::Overdue(Overdue::Stalled) => return stream.set_zero_linger(),
         Outcome::Overdue(Overdue::Head) => {
             if traffic.has_begun() {
-                host.errors.say(&format!("{remote}: the head of a request did not come in time"));
+                host.say(&stream, "the head of a request did not come in time");
                 let _ = stream.try_write(LATE);
             }
         }
-        Outcome::Stopped if is_delimited => return reset(stream, LAST_TIME).await,
+        Outcome::Stopped if is_delimited => return stream.reset(LAST_TIME).await,
         Outcome::Stopped => return,
     }
-    either(linger(&stream), host.shutdown.reached(Stage::Cut)).await;
+    either(stream.linger(), host.shutdown.reached(Stage::Cut)).await;
 }
 
 /// An error with what is behind it.

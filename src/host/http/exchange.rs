@@ -8,17 +8,15 @@ use http::{Method, Request, StatusCode, Uri, Version};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::record::{End, Record};
 use super::traffic::Traffic;
-
-/// Who is told of each request that has ended.
-pub(super) type Told = dyn Fn(&Record) + Send + Sync;
+use super::{End, Record};
+use crate::host::server::Told;
 
 /// A request that is being answered. When the last owner drops it, it has ended, in whatever way.
 pub(super) struct Answered {
     pub(super) traffic: Rc<Traffic>,
     told: Option<std::sync::Arc<Told>>,
-    remote: SocketAddr,
+    remote: Option<SocketAddr>,
     pub(super) method: Method,
     uri: Uri,
     pub(super) version: Version,
@@ -34,7 +32,7 @@ pub(super) struct Answered {
 impl Answered {
     pub(super) fn begin<B>(
         request: &Request<B>,
-        remote: SocketAddr,
+        remote: Option<SocketAddr>,
         traffic: Rc<Traffic>,
         told: Option<std::sync::Arc<Told>>,
     ) -> Rc<Answered> {

@@ -5,9 +5,8 @@
 //! the server's own polls.
 //!
 //! ```text
-//!  listener.rs ──> connection.rs ── hyper ──> exchange.rs ──> your service
-//!  (accepts)       (one task each)            (one request and its answer: request_body.rs, response_body.rs)
-//!   share.rs: to the thread with the fewest
+//!                  connection.rs ── hyper ──> exchange.rs ──> your service
+//!                  (one task each)            (one request and its answer: response_body.rs)
 //!                   │ socket.rs    reads and writes; sees the client go, sees it stall
 //!                   │ traffic.rs   what is under way, and since when nothing has been
 //!                   │ streams.rs   the tasks of HTTP/2
@@ -17,20 +16,14 @@
 mod connection;
 mod ending;
 mod exchange;
-mod limits;
-mod listener;
-mod record;
-mod request_body;
 mod response_body;
-mod server;
-mod share;
-mod shutdown;
 mod socket;
 mod streams;
 mod traffic;
 
-pub use limits::Limits;
-pub use record::{End, Record};
-pub use request_body::RequestBody;
-pub use server::Server;
-pub use shutdown::Shutdown;
+pub use super::{End, Limits, Record, RequestBody, Shutdown};
+pub use connection::Http;
+
+/// An HTTP server. Over TCP, a response that is cut and has no length ends with a reset for a client of HTTP/1.0; a Unix
+/// socket has none, so let a proxy on one speak HTTP/1.1.
+pub type Server = super::Server<Http>;

@@ -13,8 +13,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
+use super::End;
 use super::exchange::Answered;
-use super::record::End;
 
 /// How long what is queued on HTTP/2 has to leave before a reset, which throws it away.
 const FLUSH_TIME: Duration = Duration::from_millis(50);

@@ -5,77 +5,44 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::traffic::Traffic;
+use crate::host::stream::Stream;
 
 /// One of two users of a stream: hyper's.
 pub(super) struct Socket {
-    stream: Rc<TcpStream>,
+    stream: Rc<Stream>,
     traffic: Rc<Traffic>,
 }
 
 impl Socket {
-    pub(super) fn new(stream: Rc<TcpStream>, traffic: Rc<Traffic>) -> Socket {
+    pub(super) fn new(stream: Rc<Stream>, traffic: Rc<Traffic>) -> Socket {
         Socket { stream, traffic }
     }
 
-    fn poll_sent(
-        &self,
-        context: &mut Context<'_>,
-        mut send: impl FnMut(&TcpStream) -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        loop {
-            match self.stream.poll_write_ready(context) {
-                Poll::Ready(ready) => ready?,
-                Poll::Pending => {
-                    self.traffic.held();
-                    return Poll::Pending;
-                }
-            }
-            match send(&self.stream) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                sent => {
-                    self.traffic.sent();
-                    return Poll::Ready(sent);
-                }
-            }
+    fn poll_sent(&self, context: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let sent = self.stream.poll_write(context, slices);
+        match sent {
+            Poll::Ready(_) => self.traffic.sent(),
+            Poll::Pending => self.traffic.held(),
         }
-    }
-}
-
-/// Waits until the client has closed its side, or all of the connection. Request bytes that nobody reads are no
-/// hindrance: it is a readiness of its own (`EPOLLRDHUP`), which no read takes away.
-pub(super) async fn gone(stream: &TcpStream) {
-    // Priority is asked for, since every other interest is also met by bytes that wait.
-    while let Ok(ready) = stream.ready(Interest::PRIORITY).await {
-        if ready.is_read_closed() || ready.is_error() {
-            return;
-        }
-        // Urgent data: nobody has asked for it.
-        let _ = stream.try_io(Interest::PRIORITY, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+        sent
     }
 }
 
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        loop {
-            ready!(self.stream.poll_read_ready(context))?;
-            match self.stream.try_read_buf(into) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => {
-                    self.traffic.received();
-                    return Poll::Ready(read.map(drop));
-                }
-            }
-        }
+        let most = into.remaining();
+        let read = ready!(self.stream.poll_read(context, into, most));
+        self.traffic.received();
+        Poll::Ready(read.map(drop))
     }
 }
 
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_sent(context, |stream| stream.try_write(bytes))
+        self.poll_sent(context, &[io::IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
@@ -83,7 +50,7 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_sent(context, |stream| stream.try_write_vectored(slices))
+        self.poll_sent(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {

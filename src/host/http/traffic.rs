@@ -8,8 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::exchange::Answered;
-use super::limits::Limits;
-use super::record::End;
+use super::{End, Limits};
 
 /// The state of one connection, which its parts share. Nothing in it waits.
 pub(super) struct Traffic {

@@ -6,24 +6,33 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 use pushpull::gateway::{ExitStatus, Limits as ProgramLimits, Mount, RequestBody, Script};
-use pushpull::host::http::Limits;
+use pushpull::host::{Address, BadAddress, Limits};
 
 pub const HELP: &str = "\
-Serves a CGI program (RFC 3875) over HTTP/1.1 and HTTP/2: runs it once for each request.
+Serves a CGI program (RFC 3875): runs it once for each request, over HTTP/1.1 and HTTP/2, or as a FastCGI or SCGI
+application behind a front server such as nginx, Apache, lighttpd or HAProxy.
 
 Usage: pushpull serve [OPTIONS] -- PROGRAM [ARGUMENTS]...
 
-  --listen ADDRESS          where (127.0.0.1:8080); port 0 takes a free one and prints it
-  --mount /PREFIX           serves only what is below the prefix, which is SCRIPT_NAME (all)
+  --protocol PROTOCOL       http (the default), fastcgi or scgi
+  --listen ADDRESS          where (127.0.0.1:8080): HOST:PORT, of which port 0 takes a free one and prints it; or
+                            unix:PATH, a socket that is made with mode 0660 and goes with the server
+  --mount /PREFIX           serves only what is below the prefix, which is SCRIPT_NAME (all; over FastCGI and SCGI the
+                            path is parted as the front server says, unless this is given)
   --health /PATH            answers this path itself: 200, or 503 once it is to stop
   --request-body HOW        spool: all of it is taken before the program starts (the default);
                             stream: the program starts at once; reject: the same, with a length only (411)
   --env NAME=VALUE          sets a variable for the program, as often as you like
   --pass-env NAME           passes a variable of this process on, beside PATH, TZ, LANG and LC_ALL
-  --pass-authorization      passes the Authorization field on
+  --pass-authorization      passes the Authorization field on (HTTP; a front server decides that itself)
   --directory DIRECTORY     where the program works (where it lies)
   --exit-status cut|log     what a failing exit status does: cuts the response (the default), or is logged
   --threads N               how many threads serve (one per core)
+
+Front servers (FastCGI and SCGI). The program is the one named here, whatever SCRIPT_FILENAME says:
+  --accept-param NAME       passes one more parameter on, beside those of RFC 3875, REQUEST_URI, REMOTE_PORT and HTTP_*,
+                            as often as you like
+  --no-multiplex            one request at a time on a connection (FastCGI)
 
 Limits of the program (times in seconds, sizes in bytes):
   --timeout-first-byte S    until its response begins (60), else 504
@@ -52,11 +61,14 @@ Examples:
   pushpull serve -- ./hello.cgi
   pushpull serve --listen 0.0.0.0:8000 --mount /hello --max-programs 16 -- ./hello.cgi
   pushpull serve --request-body stream --env GIT_PROJECT_ROOT=/srv/git --env GIT_HTTP_EXPORT_ALL=1 -- git http-backend
+  pushpull serve --protocol fastcgi --listen unix:/run/hello.sock -- ./hello.cgi
+  pushpull serve --protocol scgi --listen 127.0.0.1:4000 --accept-param DOCUMENT_ROOT -- ./hello.cgi
   pushpull serve --env REDIRECT_STATUS=200 --env SCRIPT_FILENAME=/srv/www/index.php -- php-cgi
 ";
 
 pub struct Arguments {
-    pub listen: String,
+    pub speaks: Speaks,
+    pub listen: Address,
     pub threads: Option<usize>,
     /// The path at which balancers are answered.
     pub health: Option<String>,
@@ -66,6 +78,26 @@ pub struct Arguments {
     pub programs: usize,
 }
 
+/// The protocol, and what is asked of it.
+pub enum Speaks {
+    Http,
+    FastCgi { front: Front, multiplexes: bool },
+    Scgi { front: Front },
+}
+
+/// What a front server may say.
+pub struct Front {
+    pub mount: Option<Mount>,
+    pub accepted: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Http,
+    FastCgi,
+    Scgi,
+}
+
 pub enum Wish {
     Serve(Box<Arguments>),
     Help,
@@ -73,11 +105,14 @@ pub enum Wish {
 
 /// What was said, before it is put together: a script can be made only when its program is known.
 struct Said {
-    listen: String,
+    protocol: Protocol,
+    listen: Address,
     threads: Option<usize>,
     health: Option<String>,
-    mount: Mount,
+    mount: Option<Mount>,
     authorization: bool,
+    accepted: Vec<String>,
+    multiplexes: bool,
     request_body: RequestBody,
     exit_status: ExitStatus,
     set: Vec<(OsString, OsString)>,
@@ -89,11 +124,14 @@ struct Said {
 
 pub fn parse(mut parser: Parser) -> Result<Wish, String> {
     let mut said = Said {
-        listen: "127.0.0.1:8080".to_owned(),
+        protocol: Protocol::Http,
+        listen: Address::Tcp("127.0.0.1:8080".to_owned()),
         threads: None,
         health: None,
-        mount: Mount::root(),
+        mount: None,
         authorization: false,
+        accepted: Vec::new(),
+        multiplexes: true,
         request_body: RequestBody::default(),
         exit_status: ExitStatus::default(),
         set: Vec::new(),
@@ -125,10 +163,16 @@ impl Said {
     fn take(&mut self, name: &str, parser: &mut Parser) -> Result<(), String> {
         let mut value = || parser.value().map_err(crate::unclear);
         match name {
-            "listen" => self.listen = text(name, value()?)?,
+            "protocol" => {
+                let protocols = [("http", Protocol::Http), ("fastcgi", Protocol::FastCgi), ("scgi", Protocol::Scgi)];
+                self.protocol = choice(name, &value()?, &protocols)?;
+            }
+            "listen" => self.listen = text(name, value()?)?.parse().map_err(|error: BadAddress| error.to_string())?,
+            "accept-param" => self.accepted.push(text(name, value()?)?),
+            "no-multiplex" => self.multiplexes = false,
             "threads" => self.threads = Some(number(name, value()?)?),
             "health" => self.health = Some(path(name, value()?)?),
-            "mount" => self.mount = Mount::at(&text(name, value()?)?).map_err(|error| error.to_string())?,
+            "mount" => self.mount = Some(Mount::at(&text(name, value()?)?).map_err(|error| error.to_string())?),
             "pass-authorization" => self.authorization = true,
             "request-body" => {
                 let ways =
@@ -167,10 +211,24 @@ impl Said {
     fn complete(self, program: OsString, arguments: Vec<OsString>) -> Result<Arguments, String> {
         let told = |error: std::io::Error| error.to_string();
         let programs = self.program_limits.programs;
+        let mount = self.mount.clone().unwrap_or_default().pass_authorization(self.authorization);
+        let front = Front { mount: self.mount, accepted: self.accepted };
+        let speaks = match self.protocol {
+            Protocol::Http if !front.accepted.is_empty() => return Err("--accept-param is not for http".to_owned()),
+            Protocol::FastCgi | Protocol::Scgi if self.authorization => {
+                return Err("--pass-authorization is for http only".to_owned());
+            }
+            Protocol::Http | Protocol::Scgi if !self.multiplexes => {
+                return Err("--no-multiplex is for fastcgi only".to_owned());
+            }
+            Protocol::Http => Speaks::Http,
+            Protocol::FastCgi => Speaks::FastCgi { front, multiplexes: self.multiplexes },
+            Protocol::Scgi => Speaks::Scgi { front },
+        };
         let mut script = Script::new(program)
             .map_err(told)?
             .args(arguments)
-            .mount(self.mount.pass_authorization(self.authorization))
+            .mount(mount)
             .request_body(self.request_body)
             .exit_status(self.exit_status)
             .limits(self.program_limits);
@@ -184,6 +242,7 @@ impl Said {
             script = script.directory(directory).map_err(told)?;
         }
         Ok(Arguments {
+            speaks,
             listen: self.listen,
             threads: self.threads,
             health: self.health,

@@ -24,8 +24,8 @@ pub enum End {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Record {
-    /// The client's address.
-    pub remote: SocketAddr,
+    /// The client's address, if it is known: one on a Unix socket has none.
+    pub remote: Option<SocketAddr>,
     /// The request's method.
     pub method: Method,
     /// The request's target, as it was sent.
@@ -46,7 +46,11 @@ impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Record { remote, method, uri, version, status, bytes, time, end } = self;
         let target = uri.path_and_query().map_or_else(|| uri.to_string(), |target| target.to_string());
-        write!(f, "{} {method} {} {version:?} ", remote.ip().to_canonical(), escape(target.as_bytes()))?;
+        match remote {
+            Some(remote) => write!(f, "{}", remote.ip().to_canonical())?,
+            None => f.write_str("-")?,
+        }
+        write!(f, " {method} {} {version:?} ", escape(target.as_bytes()))?;
         match status {
             Some(status) => write!(f, "{}", status.as_u16())?,
             None => f.write_str("-")?,

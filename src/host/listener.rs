@@ -1,8 +1,6 @@
 //! One thread's share of the server: it accepts connections and serves them.
 
-use std::error::Error;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,18 +8,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
-use super::connection::{self, Host};
-use super::ending::{either, refuse};
+use super::address::{Kind, Listener, SocketFile};
+use super::protocol::{Failure, Protocol};
 use super::request_body::RequestBody;
+use super::server::{Host, either};
 use super::share::{Accepted, Place, Threads};
 use super::shutdown::Stage;
+use super::stream::Stream;
 
 /// How long to wait when no connection can be accepted: for want of descriptors, most likely, and others are given back.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -30,49 +30,72 @@ const PAUSE: Duration = Duration::from_millis(100);
 const CUT_TIME: Duration = Duration::from_secs(1);
 
 /// What one thread serves with.
-pub(super) struct Share {
+pub(super) struct Share<P> {
     pub(super) index: usize,
-    pub(super) listener: TcpListener,
+    pub(super) listener: Listener,
     pub(super) threads: Threads,
     pub(super) given: UnboundedReceiver<Accepted>,
     /// A permit for each connection that there may be.
     pub(super) free: Arc<Semaphore>,
-    pub(super) host: Rc<Host>,
+    pub(super) host: Rc<Host<P>>,
+}
+
+/// The listening socket, on this thread's runtime.
+enum Accepting {
+    Tcp(TcpListener),
+    Unix { listener: UnixListener, _file: Option<SocketFile> },
+}
+
+impl Accepting {
+    fn new(listener: Listener) -> io::Result<Accepting> {
+        Ok(match listener.0 {
+            Kind::Tcp(listener) => Accepting::Tcp(TcpListener::from_std(listener)?),
+            Kind::Unix(listener, file) => Accepting::Unix { listener: UnixListener::from_std(listener)?, _file: file },
+        })
+    }
+
+    async fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Accepting::Tcp(listener) => listener.accept().await.map(|(stream, _)| Stream::tcp(stream)),
+            Accepting::Unix { listener, .. } => listener.accept().await.map(|(stream, _)| Stream::unix(stream)),
+        }
+    }
 }
 
 /// Serves until the shutdown, and then until the connections of all threads are closed.
-pub(super) async fn serve<S, R>(share: Share, service: S) -> io::Result<()>
+pub(super) async fn serve<P, S, R>(share: Share<P>, service: S) -> io::Result<()>
 where
+    P: Protocol,
     S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
-    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    S::Error: Into<Failure>,
     R: Body<Data = Bytes> + 'static,
-    R::Error: Into<Box<dyn Error + Send + Sync>>,
+    R::Error: Into<Failure>,
 {
     let Share { index, listener, threads, mut given, free, host } = share;
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let listener = Accepting::new(listener)?;
     let most = u32::try_from(host.limits.connections).expect("the limit fits");
-    let begin = |stream: TcpStream, remote, permit: OwnedSemaphorePermit, place: Place| {
+    let begin = |stream: Stream, permit: OwnedSemaphorePermit, place: Place| {
         let (service, host) = (service.clone(), host.clone());
         spawn_local(async move {
-            connection::serve(stream, remote, service, host).await;
+            P::serve(stream, service, host).await;
             drop((permit, place));
         });
     };
     let accepting = async {
         loop {
-            let (stream, remote, permit) = accept(&listener, &free, &host).await;
+            let (stream, permit) = accept(&listener, &free, &host).await;
             let place = threads.place(index);
             if place.thread == index {
-                begin(stream, remote, permit, place);
-            } else if let Ok(stream) = stream.into_std() {
-                threads.give(Accepted { stream, remote, permit, place });
+                begin(stream, permit, place);
+            } else if let Ok(stream) = stream.detach() {
+                threads.give(Accepted { stream, permit, place });
             }
         }
     };
     let taking = async {
-        while let Some(Accepted { stream, remote, permit, place }) = given.recv().await {
-            match TcpStream::from_std(stream) {
-                Ok(stream) => begin(stream, remote, permit, place),
+        while let Some(Accepted { stream, permit, place }) = given.recv().await {
+            match stream.attach() {
+                Ok(stream) => begin(stream, permit, place),
                 Err(error) => host.errors.say(&format!("cannot serve a connection: {error}")),
             }
         }
@@ -84,7 +107,7 @@ where
     };
     either(either(accepting, taking), leaving).await;
     drop(given);
-    // The port is free for another from here on.
+    // The port, or the path, is free for another from here on.
     drop(listener);
     let closed = || async { drop(free.acquire_many(most).await) };
     let within_grace = async { drop(timeout(host.limits.grace, closed()).await) };
@@ -98,18 +121,19 @@ where
 }
 
 /// The next connection that there may be.
-async fn accept(
-    listener: &tokio::net::TcpListener,
+async fn accept<P: Protocol>(
+    listener: &Accepting,
     free: &Arc<Semaphore>,
-    host: &Host,
-) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    host: &Host<P>,
+) -> (Stream, OwnedSemaphorePermit) {
     loop {
         match listener.accept().await {
-            Ok((stream, remote)) => match free.clone().try_acquire_owned() {
-                Ok(permit) => return (stream, remote, permit),
+            Ok(stream) => match free.clone().try_acquire_owned() {
+                Ok(permit) => return (stream, permit),
                 Err(_) => {
-                    host.errors.say(&format!("{remote}: there are {} connections already", host.limits.connections));
-                    refuse(&stream);
+                    let most = host.limits.connections;
+                    host.say(&stream, &format!("there are {most} connections already"));
+                    P::refuse(&stream);
                 }
             },
             // The client was faster.

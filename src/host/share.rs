@@ -3,17 +3,17 @@
 //! All threads wait on the one listening socket, and under load it is mostly the same one that is quickest. Left to that, it
 //! would serve all, and the other cores none.
 
-use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::stream::Detached;
+
 /// A connection that was accepted, and the right to have it.
 pub(super) struct Accepted {
-    pub(super) stream: TcpStream,
-    pub(super) remote: SocketAddr,
+    pub(super) stream: Detached,
     pub(super) permit: OwnedSemaphorePermit,
     pub(super) place: Place,
 }

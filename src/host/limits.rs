@@ -6,7 +6,7 @@ use std::time::Duration;
 ///
 /// ```
 /// use std::time::Duration;
-/// use pushpull::host::http::Limits;
+/// use pushpull::host::Limits;
 ///
 /// let limits = Limits::new().connections(100).stall(Duration::from_secs(5));
 /// # let _ = limits;
@@ -21,12 +21,6 @@ pub struct Limits {
     pub(super) grace: Duration,
 }
 
-/// How long the head of a request may be, in bytes. With a longer one a program could not be started.
-pub(super) const MOST_HEAD: u32 = 64 * 1024;
-
-/// How many requests a connection of HTTP/2 may have under way.
-pub(super) const MOST_STREAMS: u32 = 100;
-
 impl Limits {
     /// The defaults.
     pub fn new() -> Limits {
@@ -40,7 +34,7 @@ impl Limits {
         }
     }
 
-    /// How many connections there may be at a time (10,000). One more is told so (503) and closed.
+    /// How many connections there may be at a time (10,000). One more is closed, and told so by HTTP (503).
     ///
     /// # Panics
     ///
@@ -59,7 +53,7 @@ impl Limits {
     }
 
     /// How long a connection may take to send the whole head of a request (10 s), from when it was accepted or its last
-    /// answer was complete.
+    /// answer was complete. A front server, which keeps connections for later, has as long as it likes before the first byte.
     ///
     /// # Panics
     ///

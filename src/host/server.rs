@@ -1,11 +1,13 @@
 //! The server: what it listens on, and how it is run.
 
-use std::error::Error;
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::thread;
 
 use bytes::Bytes;
@@ -16,14 +18,15 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tower_service::Service;
 
-use super::connection::{Closed, Host};
-use super::exchange::Told;
 use super::listener::{self, Share};
+use super::protocol::{Failure, Protocol};
 use super::share::{Accepted, Threads};
-use super::{Limits, Record, RequestBody, Shutdown};
+use super::stream::Stream;
+use super::{Address, Limits, Listener, Record, RequestBody, Shutdown};
 use crate::gateway::ErrorStream;
 
-/// An HTTP server for a `tower::Service`.
+/// A server for a `tower::Service`, over HTTP ([`http::Server`](super::http::Server)), FastCGI
+/// ([`fastcgi::Server`](super::fastcgi::Server)) or SCGI ([`scgi::Server`](super::scgi::Server)).
 ///
 /// ```no_run
 /// use pushpull::Local;
@@ -44,17 +47,17 @@ use crate::gateway::ErrorStream;
 ///
 /// * A client that goes away is noticed at once, also while bytes of its request wait to be read, and a half-closed
 ///   connection counts as gone: the service's future or body is dropped.
-/// * A body's error cuts the message after everything that came before it: the connection is closed without the last
-///   chunk, or reset where only that can be seen, and on HTTP/2 the stream is reset.
+/// * A body's error cuts the message after everything that came before it: what that looks like is the protocol's affair.
 /// * What is not read of a request is taken from the client all the same, up to 16 MiB or 5 s, so that the client gets the
 ///   answer.
-/// * A request's head is bounded by 64 KiB (431); for the rest see [`Limits`].
+/// * A request's head is bounded by 64 KiB; for the rest see [`Limits`].
 ///
 /// # Caveats
 ///
 /// A service that blocks its thread blocks every connection on it: run such apps on [`Thread`](crate::Thread).
-pub struct Server {
-    listener: TcpListener,
+pub struct Server<P> {
+    pub(super) protocol: P,
+    listener: Listener,
     threads: usize,
     limits: Limits,
     told: Option<Arc<Told>>,
@@ -62,33 +65,81 @@ pub struct Server {
     closed: Option<Arc<Closed>>,
 }
 
-impl Server {
-    /// A server that listens on an address.
+/// Who is told of each request that has ended.
+pub(super) type Told = dyn Fn(&Record) + Send + Sync;
+
+/// What is waited for when all connections are closed.
+pub(super) type Closed = dyn Fn() -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync;
+
+/// What all connections of a thread share.
+pub(super) struct Host<P> {
+    pub(super) protocol: P,
+    pub(super) limits: Limits,
+    pub(super) told: Option<Arc<Told>>,
+    pub(super) errors: ErrorStream,
+    pub(super) shutdown: Shutdown,
+    pub(super) closed: Option<Arc<Closed>>,
+}
+
+impl<P> Host<P> {
+    /// Tells what is wrong with a connection.
+    pub(super) fn say(&self, stream: &Stream, what: &str) {
+        match stream.remote() {
+            Some(remote) => self.errors.say(&format!("{remote}: {what}")),
+            None => self.errors.say(&format!("a connection on the Unix socket: {what}")),
+        }
+    }
+}
+
+/// Waits for one of two.
+pub(super) async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    poll_fn(|context| match one.as_mut().poll(context) {
+        Poll::Pending => other.as_mut().poll(context),
+        ready => ready,
+    })
+    .await;
+}
+
+impl<P: Protocol + Default> Server<P> {
+    /// A server that listens on a TCP address.
     ///
     /// # Errors
     ///
     /// When that cannot be listened on, because the port is taken, for example.
-    pub fn bind(address: impl ToSocketAddrs) -> io::Result<Server> {
-        Server::new(TcpListener::bind(address)?)
+    pub fn bind(address: impl ToSocketAddrs) -> io::Result<Server<P>> {
+        Server::new(Listener::tcp(address)?)
     }
 
-    /// A server that listens on a socket of yours.
+    /// A server that listens on a socket of yours: a `TcpListener`, a `UnixListener`, or a [`Listener`].
     ///
     /// # Errors
     ///
     /// When the socket cannot be made non-blocking.
-    pub fn new(listener: TcpListener) -> io::Result<Server> {
-        listener.set_nonblocking(true)?;
+    pub fn new(listener: impl Into<Listener>) -> io::Result<Server<P>> {
+        let listener = listener.into();
+        listener.set_nonblocking()?;
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let (limits, errors) = (Limits::new(), ErrorStream::default());
-        Ok(Server { listener, threads, limits, told: None, errors, closed: None })
+        Ok(Server { protocol: P::default(), listener, threads, limits, told: None, errors, closed: None })
     }
+}
 
-    /// The address that it listens on.
+impl<P: Protocol> Server<P> {
+    /// What it listens on.
     ///
     /// # Errors
     ///
     /// When the system does not tell.
+    pub fn address(&self) -> io::Result<Address> {
+        self.listener.address()
+    }
+
+    /// The address of the TCP port that it listens on.
+    ///
+    /// # Errors
+    ///
+    /// When that is a Unix socket, or the system does not tell.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
@@ -100,7 +151,7 @@ impl Server {
     /// If `number` is zero.
     #[must_use]
     #[track_caller]
-    pub fn threads(mut self, number: usize) -> Server {
+    pub fn threads(mut self, number: usize) -> Server<P> {
         assert!(number > 0, "`threads(0)`: nobody would serve");
         self.threads = number;
         self
@@ -108,7 +159,7 @@ impl Server {
 
     /// What clients may cost.
     #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Server {
+    pub fn limits(mut self, limits: Limits) -> Server<P> {
         self.limits = limits;
         self
     }
@@ -116,14 +167,14 @@ impl Server {
     /// Who is told of each request that has ended, however it did: a log. It is called on the threads that serve, so it
     /// must not block.
     #[must_use]
-    pub fn on_answered(mut self, told: impl Fn(&Record) + Send + Sync + 'static) -> Server {
+    pub fn on_answered(mut self, told: impl Fn(&Record) + Send + Sync + 'static) -> Server<P> {
         self.told = Some(Arc::new(told));
         self
     }
 
     /// Where the server's own troubles go, such as requests that are none (`tracing` unless set).
     #[must_use]
-    pub fn errors(mut self, errors: ErrorStream) -> Server {
+    pub fn errors(mut self, errors: ErrorStream) -> Server<P> {
         self.errors = errors;
         self
     }
@@ -147,7 +198,7 @@ impl Server {
     /// # std::io::Result::Ok(())
     /// ```
     #[must_use]
-    pub fn on_closed<F>(mut self, closed: impl Fn() -> F + Send + Sync + 'static) -> Server
+    pub fn on_closed<F>(mut self, closed: impl Fn() -> F + Send + Sync + 'static) -> Server<P>
     where
         F: Future<Output = ()> + 'static,
     {
@@ -160,23 +211,27 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When a thread or its runtime cannot be made, or a thread panicked. That of a service is for hyper, which closes the
-    /// connection.
+    /// When a thread or its runtime cannot be made, or a thread panicked. That of a service closes the connection (HTTP) or is
+    /// answered with a 500.
     pub fn run<M, S, R>(self, make: M, shutdown: &Shutdown) -> io::Result<()>
     where
         M: Fn() -> S + Sync,
         S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
-        S::Error: Into<Box<dyn Error + Send + Sync>>,
+        S::Error: Into<Failure>,
         R: Body<Data = Bytes> + 'static,
-        R::Error: Into<Box<dyn Error + Send + Sync>>,
+        R::Error: Into<Failure>,
     {
-        let Server { listener, threads, limits, told, errors, closed } = self;
+        let Server { protocol, listener, threads, limits, told, errors, closed } = self;
+        if P::TRUSTS && !listener.is_local() {
+            errors.say("who can connect from another machine decides what programs are told: listen on loopback or a Unix socket");
+        }
         let free = Arc::new(Semaphore::new(limits.connections));
         let (shared, given) = Threads::new(threads);
-        let serve = |index: usize, listener: TcpListener, given: UnboundedReceiver<Accepted>| {
+        let serve = |index: usize, listener: Listener, given: UnboundedReceiver<Accepted>| {
             let _stopped = StopAll(shutdown);
             let (limits, told, errors, closed) = (limits.clone(), told.clone(), errors.clone(), closed.clone());
-            let host = Rc::new(Host { limits, told, errors, shutdown: shutdown.clone(), closed });
+            let (protocol, shutdown) = (protocol.clone(), shutdown.clone());
+            let host = Rc::new(Host { protocol, limits, told, errors, shutdown, closed });
             let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
             let share = Share { index, listener, threads: shared.clone(), given, free: free.clone(), host };
             runtime.block_on(async { listener::serve(share, make()).await })
@@ -187,7 +242,7 @@ impl Server {
             let serve = &serve;
             let others = given
                 .map(|(index, given)| {
-                    let listener = listener.try_clone()?;
+                    let listener = listener.share()?;
                     let name = thread::Builder::new().name(format!("serve {index}"));
                     name.spawn_scoped(scope, move || serve(index, listener, given))
                 })
@@ -214,7 +269,7 @@ impl Drop for StopAll<'_> {
     }
 }
 
-impl fmt::Debug for Server {
+impl<P> fmt::Debug for Server<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("listener", &self.listener)

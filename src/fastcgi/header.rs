@@ -1,0 +1,167 @@
+//! The eight bytes in front of each record (3.3), and the numbers in and behind them.
+
+use super::malformed::Malformed;
+
+/// The version of the protocol.
+const VERSION: u8 = 1;
+
+/// What a record is introduced by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// The record's type: see [`Kind`]. There may be others.
+    pub kind: u8,
+    /// The request that it belongs to; 0 is the connection.
+    pub id: u16,
+    /// How many bytes follow.
+    pub length: u16,
+    /// How many follow those, and mean nothing.
+    pub padding: u8,
+}
+
+macro_rules! numbers {
+    ($(#[$docs:meta])* $name:ident: $number:ty { $($(#[$variant_docs:meta])* $variant:ident = $value:literal,)* }) => {
+        $(#[$docs])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr($number)]
+        pub enum $name { $($(#[$variant_docs])* $variant = $value,)* }
+
+        impl $name {
+            /// What a number stands for; `None` for one that the specification does not have.
+            pub fn of(number: $number) -> Option<$name> {
+                match number {
+                    $($value => Some($name::$variant),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+numbers! {
+    /// The types of records (8).
+    Kind: u8 {
+        /// Begins a request.
+        BeginRequest = 1,
+        /// The host no longer wants a request answered.
+        AbortRequest = 2,
+        /// The application has ended a request.
+        EndRequest = 3,
+        /// Meta-variables, as pairs.
+        Params = 4,
+        /// The body of the request.
+        Stdin = 5,
+        /// The response.
+        Stdout = 6,
+        /// Messages for the log.
+        Stderr = 7,
+        /// A second stream, for filters.
+        Data = 8,
+        /// Asks the application what it can do.
+        GetValues = 9,
+        /// Its answer.
+        GetValuesResult = 10,
+        /// The application does not know the type of a record.
+        UnknownType = 11,
+    }
+}
+
+numbers! {
+    /// Records whose contents, joined, are a stream; one without a byte is its end (3.3).
+    Stream: u8 {
+        /// Meta-variables, as pairs.
+        Params = 4,
+        /// The body of the request.
+        Stdin = 5,
+        /// The response.
+        Stdout = 6,
+        /// Messages for the log.
+        Stderr = 7,
+        /// A second stream, for filters.
+        Data = 8,
+    }
+}
+
+numbers! {
+    /// What an application is asked to be (6).
+    Role: u16 {
+        /// Answers a request.
+        Responder = 1,
+        /// Says whether a request is allowed.
+        Authorizer = 2,
+        /// Answers with a changed file.
+        Filter = 3,
+    }
+}
+
+numbers! {
+    /// How the protocol's side of a request ended (5.5).
+    ProtocolStatus: u8 {
+        /// It was dealt with.
+        RequestComplete = 0,
+        /// The application takes one request at a time on a connection.
+        CantMpxConn = 1,
+        /// The application has run out of something.
+        Overloaded = 2,
+        /// The application does not know the role.
+        UnknownRole = 3,
+    }
+}
+
+impl Header {
+    /// How long it is.
+    pub const LEN: usize = 8;
+
+    pub(super) const fn new(kind: Kind, id: u16, length: u16) -> Header {
+        Header { kind: kind as u8, id, length, padding: 0 }
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    ///
+    /// When it is of another version of the protocol.
+    pub fn parse(bytes: [u8; Header::LEN]) -> Result<Header, Malformed> {
+        let [version, kind, id1, id0, length1, length0, padding, _] = bytes;
+        if version != VERSION {
+            return Err(Malformed::Version(version));
+        }
+        let number = |high, low| u16::from_be_bytes([high, low]);
+        Ok(Header { kind, id: number(id1, id0), length: number(length1, length0), padding })
+    }
+
+    /// Writes it.
+    pub const fn to_bytes(self) -> [u8; Header::LEN] {
+        let [id1, id0] = self.id.to_be_bytes();
+        let [length1, length0] = self.length.to_be_bytes();
+        [VERSION, self.kind, id1, id0, length1, length0, self.padding, 0]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_header_is_read_as_it_was_written(kind: u8, id: u16, length: u16, padding: u8) {
+            let header = Header { kind, id, length, padding };
+            prop_assert_eq!(Header::parse(header.to_bytes()), Ok(header));
+        }
+    }
+
+    #[test]
+    fn another_version_is_told() {
+        assert_eq!(Header::parse([2, 1, 0, 1, 0, 0, 0, 0]), Err(Malformed::Version(2)));
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_specification() {
+        assert_eq!(Kind::of(11), Some(Kind::UnknownType));
+        assert_eq!((Kind::of(0), Kind::of(12)), (None, None));
+        assert_eq!(Role::of(3), Some(Role::Filter));
+        assert_eq!(ProtocolStatus::of(1), Some(ProtocolStatus::CantMpxConn));
+        assert_eq!(Stream::of(Kind::Stderr as u8), Some(Stream::Stderr));
+    }
+}
