@@ -17,6 +17,8 @@ mod pattern;
 #[path = "real_hosts/responder.rs"]
 #[allow(dead_code, reason = "the tests of single servers use more of it")]
 mod responder;
+#[path = "scale_out/run.rs"]
+mod run;
 #[path = "real_hosts/server.rs"]
 #[allow(dead_code, reason = "the tests of single servers use more of it")]
 mod server;

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::thread;
 use std::time::Duration;
 
-use super::client::Client;
+use super::client::{Client, Head};
 use super::front::{self, Cuts, Front};
 use super::pattern::{Checked, write};
 use super::server::wait_until;
@@ -46,12 +46,16 @@ macro_rules! behind {
     };
 }
 
-/// What a client sees of an answer that should be the pattern: how much came, and whether the end did.
+/// What a client sees of an answer that is the pattern: how much came, and whether the end did.
 fn pattern(client: &mut Client) -> (u64, io::Result<()>) {
     let head = client.head();
     assert_eq!(head.status, 200);
+    body(client, &head)
+}
+
+fn body(client: &mut Client, head: &Head) -> (u64, io::Result<()>) {
     let mut checked = Checked::default();
-    let read = io::copy(&mut client.body(&head), &mut checked);
+    let read = io::copy(&mut client.body(head), &mut checked);
     (checked.bytes(), read.map(drop))
 }
 
@@ -240,10 +244,30 @@ behind_every_server! {
             let mut client = front.client();
             // lighttpd keeps a connection on which a part of an announced body is missing, and waits.
             client.ask_at_last(&format!("/app?case=late&size={size}{announced}"));
-            let (bytes, end) = pattern(&mut client);
+            let head = client.head();
+            if head.status >= 500 && size == 10 {
+                // It had not even passed the head on, and makes its own answer of that.
+                continue;
+            }
+            let (bytes, end) = body(&mut client, &head);
             let kind = end.expect_err("it looks whole").kind();
             assert!(matches!(kind, ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset), "{kind}");
             assert_eq!(bytes, size, "{announced}");
         }
+    }
+
+    /// The system closes the connections of a process that is killed, and a close is not to look like the end.
+    fn a_responder_that_is_killed_cuts_the_answer(front) {
+        let (watch, mut client) = (Watch::new(), front.client());
+        client.ask_at_last(&format!("/app?case=begun&control={}", watch.port()));
+        let app = watch.begun();
+        let head = client.head();
+        let mut answer = client.body(&head);
+        answer.read_exact(&mut [0; 1000]).unwrap();
+        if front.kill_responder() {
+            let end = io::copy(&mut answer, &mut io::sink());
+            end.expect_err("it looks whole");
+        }
+        drop(app);
     }
 }

@@ -1,4 +1,5 @@
-//! `cgi-fcgi`, the CGI program that asks a FastCGI responder: the only client here that was written beside the specification.
+//! `cgi-fcgi`, the CGI program that asks a FastCGI responder, by those who wrote the specification. Its responses stay small:
+//! a record's header that comes in two reads makes it mistake the next byte (libfcgi 2.4.2), so it garbles long ones.
 
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
@@ -31,7 +32,7 @@ fn ask(responder: &Responder, method: &str, query: &str, length: u64) -> (String
 }
 
 #[test]
-fn small_and_large_bodies_both_ways() {
+fn bodies_both_ways() {
     if !there(&["cgi-fcgi"]) {
         return;
     }
@@ -42,12 +43,12 @@ fn small_and_large_bodies_both_ways() {
         assert_eq!(body, b"hello\n");
         let (_, body) = ask(&responder, "POST", "case=in", 3_000_000);
         assert_eq!(body, b"3000000\n");
-        let (_, body) = ask(&responder, "GET", "case=out&size=3000000", 0);
+        let (_, body) = ask(&responder, "GET", "case=out&size=5000", 0);
         let mut checked = Checked::default();
         io::copy(&mut &body[..], &mut checked).unwrap();
-        assert_eq!(checked.bytes(), 3_000_000);
-        let (_, body) = ask(&responder, "POST", "case=echo", 30_000);
-        assert_eq!(body.len(), 30_000);
+        assert_eq!(checked.bytes(), 5000);
+        let (_, body) = ask(&responder, "POST", "case=echo", 3000);
+        assert_eq!(body.len(), 3000);
         let (head, _) = ask(&responder, "GET", "case=early", 0);
         assert!(head.starts_with("Status: 50"), "{head}");
     }

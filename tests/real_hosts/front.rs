@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use rustix::process::Signal;
+
 use super::client::Client;
 use super::needed::there;
 use super::responder::Responder;
@@ -10,7 +12,7 @@ use super::{apache, lighttpd, nginx};
 
 pub struct Front {
     server: Server,
-    _behind: Option<Responder>,
+    behind: Option<Responder>,
     pub is: Is,
 }
 
@@ -37,6 +39,11 @@ impl Front {
         self.server.address
     }
 
+    /// Kills what is behind it, if that is something of its own. `false`: it is not.
+    pub fn kill_responder(&self) -> bool {
+        self.behind.as_ref().map(|responder| responder.signal(Signal::KILL)).is_some()
+    }
+
     pub fn client(&self) -> Client {
         Client::connect(self.address())
     }
@@ -45,19 +52,19 @@ impl Front {
 /// mod_cgid reads the response when it has passed the request on. How a program ends is nothing to it.
 pub fn apache_cgid() -> Option<Front> {
     let is = Is { duplex: false, cuts: Cuts::LargeAnnounced };
-    there(&["apache2"]).then(|| Front { server: apache::cgid(), _behind: None, is })
+    there(&["apache2"]).then(|| Front { server: apache::cgid(), behind: None, is })
 }
 
 /// How a program ends is nothing to mod_cgi.
 pub fn lighttpd_cgi() -> Option<Front> {
     let is = Is { duplex: true, cuts: Cuts::Announced };
-    there(&["lighttpd"]).then(|| Front { server: lighttpd::cgi(), _behind: None, is })
+    there(&["lighttpd"]).then(|| Front { server: lighttpd::cgi(), behind: None, is })
 }
 
 fn proxied(program: &str, responder: fn() -> Responder, server: fn(&str) -> Server, is: Is) -> Option<Front> {
     there(&[program]).then(|| {
         let behind = responder();
-        Front { server: server(&behind.address), _behind: Some(behind), is }
+        Front { server: server(&behind.address), behind: Some(behind), is }
     })
 }
 

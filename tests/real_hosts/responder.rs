@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use tempfile::TempDir;
 
-use super::server::{app, stop};
+use super::server::{PUSHPULL, app, stop};
 
 pub struct Responder {
     child: Child,
@@ -28,7 +28,7 @@ impl Responder {
     pub fn serve_unix(protocol: &str) -> Responder {
         let directory = tempfile::tempdir().unwrap();
         let address = format!("unix:{}", directory.path().join("socket").display());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pushpull"));
+        let mut command = Command::new(PUSHPULL);
         command.args(["serve", "--request-body", "stream", "--protocol", protocol, "--listen", &address]);
         command.arg("--").arg(app());
         let mut responder = Responder::start(command);
@@ -46,7 +46,7 @@ impl Responder {
 
     /// The same on a host of its own, which the application is told of.
     pub fn serve_at(host: &str, protocol: &str, options: &[&str]) -> Responder {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pushpull"));
+        let mut command = Command::new(PUSHPULL);
         command.args(["serve", "--listen", &format!("{host}:0"), "--env", &format!("RESPONDER={host}")]);
         if protocol != "http" {
             command.args(["--protocol", protocol]);
@@ -57,7 +57,7 @@ impl Responder {
 
     /// The first line that it prints ends with its address.
     fn start(mut command: Command) -> Responder {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0).spawn().unwrap();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();

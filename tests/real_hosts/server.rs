@@ -19,6 +19,9 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 /// How long a server may take to stop by itself.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// The program, which cargo builds for the tests.
+pub const PUSHPULL: &str = env!("CARGO_BIN_EXE_pushpull");
+
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
