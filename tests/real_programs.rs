@@ -5,7 +5,7 @@ mod git;
 #[path = "serve/program.rs"]
 #[allow(dead_code, reason = "the tests of the program itself use more of it")]
 mod host;
-#[path = "real_programs/needed.rs"]
+#[path = "support/needed.rs"]
 mod needed;
 #[path = "real_programs/php.rs"]
 mod php;

@@ -17,6 +17,7 @@ pub struct Limits {
     pub(super) head_time: Duration,
     pub(super) body_idle: Duration,
     pub(super) stall: Duration,
+    pub(super) notice: Duration,
     pub(super) grace: Duration,
 }
 
@@ -28,6 +29,7 @@ impl Limits {
             head_time: Duration::from_secs(10),
             body_idle: Duration::from_secs(60),
             stall: Duration::from_secs(60),
+            notice: Duration::ZERO,
             grace: Duration::from_secs(10),
         }
     }
@@ -84,6 +86,14 @@ impl Limits {
     #[track_caller]
     pub fn stall(mut self, time: Duration) -> Limits {
         self.stall = positive("stall", time);
+        self
+    }
+
+    /// How long the server goes on as before once it is to stop (zero), so that whoever sends it requests can learn of it
+    /// first. [`Health`](crate::host::Health) tells them.
+    #[must_use]
+    pub fn notice(mut self, time: Duration) -> Limits {
+        self.notice = time;
         self
     }
 

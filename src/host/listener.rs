@@ -100,7 +100,12 @@ where
             }
         }
     };
-    either(either(accepting, taking), host.shutdown.reached(Stage::Closing)).await;
+    let leaving = async {
+        host.shutdown.reached(Stage::Leaving).await;
+        either(sleep(host.limits.notice), host.shutdown.reached(Stage::Closing)).await;
+        host.shutdown.reach(Stage::Closing);
+    };
+    either(either(accepting, taking), leaving).await;
     drop(given);
     // The port, or the path, is free for another from here on.
     drop(listener);

@@ -22,6 +22,8 @@ pub mod cgi;
 #[cfg(feature = "cli")]
 pub mod fastcgi;
 #[cfg(feature = "cli")]
+mod health;
+#[cfg(feature = "cli")]
 pub mod http;
 #[cfg(feature = "cli")]
 mod limits;
@@ -48,6 +50,8 @@ mod stream;
 
 #[cfg(feature = "cli")]
 pub use address::{Address, BadAddress, Listener};
+#[cfg(feature = "cli")]
+pub use health::{Checking, Health};
 #[cfg(feature = "cli")]
 pub use limits::Limits;
 #[cfg(feature = "cli")]

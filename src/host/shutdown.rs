@@ -18,6 +18,8 @@ pub struct Shutdown(Arc<watch::Sender<Stage>>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     Running,
+    /// It is known that the server is to stop; for the time of the notice nothing else changes.
+    Leaving,
     /// No new connections; what runs may finish.
     Closing,
     /// What still runs is cut.
@@ -65,9 +67,15 @@ impl Shutdown {
         Ok(shutdown)
     }
 
-    /// No connection is accepted any more. Running responses may finish, for as long as the limits' grace lets them.
+    /// After the limits' notice no connection is accepted any more. Running responses may finish, for as long as the limits'
+    /// grace lets them.
     pub fn begin(&self) {
-        self.reach(Stage::Closing);
+        self.reach(Stage::Leaving);
+    }
+
+    /// Whether it has begun.
+    pub fn has_begun(&self) -> bool {
+        *self.0.borrow() > Stage::Running
     }
 
     /// What still runs is cut, and nothing is waited for.

@@ -232,6 +232,7 @@ impl Stream {
     /// connection closed with bytes unread would be reset, and the answer with it.
     pub(super) async fn linger(&self) {
         self.take_at_once();
+        let _ = SockRef::from(self).set_linger(None);
         // Of one that has gone nothing is left.
         let _ = self.take(0);
         if SockRef::from(self).shutdown(Shutdown::Write).is_err() {
@@ -255,7 +256,7 @@ impl Stream {
         Ok(())
     }
 
-    /// A close is to be a reset, on TCP.
+    /// A close is to be a reset, on TCP, also the one that the system does for a process that is killed.
     pub(super) fn set_zero_linger(&self) {
         if let Socket::Tcp(stream) = &self.socket {
             let _ = stream.set_zero_linger();

@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 
 use super::host::{Scripts, Serving, wait_until};
-use super::wire::Wire;
+use super::wire::{Wire, exchange};
 
 /// A program that goes on when there is a file.
 fn waiting(scripts: &Scripts) -> String {
@@ -27,6 +27,28 @@ fn requirement_17_a_signal_lets_responses_finish() {
         assert_eq!(serving.wait().code(), Some(0));
         serving.requests.wait_for(" done", 1);
     }
+}
+
+#[test]
+fn who_asks_for_the_health_learns_of_the_end_before_it_comes() {
+    let scripts = Scripts::new();
+    let mut serving = Serving::start(&["--health", "/health", "--shutdown-notice", "3600", "--", &waiting(&scripts)]);
+    let ask =
+        |what: &str| exchange(serving.address, format!("{what} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+    let health = ask("GET /health");
+    assert_eq!((health.status(), health.body()), (200, &b"ok\n"[..]));
+    let health = ask("HEAD /health");
+    assert_eq!((health.status(), health.body()), (200, &b""[..]));
+    scripts.file("go", "", 0o644);
+    serving.signal("TERM");
+    wait_until("the health is told", || ask("GET /health").status() == 503);
+    // All else is served as before, and so are other ways to ask for the path.
+    for what in ["GET /", "POST /health", "GET /health/"] {
+        assert_eq!(ask(what).chunks(), (b"first\nlast\n".to_vec(), true), "{what}");
+    }
+    // A second signal does not wait.
+    serving.signal("TERM");
+    assert_eq!(serving.wait().code(), Some(0));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use http::{Request, Response};
 use http_body::Body;
 use pushpull::gateway::{ErrorStream, LocalRedirects, Script};
 use pushpull::host::{
-    Address, Fronted, Listener, Protocol, RequestBody, Server, Shutdown, fastcgi, http as http_host, scgi,
+    Address, Fronted, Health, Listener, Protocol, RequestBody, Server, Shutdown, fastcgi, http as http_host, scgi,
 };
 use tower_service::Service;
 
@@ -64,10 +64,10 @@ where
     P: Protocol,
     S: Service<Request<RequestBody>, Response = Response<R>> + Clone + Send + Sync + 'static,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    R: Body<Data = Bytes> + 'static,
+    R: Body<Data = Bytes> + From<String> + 'static,
     R::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let Arguments { threads, script, limits, programs, .. } = arguments;
+    let Arguments { threads, health, script, limits, programs, .. } = arguments;
     let server = threads.iter().fold(server, |server, threads| server.threads(*threads));
     let address = server.address().map_err(|error| error.to_string())?;
     let (log, writing) = Log::start().map_err(|error| format!("cannot start the log: {error}"))?;
@@ -81,7 +81,7 @@ where
     }
     let (requests, troubles) = (log.clone(), log.clone());
     let errors = ErrorStream::new(move |line| troubles.trouble(line));
-    let (stopped, service) = (script.clone(), service(errors.clone()));
+    let (stopped, service) = (script.clone(), Health::new(health.as_deref(), shutdown, service(errors.clone())));
     let served = server
         .limits(limits.clone())
         .errors(errors)

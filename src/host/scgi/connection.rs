@@ -51,6 +51,8 @@ where
     R::Error: Into<Failure>,
 {
     stream.set_nodelay();
+    // A close is taken for the end by some front servers. Unless it was agreed upon, it is not to look like one.
+    stream.set_zero_linger();
     let stream = Rc::new(stream);
     let mut link = Link {
         watch: Watch::new(&host.limits),

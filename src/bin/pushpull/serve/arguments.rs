@@ -19,6 +19,7 @@ Usage: pushpull serve [OPTIONS] -- PROGRAM [ARGUMENTS]...
                             unix:PATH, a socket that is made with mode 0660 and goes with the server
   --mount /PREFIX           serves only what is below the prefix, which is SCRIPT_NAME (all; over FastCGI and SCGI the
                             path is parted as the front server says, unless this is given)
+  --health /PATH            answers this path itself: 200, or 503 once it is to stop
   --request-body HOW        spool: all of it is taken before the program starts (the default);
                             stream: the program starts at once; reject: the same, with a length only (411)
   --env NAME=VALUE          sets a variable for the program, as often as you like
@@ -48,7 +49,8 @@ Limits of the client:
   --max-body BYTES          the body of a request (1073741824), else 413
   --max-connections N       how many there are at a time (10000), else 503
 
-  --shutdown-grace S        for responses that run when SIGTERM or SIGINT comes (10); a second one does not wait
+  --shutdown-notice S       for which all but the answer of --health stays as it is when SIGTERM or SIGINT comes (0)
+  --shutdown-grace S        then, for responses that run (10); a second signal does not wait
   --help                    this text
 
 A line for each request goes to standard output: time, client, request, status, bytes, duration, and how it ended: done,
@@ -68,6 +70,8 @@ pub struct Arguments {
     pub speaks: Speaks,
     pub listen: Address,
     pub threads: Option<usize>,
+    /// The path at which balancers are answered.
+    pub health: Option<String>,
     pub script: Script,
     pub limits: Limits,
     /// How many programs may run at a time.
@@ -104,6 +108,7 @@ struct Said {
     protocol: Protocol,
     listen: Address,
     threads: Option<usize>,
+    health: Option<String>,
     mount: Option<Mount>,
     authorization: bool,
     accepted: Vec<String>,
@@ -122,6 +127,7 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
         protocol: Protocol::Http,
         listen: Address::Tcp("127.0.0.1:8080".to_owned()),
         threads: None,
+        health: None,
         mount: None,
         authorization: false,
         accepted: Vec::new(),
@@ -165,6 +171,7 @@ impl Said {
             "accept-param" => self.accepted.push(text(name, value()?)?),
             "no-multiplex" => self.multiplexes = false,
             "threads" => self.threads = Some(number(name, value()?)?),
+            "health" => self.health = Some(path(name, value()?)?),
             "mount" => self.mount = Some(Mount::at(&text(name, value()?)?).map_err(|error| error.to_string())?),
             "pass-authorization" => self.authorization = true,
             "request-body" => {
@@ -194,6 +201,7 @@ impl Said {
                 self.limits = self.limits.clone().stall(self.program_limits.client);
             }
             "max-connections" => self.limits = self.limits.clone().connections(number(name, value()?)?),
+            "shutdown-notice" => self.limits = self.limits.clone().notice(seconds(name, value()?)?),
             "shutdown-grace" => self.limits = self.limits.clone().grace(seconds(name, value()?)?),
             _ => return Err(format!("there is no option --{name}; try --help")),
         }
@@ -233,12 +241,26 @@ impl Said {
         if let Some(directory) = self.directory {
             script = script.directory(directory).map_err(told)?;
         }
-        Ok(Arguments { speaks, listen: self.listen, threads: self.threads, script, limits: self.limits, programs })
+        Ok(Arguments {
+            speaks,
+            listen: self.listen,
+            threads: self.threads,
+            health: self.health,
+            script,
+            limits: self.limits,
+            programs,
+        })
     }
 }
 
 fn text(name: &str, value: OsString) -> Result<String, String> {
     value.into_string().map_err(|value| format!("--{name} is not given as text: {value:?}"))
+}
+
+fn path(name: &str, value: OsString) -> Result<String, String> {
+    let path = text(name, value)?;
+    let is_one = path.starts_with('/') && path.parse::<http::Uri>().is_ok_and(|uri| uri.path() == path);
+    if is_one { Ok(path) } else { Err(format!("--{name} takes a path such as /health, which {path:?} is not")) }
 }
 
 fn whole(name: &str, value: OsString) -> Result<u64, String> {

@@ -1,0 +1,273 @@
+//! What holds behind every server.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::thread;
+use std::time::Duration;
+
+use super::client::{Client, Head};
+use super::front::{self, Cuts, Front};
+use super::pattern::{Checked, write};
+use super::server::wait_until;
+use super::watch::Watch;
+
+const LARGE: u64 = 100_000_000;
+
+/// Runs each case behind each server.
+macro_rules! behind_every_server {
+    ($($(#[doc = $doc:literal])* fn $name:ident($front:ident) $body:block)*) => {
+        $(
+            $(#[doc = $doc])*
+            mod $name {
+                use super::*;
+
+                fn case($front: Front) $body
+
+                behind! {
+                    apache_cgid lighttpd_cgi nginx_http
+                    nginx_fastcgi_app nginx_fastcgi_serve apache_fastcgi_app apache_fastcgi_serve
+                    lighttpd_fastcgi_app lighttpd_fastcgi_serve
+                    nginx_scgi_app nginx_scgi_serve apache_scgi_app apache_scgi_serve lighttpd_scgi_app lighttpd_scgi_serve
+                }
+            }
+        )*
+    };
+}
+
+macro_rules! behind {
+    ($($server:ident)*) => {
+        $(
+            #[test]
+            fn $server() {
+                if let Some(front) = front::$server() {
+                    case(front);
+                }
+            }
+        )*
+    };
+}
+
+/// What a client sees of an answer that is the pattern: how much came, and whether the end did.
+fn pattern(client: &mut Client) -> (u64, io::Result<()>) {
+    let head = client.head();
+    assert_eq!(head.status, 200);
+    body(client, &head)
+}
+
+fn body(client: &mut Client, head: &Head) -> (u64, io::Result<()>) {
+    let mut checked = Checked::default();
+    let read = io::copy(&mut client.body(head), &mut checked);
+    (checked.bytes(), read.map(drop))
+}
+
+behind_every_server! {
+    fn small_answers_of_both_shapes(front) {
+        let mut client = front.client();
+        for shape in ["push", "pull"] {
+            let (head, text) = client.get(&format!("/app/path?case=hello&shape={shape}"));
+            assert_eq!((head.status, &text.unwrap()[..]), (200, "hello\n"));
+            assert_eq!(head.all("content-type"), ["text/plain"]);
+            assert_eq!(client.get(&format!("/app?case=none&shape={shape}")).0.status, 404);
+        }
+    }
+
+    fn the_meta_variables_are_those_of_the_request(front) {
+        let text = front.client().get("/app?case=environ&x=y").1.unwrap();
+        for line in ["REQUEST_METHOD=GET", "QUERY_STRING=case=environ&x=y", "SERVER_PROTOCOL=HTTP/1.1", "HTTP_HOST=localhost"] {
+            assert!(text.lines().any(|said| said == line), "{line} is not in {text}");
+        }
+    }
+
+    fn a_hundred_megabytes_out(front) {
+        let mut client = front.client();
+        client.ask("GET", &format!("/app?case=out&size={LARGE}"), None);
+        let (bytes, end) = pattern(&mut client);
+        assert!(bytes == LARGE && end.is_ok(), "{bytes} {end:?}");
+    }
+
+    fn a_hundred_megabytes_in(front) {
+        let mut client = front.client();
+        client.ask("POST", "/app?case=in", Some(LARGE));
+        write(&mut client.sender(), LARGE).unwrap();
+        let head = client.head();
+        let mut text = String::new();
+        client.body(&head).read_to_string(&mut text).unwrap();
+        assert_eq!((head.status, text), (200, format!("{LARGE}\n")));
+    }
+
+    /// An answer that comes while the request is sent. Line by line where the server lets it through.
+    fn echo(front) {
+        let mut client = front.client();
+        let mut sender = client.sender();
+        if front.is.duplex {
+            client.ask("POST", "/app?case=echo", Some(3 * 6));
+            let head = client.head();
+            let mut body = client.body(&head);
+            for _ in 0..3 {
+                // The next one is sent when this one has come back.
+                sender.write_all(b"piece\n").unwrap();
+                let mut piece = [0; 6];
+                body.read_exact(&mut piece).unwrap();
+                assert_eq!(&piece, b"piece\n");
+            }
+            assert_eq!(body.read(&mut [0]).unwrap(), 0);
+        }
+        let size = if front.is.duplex { 3_000_000 } else { 30_000 };
+        client.ask("POST", "/app?case=echo", Some(size));
+        let sending = thread::spawn(move || write(&mut sender, size).unwrap());
+        let (bytes, end) = pattern(&mut client);
+        assert!(bytes == size && end.is_ok(), "{bytes} {end:?}");
+        sending.join().unwrap();
+    }
+
+    fn head_has_the_fields_and_no_body(front) {
+        let mut client = front.client();
+        for announced in ["", "&announced"] {
+            client.ask("HEAD", &format!("/app?case=out&size=1000000{announced}"), None);
+            let head = client.head();
+            assert_eq!((head.status, head.all("content-type")), (200, vec!["application/octet-stream"]));
+            // What follows is the next answer.
+            assert_eq!(client.get("/app?case=hello").1.unwrap(), "hello\n");
+        }
+    }
+
+    fn many_cookies_stay_many(front) {
+        let (head, _) = front.client().get("/app?case=cookies&size=50");
+        let cookies: Vec<_> = (0..50).map(|n| format!("name-{n}=value; Path=/{n}")).collect();
+        assert_eq!(head.all("set-cookie"), cookies);
+    }
+
+    /// The first piece is there before the second is written.
+    fn a_trickle_is_seen_as_it_trickles(front) {
+        let (watch, mut client) = (Watch::new(), front.client());
+        client.ask("GET", &format!("/app?case=trickle&control={}", watch.port()), None);
+        let mut app = watch.begun();
+        // Some pass on the head with the first of the body.
+        app.go_on();
+        let head = client.head();
+        let mut body = client.body(&head);
+        for n in 0..3 {
+            if n > 0 {
+                app.go_on();
+            }
+            let mut piece = [0; 6];
+            body.read_exact(&mut piece).unwrap();
+            assert_eq!(&piece, b"piece\n");
+        }
+        drop(app);
+        drop(watch);
+    }
+
+    fn a_client_that_does_not_read_holds_the_application(front) {
+        let (watch, mut client) = (Watch::new(), Client::narrow(front.address()));
+        client.ask("GET", &format!("/app?case=endless&control={}", watch.port()), None);
+        let app = watch.begun();
+        client.head();
+        // Held is what does not change for a while; what is held by nothing passes the bound soon.
+        let mut before = 0;
+        wait_until("the application is held", || {
+            assert!(before < 48 << 20, "{before} bytes were written for nobody");
+            thread::sleep(Duration::from_millis(100));
+            let now = app.count();
+            now > 0 && std::mem::replace(&mut before, now) == now
+        });
+        drop(client);
+        app.gone();
+    }
+
+    fn when_the_client_goes_a_writing_application_stops(front) {
+        let (watch, mut client) = (Watch::new(), front.client());
+        client.ask("GET", &format!("/app?case=endless&control={}", watch.port()), None);
+        let app = watch.begun();
+        let head = client.head();
+        client.body(&head).read_exact(&mut [0; 100_000]).unwrap();
+        drop(client);
+        app.gone();
+    }
+
+    fn when_the_client_goes_a_reading_application_stops(front) {
+        let (watch, mut client) = (Watch::new(), front.client());
+        client.ask("POST", &format!("/app?case=reading&control={}", watch.port()), Some(1_000_000));
+        write(&mut client.sender(), 300_000).unwrap();
+        let app = front.is.duplex.then(|| {
+            let app = watch.begun();
+            wait_until("something was read", || app.count() > 0);
+            app
+        });
+        drop(client);
+        app.iter().for_each(|app| app.gone());
+    }
+
+    fn a_thousand_requests_on_kept_connections(front) {
+        let ask = || {
+            let mut client = front.client();
+            for n in 0..250 {
+                let (head, text) = client.get("/app?case=hello");
+                assert_eq!((head.status, &text.unwrap()[..]), (200, "hello\n"), "request {n}");
+            }
+        };
+        thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(ask))));
+    }
+
+    fn sixty_four_at_once(front) {
+        let watch = Watch::new();
+        let target = format!("/app?case=waiting&size=100000&control={}", watch.port());
+        thread::scope(|scope| {
+            for _ in 0..64 {
+                scope.spawn(|| {
+                    let mut client = front.client();
+                    client.ask("GET", &target, None);
+                    let (bytes, end) = pattern(&mut client);
+                    assert!(bytes == 100_000 && end.is_ok(), "{bytes} {end:?}");
+                });
+            }
+            // None is answered before all have begun.
+            let apps: Vec<_> = (0..64).map(|_| watch.begun()).collect();
+            apps.into_iter().for_each(|mut app| app.go_on());
+        });
+    }
+
+    fn an_error_before_the_head_is_a_500(front) {
+        assert_eq!(front.client().get("/app?case=early").0.status, 500);
+    }
+
+    /// All that was written before it comes, and then not the end.
+    fn an_error_after_the_head_cuts_the_answer(front) {
+        for (size, announced, seen) in [
+            (1_000_000, "&announced", Cuts::LargeAnnounced),
+            (10, "&announced", Cuts::Announced),
+            (1_000_000, "", Cuts::All),
+            (10, "", Cuts::All),
+        ] {
+            if front.is.cuts < seen {
+                continue;
+            }
+            let mut client = front.client();
+            // lighttpd keeps a connection on which a part of an announced body is missing, and waits.
+            client.ask_at_last(&format!("/app?case=late&size={size}{announced}"));
+            let head = client.head();
+            if head.status >= 500 && size == 10 {
+                // It had not even passed the head on, and makes its own answer of that.
+                continue;
+            }
+            let (bytes, end) = body(&mut client, &head);
+            let kind = end.expect_err("it looks whole").kind();
+            assert!(matches!(kind, ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset), "{kind}");
+            assert_eq!(bytes, size, "{announced}");
+        }
+    }
+
+    /// The system closes the connections of a process that is killed, and a close is not to look like the end.
+    fn a_responder_that_is_killed_cuts_the_answer(front) {
+        let (watch, mut client) = (Watch::new(), front.client());
+        client.ask_at_last(&format!("/app?case=begun&control={}", watch.port()));
+        let app = watch.begun();
+        let head = client.head();
+        let mut answer = client.body(&head);
+        answer.read_exact(&mut [0; 1000]).unwrap();
+        if front.kill_responder() {
+            let end = io::copy(&mut answer, &mut io::sink());
+            end.expect_err("it looks whole");
+        }
+        drop(app);
+    }
+}

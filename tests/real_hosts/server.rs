@@ -1,0 +1,143 @@
+//! A server of somebody else's, started on a port of its own, and stopped with all that it started.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tempfile::TempDir;
+
+/// How long an event may take before it counts as missing.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// How long a server may take to stop by itself.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The program, which cargo builds for the tests.
+pub const PUSHPULL: &str = env!("CARGO_BIN_EXE_pushpull");
+
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+    directory: TempDir,
+}
+
+/// What a server is given: a directory for its files, and a port.
+pub struct Place<'a> {
+    pub directory: &'a Path,
+    pub port: u16,
+}
+
+impl Place<'_> {
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Writes its configuration.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.file(name);
+        fs::write(&path, text.replace("DIRECTORY", &self.directory.display().to_string())).unwrap();
+        path
+    }
+}
+
+impl Server {
+    /// Starts what `prepare` says, and waits until it is there.
+    pub fn start(prepare: impl Fn(&Place<'_>) -> Command) -> Server {
+        // A port that was free a moment ago can be taken by now.
+        (0..5).find_map(|_| Server::try_start(&prepare)).expect("the server does not start")
+    }
+
+    fn try_start(prepare: &impl Fn(&Place<'_>) -> Command) -> Option<Server> {
+        let directory = tempfile::tempdir().unwrap();
+        // Some serve as another user than they were started by.
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+        let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).unwrap();
+        let mut command = prepare(&Place { directory: directory.path(), port: address.port() });
+        let said = File::create(directory.path().join("said.log")).unwrap();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(said.try_clone().unwrap())
+            .stderr(said)
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let mut server = Server { child, address, directory };
+        let until = Instant::now() + DEADLINE;
+        while TcpStream::connect(address).is_err() {
+            assert!(Instant::now() < until, "the server does not listen: {}", server.said());
+            if server.child.try_wait().unwrap().is_some() {
+                eprintln!("the server has ended: {}", server.said());
+                return None;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Some(server)
+    }
+
+    /// All its logs.
+    fn said(&self) -> String {
+        let files = fs::read_dir(self.directory.path()).into_iter().flatten().flatten().map(|entry| entry.path());
+        let logs = files.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
+        logs.filter_map(|path| fs::read_to_string(path).ok()).collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("the server said: {}", self.said());
+        }
+        stop(&mut self.child);
+    }
+}
+
+/// Asks a process that leads a group to stop, then stops the group, and reaps the leader.
+pub fn stop(child: &mut Child) {
+    let id = Pid::from_child(child);
+    if matches!(child.try_wait(), Ok(None)) && kill_process(id, Signal::TERM).is_ok() {
+        let until = Instant::now() + GRACE;
+        // The leader is not reaped before its group was stopped: its number is not another's until then.
+        while Instant::now() < until && !has_ended(id) {
+            thread::sleep(Duration::from_millis(2));
+        }
+        let _ = kill_process_group(id, Signal::KILL);
+    }
+    let _ = child.wait();
+}
+
+fn has_ended(id: Pid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/stat", id.as_raw_nonzero())).unwrap_or_default();
+    status.rsplit(") ").next().is_none_or(|state| state.starts_with('Z'))
+}
+
+/// Looks again and again until it is so.
+pub fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
+    let until = Instant::now() + DEADLINE;
+    while !reached() {
+        assert!(Instant::now() < until, "{what} did not come about");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The application, which cargo builds beside the tests.
+pub fn app() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let target = test.parent().and_then(Path::parent).unwrap();
+    let program = target.join("examples").join("real_hosts_app");
+    assert!(program.exists(), "{} is not built; run `cargo build --examples`", program.display());
+    program
+}
+
+/// The same file where a server of another user finds it.
+pub fn put_app(at: &Path) {
+    fs::hard_link(app(), at).or_else(|_| fs::copy(app(), at).map(drop)).unwrap_or_else(|error: io::Error| {
+        panic!("cannot put the application at {}: {error}", at.display());
+    });
+}
