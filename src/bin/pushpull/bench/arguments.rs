@@ -31,7 +31,8 @@ Questions (all of them unless some are named):
   --time SECONDS             about how long, from 1 to 86400 (60)
   --json FILE                keeps all figures, for --compare and for other programs
   --html FILE                a page with plots
-  --compare FILE             says what got slower since that file was kept, beyond the noise; exit code 1 if something did
+  --compare FILE             says what got slower since that file was kept, beyond the noise; if something did, the
+                             exit code is 1
   --quick                    runs each case for a moment, only to see that it works
   --help                     this text
 
