@@ -2,29 +2,17 @@
 
 mod advice;
 mod arguments;
-mod by_hand;
-mod checksum;
 mod compare;
-mod contender;
-mod effort;
-mod engines;
-mod figure;
 mod html;
 mod interrupt;
 mod machine;
-mod measure;
-mod pace;
+mod measuring;
 mod plot;
 mod progress;
-mod quantity;
 mod questions;
 mod report;
 mod rounds;
-mod statistics;
 mod table;
-mod traffic;
-mod usage;
-mod workload;
 
 use std::fs;
 use std::io::Write;

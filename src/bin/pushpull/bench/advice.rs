@@ -1,7 +1,7 @@
 //! What to take, and the figures that say so.
 
-use super::figure::Measure;
-use super::quantity;
+use super::measuring::figure::Measure;
+use super::measuring::quantity;
 use super::report::{Case, Report, Row};
 
 /// Who is slower than the fastest by less than this is as fast.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser};
 
-use super::effort::Effort;
+use super::measuring::effort::Effort;
 use super::questions::Question;
 use super::report::Report;
 

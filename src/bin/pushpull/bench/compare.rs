@@ -5,9 +5,9 @@
 
 use std::fmt;
 
-use super::figure::{Figure, Measure};
+use super::measuring::figure::{Figure, Measure};
+use super::measuring::statistics::median;
 use super::report::{Report, Row};
-use super::statistics::median;
 
 /// Less than this is never told, however still the machine was.
 const LEAST: f64 = 0.1;
@@ -126,10 +126,10 @@ impl fmt::Display for Comparison {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::contender::Sizes;
     use super::super::machine::Machine;
+    use super::super::measuring::contender::Sizes;
+    use super::super::measuring::workload::Workload;
     use super::super::report::{Case, SCHEMA};
-    use super::super::workload::Workload;
     use super::*;
 
     /// A report in which everything by hand takes `peers`, and `Local` takes `ours` with a middle half of `width`.

@@ -3,13 +3,13 @@
 use std::fmt::Write;
 
 use super::advice;
-use super::contender::Contender;
-use super::figure::{Figure, Measure};
+use super::measuring::contender::Contender;
+use super::measuring::figure::{Figure, Measure};
+use super::measuring::quantity;
+use super::measuring::speeds::SPEEDS;
+use super::measuring::statistics::Spread;
 use super::plot::{self, LinePlot, Mark, Point, Series, Strip, class, escaped};
-use super::quantity;
-use super::questions::SPEEDS;
 use super::report::{Case, Report, Row};
-use super::statistics::Spread;
 
 const STYLE: &str = include_str!("html/page.css");
 

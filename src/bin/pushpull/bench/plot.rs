@@ -8,7 +8,7 @@ mod scale;
 
 use std::fmt::Write;
 
-use super::quantity;
+use super::measuring::quantity;
 
 pub use compared::{Mark, Strip, strips};
 pub use lines::{LinePlot, Point, Series};

@@ -9,14 +9,12 @@ mod write_size;
 
 use std::io;
 
-use super::contender::{Contender, Sizes};
-use super::effort::Effort;
-use super::figure::Sample;
-use super::measure::{self, Watching};
+use super::measuring::contender::{Contender, Sizes, Way};
+use super::measuring::effort::Effort;
+use super::measuring::figure::Sample;
+use super::measuring::measure::{self, Watching};
+use super::measuring::workload::Workload;
 use super::report::Case;
-use super::workload::Workload;
-
-pub use backpressure::SPEEDS;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {

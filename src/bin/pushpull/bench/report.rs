@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::contender::Sizes;
-use super::figure::{Figure, Measure};
 use super::machine::Machine;
-use super::workload::Workload;
+use super::measuring::contender::Sizes;
+use super::measuring::figure::{Figure, Measure};
+use super::measuring::workload::Workload;
 
 /// The form of the file. A change that older readers would misread gets a number of its own.
 pub const SCHEMA: u32 = 1;

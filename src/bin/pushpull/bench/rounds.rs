@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::effort::Effort;
-use super::figure::{Figure, Measure, Sample};
 use super::interrupt::Interrupt;
+use super::measuring::effort::Effort;
+use super::measuring::figure::{Figure, Measure, Sample};
 use super::progress::Progress;
 use super::questions::{Question, Trial};
 use super::report::Row;

@@ -3,11 +3,11 @@
 use console::{Alignment, measure_text_width, pad_str, style};
 
 use super::advice;
-use super::contender::Sizes;
-use super::figure::{Figure, Measure};
-use super::quantity;
+use super::measuring::contender::Sizes;
+use super::measuring::figure::{Figure, Measure};
+use super::measuring::quantity;
+use super::measuring::statistics::Spread;
 use super::report::{Report, Row};
-use super::statistics::Spread;
 
 /// What a row of the cases of a slow side tells.
 const OF_PRESSURE: [(Measure, &str); 6] = [

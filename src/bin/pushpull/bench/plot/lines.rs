@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Scale, WIDTH, bytes, class, escaped, sign, told};
-use crate::bench::figure::Measure;
+use crate::bench::measuring::figure::Measure;
 
 const HEIGHT: f64 = 270.0;
 const LEFT: f64 = 74.0;

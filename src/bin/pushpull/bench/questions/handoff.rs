@@ -10,11 +10,11 @@ use bytes::Bytes;
 use pushpull::{Local, Pool, Thread};
 
 use super::Trial;
-use crate::bench::contender::Sizes;
-use crate::bench::effort::Effort;
-use crate::bench::figure::{Measure, Sample};
+use crate::bench::measuring::contender::Sizes;
+use crate::bench::measuring::effort::Effort;
+use crate::bench::measuring::figure::{Measure, Sample};
+use crate::bench::measuring::workload::Workload;
 use crate::bench::report::Case;
-use crate::bench::workload::Workload;
 
 const CHUNKS: usize = 64_000;
 const LEN: usize = 1024;

@@ -1,10 +1,10 @@
 //! Which engine, chunk size and capacity for a case of one's own?
 
 use super::Trial;
-use crate::bench::contender::{Contender, Sizes};
-use crate::bench::effort::Effort;
-use crate::bench::measure::Watching;
-use crate::bench::workload::Workload;
+use crate::bench::measuring::contender::{Contender, Sizes, Way};
+use crate::bench::measuring::effort::Effort;
+use crate::bench::measuring::measure::Watching;
+use crate::bench::measuring::workload::Workload;
 
 const CAPACITIES: [usize; 4] = [32 << 10, 128 << 10, 256 << 10, 1 << 20];
 const CHUNKS: [usize; 3] = [4 << 10, 32 << 10, 64 << 10];

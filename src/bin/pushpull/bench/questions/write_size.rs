@@ -1,11 +1,11 @@
 //! What does a byte cost, written in small pieces or in large ones?
 
 use super::Trial;
-use crate::bench::contender::{Contender, Sizes};
-use crate::bench::effort::Effort;
-use crate::bench::measure::Watching;
-use crate::bench::quantity;
-use crate::bench::workload::Workload;
+use crate::bench::measuring::contender::{Contender, Sizes};
+use crate::bench::measuring::effort::Effort;
+use crate::bench::measuring::measure::Watching;
+use crate::bench::measuring::quantity;
+use crate::bench::measuring::workload::Workload;
 
 const WRITES: [usize; 8] = [64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20];
 

@@ -1,4 +1,4 @@
-//! One run of a workload on a contender.
+//! One run of a workload.
 
 use std::collections::VecDeque;
 use std::io;
@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use super::checksum::Checksum;
-use super::contender::{Bridge, Contender, Sizes};
+use super::contender::{Bridge, Sizes, Way};
 use super::effort::Effort;
 use super::figure::{Measure, Sample};
 use super::pace::Pace;
@@ -27,19 +27,13 @@ pub enum Watching {
 /// # Errors
 ///
 /// When a bridge fails, loses a byte, or holds more than its capacity.
-pub fn run(
-    contender: Contender,
-    workload: &Workload,
-    sizes: Sizes,
-    watching: Watching,
-    effort: Effort,
-) -> io::Result<Sample> {
-    run_writes(contender, workload, sizes, workload.writes(sizes, effort), watching)
+pub fn run(way: impl Way, workload: &Workload, sizes: Sizes, watching: Watching, effort: Effort) -> io::Result<Sample> {
+    run_writes(way, workload, sizes, workload.writes(sizes, effort), watching)
 }
 
 /// The same, with so many writes to each bridge.
 pub fn run_writes(
-    contender: Contender,
+    way: impl Way,
     workload: &Workload,
     sizes: Sizes,
     times: u64,
@@ -50,7 +44,7 @@ pub fn run_writes(
     let watched = watching == Watching::Writes || workload.writer != Pace::Full;
     let sleeps = usage::sleeps();
     let start = Instant::now();
-    let open = |_| Running::open(contender, workload, sizes, &data, times, watched.then_some(&notes));
+    let open = |_| Running::open(way, workload, sizes, &data, times, watched.then_some(&notes));
     let mut bridges = (0..workload.bridges).map(open).collect::<io::Result<Vec<_>>>()?;
     host(&mut bridges, workload.reader, &notes)?;
     let time = start.elapsed();
@@ -60,7 +54,7 @@ pub fn run_writes(
     let mut latencies = Vec::new();
     let (mut task_wakes, mut most) = (0, 0);
     for running in bridges {
-        let ended = running.end(contender, sizes, times * workload.write as u64)?;
+        let ended = running.end(way, sizes, times * workload.write as u64)?;
         latencies.extend(ended.latencies);
         task_wakes += ended.task_wakes;
         most = most.max(ended.most);
@@ -101,7 +95,7 @@ struct Ended {
 
 impl Running {
     fn open(
-        contender: Contender,
+        way: impl Way,
         workload: &Workload,
         sizes: Sizes,
         data: &Arc<[u8]>,
@@ -113,8 +107,8 @@ impl Running {
         let watch = notes.map(|notes| Watch { notes: notes.clone(), flight: flight.clone() });
         let writes = Writes { data: data.clone(), times, done };
         let bridge = match &watch {
-            None => contender.open(sizes, writes)?,
-            Some(watch) => contender.open(sizes, Stamped { writes, pace: workload.writer, watch: watch.clone() })?,
+            None => way.open(sizes, writes)?,
+            Some(watch) => way.open(sizes, Stamped { writes, pace: workload.writer, watch: watch.clone() })?,
         };
         let reading = watch.map(|watch| Reading::new(workload.write, watch));
         Ok(Running { bridge, pulls: 0, sum: Checksum::default(), told, flight, reading })
@@ -132,22 +126,21 @@ impl Running {
         })
     }
 
-    fn end(self, contender: Contender, sizes: Sizes, bytes: u64) -> io::Result<Ended> {
+    fn end(self, way: impl Way, sizes: Sizes, bytes: u64) -> io::Result<Ended> {
         let written = self.told.recv().map_err(|_| io::Error::other("the program did not end"))?;
         if written != self.sum || written.bytes() != bytes {
             return Err(io::Error::other("bytes were lost or made up"));
         }
         let stats = self.bridge.stats();
         let most = stats.map_or_else(|| self.flight.most(), |stats| stats.peak);
-        if contender.is_engine() && most > sizes.capacity {
+        if way.is_engine() && most > sizes.capacity {
             return Err(io::Error::other(format!(
                 "{most} bytes were in flight, and the capacity is {}",
                 sizes.capacity
             )));
         }
-        // On a pool a writer that is held is a task. On a thread it is a thread that sleeps, and is counted already.
-        let is_task = contender == Contender::Pool;
-        let task_wakes = stats.filter(|_| is_task).map_or(0, |stats| stats.writer_waits);
+        // A thread that is held sleeps, and is counted already.
+        let task_wakes = stats.filter(|_| way.holds_tasks()).map_or(0, |stats| stats.writer_waits);
         Ok(Ended { latencies: self.reading.map(Reading::into_latencies).unwrap_or_default(), task_wakes, most })
     }
 }

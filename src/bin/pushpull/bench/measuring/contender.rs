@@ -41,6 +41,20 @@ impl Sizes {
     }
 }
 
+/// A way to carry what a program writes.
+pub trait Way: Copy + 'static {
+    /// Whether it is one of ours.
+    fn is_engine(self) -> bool;
+
+    /// Whether a writer that is held is a task, which is woken beside any thread.
+    fn holds_tasks(self) -> bool {
+        false
+    }
+
+    /// A bridge with this program at its other end.
+    fn open(self, sizes: Sizes, program: impl Program) -> io::Result<Box<dyn Bridge>>;
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contender {
     Local,
@@ -75,18 +89,22 @@ impl Contender {
         }
     }
 
-    /// Whether it is one of ours.
-    pub fn is_engine(self) -> bool {
-        matches!(self, Contender::Local | Contender::Thread | Contender::Pool)
-    }
-
     /// Whether a bridge of it has a thread of its own.
     pub fn has_threads(self) -> bool {
         !matches!(self, Contender::Local | Contender::Pool)
     }
+}
 
-    /// A bridge with this program at its other end.
-    pub fn open(self, sizes: Sizes, program: impl Program) -> io::Result<Box<dyn Bridge>> {
+impl Way for Contender {
+    fn is_engine(self) -> bool {
+        matches!(self, Contender::Local | Contender::Thread | Contender::Pool)
+    }
+
+    fn holds_tasks(self) -> bool {
+        self == Contender::Pool
+    }
+
+    fn open(self, sizes: Sizes, program: impl Program) -> io::Result<Box<dyn Bridge>> {
         Ok(match self {
             Contender::Local => engines::local(sizes, program),
             Contender::Thread => engines::thread(sizes, program),
