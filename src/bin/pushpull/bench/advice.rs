@@ -45,6 +45,10 @@ fn for_case(rows: &[&Row]) -> Option<Advice> {
         }
     }
     let mut reasons = format!("{}: {}", best.contender, figures(best));
+    if best.case.bridges > 1 {
+        let all = memory(best).0.saturating_mul(best.case.bridges);
+        reasons.push_str(&format!("; all of them hold {} at the most", quantity::bytes(all as f64)));
+    }
     if let Some(by_hand) = by_hand {
         reasons.push_str(&format!(". By hand, {}: {}", by_hand.contender, figures(by_hand)));
     }

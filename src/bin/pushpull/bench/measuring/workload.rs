@@ -27,6 +27,9 @@ const MOST_BRIDGES: usize = 100_000;
 /// So many bytes make a run through all bridges together at full speed: some milliseconds.
 const FULL_SPEED: std::ops::RangeInclusive<usize> = 2 << 20..=64 << 20;
 
+/// And so many at the most where the reader is slow: what is full has to be emptied, and filled again.
+const MOST: usize = 512 << 20;
+
 /// How many writes at full speed are worth a measurement.
 const WRITES: usize = 1 << 15;
 
@@ -47,8 +50,10 @@ impl Workload {
             writes = writes.min(calls);
         }
         if let Some(calls) = calls(self.reader) {
-            let bytes = (calls * sizes.chunk as u64).max(2 * sizes.capacity as u64);
-            writes = writes.min(bytes / self.write as u64);
+            // Or else many bridges would all be done before one of them is full.
+            let bytes = (calls * sizes.chunk as u64).max(2 * sizes.capacity as u64).min((MOST / self.bridges) as u64);
+            let of_reader = bytes / self.write as u64;
+            writes = if self.writer == Pace::Full { of_reader } else { writes.min(of_reader) };
         }
         writes.max(4)
     }
@@ -118,6 +123,8 @@ mod tests {
         // Two capacities' worth at least.
         assert_eq!(slow("write=4096,reader=10ms"), 128);
         assert_eq!(slow("write=4096,reader=100us"), 200 * 8);
+        assert_eq!(slow("write=4096,reader=10ms,bridges=1000"), 128);
+        assert_eq!(slow("write=4096,reader=10ms,bridges=100000"), 4);
         assert_eq!(slow("write=16MiB"), 4);
         assert_eq!(slow("write=64,bridges=100000"), 4);
     }
