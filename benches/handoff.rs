@@ -6,12 +6,14 @@ mod baseline;
 
 use std::hint::black_box;
 use std::io;
+use std::iter::from_fn;
 use std::sync::mpsc;
 use std::thread;
 
 use baseline::cores::Cores;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use futures_util::FutureExt;
 use generator::{Gn, done};
 use pushpull::{Local, Pool, Thread};
 
@@ -58,6 +60,14 @@ fn handoff(c: &mut Criterion) {
             check(chunks.map(|chunk: io::Result<Bytes>| chunk.unwrap().len()).sum());
         });
     });
+    // Without a count of who holds it: as much work as a slice is in a language that collects its garbage.
+    group.bench_function("Local, a static chunk", |b| {
+        b.iter(|| {
+            let chunks =
+                Local::new().pull(|w| (0..CHUNKS).try_for_each(|_| w.write_bytes(Bytes::from_static(&[7; LEN]))));
+            check(chunks.map(|chunk: io::Result<Bytes>| chunk.unwrap().len()).sum());
+        });
+    });
     group.bench_function("generator", |b| {
         b.iter(|| {
             let ready = ready.clone();
@@ -68,6 +78,18 @@ fn handoff(c: &mut Criterion) {
                 done!()
             });
             check(chunks.map(|chunk: Bytes| chunk.len()).sum());
+        });
+    });
+    group.bench_function("async-stream", |b| {
+        b.iter(|| {
+            let ready = ready.clone();
+            let chunks = async_stream::stream! {
+                for _ in 0..CHUNKS {
+                    yield ready.clone();
+                }
+            };
+            let sum = futures_util::StreamExt::fold(chunks, 0, async |sum, chunk: Bytes| sum + chunk.len());
+            check(sum.now_or_never().unwrap());
         });
     });
     group.finish();
@@ -104,29 +126,74 @@ fn between_threads(c: &mut Criterion, name: &str, cores: Cores) {
     });
     group.bench_function("crossbeam bounded(256)", |b| {
         b.iter(|| {
-            let ready = ready.clone();
-            let (sender, receiver) = crossbeam_channel::bounded::<Bytes>(QUEUE);
-            let producer = thread::spawn(move || {
-                cores.program();
-                (0..CHUNKS).try_for_each(|_| sender.send(ready.clone()))
-            });
-            check(receiver.into_iter().map(|chunk| chunk.len()).sum());
-            producer.join().unwrap().unwrap();
+            let (sender, receiver) = crossbeam_channel::bounded(QUEUE);
+            by_thread(cores, &ready, move |chunk| sender.send(chunk).is_ok(), receiver.into_iter());
         });
     });
     group.bench_function("std sync_channel(256)", |b| {
         b.iter(|| {
-            let ready = ready.clone();
-            let (sender, receiver) = mpsc::sync_channel::<Bytes>(QUEUE);
-            let producer = thread::spawn(move || {
-                cores.program();
-                (0..CHUNKS).try_for_each(|_| sender.send(ready.clone()))
-            });
-            check(receiver.into_iter().map(|chunk| chunk.len()).sum());
-            producer.join().unwrap().unwrap();
+            let (sender, receiver) = mpsc::sync_channel(QUEUE);
+            by_thread(cores, &ready, move |chunk| sender.send(chunk).is_ok(), receiver.into_iter());
+        });
+    });
+    group.bench_function("flume bounded(256)", |b| {
+        b.iter(|| {
+            let (sender, receiver) = flume::bounded(QUEUE);
+            by_thread(cores, &ready, move |chunk| sender.send(chunk).is_ok(), receiver.into_iter());
+        });
+    });
+    group.bench_function("kanal bounded(256)", |b| {
+        b.iter(|| {
+            let (sender, receiver) = kanal::bounded(QUEUE);
+            by_thread(cores, &ready, move |chunk| sender.send(chunk).is_ok(), from_fn(|| receiver.recv().ok()));
+        });
+    });
+    group.bench_function("tokio mpsc(256)", |b| {
+        b.iter(|| {
+            let (sender, mut receiver) = tokio::sync::mpsc::channel(QUEUE);
+            let send = move |chunk| sender.blocking_send(chunk).is_ok();
+            by_thread(cores, &ready, send, from_fn(|| receiver.blocking_recv()));
+        });
+    });
+    // It has no way to wait: both sides look again and again, and yield in between.
+    group.bench_function("rtrb, looking", |b| {
+        b.iter(|| {
+            let (mut sender, mut receiver) = rtrb::RingBuffer::new(QUEUE);
+            let send = move |mut chunk| loop {
+                match sender.push(chunk) {
+                    Ok(()) => return true,
+                    Err(rtrb::PushError::Full(back)) => chunk = back,
+                }
+                thread::yield_now();
+            };
+            let receive = || loop {
+                match receiver.pop() {
+                    Ok(chunk) => return Some(chunk),
+                    // What came between the look at the ring and the one at the sender is not lost.
+                    Err(_) if receiver.is_abandoned() => return receiver.pop().ok(),
+                    Err(_) => thread::yield_now(),
+                }
+            };
+            by_thread(cores, &ready, send, from_fn(receive));
         });
     });
     group.finish();
+}
+
+/// All chunks from a thread of its own, through a channel.
+fn by_thread(
+    cores: Cores,
+    ready: &Bytes,
+    mut send: impl FnMut(Bytes) -> bool + Send + 'static,
+    chunks: impl Iterator<Item = Bytes>,
+) {
+    let ready = ready.clone();
+    let producer = thread::spawn(move || {
+        cores.program();
+        (0..CHUNKS).all(|_| send(ready.clone()))
+    });
+    check(chunks.map(|chunk| chunk.len()).sum());
+    assert!(producer.join().unwrap());
 }
 
 criterion_group!(benches, handoff);

@@ -2,12 +2,18 @@
 //!
 //! `cargo bench --bench lifetime`
 
+mod baseline;
+
 use std::hint::black_box;
 use std::io::Write;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use baseline::measuring::contender::Contender;
+use baseline::measuring::figure::Measure;
+use baseline::measuring::life::{self, Life};
+use baseline::peers::Peer;
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use generator::{Gn, done};
@@ -97,5 +103,22 @@ fn lifetime(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, lifetime);
+/// The three lives of a bridge, of all contenders: with nothing but a thread by hand, which is what such a bridge has.
+fn lives(c: &mut Criterion) {
+    for (name, life) in Life::ALL {
+        let mut group = c.benchmark_group(format!("lifetime/{name}"));
+        group.sample_size(20).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(1));
+        for peer in [Peer::Known(Contender::Local)].into_iter().chain(Peer::QUEUES).chain(Peer::PIPES) {
+            group.bench_function(peer.name(), |b| {
+                b.iter_custom(|times| {
+                    let each = life::live(peer, life, times as usize).unwrap()[&Measure::Time];
+                    Duration::from_secs_f64(each * times as f64)
+                });
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, lifetime, lives);
 criterion_main!(benches);

@@ -16,12 +16,16 @@ pub struct Server {
 }
 
 impl Server {
+    /// This program, as the server of this name.
     pub fn start(name: &str) -> io::Result<Server> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["--serve", name])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["--serve", name]);
+        Server::run(command)
+    }
+
+    /// A program that serves, and says first where.
+    pub fn run(mut command: Command) -> io::Result<Server> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line)?;
         let address = line.trim().parse().map_err(io::Error::other)?;

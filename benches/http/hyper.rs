@@ -1,4 +1,4 @@
-//! The servers that are compared.
+//! Servers of hyper, each with one thread for its connections.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -6,6 +6,7 @@ use std::io;
 use std::pin::Pin;
 
 use http::{Request, Response};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -14,13 +15,16 @@ use pushpull::gateway::{push_fn, service};
 use pushpull::{Local, Pool, Thread};
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
+use tower::service_fn;
 use tower_service::Service;
 
-use super::by_hand::{ByHand, write_body};
+use super::by_hand::{ByHand, in_memory, write_body};
 use super::load::server;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Contender {
+    LocalBody,
+    Full,
     Local,
     Pool,
     Thread,
@@ -29,15 +33,24 @@ pub enum Contender {
 }
 
 impl Contender {
-    pub const ALL: [Contender; 5] =
-        [Contender::Local, Contender::Pool, Contender::Thread, Contender::Channel, Contender::BufferedChannel];
+    pub const ALL: [Contender; 7] = [
+        Contender::LocalBody,
+        Contender::Full,
+        Contender::Local,
+        Contender::Pool,
+        Contender::Thread,
+        Contender::Channel,
+        Contender::BufferedChannel,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
-            Contender::Local => "service on Local",
-            Contender::Pool => "service on Pool",
-            Contender::Thread => "service on Thread",
-            Contender::Channel => "spawn_blocking + mpsc",
+            Contender::LocalBody => "hyper, Local",
+            Contender::Full => "hyper, Full",
+            Contender::Local => "hyper, service on Local",
+            Contender::Pool => "hyper, service on Pool",
+            Contender::Thread => "hyper, service on Thread",
+            Contender::Channel => "hyper, spawn_blocking + mpsc",
             Contender::BufferedChannel => "the same behind a BufWriter",
         }
     }
@@ -56,6 +69,13 @@ pub fn main(arguments: &[String]) -> io::Result<bool> {
         write_body(out, asked(env.get_str("PATH_INFO").unwrap_or_default()))
     });
     match Contender::ALL.into_iter().find(|contender| contender.name() == name) {
+        Some(Contender::LocalBody) => listen(service_fn(async |request: Request<Incoming>| {
+            let kib = asked(request.uri().path());
+            Ok(Response::new(Local::new().pull(move |w| write_body(w, kib)).into_body()))
+        }))?,
+        Some(Contender::Full) => listen(service_fn(async |request: Request<Incoming>| {
+            Ok(Response::new(Full::new(in_memory(asked(request.uri().path())))))
+        }))?,
         Some(Contender::Local) => listen(service(Local::new(), app))?,
         Some(Contender::Pool) => listen(service(Pool::new(1), app))?,
         Some(Contender::Thread) => listen(service(Thread::new(), app))?,

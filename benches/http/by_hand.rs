@@ -13,11 +13,9 @@ use hyper::body::Incoming;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tower_service::Service;
 
+use super::baseline::measuring::contender::Sizes;
+use super::by_hyper::asked;
 use super::load::PATTERN;
-use super::serve::asked;
-
-/// How many chunks the channel holds.
-const QUEUE: usize = 8;
 
 #[derive(Clone, Copy)]
 pub struct ByHand {
@@ -61,12 +59,12 @@ impl Service<Request<Incoming>> for ByHand {
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        let (sender, receiver) = channel(QUEUE);
+        let (sender, receiver) = channel(Sizes::DEFAULT.queue());
         let (kib, buffered) = (asked(request.uri().path()), self.buffered);
         tokio::task::spawn_blocking(move || {
             let mut out = ChannelWriter(sender);
             if buffered {
-                let mut out = BufWriter::with_capacity(32 * 1024, out);
+                let mut out = BufWriter::with_capacity(Sizes::DEFAULT.chunk, out);
                 return write_body(&mut out, kib).and_then(|()| out.flush());
             }
             write_body(&mut out, kib)
@@ -80,4 +78,11 @@ impl Service<Request<Incoming>> for ByHand {
 pub fn write_body(out: &mut (impl Write + ?Sized), kib: usize) -> io::Result<()> {
     let piece = PATTERN.repeat(1024 / PATTERN.len());
     (0..kib).try_for_each(|_| out.write_all(&piece))
+}
+
+/// All of it first, in one piece.
+pub fn in_memory(kib: usize) -> Bytes {
+    let mut body = Vec::new();
+    write_body(&mut body, kib).expect("memory takes everything");
+    body.into()
 }

@@ -1,0 +1,66 @@
+//! What do capacity and chunk size do, where one side is faster than the other?
+//!
+//! The time is a byte's. What else there is to know of each setting is printed below it: how often anybody had to be
+//! woken, how long the writer was held, how much was in flight, and how long a write took to arrive.
+//!
+//! `cargo bench --bench backpressure`
+
+mod baseline;
+
+use std::time::Duration;
+
+use baseline::measuring::contender::Contender;
+use baseline::measuring::effort::Effort;
+use baseline::measuring::figure::{Measure, Sample};
+use baseline::measuring::measure::{self, Watching};
+use baseline::measuring::quantity;
+use baseline::measuring::speeds::{SPEEDS, settings};
+use baseline::measuring::statistics::median;
+use baseline::peers::Peer;
+use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+
+fn backpressure(c: &mut Criterion) {
+    let effort = Effort::full(Duration::ZERO);
+    for (speeds, workload) in SPEEDS {
+        for peer in
+            [Peer::Known(Contender::Local)].into_iter().chain(Peer::QUEUES).chain([Peer::Known(Contender::OsPipe)])
+        {
+            let sizes = match peer {
+                Peer::Known(contender) => settings(contender),
+                _ => settings(Contender::Crossbeam),
+            };
+            for sizes in sizes {
+                let bytes = workload.writes(sizes, effort) * workload.write as u64;
+                let mut group = c.benchmark_group(format!("backpressure/{speeds}"));
+                group.throughput(Throughput::Bytes(bytes)).sampling_mode(SamplingMode::Flat).sample_size(10);
+                group.warm_up_time(Duration::from_millis(50)).measurement_time(Duration::from_millis(500));
+                let [chunk, capacity] = [sizes.chunk, sizes.capacity].map(|bytes| quantity::bytes(bytes as f64));
+                let mut samples = Vec::new();
+                group.bench_function(format!("{}, chunk {chunk}, capacity {capacity}", peer.name()), |b| {
+                    b.iter_custom(|times| {
+                        let mut time = Duration::ZERO;
+                        for _ in 0..times {
+                            let sample = measure::run(peer, &workload, sizes, Watching::Writes, effort).unwrap();
+                            time += Duration::from_secs_f64(bytes as f64 / sample[&Measure::Throughput]);
+                            samples.push(sample);
+                        }
+                        time
+                    });
+                });
+                tell(&samples);
+            }
+        }
+    }
+}
+
+fn tell(samples: &[Sample]) {
+    let measures = [Measure::Wakes, Measure::Held, Measure::InFlight, Measure::Latency, Measure::SlowLatency];
+    let told = measures.into_iter().filter_map(|measure| {
+        let values: Vec<f64> = samples.iter().filter_map(|sample| sample.get(&measure).copied()).collect();
+        Some(format!("{}: {}", measure.name(), measure.show(median(&values)?)))
+    });
+    println!("    {}", told.collect::<Vec<_>>().join(", "));
+}
+
+criterion_group!(benches, backpressure);
+criterion_main!(benches);

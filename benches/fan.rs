@@ -1,0 +1,40 @@
+//! What do many bridges at once cost? Each moves 32 KiB, a chunk of 4 KiB at a time, all of them in turns.
+//!
+//! `cargo bench --bench fan`
+
+mod baseline;
+
+use std::time::Duration;
+
+use baseline::measuring::contender::Contender;
+use baseline::measuring::fan::{self, BRIDGES};
+use baseline::measuring::figure::Measure;
+use baseline::peers::Peer;
+use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+
+fn many(c: &mut Criterion) {
+    // As criterion does it: only to see that it works.
+    let is_test = std::env::args().any(|argument| argument == "--test");
+    for bridges in BRIDGES.into_iter().filter(|bridges| !is_test || *bridges <= 100) {
+        let mut group = c.benchmark_group(format!("fan/{bridges}"));
+        group.throughput(Throughput::Elements(bridges as u64)).sampling_mode(SamplingMode::Flat).sample_size(10);
+        group.warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(1));
+        for peer in [Peer::Known(Contender::Local)].into_iter().chain(Peer::QUEUES).chain(Peer::PIPES) {
+            // A system may refuse so many threads or files, which is an answer too.
+            if let Err(error) = fan::run(peer, bridges) {
+                println!("fan/{bridges}/{}: {error}", peer.name());
+                continue;
+            }
+            group.bench_function(peer.name(), |b| {
+                b.iter_custom(|times| {
+                    let run = |_| fan::run(peer, bridges).map(|sample| sample[&Measure::Time] * bridges as f64);
+                    Duration::from_secs_f64((0..times).map(run).sum::<std::io::Result<f64>>().unwrap())
+                });
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, many);
+criterion_main!(benches);

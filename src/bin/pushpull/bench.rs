@@ -1,0 +1,93 @@
+//! `pushpull bench`: bridges measured on this machine, for choosing.
+
+mod advice;
+mod arguments;
+mod compare;
+mod html;
+mod interrupt;
+mod machine;
+mod measuring;
+mod plot;
+mod progress;
+mod questions;
+mod report;
+mod rounds;
+mod table;
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use arguments::{Arguments, Wish};
+use compare::Comparison;
+use interrupt::Interrupt;
+use machine::Machine;
+use progress::Progress;
+use report::{Report, SCHEMA};
+use rounds::Interrupted;
+
+/// Something got slower.
+const SLOWER: u8 = 1;
+
+pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
+    let arguments = match arguments::parse(parser)? {
+        Wish::Measure(arguments) => *arguments,
+        Wish::Help => {
+            crate::say(arguments::HELP);
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    let interrupt = Interrupt::on_signal().map_err(|error| format!("cannot listen for signals: {error}"))?;
+    let report = match measure(&arguments, &interrupt) {
+        Ok(report) => report,
+        Err(Interrupted) => {
+            eprintln!("pushpull: interrupted; nothing is kept");
+            return Ok(ExitCode::from(interrupt::EXIT_CODE));
+        }
+    };
+    crate::say(&table::show(&report));
+    if let Some(path) = &arguments.json {
+        keep(path, &report.to_json())?;
+    }
+    if let Some(path) = &arguments.html {
+        keep(path, &html::page(&report))?;
+    }
+    let Some((path, old)) = &arguments.compare else { return Ok(ExitCode::SUCCESS) };
+    let comparison = Comparison::new(old, &report);
+    crate::say(&format!("\nSince {}, taken {}:\n{comparison}", path.display(), old.taken));
+    Ok(if comparison.slower().is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SLOWER) })
+}
+
+fn measure(arguments: &Arguments, interrupt: &Interrupt) -> Result<Report, Interrupted> {
+    let Arguments { questions, effort, quick, workload, .. } = arguments;
+    let progress = Progress::new(effort.total);
+    let all: u32 = questions.iter().map(|question| question.weight()).sum();
+    let mut rows = Vec::new();
+    for question in questions {
+        let time = effort.total * question.weight() / all;
+        rows.extend(rounds::run(*question, *effort, time, &progress, interrupt)?);
+    }
+    Ok(Report {
+        schema: SCHEMA,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        taken: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+        machine: Machine::this(),
+        quick: *quick,
+        workload: workload.clone(),
+        rows,
+    })
+}
+
+/// Writes a file, all of it or nothing.
+fn keep(path: &Path, text: &str) -> Result<(), String> {
+    let written = tempfile::NamedTempFile::new_in(arguments::directory(path)).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        // As any file that is made here, and not as a temporary one, which is its owner's alone.
+        let mode = fs::metadata(path).map_or(0o644, |old| std::os::unix::fs::PermissionsExt::mode(&old.permissions()));
+        fs::set_permissions(file.path(), std::os::unix::fs::PermissionsExt::from_mode(mode & 0o777))?;
+        file.persist(path).map_err(|error| error.error)
+    });
+    written.map(drop).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}

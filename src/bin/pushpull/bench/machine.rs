@@ -1,0 +1,39 @@
+//! What it was measured on.
+
+use std::fs;
+use std::thread;
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    pub processor: String,
+    /// How many of them this process may use.
+    pub processors: usize,
+    pub system: String,
+}
+
+impl Machine {
+    pub fn this() -> Machine {
+        Machine {
+            processor: processor().unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+            processors: thread::available_parallelism().map_or(1, usize::from),
+            system: system(),
+        }
+    }
+}
+
+/// Where Linux tells it; elsewhere only the architecture is known.
+fn processor() -> Option<String> {
+    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+fn system() -> String {
+    let name = nix::sys::utsname::uname();
+    match name {
+        Ok(name) => format!("{} {}", name.sysname().to_string_lossy(), name.release().to_string_lossy()),
+        Err(_) => std::env::consts::OS.to_owned(),
+    }
+}

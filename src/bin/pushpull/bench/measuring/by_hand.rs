@@ -1,0 +1,139 @@
+//! What people write by hand today around a channel or a pipe, with a thread for the program.
+
+use std::io::{self, BufWriter, Read, Write};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+
+use bytes::{Bytes, BytesMut};
+
+use super::contender::{Bridge, Program, Sizes};
+
+/// A `Write` that gathers into a `BytesMut` and sends chunks.
+pub struct Gather<F> {
+    chunk: usize,
+    buffer: BytesMut,
+    send: F,
+}
+
+impl<F: FnMut(Bytes) -> io::Result<()>> Gather<F> {
+    pub fn new(chunk: usize, send: F) -> Self {
+        Gather { chunk, buffer: BytesMut::with_capacity(chunk), send }
+    }
+}
+
+impl<F: FnMut(Bytes) -> io::Result<()>> Write for Gather<F> {
+    #[inline]
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.buffer.extend_from_slice(buf);
+        if self.buffer.len() >= self.chunk {
+            self.flush()?;
+        }
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let chunk = self.buffer.split().freeze();
+        self.buffer.reserve(self.chunk);
+        (self.send)(chunk)
+    }
+}
+
+pub fn crossbeam(sizes: Sizes, program: impl Program) -> io::Result<Box<dyn Bridge>> {
+    let (sender, receiver) = crossbeam_channel::bounded::<Bytes>(sizes.queue());
+    let producer = gathered(sizes, program, move |chunk| sender.send(chunk).map_err(gone))?;
+    Ok(Box::new(Received { receive: move || receiver.recv().ok(), producer }))
+}
+
+pub fn sync_channel(sizes: Sizes, program: impl Program) -> io::Result<Box<dyn Bridge>> {
+    let (sender, receiver) = mpsc::sync_channel::<Bytes>(sizes.queue());
+    let producer = gathered(sizes, program, move |chunk| sender.send(chunk).map_err(gone))?;
+    Ok(Box::new(Received { receive: move || receiver.recv().ok(), producer }))
+}
+
+pub fn tokio_mpsc(sizes: Sizes, program: impl Program) -> io::Result<Box<dyn Bridge>> {
+    let (sender, mut receiver) = tokio::sync::mpsc::channel::<Bytes>(sizes.queue());
+    let producer = gathered(sizes, program, move |chunk| sender.blocking_send(chunk).map_err(gone))?;
+    Ok(Box::new(Received { receive: move || receiver.blocking_recv(), producer }))
+}
+
+/// The operating system's own, written and read through buffers of a chunk. How much it holds is the system's to say.
+pub fn os_pipe(sizes: Sizes, program: impl Program) -> io::Result<Box<dyn Bridge>> {
+    let (reader, writer) = io::pipe()?;
+    let producer = Producer::start(move || {
+        let mut w = BufWriter::with_capacity(sizes.chunk, writer);
+        program.run(&mut w)?;
+        w.flush()
+    })?;
+    Ok(Box::new(ReadInto { reader, buffer: vec![0; sizes.chunk], producer }))
+}
+
+pub fn gone<E>(_: E) -> io::Error {
+    io::ErrorKind::BrokenPipe.into()
+}
+
+/// A thread with a program whose chunks are sent.
+pub fn gathered(
+    sizes: Sizes,
+    program: impl Program,
+    send: impl FnMut(Bytes) -> io::Result<()> + Send + 'static,
+) -> io::Result<Producer> {
+    Producer::start(move || {
+        let mut w = Gather::new(sizes.chunk, send);
+        program.run(&mut w)?;
+        w.flush()
+    })
+}
+
+/// The program's thread, until it has been waited for.
+pub struct Producer(Option<JoinHandle<io::Result<()>>>);
+
+impl Producer {
+    pub fn start(run: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<Producer> {
+        Ok(Producer(Some(thread::Builder::new().spawn(run)?)))
+    }
+
+    /// The stream is at its end: how did the program end?
+    fn finish(&mut self) -> io::Result<()> {
+        match self.0.take().map(JoinHandle::join) {
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(io::Error::other("the program panicked")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The receiving end of a channel.
+pub struct Received<R> {
+    pub receive: R,
+    pub producer: Producer,
+}
+
+impl<R: FnMut() -> Option<Bytes>> Bridge for Received<R> {
+    fn pull(&mut self, take: &mut dyn FnMut(&[u8])) -> io::Result<bool> {
+        let Some(chunk) = (self.receive)() else { return self.producer.finish().map(|()| false) };
+        take(&chunk);
+        Ok(true)
+    }
+}
+
+/// The reading end of something that is read.
+pub struct ReadInto<R> {
+    pub reader: R,
+    pub buffer: Vec<u8>,
+    pub producer: Producer,
+}
+
+impl<R: Read> Bridge for ReadInto<R> {
+    fn pull(&mut self, take: &mut dyn FnMut(&[u8])) -> io::Result<bool> {
+        match self.reader.read(&mut self.buffer)? {
+            0 => self.producer.finish().map(|()| false),
+            len => {
+                take(&self.buffer[..len]);
+                Ok(true)
+            }
+        }
+    }
+}

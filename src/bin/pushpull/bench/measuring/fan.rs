@@ -1,0 +1,28 @@
+//! Many bridges at once.
+
+use std::io;
+
+use super::contender::{Sizes, Way};
+use super::figure::{Measure, Sample};
+use super::measure::{self, Watching};
+use super::pace::Pace;
+use super::workload::Workload;
+
+pub const BRIDGES: [usize; 5] = [1, 10, 100, 1000, 10_000];
+
+/// Each bridge moves a few chunks and is held in between, so that all of them are there at the same time.
+pub const SIZES: Sizes = Sizes { chunk: 4 << 10, capacity: 8 << 10 };
+const WRITE: usize = 1 << 10;
+const BYTES: usize = 32 << 10;
+
+pub fn workload(bridges: usize) -> Workload {
+    Workload { write: WRITE, writer: Pace::Full, reader: Pace::Full, bridges }
+}
+
+/// As much through each, however many there are.
+pub fn run(way: impl Way, bridges: usize) -> io::Result<Sample> {
+    let mut sample = measure::run_writes(way, &workload(bridges), SIZES, (BYTES / WRITE) as u64, Watching::Nothing)?;
+    let each = sample.get(&Measure::Throughput).map_or(0.0, |rate| BYTES as f64 / rate);
+    sample.insert(Measure::Time, each);
+    Ok(sample)
+}

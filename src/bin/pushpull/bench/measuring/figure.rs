@@ -1,0 +1,119 @@
+//! What is measured of a bridge, and in which unit.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::quantity;
+use super::statistics::Spread;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Measure {
+    /// For one of whatever the question is about.
+    Time,
+    Throughput,
+    /// Threads that slept and tasks that waited, and had to be woken, for each mebibyte.
+    Wakes,
+    /// The part of the time that the writer was held.
+    Held,
+    /// The most bytes that were in flight at any time.
+    InFlight,
+    /// From the write to the pull of its last byte: the middle one.
+    Latency,
+    /// The 99th of a hundred.
+    SlowLatency,
+}
+
+impl Measure {
+    pub fn name(self) -> &'static str {
+        match self {
+            Measure::Time => "time",
+            Measure::Throughput => "throughput",
+            Measure::Wakes => "wake-ups per MiB",
+            Measure::Held => "writer held",
+            Measure::InFlight => "most in flight",
+            Measure::Latency => "latency, median",
+            Measure::SlowLatency => "latency, 99th percentile",
+        }
+    }
+
+    pub fn unit(self) -> Unit {
+        match self {
+            Measure::Time | Measure::Latency | Measure::SlowLatency => Unit::Seconds,
+            Measure::Throughput => Unit::BytesPerSecond,
+            Measure::Wakes => Unit::PerMebibyte,
+            Measure::Held => Unit::Part,
+            Measure::InFlight => Unit::Bytes,
+        }
+    }
+
+    /// How much worse one value is than another, as a factor; `None` of what is neither good nor bad.
+    pub fn worsening(self, old: f64, new: f64) -> Option<f64> {
+        let (worse, than) = match self {
+            Measure::Time | Measure::Latency | Measure::SlowLatency => (new, old),
+            Measure::Throughput => (old, new),
+            Measure::Wakes | Measure::Held | Measure::InFlight => return None,
+        };
+        (worse > 0.0 && than > 0.0).then(|| worse / than)
+    }
+
+    pub fn show(self, value: f64) -> String {
+        match self.unit() {
+            Unit::Seconds => quantity::seconds(value),
+            Unit::BytesPerSecond => quantity::per_second(value),
+            Unit::Bytes => quantity::bytes(value),
+            Unit::PerMebibyte => quantity::digits(value),
+            Unit::Part => format!("{:.0} %", value * 100.0),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    Seconds,
+    BytesPerSecond,
+    PerMebibyte,
+    Bytes,
+    Part,
+}
+
+/// What one run has given.
+pub type Sample = BTreeMap<Measure, f64>;
+
+/// What all runs have given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Figure {
+    pub unit: Unit,
+    /// The quartiles, for those who read the file.
+    pub low: f64,
+    pub median: f64,
+    pub high: f64,
+    /// In the order of the rounds: the same place in two figures is the same moment.
+    pub samples: Vec<f64>,
+}
+
+impl Figure {
+    pub fn new(measure: Measure, samples: Vec<f64>) -> Option<Figure> {
+        let Spread { low, middle: median, high } = Spread::of(&samples)?;
+        Some(Figure { unit: measure.unit(), low, median, high, samples })
+    }
+
+    pub fn spread(&self) -> Spread {
+        Spread { low: self.low, middle: self.median, high: self.high }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_time_and_less_throughput_are_worse() {
+        assert_eq!(Measure::Time.worsening(1.0, 2.0), Some(2.0));
+        assert_eq!(Measure::Throughput.worsening(1.0, 2.0), Some(0.5));
+        assert_eq!(Measure::InFlight.worsening(1.0, 2.0), None);
+        assert_eq!(Measure::Time.worsening(0.0, 2.0), None);
+    }
+}

@@ -1,0 +1,68 @@
+//! The life of a bridge, from its making to its end.
+
+use std::io::{self, Write};
+use std::time::Instant;
+
+use super::contender::{Program, Sizes, Way};
+use super::figure::{Measure, Sample};
+
+/// How a life ends.
+#[derive(Debug, Clone, Copy)]
+pub enum Life {
+    /// One small write, and the end.
+    Whole,
+    /// Dropped before the first pull.
+    Unpulled,
+    /// Dropped after one chunk, while the program would go on.
+    Aborted,
+}
+
+struct Hello;
+
+impl Program for Hello {
+    fn run(self, w: &mut impl Write) -> io::Result<()> {
+        w.write_all(b"hello")
+    }
+}
+
+/// Goes on until nobody wants it.
+struct Endless;
+
+impl Program for Endless {
+    fn run(self, w: &mut impl Write) -> io::Result<()> {
+        // What a program sees whose host has gone is an error, and nothing is wrong with that here.
+        while w.write_all(&[7; 1024]).is_ok() {}
+        Ok(())
+    }
+}
+
+impl Life {
+    pub const ALL: [(&str, Life); 3] =
+        [("one chunk", Life::Whole), ("never pulled", Life::Unpulled), ("aborted", Life::Aborted)];
+
+    fn once(self, way: impl Way) -> io::Result<()> {
+        let mut bytes = 0;
+        match self {
+            Life::Whole => {
+                let mut bridge = way.open(Sizes::DEFAULT, Hello)?;
+                while bridge.pull(&mut |chunk| bytes += chunk.len())? {}
+                return if bytes == 5 { Ok(()) } else { Err(io::Error::other(format!("{bytes} bytes in place of 5"))) };
+            }
+            Life::Unpulled => drop(way.open(Sizes::DEFAULT, Hello)?),
+            Life::Aborted => {
+                let going_on = way.open(Sizes::DEFAULT, Endless)?.pull(&mut |chunk| bytes += chunk.len())?;
+                if !going_on || bytes == 0 {
+                    return Err(io::Error::other("a program that goes on gave nothing"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// So many lives, one after the other.
+pub fn live(way: impl Way, life: Life, count: usize) -> io::Result<Sample> {
+    let start = Instant::now();
+    (0..count).try_for_each(|_| life.once(way))?;
+    Ok(Sample::from([(Measure::Time, start.elapsed().as_secs_f64() / count as f64)]))
+}

@@ -1,0 +1,176 @@
+//! One run of a workload.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use super::checksum::Checksum;
+use super::contender::{Bridge, Sizes, Way};
+use super::effort::Effort;
+use super::figure::{Measure, Sample};
+use super::pace::Pace;
+use super::traffic::{Flight, Notes, Reading, Stamped, Watch, Writes};
+use super::usage;
+use super::workload::Workload;
+
+/// What a run is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watching {
+    /// How fast it is, and nothing that would cost it time.
+    Nothing,
+    /// Each write: what it waits for, and when it arrives. Costs two looks at the clock for each.
+    Writes,
+}
+
+/// # Errors
+///
+/// When a bridge fails, loses a byte, or holds more than its capacity.
+pub fn run(way: impl Way, workload: &Workload, sizes: Sizes, watching: Watching, effort: Effort) -> io::Result<Sample> {
+    run_writes(way, workload, sizes, workload.writes(sizes, effort), watching)
+}
+
+/// The same, with so many writes to each bridge.
+pub fn run_writes(
+    way: impl Way,
+    workload: &Workload,
+    sizes: Sizes,
+    times: u64,
+    watching: Watching,
+) -> io::Result<Sample> {
+    let data: Arc<[u8]> = vec![7; workload.write].into();
+    let notes = Notes::new();
+    let watched = watching == Watching::Writes || workload.writer != Pace::Full;
+    let sleeps = usage::sleeps();
+    let start = Instant::now();
+    let open = |_| Running::open(way, workload, sizes, &data, times, watched.then_some(&notes));
+    let mut bridges = (0..workload.bridges).map(open).collect::<io::Result<Vec<_>>>()?;
+    host(&mut bridges, workload.reader, &notes)?;
+    let time = start.elapsed();
+    let woken = (usage::sleeps() - sleeps).saturating_sub(notes.slept());
+
+    let bytes = (times * workload.write as u64 * workload.bridges as u64) as f64;
+    let mut latencies = Vec::new();
+    let (mut task_wakes, mut most) = (0, 0);
+    for running in bridges {
+        let ended = running.end(way, sizes, times * workload.write as u64)?;
+        latencies.extend(ended.latencies);
+        task_wakes += ended.task_wakes;
+        most = most.max(ended.most);
+    }
+    let mut sample = Sample::from([
+        (Measure::Throughput, bytes / time.as_secs_f64()),
+        (Measure::Wakes, (woken + task_wakes) as f64 / (bytes / 1048576.0)),
+    ]);
+    if watching == Watching::Writes {
+        latencies.sort_unstable();
+        let part =
+            |of_hundred: usize| latencies.get(latencies.len() * of_hundred / 100).map_or(0.0, |n| *n as f64 / 1e9);
+        sample.extend([
+            (Measure::Held, notes.held().as_secs_f64() / time.as_secs_f64() / workload.bridges as f64),
+            (Measure::InFlight, most as f64),
+            (Measure::Latency, part(50)),
+            (Measure::SlowLatency, part(99)),
+        ]);
+    }
+    Ok(sample)
+}
+
+/// A bridge with what is known of it.
+struct Running {
+    bridge: Box<dyn Bridge>,
+    pulls: u64,
+    sum: Checksum,
+    told: Receiver<Checksum>,
+    flight: Arc<Flight>,
+    reading: Option<Reading>,
+}
+
+struct Ended {
+    latencies: Vec<u64>,
+    task_wakes: u64,
+    most: usize,
+}
+
+impl Running {
+    fn open(
+        way: impl Way,
+        workload: &Workload,
+        sizes: Sizes,
+        data: &Arc<[u8]>,
+        times: u64,
+        notes: Option<&Arc<Notes>>,
+    ) -> io::Result<Running> {
+        let (done, told) = mpsc::channel();
+        let flight = Arc::<Flight>::default();
+        let watch = notes.map(|notes| Watch { notes: notes.clone(), flight: flight.clone() });
+        let writes = Writes { data: data.clone(), times, done };
+        let bridge = match &watch {
+            None => way.open(sizes, writes)?,
+            Some(watch) => way.open(sizes, Stamped { writes, pace: workload.writer, watch: watch.clone() })?,
+        };
+        let reading = watch.map(|watch| Reading::new(workload.write, watch));
+        Ok(Running { bridge, pulls: 0, sum: Checksum::default(), told, flight, reading })
+    }
+
+    /// False at the end.
+    fn pull(&mut self) -> io::Result<bool> {
+        let Running { bridge, pulls, sum, reading, .. } = self;
+        *pulls += 1;
+        bridge.pull(&mut |chunk| {
+            sum.take(chunk);
+            if let Some(reading) = reading {
+                reading.take(chunk);
+            }
+        })
+    }
+
+    fn end(self, way: impl Way, sizes: Sizes, bytes: u64) -> io::Result<Ended> {
+        let written = self.told.recv().map_err(|_| io::Error::other("the program did not end"))?;
+        if written != self.sum || written.bytes() != bytes {
+            return Err(io::Error::other("bytes were lost or made up"));
+        }
+        let stats = self.bridge.stats();
+        let most = stats.map_or_else(|| self.flight.most(), |stats| stats.peak);
+        if way.is_engine() && most > sizes.capacity {
+            return Err(io::Error::other(format!(
+                "{most} bytes were in flight, and the capacity is {}",
+                sizes.capacity
+            )));
+        }
+        // A thread that is held sleeps, and is counted already.
+        let task_wakes = stats.filter(|_| way.holds_tasks()).map_or(0, |stats| stats.writer_waits);
+        Ok(Ended { latencies: self.reading.map(Reading::into_latencies).unwrap_or_default(), task_wakes, most })
+    }
+}
+
+/// Pulls all bridges to their ends, one after the other in turns, each no sooner than its pace says.
+fn host(bridges: &mut [Running], pace: Pace, notes: &Notes) -> io::Result<()> {
+    let start = Instant::now();
+    // The pauses are all of one length: who has waited longest is first.
+    let mut turns: VecDeque<_> = (0..bridges.len()).map(|bridge| (Duration::ZERO, bridge)).collect();
+    while let Some((due, bridge)) = turns.pop_front() {
+        if due > Duration::ZERO {
+            let left = due.saturating_sub(start.elapsed());
+            if left > Duration::ZERO {
+                notes.pause(left);
+            }
+        }
+        let running = &mut bridges[bridge];
+        loop {
+            if !running.pull()? {
+                break;
+            }
+            if pace == Pace::Full {
+                turns.push_back((Duration::ZERO, bridge));
+                break;
+            }
+            if let Some(pause) = pace.after(running.pulls - 1) {
+                turns.push_back((start.elapsed() + pause, bridge));
+                break;
+            }
+        }
+    }
+    Ok(())
+}

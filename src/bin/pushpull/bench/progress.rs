@@ -1,0 +1,39 @@
+//! A bar on the terminal, if standard error is one.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+pub struct Progress {
+    bar: ProgressBar,
+    /// Of the questions that are done.
+    before: std::cell::Cell<Duration>,
+}
+
+impl Progress {
+    pub fn new(total: Duration) -> Progress {
+        let template = "{msg:26} {bar:40.cyan/238} {percent:>3} %  {elapsed} of about ";
+        let total_text = humantime::format_duration(Duration::from_secs(total.as_secs().max(1)));
+        let style = ProgressStyle::with_template(&format!("{template}{total_text}"));
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━━─");
+        let bar = ProgressBar::new(total.as_millis() as u64).with_style(style);
+        Progress { bar, before: Duration::ZERO.into() }
+    }
+
+    /// What is measured now, and how much of its question's time has passed.
+    pub fn show(&self, question: &str, contender: &str, passed: Duration) {
+        self.bar.set_message(format!("{question}: {contender}"));
+        self.bar.set_position((self.before.get() + passed).as_millis() as u64);
+    }
+
+    /// A question is done.
+    pub fn pass(&self, time: Duration) {
+        self.before.set(self.before.get() + time);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

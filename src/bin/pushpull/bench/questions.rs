@@ -1,0 +1,93 @@
+//! What is asked, and what is measured to answer it.
+
+mod backpressure;
+mod fan;
+mod handoff;
+mod lifetime;
+mod own;
+mod write_size;
+
+use std::io;
+
+use super::measuring::contender::{Contender, Sizes, Way};
+use super::measuring::effort::Effort;
+use super::measuring::figure::Sample;
+use super::measuring::measure::{self, Watching};
+use super::measuring::workload::Workload;
+use super::report::Case;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    Handoff,
+    WriteSize,
+    Lifetime,
+    Backpressure,
+    Fan,
+    /// A case of one's own.
+    Workload(Workload),
+}
+
+/// One contender in one case, to be run again and again.
+pub struct Trial {
+    pub case: Case,
+    pub contender: &'static str,
+    pub engine: bool,
+    pub run: Box<dyn FnMut() -> io::Result<Sample>>,
+}
+
+impl Question {
+    /// Those that are asked unless others are.
+    pub const ALL: [Question; 5] =
+        [Question::Handoff, Question::WriteSize, Question::Lifetime, Question::Backpressure, Question::Fan];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Question::Handoff => "handoff",
+            Question::WriteSize => "write_size",
+            Question::Lifetime => "lifetime",
+            Question::Backpressure => "backpressure",
+            Question::Fan => "fan",
+            Question::Workload(_) => "workload",
+        }
+    }
+
+    /// Its part of the time, among those of others.
+    pub fn weight(self) -> u32 {
+        match self {
+            Question::Handoff => 3,
+            Question::Lifetime => 4,
+            Question::WriteSize | Question::Fan => 11,
+            Question::Backpressure | Question::Workload(_) => 30,
+        }
+    }
+
+    pub fn trials(self, effort: Effort) -> Vec<Trial> {
+        match self {
+            Question::Handoff => handoff::trials(effort),
+            Question::WriteSize => write_size::trials(effort),
+            Question::Lifetime => lifetime::trials(effort),
+            Question::Backpressure => backpressure::trials(effort),
+            Question::Fan => fan::trials(effort),
+            Question::Workload(workload) => own::trials(workload, effort),
+        }
+    }
+}
+
+impl Trial {
+    /// A workload on a contender.
+    fn of_workload(
+        name: impl Into<String>,
+        contender: Contender,
+        workload: Workload,
+        sizes: Sizes,
+        watching: Watching,
+        effort: Effort,
+    ) -> Trial {
+        Trial {
+            case: Case::new(name, &workload, sizes),
+            contender: contender.name(),
+            engine: contender.is_engine(),
+            run: Box::new(move || measure::run(contender, &workload, sizes, watching, effort)),
+        }
+    }
+}

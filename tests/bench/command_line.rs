@@ -1,0 +1,90 @@
+//! Mistakes are told at once, in one line, and an interrupt ends it cleanly.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::program::{Files, PUSHPULL, run};
+
+#[test]
+fn mistakes_are_told_in_one_line_with_exit_code_2() {
+    let files = Files::new();
+    fs::write(files.at("text"), "no report").unwrap();
+    fs::write(files.at("future"), r#"{"schema": 999}"#).unwrap();
+    fs::write(files.at("part"), r#"{"schema": 1}"#).unwrap();
+    let [text, future, part, nowhere] = ["text", "future", "part", "no/such/file"].map(|name| files.name(name));
+    let directory = files.path().to_str().unwrap();
+    let cases: &[(&[&str], &str)] = &[
+        (&["thruoghput"], "thruoghput"),
+        (&["--loud"], "--loud"),
+        (&["-q"], "-q"),
+        (&["--time"], "--time"),
+        (&["--time", "0"], "--time"),
+        (&["--time", "soon"], "--time"),
+        (&["--time", "nan"], "--time"),
+        (&["--time", "1e9"], "--time"),
+        (&["--workload", ""], "--workload"),
+        (&["--workload", "write"], "--workload"),
+        (&["--workload", "write=0"], "write=0"),
+        (&["--workload", "write=1TiB"], "1TiB"),
+        (&["--workload", "bridges=0"], "bridges=0"),
+        (&["--workload", "bridges=1000000"], "bridges=1000000"),
+        (&["--workload", "reader=fast"], "fast"),
+        (&["--workload", "reader=1h"], "ten seconds"),
+        (&["--workload", "colour=red"], "colour"),
+        (&["--json", directory], directory),
+        (&["--json", &nowhere], &nowhere),
+        (&["--html", &nowhere], &nowhere),
+        (&["--html"], "--html"),
+        (&["--compare", &nowhere], &nowhere),
+        (&["--compare", &text], "no report"),
+        (&["--compare", &future], "999"),
+        (&["--compare", &part], "no report"),
+    ];
+    for (arguments, part) in cases {
+        let (code, out, err) = run(arguments);
+        assert_eq!((code, &out[..], err.lines().count()), (2, "", 1), "{arguments:?}: {err}");
+        assert!(err.starts_with("pushpull: ") && err.contains(part), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn help_has_examples_and_fits_a_terminal() {
+    for arguments in [&["--help"][..], &["-h"], &["--quick", "--help"]] {
+        let (code, out, err) = run(arguments);
+        assert_eq!((code, &err[..]), (0, ""));
+        assert!(out.contains("Examples:") && out.lines().all(|line| line.chars().count() <= 120), "{out}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_interrupt_ends_it_and_keeps_nothing() {
+    let files = Files::new();
+    let mut child = Command::new(PUSHPULL)
+        .args(["bench", "--time", "600", "--json", &files.name("report.json")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    while !listens_for_interrupts(child.id()) {
+        assert!(Instant::now() < until && child.try_wait().unwrap().is_none(), "it does not listen");
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), &output.stdout[..]), (Some(130), &b""[..]), "{told}");
+    assert!(told.contains("interrupted") && told.lines().count() == 1, "{told}");
+    assert_eq!(fs::read_dir(files.path()).unwrap().count(), 0);
+}
+
+/// Whether a process has a handler for SIGINT, the second of the signals.
+#[cfg(target_os = "linux")]
+fn listens_for_interrupts(process: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    caught.is_some_and(|caught| u64::from_str_radix(caught.trim(), 16).unwrap() & 2 != 0)
+}

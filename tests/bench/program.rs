@@ -1,0 +1,66 @@
+//! The program, run to its end.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub const PUSHPULL: &str = env!("CARGO_BIN_EXE_pushpull");
+
+/// Runs `pushpull bench`: exit code, standard output, standard error.
+pub fn run(arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(PUSHPULL).arg("bench").args(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+/// What a quick run says and keeps.
+pub struct Kept {
+    pub out: String,
+    pub report: Value,
+    pub page: String,
+}
+
+/// Every question, asked once for all tests.
+pub fn all() -> &'static Kept {
+    static KEPT: LazyLock<Kept> = LazyLock::new(|| {
+        let files = Files::new();
+        let (json, html) = (files.name("report.json"), files.name("report.html"));
+        let (code, out, err) = run(&["--quick", "--json", &json, "--html", &html]);
+        assert_eq!((code, &err[..]), (0, ""), "{out}");
+        Kept { out, report: files.json("report.json"), page: std::fs::read_to_string(html).unwrap() }
+    });
+    &KEPT
+}
+
+/// A place for files, which goes with its test.
+pub struct Files(TempDir);
+
+impl Files {
+    pub fn new() -> Files {
+        Files(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn name(&self, name: &str) -> String {
+        self.at(name).into_os_string().into_string().unwrap()
+    }
+
+    pub fn json(&self, name: &str) -> Value {
+        serde_json::from_str(&std::fs::read_to_string(self.at(name)).unwrap()).unwrap()
+    }
+}
+
+/// Rows of a report.
+pub fn rows(report: &Value) -> &[Value] {
+    report["rows"].as_array().unwrap()
+}
