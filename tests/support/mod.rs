@@ -4,4 +4,5 @@
 pub mod engine;
 pub mod example;
 pub mod guard;
+pub mod log;
 pub mod watchdog;
