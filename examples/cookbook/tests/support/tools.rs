@@ -1,0 +1,26 @@
+//! Programs that were not written for this: they say whether a file is what it should be.
+
+use std::process::Command;
+
+/// Runs one, which has to succeed, and gives what it prints.
+#[track_caller]
+pub fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{program} {arguments:?}: {}: {out}{err}", output.status);
+    out.trim_end().to_owned()
+}
+
+/// Runs a Python program, with its arguments.
+#[track_caller]
+pub fn python(program: &str, arguments: &[&str]) -> String {
+    let mut all = vec!["-c", program];
+    all.extend_from_slice(arguments);
+    run("python3", &all)
+}
+
+/// Downloads with `curl`, which fails if the message was cut.
+#[track_caller]
+pub fn curl(url: &str, file: &str) {
+    run("curl", &["--silent", "--show-error", "--fail", "--output", file, url]);
+}
