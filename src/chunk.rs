@@ -1,6 +1,7 @@
 //! Small writes into chunks. Nothing here waits.
 
 use std::io;
+use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
 
@@ -114,18 +115,29 @@ pub(crate) fn write_each(
     bufs: &[io::IoSlice<'_>],
     mut write: impl FnMut(&[u8]) -> io::Result<usize>,
 ) -> io::Result<usize> {
+    match poll_write_each(bufs, |buf| Poll::Ready(write(buf))) {
+        Poll::Ready(written) => written,
+        Poll::Pending => unreachable!("what was written was not waited for"),
+    }
+}
+
+/// The same where a write may have to be waited for.
+pub(crate) fn poll_write_each(
+    bufs: &[io::IoSlice<'_>],
+    mut poll_write: impl FnMut(&[u8]) -> Poll<io::Result<usize>>,
+) -> Poll<io::Result<usize>> {
     let mut written = 0;
     for buf in bufs {
-        match write(buf) {
-            Ok(len) if len == buf.len() => written += len,
+        match poll_write(buf) {
+            Poll::Ready(Ok(len)) if len == buf.len() => written += len,
             // The next buffer's bytes may not overtake the rest of this one's.
-            Ok(len) => return Ok(written + len),
-            // What went before is accepted; the next call fails again.
-            Err(_) if written > 0 => return Ok(written),
-            Err(error) => return Err(error),
+            Poll::Ready(Ok(len)) => return Poll::Ready(Ok(written + len)),
+            // What went before is accepted; the next call fails, or waits, again.
+            Poll::Ready(Err(_)) | Poll::Pending if written > 0 => break,
+            unwritten => return unwritten,
         }
     }
-    Ok(written)
+    Poll::Ready(Ok(written))
 }
 
 #[cfg(test)]

@@ -1,18 +1,12 @@
 //! The loop that moves a pull app's chunks into a push sink.
 
-use std::collections::VecDeque;
-use std::io::{self, IoSlice, Write};
+use std::io::{self, Write};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 
 use crate::error::Error;
+use crate::gathered::Gathered;
 use crate::input::uninterrupted;
-
-/// How many chunks go into one vectored write.
-const MOST_SLICES: usize = 64;
-
-/// How many bytes are gathered before they are written.
-const MOST_GATHERED: usize = 64 * 1024;
 
 /// Drives a pull app into a push sink: pulls every chunk of `source` and writes it to `sink`, and says how many bytes
 /// went in.
@@ -81,63 +75,16 @@ pub(crate) fn flush(sink: &mut (impl Write + ?Sized)) -> io::Result<()> {
     }
 }
 
-/// Chunks on their way into one vectored write.
-#[derive(Default)]
-struct Gathered {
-    chunks: VecDeque<Bytes>,
-    bytes: usize,
-}
-
 impl Gathered {
-    fn push(&mut self, chunk: Bytes) {
-        if !chunk.is_empty() {
-            self.bytes += chunk.len();
-            self.chunks.push_back(chunk);
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.chunks.len() >= MOST_SLICES || self.bytes >= MOST_GATHERED
-    }
-
     /// Writes everything, and counts what has gone even if it fails.
     fn write(&mut self, sink: &mut (impl Write + ?Sized), moved: &mut u64) -> io::Result<()> {
-        while !self.chunks.is_empty() {
-            match self.write_once(sink) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => {
-                    *moved += written as u64;
-                    self.forget(written);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+        while !self.is_empty() {
+            let written = self.with_slices(|slices| match slices {
+                [slice] => sink.write(slice),
+                slices => sink.write_vectored(slices),
+            });
+            *moved += self.settle(written)?;
         }
         Ok(())
-    }
-
-    fn write_once(&self, sink: &mut (impl Write + ?Sized)) -> io::Result<usize> {
-        if let [chunk] = self.chunks.as_slices().0 {
-            return sink.write(chunk);
-        }
-        let mut slices = [IoSlice::new(&[]); MOST_SLICES];
-        let mut count = 0;
-        for (slice, chunk) in slices.iter_mut().zip(&self.chunks) {
-            *slice = IoSlice::new(chunk);
-            count += 1;
-        }
-        sink.write_vectored(&slices[..count])
-    }
-
-    fn forget(&mut self, mut written: usize) {
-        self.bytes -= written.min(self.bytes);
-        while let Some(chunk) = self.chunks.front_mut() {
-            if written < chunk.len() {
-                chunk.advance(written);
-                return;
-            }
-            written -= chunk.len();
-            self.chunks.pop_front();
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! Chunks in, bytes out: what every reader is made of.
 
 use std::io;
+use std::task::{Poll, ready};
 
 use bytes::{Buf, Bytes};
 
@@ -36,19 +37,30 @@ impl Input {
     ///
     /// The error that `next` gives; after that, for ever, one of the same kind, given as `Again`.
     pub(crate) fn fill(&mut self, mut next: impl FnMut() -> Option<io::Result<Bytes>>) -> Result<(), Failure> {
+        match self.poll_fill(|| Poll::Ready(next())) {
+            Poll::Ready(filled) => filled,
+            Poll::Pending => unreachable!("what was there was not waited for"),
+        }
+    }
+
+    /// As [`fill`](Input::fill), from chunks that may have to be waited for.
+    pub(crate) fn poll_fill(
+        &mut self,
+        mut poll: impl FnMut() -> Poll<Option<io::Result<Bytes>>>,
+    ) -> Poll<Result<(), Failure>> {
         while self.current.is_empty() {
             match &self.end {
-                Some(Ok(())) => return Ok(()),
-                Some(Err(echo)) => return Err(Failure::Again(echo.error())),
+                Some(Ok(())) => break,
+                Some(Err(echo)) => return Poll::Ready(Err(Failure::Again(echo.error()))),
                 None => {}
             }
-            match next() {
+            match ready!(poll()) {
                 Some(Ok(chunk)) => self.current = chunk,
-                Some(Err(error)) => return Err(Failure::First(self.fail(error))),
+                Some(Err(error)) => return Poll::Ready(Err(Failure::First(self.fail(error)))),
                 None => self.end = Some(Ok(())),
             }
         }
-        Ok(())
+        Poll::Ready(Ok(()))
     }
 
     /// It was not the end after all.

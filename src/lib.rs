@@ -66,6 +66,7 @@ mod engine;
 mod error;
 #[cfg(feature = "gateway")]
 pub mod gateway;
+mod gathered;
 #[cfg(feature = "gateway")]
 pub mod host;
 mod input;
@@ -81,6 +82,10 @@ mod wait;
 
 #[cfg(feature = "http")]
 pub use adapt::body::Body;
+#[cfg(feature = "stream")]
+pub use adapt::drive::drive_futures;
+#[cfg(feature = "tokio")]
+pub use adapt::drive::drive_tokio;
 pub use drive::drive;
 pub use engine::{Local, Pool, Thread};
 pub use error::Error;

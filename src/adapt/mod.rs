@@ -1,8 +1,22 @@
-//! The chunks in other crates' terms, one trait a file.
+//! The bridge in other crates' terms, one trait a file; and its programs fed from there.
 
 #[cfg(feature = "http")]
 pub(crate) mod body;
 #[cfg(feature = "stream")]
+pub(crate) mod drive;
+#[cfg(any(feature = "http", feature = "stream"))]
+mod feed;
+#[cfg(any(feature = "http", feature = "stream"))]
+mod filter;
+#[cfg(feature = "stream")]
+mod futures_io;
+#[cfg(any(feature = "http", feature = "stream"))]
+pub(crate) mod pump;
+#[cfg(any(feature = "http", feature = "stream"))]
+pub(crate) mod source;
+#[cfg(feature = "stream")]
 mod stream;
+#[cfg(feature = "tokio")]
+mod tokio_io;
 #[cfg(any(feature = "http", feature = "stream"))]
 mod turn;

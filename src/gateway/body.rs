@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 
-use super::data::as_io;
 use crate::adapt::body::{Held, Polled};
+use crate::adapt::source::as_io;
 use crate::{Chunks, local};
 
 /// The body of a gateway's response: what a program writes, or a text of the gateway's own. It is `Send`.

@@ -3,13 +3,12 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, BufRead, Read};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::{Buf, Bytes};
 
-use super::data::poll_data;
+use crate::adapt::source::{OfBody, Supply};
 use crate::error::Error;
 use crate::input::{self, Failure};
 use crate::wait;
@@ -79,7 +78,7 @@ impl Input {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let responses = Responses::default();
-        let chunks = BodyChunks { body: Box::pin(body), responses: responses.clone() };
+        let chunks = BodyChunks { body: Supply::new(OfBody::new(body)), responses: responses.clone() };
         Input { source: Source::Body { chunks: Box::new(chunks), input: input::Input::default() }, responses }
     }
 
@@ -106,7 +105,7 @@ type Responses = Rc<RefCell<Vec<Rc<dyn Outgoing>>>>;
 
 /// Asks a body for its next bytes and waits for them.
 struct BodyChunks<B> {
-    body: Pin<Box<B>>,
+    body: Supply<OfBody<B>>,
     responses: Responses,
 }
 
@@ -126,7 +125,7 @@ where
             }
             // Telling a response may itself suspend, so that it has to be outside of the poll.
             let mut to_tell = None;
-            let polled = wait::until(|context| match poll_data(self.body.as_mut(), context) {
+            let polled = wait::until(|context| match self.body.poll(context) {
                 Poll::Ready(data) => Poll::Ready(Some(data)),
                 Poll::Pending => {
                     to_tell = told.next();
@@ -134,7 +133,10 @@ where
                 }
             });
             match (polled, to_tell) {
-                (Ok(Some(data)), _) => return data,
+                (Ok(Some(data)), _) => {
+                    wait::count(data.as_ref().and_then(|data| data.as_ref().ok()).map_or(0, Bytes::len));
+                    return data;
+                }
                 (Ok(None), response) => response.into_iter().for_each(|response| response.before_wait()),
                 (Err(_), _) => return Some(Err(Error::disconnected())),
             }

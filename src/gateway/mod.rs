@@ -27,7 +27,6 @@ mod answer;
 mod app;
 mod body;
 mod convert;
-mod data;
 mod environ;
 mod error_stream;
 mod head;

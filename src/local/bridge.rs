@@ -55,16 +55,21 @@ impl Bridge {
 
     /// Why the program has given control back, when it did not hand over a chunk.
     pub(super) fn pause(&self) -> Pause {
-        let exchange = &self.coroutine.shared().exchange;
         if self.coroutine.is_done() {
+            let exchange = &self.coroutine.shared().exchange;
             exchange.last.take().map_or(Pause::Ended, Pause::Last)
         } else if self.coroutine.lent().is_some() {
             Pause::Lent
-        } else if exchange.hungry.get() {
+        } else if self.is_hungry() {
             Pause::Hungry
         } else {
             Pause::Waiting
         }
+    }
+
+    /// The program waits for input.
+    pub(super) fn is_hungry(&self) -> bool {
+        self.coroutine.shared().exchange.hungry.get()
     }
 
     /// What the program lends, if it has paused for that.

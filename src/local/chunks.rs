@@ -144,33 +144,37 @@ impl Chunks {
         }
     }
 
-    /// Runs the program by a poll: a wait inside it suspends it.
+    /// Runs the program by a poll: a wait inside it suspends it. Never `Next::Waiting`.
+    #[cfg(any(feature = "http", feature = "stream"))]
+    pub(crate) fn poll_advance(&mut self, context: &Context<'_>) -> Poll<Next> {
+        ready!(self.turn.poll_yield(context));
+        let next = self.advance(Some(context.waker()));
+        match &next {
+            Next::Chunk(chunk) => self.turn.count(chunk.len()),
+            Next::Lent => self.turn.count(self.lent().len()),
+            Next::Error(_) | Next::End | Next::Waiting => self.turn = Turn::new(),
+        }
+        if matches!(next, Next::Waiting) { Poll::Pending } else { Poll::Ready(next) }
+    }
+
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(crate) fn poll_in_turn(&mut self, context: &Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        ready!(self.turn.poll_yield(context));
-        let polled = match self.advance(Some(context.waker())) {
-            Next::Chunk(chunk) => Poll::Ready(Some(Ok(chunk))),
-            Next::Lent => Poll::Ready(Some(Ok(Bytes::copy_from_slice(self.lent())))),
-            Next::Error(error) => Poll::Ready(Some(Err(error))),
-            Next::End => Poll::Ready(None),
-            Next::Waiting => Poll::Pending,
-        };
-        self.turn.count_polled(&polled);
-        polled
+        self.poll_advance(context).map(|next| self.item(next))
     }
 
-    fn count(&mut self, len: usize) {
-        self.bytes += len as u64;
-        self.chunks += 1;
-    }
-
-    fn next_paused(&mut self) -> Option<io::Result<Bytes>> {
-        match self.pause() {
+    /// What there is, for a host that cannot be lent anything.
+    fn item(&self, next: Next) -> Option<io::Result<Bytes>> {
+        match next {
             Next::Chunk(chunk) => Some(Ok(chunk)),
             Next::Lent => Some(Ok(Bytes::copy_from_slice(self.lent()))),
             Next::Error(error) => Some(Err(error)),
             Next::End | Next::Waiting => None,
         }
+    }
+
+    fn count(&mut self, len: usize) {
+        self.bytes += len as u64;
+        self.chunks += 1;
     }
 
     #[cold]
@@ -252,7 +256,10 @@ impl Iterator for Chunks {
     fn next(&mut self) -> Option<io::Result<Bytes>> {
         match self.run(None) {
             Some(chunk) => Some(Ok(chunk)),
-            None => self.next_paused(),
+            None => {
+                let next = self.pause();
+                self.item(next)
+            }
         }
     }
 

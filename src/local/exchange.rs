@@ -38,6 +38,13 @@ pub(super) enum Given {
     End,
 }
 
+#[cfg(any(feature = "http", feature = "stream"))]
+impl From<io::Result<Bytes>> for Given {
+    fn from(item: io::Result<Bytes>) -> Given {
+        item.map_or_else(Given::Error, Given::Chunk)
+    }
+}
+
 impl Exchange {
     #[inline]
     pub(super) fn new(options: &Options) -> Exchange {

@@ -4,11 +4,15 @@ use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Write};
 use std::rc::Rc;
+#[cfg(any(feature = "http", feature = "stream"))]
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
 use super::bridge::Bridge;
 use super::exchange::Given;
+#[cfg(any(feature = "http", feature = "stream"))]
+use crate::adapt::source::{Source, Supply};
 use crate::chunk::{Cut, Pending};
 use crate::error::{Echo, Error};
 use crate::options::Options;
@@ -99,10 +103,32 @@ impl<T> Feed<T> {
             bridge.resume(None);
             self.settle();
         }
-        match self.take_state() {
-            State::Ended(result, _) => result,
-            State::Running(_) => Err(Error::disconnected()),
+        self.take_result()
+    }
+
+    /// Runs the program on what the supply has. Ready with what it makes of it; where it waits, whatever for, it is
+    /// suspended.
+    #[cfg(any(feature = "http", feature = "stream"))]
+    pub(crate) fn poll_fed(
+        &mut self,
+        supply: &mut Supply<impl Source>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        while let State::Running(bridge) = &mut self.state {
+            if let Some(chunk) = self.pending.take() {
+                bridge.give(Given::Chunk(chunk));
+            } else if bridge.is_hungry() {
+                bridge.give(ready!(supply.poll(context)).map_or(Given::End, Given::from));
+            }
+            bridge.resume(Some(context.waker()));
+            self.settle();
+            if let State::Running(bridge) = &self.state
+                && !bridge.is_hungry()
+            {
+                return Poll::Pending;
+            }
         }
+        Poll::Ready(self.take_result())
     }
 
     fn give(&mut self, bytes: Bytes) -> io::Result<()> {
@@ -127,8 +153,11 @@ impl<T> Feed<T> {
         }
     }
 
-    fn take_state(&mut self) -> State<T> {
-        std::mem::replace(&mut self.state, State::Ended(Err(Error::disconnected()), None))
+    fn take_result(&mut self) -> io::Result<T> {
+        match std::mem::replace(&mut self.state, State::ended(Err(Error::disconnected()))) {
+            State::Ended(result, _) => result,
+            State::Running(_) => Err(Error::disconnected()),
+        }
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::io::{self, BufRead, Read};
+use std::task::Poll;
+#[cfg(feature = "stream")]
+use std::task::{Context, ready};
 
 use bytes::Bytes;
 
@@ -73,36 +76,61 @@ impl Reader {
     }
 
     fn refill(&mut self) -> io::Result<()> {
-        let lent_read = &mut self.lent_read;
         let filled = match &mut self.source {
             Source::Host(link) => self.input.fill(|| receive(link)),
             Source::Iterator(chunks, output) => self.input.fill(|| match output.frame.is_closed() {
                 true => Some(Err(Error::disconnected())),
                 false => chunks.next(),
             }),
-            Source::Chunks(chunks) => {
-                *lent_read = 0;
-                let mut lent = false;
-                let filled = self.input.fill(|| match chunks.advance(None) {
-                    Next::Chunk(chunk) => Some(Ok(chunk)),
-                    Next::Error(error) => Some(Err(error)),
-                    // Not the end: the bytes are read where they lie.
-                    Next::Lent => {
-                        lent = true;
-                        None
-                    }
-                    Next::End | Next::Waiting => None,
-                });
-                if lent {
-                    self.input.reopen();
-                }
-                filled
-            }
+            Source::Chunks(_) => match self.poll_chunks(|chunks| Poll::Ready(chunks.advance(None))) {
+                Poll::Ready(filled) => filled,
+                Poll::Pending => unreachable!("what was there was not waited for"),
+            },
         };
         filled.map_err(|failure| match (failure, &self.source) {
             (Failure::Again(error), Source::Host(link) | Source::Iterator(_, link)) => link.frame.refuse(error),
             (Failure::Again(error) | Failure::First(error), _) => error,
         })
+    }
+
+    /// Takes what the chunks have next, as `advance` asks them.
+    fn poll_chunks(&mut self, mut advance: impl FnMut(&mut Chunks) -> Poll<Next>) -> Poll<Result<(), Failure>> {
+        let Source::Chunks(chunks) = &mut self.source else { return Poll::Ready(Ok(())) };
+        let lent_read = &mut self.lent_read;
+        let mut lent = false;
+        let filled = self.input.poll_fill(|| {
+            advance(chunks).map(|next| match next {
+                Next::Chunk(chunk) => Some(Ok(chunk)),
+                Next::Error(error) => Some(Err(error)),
+                // Not the end: the bytes are read where they lie.
+                Next::Lent => {
+                    // Not before: a poll that only gives way leaves the program with what it lent last.
+                    *lent_read = 0;
+                    lent = true;
+                    None
+                }
+                Next::End | Next::Waiting => None,
+            })
+        });
+        if lent {
+            self.input.reopen();
+        }
+        filled
+    }
+
+    /// What a read gives, as soon as there is something. What a program itself reads is asked for as by `fill_buf`:
+    /// there it is the program that waits.
+    #[cfg(feature = "stream")]
+    pub(crate) fn poll_buf(&mut self, context: &Context<'_>) -> Poll<io::Result<&[u8]>> {
+        if self.input.buffer().is_empty()
+            && self.lent().is_empty()
+            && let Source::Chunks(_) = self.source
+            && let Err(Failure::Again(error) | Failure::First(error)) =
+                ready!(self.poll_chunks(|chunks| chunks.poll_advance(context)))
+        {
+            return Poll::Ready(Err(error));
+        }
+        Poll::Ready(self.fill_buf())
     }
 }
 

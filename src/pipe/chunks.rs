@@ -5,7 +5,8 @@ use std::hint;
 use std::io;
 use std::sync::Arc;
 #[cfg(any(feature = "http", feature = "stream"))]
-use std::task::{Context, Poll, ready};
+use std::task::ready;
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,9 @@ const ROUNDS: u32 = if cfg!(pushpull_loom) { 0 } else { 4 };
 /// Launches the program.
 pub(crate) type Start = Box<dyn FnOnce() -> io::Result<()> + Send>;
 
+/// Moves on what the program reads, where that comes from a source that has to be polled. Ready when it is all moved.
+pub(crate) type Feeder = Box<dyn FnMut(&mut Context<'_>) -> Poll<()> + Send>;
+
 /// What a program writes, chunk by chunk: the pulling end of a bridge.
 ///
 /// The program starts at the first pull. A pull takes a full chunk if there is one; else it waits for about a
@@ -52,6 +56,8 @@ pub struct Chunks {
     /// Until the first pull. The lock is never contended: it makes the chunks `Sync`, which a closure need not be.
     start: Mutex<Option<Start>>,
     program: Option<Arc<Program>>,
+    /// Polled by whoever pulls. Its lock is as that of `start`.
+    feeder: Option<Mutex<Feeder>>,
     /// How it ended, if it has.
     end: Option<Result<(), Echo>>,
     /// How often to look before taking what is there.
@@ -66,6 +72,7 @@ impl Chunks {
             channel,
             start: Mutex::new(None),
             program: None,
+            feeder: None,
             end: None,
             looks: LOOKS,
             #[cfg(any(feature = "http", feature = "stream"))]
@@ -78,11 +85,19 @@ impl Chunks {
             channel,
             start: Mutex::new(Some(start)),
             program: Some(program),
+            feeder: None,
             end: None,
             looks: LOOKS,
             #[cfg(any(feature = "http", feature = "stream"))]
             turn: Turn::new(),
         }
+    }
+
+    /// The same chunks, of a program whose input whoever pulls them has to move on.
+    #[cfg(any(feature = "http", feature = "stream"))]
+    pub(crate) fn fed_by(mut self, feeder: Feeder) -> Chunks {
+        self.feeder = Some(Mutex::new(feeder));
+        self
     }
 
     /// The next chunk, if it comes in time.
@@ -114,8 +129,8 @@ impl Chunks {
             Some(taken) => Ok(Some(taken)),
             // Without an end in sight a time too long to name is no limit.
             None => match Instant::now().checked_add(timeout) {
-                None => wait::until(|context| self.channel.poll_take(context)).map(Some),
-                deadline => wait::until_deadline(deadline, |context| self.channel.poll_take(context)),
+                None => wait::until(|context| self.poll_take(context)).map(Some),
+                deadline => wait::until_deadline(deadline, |context| self.poll_take(context)),
             },
         };
         match taken {
@@ -133,7 +148,7 @@ impl Chunks {
         }
         self.begin();
         ready!(self.turn.poll_yield(context));
-        let polled = self.channel.poll_take(context).map(|taken| self.settle(Ok(taken)));
+        let polled = self.poll_take(context).map(|taken| self.settle(Ok(taken)));
         self.turn.count_polled(&polled);
         polled
     }
@@ -196,10 +211,23 @@ impl Chunks {
         }
     }
 
+    /// Whatever is there, after the program was given what there is for it to read.
+    fn poll_take(&mut self, context: &Context<'_>) -> Poll<Taken> {
+        if let Some(feeder) = &mut self.feeder
+            && feeder.get_mut()(&mut Context::from_waker(context.waker())).is_ready()
+        {
+            self.feeder = None;
+        }
+        self.channel.poll_take(context)
+    }
+
     /// A full chunk if there is one; else, after a writer in full flow has had the time to complete its chunk, whatever
     /// has been written. Goes to sleep only if nothing comes for several times as long. Where waiting suspends it does
     /// so at once: the writer may be the next in turn on this very thread.
     fn take_soon(&mut self) -> Option<Taken> {
+        if self.feeder.is_some() {
+            return None;
+        }
         let full = self.channel.take_queued();
         if full.is_some() || ROUNDS == 0 || coroutine::is_polled() {
             return full;
@@ -248,6 +276,7 @@ impl Chunks {
     /// Nothing comes after this.
     fn close(&mut self, error: Option<io::Error>) -> Option<io::Result<Bytes>> {
         self.end = Some(error.as_ref().map_or(Ok(()), |error| Err(Echo::of(error))));
+        self.feeder = None;
         error.map(Err)
     }
 
@@ -287,7 +316,7 @@ impl Iterator for Chunks {
         self.begin();
         let taken = match self.take_soon() {
             Some(taken) => Ok(taken),
-            None => wait::until(|context| self.channel.poll_take(context)),
+            None => wait::until(|context| self.poll_take(context)),
         };
         self.settle_wait(taken)
     }

@@ -9,6 +9,10 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{Channel, Start, Writer};
+#[cfg(any(feature = "http", feature = "stream"))]
+use crate::adapt::pump::Pump;
+#[cfg(any(feature = "http", feature = "stream"))]
+use crate::adapt::source::Source;
 use crate::error::{Echo, Error};
 use crate::input::uninterrupted;
 use crate::options::Options;
@@ -140,6 +144,15 @@ impl<T> Feed<T> {
         self.begin();
         self.writer.close(Ok(()));
         wait::until(|context| self.verdict.poll(context)).unwrap_or_else(|_| Err(Error::disconnected()))
+    }
+
+    /// Moves what the pump has to the program. Ready with what that makes of it.
+    #[cfg(any(feature = "http", feature = "stream"))]
+    pub(crate) fn poll_fed(&mut self, pump: &mut Pump<impl Source>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        self.begin();
+        // The program has the last word, also when it has been given everything.
+        let _ = pump.poll(&mut self.writer, context);
+        self.verdict.poll(context)
     }
 
     fn begin(&mut self) {

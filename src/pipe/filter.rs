@@ -2,10 +2,14 @@
 
 use std::fmt;
 use std::io;
+#[cfg(any(feature = "http", feature = "stream"))]
+use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+#[cfg(any(feature = "http", feature = "stream"))]
+use super::Channel;
 use super::{Chunks, Feed, Reader, Writer};
 use crate::engine::{Launcher, pull, push};
 use crate::options::Options;
@@ -54,6 +58,13 @@ impl Filter {
         let source = source.into_iter();
         let program = self.program.into_inner();
         pull(self.launcher, &self.options, move |w| program(&mut Reader::of_source(source, w), w))
+    }
+
+    /// A channel to read from, with this filter's options.
+    #[cfg(any(feature = "http", feature = "stream"))]
+    pub(crate) fn input(&self) -> (Writer, Chunks) {
+        let channel = Arc::new(Channel::new(self.options.capacity()));
+        (Writer::bare(channel.clone(), &self.options), Chunks::new(channel))
     }
 
     /// You push; what comes out goes into `sink`, on the program's side. [`finish`](Feed::finish) flushes it and gives

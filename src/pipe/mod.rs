@@ -12,6 +12,8 @@ mod chunks;
 mod feed;
 mod filter;
 mod piece;
+#[cfg(any(feature = "http", feature = "stream"))]
+mod polled;
 mod reader;
 mod recycler;
 mod segment;

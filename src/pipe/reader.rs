@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::iter;
 use std::sync::Arc;
+#[cfg(feature = "stream")]
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
@@ -32,28 +34,31 @@ use crate::program::Program;
 /// The error that the chunks ended with, and after it, for ever, errors of the same kind: a reader that has failed never
 /// reports an end. A program that goes on reading after 64 of them is unwound.
 pub struct Reader {
-    source: Box<dyn Iterator<Item = io::Result<Bytes>> + Send>,
+    source: Source,
     input: Input,
     /// The program that an engine runs with this reader.
     program: Option<Arc<Program>>,
 }
 
+enum Source {
+    Chunks(Box<Chunks>),
+    /// Of a filter.
+    Iterator(Box<dyn Iterator<Item = io::Result<Bytes>> + Send>),
+}
+
 impl Reader {
-    pub(crate) fn of_iterator(chunks: impl Iterator<Item = io::Result<Bytes>> + Send + 'static) -> Reader {
-        Reader { source: Box::new(chunks), input: Input::default(), program: None }
+    fn new(source: Source) -> Reader {
+        Reader { source, input: Input::default(), program: None }
     }
 
     /// The reader of a program that an engine runs.
-    pub(crate) fn of_program(
-        chunks: impl Iterator<Item = io::Result<Bytes>> + Send + 'static,
-        program: Arc<Program>,
-    ) -> Reader {
-        Reader { program: Some(program), ..Reader::of_iterator(chunks) }
+    pub(crate) fn of_program(chunks: Chunks, program: Arc<Program>) -> Reader {
+        Reader { program: Some(program), ..Reader::new(Source::Chunks(Box::new(chunks))) }
     }
 
     /// A reader of chunks, and of how they have failed, if they have.
     pub(super) fn of_chunks(chunks: Chunks, failed: Option<Echo>) -> Reader {
-        Reader { input: Input::after(failed), ..Reader::of_iterator(chunks) }
+        Reader { input: Input::after(failed), ..Reader::new(Source::Chunks(Box::new(chunks))) }
     }
 
     /// A reader of a filter's source. It reads no more once nobody wants what the filter writes.
@@ -66,15 +71,34 @@ impl Reader {
             Some(channel) if channel.is_closed() => Some(Err(Error::disconnected())),
             _ => source.next(),
         });
-        Reader { program: writer.program().cloned(), ..Reader::of_iterator(wanted) }
+        Reader { program: writer.program().cloned(), ..Reader::new(Source::Iterator(Box::new(wanted))) }
     }
 
     fn refill(&mut self) -> io::Result<()> {
-        let source = &mut self.source;
-        self.input.fill(|| source.next()).map_err(|failure| match (failure, &self.program) {
-            (Failure::Again(error), Some(program)) => program.refuse(error),
-            (Failure::Again(error) | Failure::First(error), _) => error,
+        let filled = match &mut self.source {
+            Source::Chunks(chunks) => self.input.fill(|| chunks.next()),
+            Source::Iterator(chunks) => self.input.fill(|| chunks.next()),
+        };
+        filled.map_err(|failure| failed(failure, self.program.as_deref()))
+    }
+
+    /// What a read gives, as soon as there is something. A filter's own source is asked as by `fill_buf`, in the
+    /// program that it belongs to.
+    #[cfg(feature = "stream")]
+    pub(crate) fn poll_buf(&mut self, context: &Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let Source::Chunks(chunks) = &mut self.source else { return Poll::Ready(self.fill_buf()) };
+        let filled = self.input.poll_fill(|| chunks.poll_in_turn(context));
+        filled.map(|filled| {
+            filled.map_err(|failure| failed(failure, self.program.as_deref()))?;
+            Ok(self.input.buffer())
         })
+    }
+}
+
+fn failed(failure: Failure, program: Option<&Program>) -> io::Error {
+    match (failure, program) {
+        (Failure::Again(error), Some(program)) => program.refuse(error),
+        (Failure::Again(error) | Failure::First(error), _) => error,
     }
 }
 

@@ -9,6 +9,8 @@ use bytes::Bytes;
 
 use super::channel::Channel;
 use super::chunks::Chunks;
+#[cfg(any(feature = "http", feature = "stream"))]
+use super::polled::Polled;
 use super::sender::{Sender, Short};
 use crate::chunk::{write_all, write_each};
 use crate::error::Error;
@@ -62,31 +64,43 @@ pub fn pipe(capacity: usize) -> (Writer, Chunks) {
 /// ended, and for a write that would have to wait in a program that is unwinding. A program that ignores 64 such errors
 /// is unwound at the next.
 pub struct Writer {
-    outlet: Outlet,
+    pub(super) outlet: Outlet,
     /// The program that an engine runs with this writer.
     program: Option<Arc<Program>>,
     /// Whether it says how the bridge ends.
     bare: bool,
+    #[cfg(any(feature = "http", feature = "stream"))]
+    pub(super) polled: Polled,
 }
 
-enum Outlet {
+pub(super) enum Outlet {
     Channel(Sender),
     Sink(Box<dyn Write + Send + Sync>),
 }
 
 impl Writer {
+    fn new(outlet: Outlet, program: Option<Arc<Program>>, bare: bool) -> Writer {
+        Writer {
+            outlet,
+            program,
+            bare,
+            #[cfg(any(feature = "http", feature = "stream"))]
+            polled: Polled::default(),
+        }
+    }
+
     pub(crate) fn bare(channel: Arc<Channel>, options: &Options) -> Writer {
-        Writer { outlet: Outlet::Channel(Sender::new(channel, options)), program: None, bare: true }
+        Writer::new(Outlet::Channel(Sender::new(channel, options)), None, true)
     }
 
     /// The writer of a program whose end the engine tells.
     pub(crate) fn of_program(channel: Arc<Channel>, options: &Options, program: Arc<Program>) -> Writer {
-        Writer { outlet: Outlet::Channel(Sender::new(channel, options)), program: Some(program), bare: false }
+        Writer::new(Outlet::Channel(Sender::new(channel, options)), Some(program), false)
     }
 
     /// The writer of a program whose output goes straight into a sink.
     pub(crate) fn sink(sink: Box<dyn Write + Send + Sync>) -> Writer {
-        Writer { outlet: Outlet::Sink(sink), program: None, bare: false }
+        Writer::new(Outlet::Sink(sink), None, false)
     }
 
     pub(super) fn channel(&self) -> Option<&Arc<Channel>> {
@@ -197,6 +211,10 @@ impl Writer {
     ///
     /// `BrokenPipe` when the puller is gone already.
     pub fn finish(mut self) -> io::Result<()> {
+        self.end_well()
+    }
+
+    pub(super) fn end_well(&mut self) -> io::Result<()> {
         let closed = self.is_closed();
         match &mut self.outlet {
             Outlet::Channel(sender) if self.bare => sender.end(Ok(())),
@@ -230,7 +248,7 @@ impl Writer {
     }
 
     #[inline]
-    fn write_short(&mut self, buf: &[u8]) -> io::Result<bool> {
+    pub(super) fn write_short(&mut self, buf: &[u8]) -> io::Result<bool> {
         let Outlet::Channel(sender) = &mut self.outlet else { return Ok(false) };
         match sender.write_short(buf) {
             Short::Done => Ok(true),

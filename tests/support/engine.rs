@@ -90,6 +90,8 @@ pub trait Engine: Copy + Send + 'static {
     const QUEUED: bool;
     /// Whether the engine runs the program itself, and sees it panic.
     const RUNS_PROGRAMS: bool = true;
+    /// Whether a program that waits for another bridge of it is suspended, rather than its thread.
+    const WAITS_IN_PLACE: bool = true;
 
     fn pull(setup: Setup, program: Pushes) -> Items;
     fn read(setup: Setup, program: Pushes) -> Box<dyn BufRead>;
@@ -101,7 +103,7 @@ pub trait Engine: Copy + Send + 'static {
 #[derive(Clone, Copy)]
 pub struct OnLocal;
 
-fn local(setup: Setup) -> Local {
+pub fn local(setup: Setup) -> Local {
     let local = Local::new().chunk_size(setup.chunk_size);
     if setup.unbuffered { local.unbuffered() } else { local }
 }
@@ -206,7 +208,7 @@ impl<const WORKERS: usize> Engine for OnPool<WORKERS> {
 #[derive(Clone, Copy)]
 pub struct OnPipe;
 
-fn on_pipe(setup: Setup, program: Pushes) -> pushpull::Chunks {
+pub fn on_pipe(setup: Setup, program: Pushes) -> pushpull::Chunks {
     let (mut writer, chunks) = pipe(setup.capacity);
     thread::spawn(move || match program(&mut writer) {
         Ok(()) => drop(writer.finish()),
@@ -264,7 +266,7 @@ pub fn is_disconnected(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::BrokenPipe && Error::of(error).is_some_and(Error::is_disconnected)
 }
 
-/// States laws once and runs each on every engine.
+/// States laws once and runs each on every engine, and on every engine through every adapter.
 #[macro_export]
 macro_rules! on_every_engine {
     ($($(#[doc = $doc:literal])* fn $name:ident<$engine:ident: Engine>() $body:block)*) => {
@@ -273,34 +275,82 @@ macro_rules! on_every_engine {
             mod $name {
                 #[allow(unused_imports, reason = "each law uses its own part")]
                 use super::*;
+                use $crate::support::engine::{OnLocal, OnPipe, OnPool, OnThread};
 
                 fn law<$engine: Engine>() $body
 
-                #[test]
-                fn on_local() {
-                    within(law::<$crate::support::engine::OnLocal>);
-                }
+                $crate::on_each!(OnLocal, OnThread, OnPool<1>, OnPool<2>, OnPipe);
 
-                #[test]
-                fn on_thread() {
-                    within(law::<$crate::support::engine::OnThread>);
-                }
+                mod polled {
+                    use super::*;
+                    use $crate::support::polled::{AsBody, AsFutures, AsStream, AsTokio, Through};
 
-                #[test]
-                fn on_a_pool_of_one() {
-                    within(law::<$crate::support::engine::OnPool<1>>);
-                }
+                    mod as_a_stream {
+                        use super::*;
+                        $crate::through_each!(AsStream);
+                    }
 
-                #[test]
-                fn on_a_pool_of_two() {
-                    within(law::<$crate::support::engine::OnPool<2>>);
-                }
+                    mod as_a_body {
+                        use super::*;
+                        $crate::through_each!(AsBody);
+                    }
 
-                #[test]
-                fn on_pipe() {
-                    within(law::<$crate::support::engine::OnPipe>);
+                    mod as_tokios_reader {
+                        use super::*;
+                        $crate::through_each!(AsTokio);
+                    }
+
+                    mod as_a_futures_reader {
+                        use super::*;
+                        $crate::through_each!(AsFutures);
+                    }
                 }
             }
         )*
+    };
+}
+
+/// A law on every engine through one adapter.
+#[macro_export]
+macro_rules! through_each {
+    ($adapter:ty) => {
+        $crate::on_each!(
+            Through<$adapter, OnLocal>,
+            Through<$adapter, OnThread>,
+            Through<$adapter, OnPool<1>>,
+            Through<$adapter, OnPool<2>>,
+            Through<$adapter, OnPipe>
+        );
+    };
+}
+
+/// A law on these engines.
+#[macro_export]
+macro_rules! on_each {
+    ($local:ty, $thread:ty, $pool_of_one:ty, $pool_of_two:ty, $pipe:ty) => {
+        #[test]
+        fn on_local() {
+            within(law::<$local>);
+        }
+
+        #[test]
+        fn on_thread() {
+            within(law::<$thread>);
+        }
+
+        #[test]
+        fn on_a_pool_of_one() {
+            within(law::<$pool_of_one>);
+        }
+
+        #[test]
+        fn on_a_pool_of_two() {
+            within(law::<$pool_of_two>);
+        }
+
+        #[test]
+        fn on_pipe() {
+            within(law::<$pipe>);
+        }
     };
 }

@@ -5,4 +5,5 @@ pub mod engine;
 pub mod example;
 pub mod guard;
 pub mod log;
+pub mod polled;
 pub mod watchdog;

@@ -15,7 +15,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::pwrite;
 
 use super::limits::Limits;
-use crate::gateway::data::poll_data;
+use crate::adapt::source::poll_data;
 use crate::gateway::refusal::Refusal;
 
 /// How much goes to the temporary file at once: a hop to another thread costs as much as writing a part of it.

@@ -14,7 +14,7 @@ use tokio::net::unix::pipe::Sender;
 use super::pumps::{TURN, yield_turn};
 use super::spool;
 use super::streams::nonblocking;
-use crate::gateway::data::poll_data;
+use crate::adapt::source::poll_data;
 use crate::gateway::refusal::Refusal;
 
 /// A body of any kind, asked for its bytes.

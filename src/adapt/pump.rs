@@ -1,0 +1,36 @@
+//! From an asynchronous source into the channel that a program reads from.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+
+use super::source::{Source, Supply};
+use crate::Writer;
+
+/// A source on its way into a writer. It holds one chunk, for which there was no room yet.
+pub(crate) struct Pump<S> {
+    supply: Supply<S>,
+    held: Bytes,
+}
+
+impl<S: Source> Pump<S> {
+    pub(crate) fn new(source: S) -> Pump<S> {
+        Pump { supply: Supply::new(source), held: Bytes::new() }
+    }
+
+    /// Moves what is there. Ready when that was all, which the program is told, or nobody reads it any more.
+    pub(crate) fn poll(&mut self, writer: &mut Writer, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if ready!(writer.poll_write_bytes(&mut self.held, context)).is_err() {
+                return Poll::Ready(());
+            }
+            match ready!(self.supply.poll(context)) {
+                Some(Ok(chunk)) => self.held = chunk,
+                end => {
+                    writer.close(end.map_or(Ok(()), |error| error.map(drop)));
+                    return Poll::Ready(());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Chunks on their way into one vectored write.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+
+use bytes::{Buf, Bytes};
+
+/// How many chunks go into one vectored write.
+const MOST_SLICES: usize = 64;
+
+/// How many bytes are gathered before they are written.
+const MOST_GATHERED: usize = 64 * 1024;
+
+#[derive(Default)]
+pub(crate) struct Gathered {
+    chunks: VecDeque<Bytes>,
+    bytes: usize,
+}
+
+impl Gathered {
+    pub(crate) fn push(&mut self, chunk: Bytes) {
+        if !chunk.is_empty() {
+            self.bytes += chunk.len();
+            self.chunks.push_back(chunk);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.chunks.len() >= MOST_SLICES || self.bytes >= MOST_GATHERED
+    }
+
+    /// What one vectored write can take.
+    pub(crate) fn with_slices<T>(&self, write: impl FnOnce(&[IoSlice<'_>]) -> T) -> T {
+        let mut slices = [IoSlice::new(&[]); MOST_SLICES];
+        let mut count = 0;
+        for (slice, chunk) in slices.iter_mut().zip(&self.chunks) {
+            *slice = IoSlice::new(chunk);
+            count += 1;
+        }
+        write(&slices[..count])
+    }
+
+    /// Forgets what a write took, and says how much that was: nothing, if it was interrupted and is to be tried again.
+    pub(crate) fn settle(&mut self, written: io::Result<usize>) -> io::Result<u64> {
+        match written {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                self.forget(written);
+                Ok(written as u64)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn forget(&mut self, mut written: usize) {
+        self.bytes -= written.min(self.bytes);
+        while let Some(chunk) = self.chunks.front_mut() {
+            if written < chunk.len() {
+                chunk.advance(written);
+                return;
+            }
+            written -= chunk.len();
+            self.chunks.pop_front();
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The writing end for whoever polls: an asynchronous producer.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+
+use super::writer::{Outlet, Writer};
+#[cfg(feature = "stream")]
+use crate::chunk::poll_write_each;
+use crate::turn::Turn;
+
+/// What a writer that is polled has to remember.
+#[derive(Debug, Default)]
+pub(super) struct Polled {
+    /// What its task has moved since it last waited.
+    turn: Turn,
+    /// It was shut down.
+    #[cfg(feature = "stream")]
+    shut: bool,
+}
+
+impl Writer {
+    /// Hands over `bytes`, from which it takes what is accepted; ready when that is all.
+    pub(crate) fn poll_write_bytes(&mut self, bytes: &mut Bytes, context: &Context<'_>) -> Poll<io::Result<()>> {
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(self.polled.turn.poll_yield(context));
+        let handed = match &mut self.outlet {
+            Outlet::Channel(sender) => sender.poll_hand(bytes, context),
+            Outlet::Sink(sink) => return Poll::Ready(sink.write_all(bytes)),
+        };
+        self.settle_poll(handed)
+    }
+
+    /// Law 13: counts what was accepted. A task that waits has its turn again after it.
+    fn settle_poll<T>(&mut self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match (&polled, &mut self.outlet) {
+            (Poll::Ready(Ok(_)), Outlet::Channel(sender)) => self.polled.turn.count(sender.count()),
+            _ => self.polled.turn = Turn::new(),
+        }
+        polled.map_err(|error| self.refuse(error))
+    }
+}
+
+#[cfg(feature = "stream")]
+impl Writer {
+    /// Writes as many bytes as there is room for, at least one; or the waker is woken when there is room.
+    #[inline]
+    pub(crate) fn poll_write(&mut self, buf: &[u8], context: &Context<'_>) -> Poll<io::Result<usize>> {
+        if self.write_short(buf)? { Poll::Ready(Ok(buf.len())) } else { self.poll_write_slow(buf, context) }
+    }
+
+    fn poll_write_slow(&mut self, buf: &[u8], context: &Context<'_>) -> Poll<io::Result<usize>> {
+        ready!(self.polled.turn.poll_yield(context));
+        let written = match &mut self.outlet {
+            Outlet::Channel(sender) => sender.poll_write(buf, Some(context)),
+            Outlet::Sink(sink) => return Poll::Ready(sink.write(buf)),
+        };
+        self.settle_poll(written)
+    }
+
+    pub(crate) fn poll_write_vectored(
+        &mut self,
+        bufs: &[io::IoSlice<'_>],
+        context: &Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        poll_write_each(bufs, |buf| self.poll_write(buf, context))
+    }
+
+    /// As [`finish`](Writer::finish), for a writer that stays where it is. To be told again is no error.
+    pub(crate) fn shut_down(&mut self) -> io::Result<()> {
+        if self.polled.shut {
+            return Ok(());
+        }
+        self.end_well().inspect(|()| self.polled.shut = true)
+    }
+}
