@@ -1,5 +1,6 @@
 //! How programs end, on standard error.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use pushpull::local;
@@ -23,9 +24,9 @@ impl Outlet for local::Writer {
     }
 }
 
-/// The same program, which says how it ended: `done`, `stopped` because its client had gone, `failed`; or `unwound`, by a
+/// A program that writes, which says how it ended: `done`, `stopped` because its client had gone, `failed`; or `unwound`, by a
 /// panic or because it took no notice of being stopped.
-pub fn told<W: Outlet>(
+pub fn of_writing<W: Outlet>(
     name: &'static str,
     program: impl FnOnce(&mut W) -> io::Result<()>,
 ) -> impl FnOnce(&mut W) -> io::Result<()> {
@@ -41,12 +42,26 @@ pub fn told<W: Outlet>(
     }
 }
 
-struct Ending {
-    name: &'static str,
+/// A program that reads, which says how it ended: `done`, `failed` because it was given what it cannot read or its client
+/// had gone; or `unwound`.
+pub fn of_reading<R, T>(
+    name: String,
+    program: impl FnOnce(&mut R) -> io::Result<T>,
+) -> impl FnOnce(&mut R) -> io::Result<T> {
+    move |r| {
+        let mut ending = Ending { name, how: "unwound" };
+        let result = program(r);
+        ending.how = if result.is_ok() { "done" } else { "failed" };
+        result
+    }
+}
+
+struct Ending<N: Display> {
+    name: N,
     how: &'static str,
 }
 
-impl Drop for Ending {
+impl<N: Display> Drop for Ending<N> {
     fn drop(&mut self) {
         eprintln!("{:8} {}", self.how, self.name);
     }

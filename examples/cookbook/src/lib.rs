@@ -1,4 +1,4 @@
-//! What the programs of the cookbook share: something to send, the encoders that write it, and a log.
+//! What the programs of the cookbook share: something to send, the encoders that write it, the parsers that read, and a log.
 //!
 //! The programs themselves, in `src/bin`, are what there is to read.
 
@@ -6,4 +6,5 @@ pub mod encode;
 pub mod ending;
 pub mod launch;
 pub mod menu;
+pub mod parse;
 pub mod sun;

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use formats::{FORMATS, Format};
 use support::needed::there;
 use support::server::Server;
-use support::tools::{curl, run};
+use support::tools::{curl, run, status_of};
 
 /// The most memory that a server may ever have, in KiB. It has 13 MiB with one download, and what is downloaded is
 /// several times the bound.
@@ -111,7 +111,7 @@ on_each_server! {
     fn mistakes_are_told(program: &str) {
         let server = Server::start(program);
         for path in ["/sun.csv?days=many", "/sun.csv?days=36526", "/sun.zip?days=-1", "/mandelbrot.png?width=0"] {
-            let status = run("curl", &["--silent", "--output", "/dev/null", "--write-out", "%{http_code}", &server.url(path)]);
+            let status = status_of(&[&server.url(path)]);
             assert_eq!(status, "400", "{path}");
         }
         for arguments in [&["--listen"][..], &["--listen", "nowhere"], &["--frobnicate"], &["a"]] {

@@ -83,7 +83,7 @@ async fn png(Query(Picture { width }): Query<Picture>) -> HttpResponse {
 async fn parquet(Query(Table { days }): Query<Table>) -> HttpResponse {
     let name = "sun.parquet";
     let program = move |w: &mut pushpull::Writer| encode::parquet(days.get(), w);
-    let chunks = Pool::global().clone().name(name).pull(ending::told(name, program));
+    let chunks = Pool::global().clone().name(name).pull(ending::of_writing(name, program));
     respond("application/vnd.apache.parquet", chunks)
 }
 
@@ -92,7 +92,7 @@ fn download<P>(name: &'static str, media_type: &'static str, program: P) -> Http
 where
     P: FnOnce(&mut local::Writer) -> io::Result<()> + 'static,
 {
-    respond(media_type, Local::new().name(name).pull(ending::told(name, program)))
+    respond(media_type, Local::new().name(name).pull(ending::of_writing(name, program)))
 }
 
 fn respond(media_type: &'static str, chunks: impl Stream<Item = io::Result<Bytes>> + 'static) -> HttpResponse {

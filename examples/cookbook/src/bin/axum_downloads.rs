@@ -73,7 +73,7 @@ async fn download<P>(name: &'static str, media_type: &'static str, program: P) -
 where
     P: FnOnce(&mut Writer) -> io::Result<()> + Send + 'static,
 {
-    let chunks = Pool::global().clone().name(name).pull(ending::told(name, program));
+    let chunks = Pool::global().clone().name(name).pull(ending::of_writing(name, program));
     let disposition = if media_type == "text/html" { "inline" } else { "attachment" };
     ([(CONTENT_TYPE, media_type), (CONTENT_DISPOSITION, disposition)], Body::new(chunks.into_body()))
 }

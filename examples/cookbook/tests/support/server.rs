@@ -1,5 +1,6 @@
 //! One of the servers, on a port of its own, and what it says.
 
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
 use super::example::{Served, status};
@@ -17,6 +18,10 @@ impl Server {
         let mut served = Served::start(command);
         let log = Log::of(served.child.stderr.take().unwrap());
         Server { served, log }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.served.address
     }
 
     pub fn url(&self, path: &str) -> String {

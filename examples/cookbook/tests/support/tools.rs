@@ -24,3 +24,19 @@ pub fn python(program: &str, arguments: &[&str]) -> String {
 pub fn curl(url: &str, file: &str) {
     run("curl", &["--silent", "--show-error", "--fail", "--output", file, url]);
 }
+
+/// What `curl` prints; it fails if the answer is an error.
+#[track_caller]
+pub fn curl_for(arguments: &[&str]) -> String {
+    let mut all = vec!["--silent", "--show-error", "--fail-with-body"];
+    all.extend_from_slice(arguments);
+    run("curl", &all)
+}
+
+/// The status of the answer that `curl` gets.
+#[track_caller]
+pub fn status_of(arguments: &[&str]) -> String {
+    let mut all = vec!["--silent", "--output", "/dev/null", "--write-out", "%{http_code}"];
+    all.extend_from_slice(arguments);
+    run("curl", &all)
+}
