@@ -5,6 +5,7 @@
 pub mod encode;
 pub mod ending;
 pub mod launch;
+pub mod memory;
 pub mod menu;
 pub mod parse;
 pub mod sun;

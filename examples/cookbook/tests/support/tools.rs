@@ -22,7 +22,7 @@ pub fn python(program: &str, arguments: &[&str]) -> String {
 /// Downloads with `curl`, which fails if the message was cut.
 #[track_caller]
 pub fn curl(url: &str, file: &str) {
-    run("curl", &["--silent", "--show-error", "--fail", "--output", file, url]);
+    run("curl", &["--silent", "--show-error", "--max-time", "240", "--fail", "--output", file, url]);
 }
 
 /// What `curl` prints; it fails if the answer is an error.
@@ -36,7 +36,7 @@ pub fn curl_for(arguments: &[&str]) -> String {
 /// The status of the answer that `curl` gets.
 #[track_caller]
 pub fn status_of(arguments: &[&str]) -> String {
-    let mut all = vec!["--silent", "--output", "/dev/null", "--write-out", "%{http_code}"];
+    let mut all = vec!["--silent", "--max-time", "240", "--output", "/dev/null", "--write-out", "%{http_code}"];
     all.extend_from_slice(arguments);
     run("curl", &all)
 }
