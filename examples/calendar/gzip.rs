@@ -1,11 +1,14 @@
 //! A processor: what any app answers, packed for the clients that can unpack it.
 
+#[path = "coding.rs"]
+mod coding;
+
 use std::io;
 
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue, VARY};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue, VARY};
 use http::{Request, Response};
 use pushpull::Local;
 use pushpull::gateway::{Input, PullApp};
@@ -19,7 +22,7 @@ impl<A: PullApp> PullApp for Gzip<A> {
     type Output = Blocks;
 
     fn handle(&self, req: Request<Input>) -> io::Result<Response<Blocks>> {
-        let wanted = accepts_gzip(req.headers());
+        let wanted = coding::accepts_gzip(req.headers());
         let (mut parts, blocks) = self.0.handle(req)?.into_parts();
         parts.headers.append(VARY, HeaderValue::from_static("accept-encoding"));
         if !wanted || parts.headers.contains_key(CONTENT_ENCODING) {
@@ -34,14 +37,4 @@ impl<A: PullApp> PullApp for Gzip<A> {
         });
         Ok(Response::from_parts(parts, Box::new(gzip.pull_from(blocks))))
     }
-}
-
-/// Whether the client names `gzip` and does not weigh it nothing (RFC 9110, 12.5.3).
-fn accepts_gzip(fields: &HeaderMap) -> bool {
-    let codings = fields.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    codings.flat_map(|value| value.split(',')).any(|coding| {
-        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-        let weight = weight.trim().strip_prefix("q=").map_or(Ok(1.0), str::parse);
-        name.trim().eq_ignore_ascii_case("gzip") && weight.is_ok_and(|weight: f32| weight > 0.0)
-    })
 }

@@ -1,28 +1,18 @@
 //! The built example, started on a port of its own, and what it says.
 
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::example::{Served, program, status};
-
-/// How long an event may take before it counts as missing.
-const DEADLINE: Duration = Duration::from_secs(60);
+use crate::support::log::{DEADLINE, Log};
 
 pub struct Server {
     served: Served,
     pub address: SocketAddr,
-    log: Arc<Log>,
-}
-
-#[derive(Default)]
-struct Log {
-    lines: Mutex<Vec<String>>,
-    grown: Condvar,
+    log: Log,
 }
 
 impl Server {
@@ -30,30 +20,13 @@ impl Server {
         let mut command = Command::new(program("archive"));
         command.arg(directory).args(["--listen", "127.0.0.1:0"]).stderr(Stdio::piped());
         let mut served = Served::start(command);
-        let log = Arc::new(Log::default());
-        let (stderr, written) = (served.child.stderr.take().unwrap(), log.clone());
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                written.lines.lock().unwrap().push(line);
-                written.grown.notify_all();
-            }
-        });
+        let log = Log::of(served.child.stderr.take().unwrap());
         Server { address: served.address, served, log }
     }
 
-    /// Waits until `count` lines of the log begin with `word`.
+    /// Waits until `count` lines of the log have `word` in them.
     pub fn wait_for(&self, word: &str, count: usize) -> Vec<String> {
-        let mut lines = self.log.lines.lock().unwrap();
-        let until = Instant::now() + DEADLINE;
-        loop {
-            let found: Vec<String> = lines.iter().filter(|line| line.starts_with(word)).cloned().collect();
-            if found.len() >= count {
-                return found;
-            }
-            let left = until.checked_duration_since(Instant::now());
-            let left = left.unwrap_or_else(|| panic!("{count} times {word:?} did not come: {lines:#?}"));
-            lines = self.log.grown.wait_timeout(lines, left).unwrap().0;
-        }
+        self.log.wait_for(word, count)
     }
 
     /// A figure of `/proc/PID/status`, such as `VmRSS` in KiB, or `Threads`.

@@ -4,5 +4,6 @@
 pub mod engine;
 pub mod example;
 pub mod guard;
+pub mod log;
 pub mod polled;
 pub mod watchdog;

@@ -1,0 +1,79 @@
+//! Downloads from axum: seven libraries that write, each a body that is made while it is sent.
+//!
+//! `cargo run --release -p pushpull-cookbook --bin axum_downloads`, and then open http://127.0.0.1:8090/ or
+//! `curl -O http://127.0.0.1:8090/sun.zip`
+//!
+//! axum wants its bodies `Send`, so the programs run on a `Pool`: a client that does not read costs a stack, and no thread.
+
+use std::io;
+use std::net::TcpListener;
+use std::process::ExitCode;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Query;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{Html, IntoResponse};
+use axum::routing::get;
+use axum::serve::ListenerExt;
+use pushpull::{Pool, Writer};
+use pushpull_cookbook::menu::{self, Picture, Table};
+use pushpull_cookbook::{encode, ending, launch};
+
+const HELP: &str = "\
+Serves downloads over HTTP that are made while they are sent, on axum and a pool of coroutines.
+
+Usage: axum_downloads [--listen ADDRESS]
+
+  --listen ADDRESS    where (127.0.0.1:8090); port 0 takes a free one and prints it
+  --help              this text
+
+Try:
+  curl -O 'http://127.0.0.1:8090/sun.csv'                     by csv; a year, minute by minute
+  curl -O 'http://127.0.0.1:8090/sun.json?days=7'             by serde_json; a week
+  curl -O 'http://127.0.0.1:8090/sun.html?days=1'             by minijinja
+  curl -O 'http://127.0.0.1:8090/sun.parquet?days=3650'       by arrow and parquet
+  curl -O 'http://127.0.0.1:8090/sun.zip'                     by zip; a file for each day
+  curl -O 'http://127.0.0.1:8090/sun.tar.gz'                  by tar and flate2
+  curl -O 'http://127.0.0.1:8090/mandelbrot.png?width=8000'   by png
+";
+
+fn main() -> ExitCode {
+    launch::server("axum_downloads", HELP, "127.0.0.1:8090", serve)
+}
+
+#[tokio::main]
+async fn serve(listener: TcpListener) -> io::Result<()> {
+    let csv = |Query(Table { days })| download("sun.csv", "text/csv", move |w| encode::csv(days.get(), w));
+    let json = |Query(Table { days })| download("sun.json", "application/json", move |w| encode::json(days.get(), w));
+    let html = |Query(Table { days })| download("sun.html", "text/html", move |w| encode::html(days.get(), w));
+    let parquet = |Query(Table { days })| {
+        download("sun.parquet", "application/vnd.apache.parquet", move |w| encode::parquet(days.get(), w))
+    };
+    let zip = |Query(Table { days })| download("sun.zip", "application/zip", move |w| encode::zip(days.get(), w));
+    let tar_gz =
+        |Query(Table { days })| download("sun.tar.gz", "application/gzip", move |w| encode::tar_gz(days.get(), w));
+    let png = |Query(Picture { width })| download("mandelbrot.png", "image/png", move |w| encode::png(width.get(), w));
+    let app = Router::new()
+        .route("/", get(async || Html(menu::PAGE)))
+        .route("/sun.csv", get(csv))
+        .route("/sun.json", get(json))
+        .route("/sun.html", get(html))
+        .route("/sun.parquet", get(parquet))
+        .route("/sun.zip", get(zip))
+        .route("/sun.tar.gz", get(tar_gz))
+        .route("/mandelbrot.png", get(png));
+    // A body that comes after its head is not to wait for the client to acknowledge that.
+    let listener = tokio::net::TcpListener::from_std(listener)?.tap_io(|stream| drop(stream.set_nodelay(true)));
+    axum::serve(listener, app).await
+}
+
+/// The response of a program that writes. It starts when axum asks for the first byte of the body.
+async fn download<P>(name: &'static str, media_type: &'static str, program: P) -> impl IntoResponse
+where
+    P: FnOnce(&mut Writer) -> io::Result<()> + Send + 'static,
+{
+    let chunks = Pool::global().clone().name(name).pull(ending::of_writing(name, program));
+    let disposition = if media_type == "text/html" { "inline" } else { "attachment" };
+    ([(CONTENT_TYPE, media_type), (CONTENT_DISPOSITION, disposition)], Body::new(chunks.into_body()))
+}

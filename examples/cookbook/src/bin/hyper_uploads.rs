@@ -1,0 +1,97 @@
+//! Uploads to hyper, parsed while they arrive, on the thread that receives them.
+//!
+//! `cargo run --release -p pushpull-cookbook --bin hyper_uploads`, and then `curl -T sun.tar.gz http://127.0.0.1:8093/`
+//!
+//! The server is a current-thread runtime, as there may be one for each core. A parser runs on `Local`: inside the poll of
+//! its connection's task, with no thread, no queue and no wake-up. Where it reads what has not arrived it is suspended,
+//! and the task waits.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use pushpull::{Error, Local};
+use pushpull_cookbook::parse::Kind;
+use pushpull_cookbook::{ending, launch};
+use tokio::task::LocalSet;
+
+const HELP: &str = "\
+Takes uploads over HTTP and parses them while they arrive, on hyper and coroutines of its own thread.
+
+Usage: hyper_uploads [--listen ADDRESS]
+
+  --listen ADDRESS    where (127.0.0.1:8093); port 0 takes a free one and prints it
+  --help              this text
+
+Try:
+  curl -T sun.csv 'http://127.0.0.1:8093/'                      csv::Reader: rows, and the range of each column
+  curl -T sun.tar.gz 'http://127.0.0.1:8093/'                   GzDecoder, tar::Archive: files, bytes, checksum
+  tar cf - . | curl -T - 'http://127.0.0.1:8093/source.tar'     tar::Archive, from a pipe
+  curl -T notes.gz 'http://127.0.0.1:8093/'                     GzDecoder: bytes, checksum
+";
+
+fn main() -> ExitCode {
+    launch::server("hyper_uploads", HELP, "127.0.0.1:8093", serve)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn serve(listener: TcpListener) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let accepting = async {
+        loop {
+            let (stream, _) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of descriptors, most likely: others will be given back.
+                    eprintln!("cannot accept a connection: {error}");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(TokioIo::new(stream), service_fn(answer));
+            tokio::task::spawn_local(async move {
+                // A client that goes is the end of its parser, which says so itself.
+                let _ = connection.await;
+            });
+        }
+    };
+    LocalSet::new().run_until(accepting).await;
+    Ok(())
+}
+
+async fn answer(request: Request<Incoming>) -> Result<Response<String>, Infallible> {
+    let (status, text) = match (request.method(), request.uri().path().rsplit_once('/')) {
+        (&Method::PUT, Some(("", name))) => upload(name.to_owned(), request.into_body()).await,
+        _ => (StatusCode::NOT_FOUND, "there is only PUT /name\n".to_owned()),
+    };
+    let mut response = Response::new(text);
+    *response.status_mut() = status;
+    Ok(response)
+}
+
+async fn upload(name: String, body: Incoming) -> (StatusCode, String) {
+    let Some(kind) = Kind::of(&name) else {
+        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "the name ends with .csv, .tar, .tar.gz or .gz\n".to_owned());
+    };
+    let parser = Local::new().push(ending::of_reading(name, move |r| kind.parse(r)));
+    match parser.feed_from_body(body).await {
+        Ok(report) => match serde_json::to_string(&report) {
+            Ok(text) => (StatusCode::OK, text + "\n"),
+            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+        },
+        // The parser's own fault, and nothing that it says is the client's business.
+        Err(error) if Error::of(&error).is_some_and(Error::is_panic) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "this could not be read\n".to_owned())
+        }
+        Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")),
+    }
+}

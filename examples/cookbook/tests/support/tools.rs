@@ -1,0 +1,42 @@
+//! Programs that were not written for this: they say whether a file is what it should be.
+
+use std::process::Command;
+
+/// Runs one, which has to succeed, and gives what it prints.
+#[track_caller]
+pub fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{program} {arguments:?}: {}: {out}{err}", output.status);
+    out.trim_end().to_owned()
+}
+
+/// Runs a Python program, with its arguments.
+#[track_caller]
+pub fn python(program: &str, arguments: &[&str]) -> String {
+    let mut all = vec!["-c", program];
+    all.extend_from_slice(arguments);
+    run("python3", &all)
+}
+
+/// Downloads with `curl`, which fails if the message was cut.
+#[track_caller]
+pub fn curl(url: &str, file: &str) {
+    run("curl", &["--silent", "--show-error", "--max-time", "240", "--fail", "--output", file, url]);
+}
+
+/// What `curl` prints; it fails if the answer is an error.
+#[track_caller]
+pub fn curl_for(arguments: &[&str]) -> String {
+    let mut all = vec!["--silent", "--show-error", "--fail-with-body"];
+    all.extend_from_slice(arguments);
+    run("curl", &all)
+}
+
+/// The status of the answer that `curl` gets.
+#[track_caller]
+pub fn status_of(arguments: &[&str]) -> String {
+    let mut all = vec!["--silent", "--max-time", "240", "--output", "/dev/null", "--write-out", "%{http_code}"];
+    all.extend_from_slice(arguments);
+    run("curl", &all)
+}
