@@ -32,4 +32,5 @@ pub use service::Script;
 pub use settings::{ExitStatus, RequestBody};
 
 pub(super) use programs::Permit;
+#[cfg(feature = "cli")]
 pub(crate) use spool::unnamed;

@@ -1,0 +1,9 @@
+//! The FastCGI host, by a client made of the record codec: requirements 18 to 24 of a gateway.
+
+#[path = "../support/front.rs"]
+mod front;
+
+mod bad_input;
+mod client;
+mod requests;
+mod several;
