@@ -37,8 +37,11 @@ fn mutate(bytes: &mut Vec<u8>, others: &[Vec<u8>], dice: &mut Dice) {
     bytes.truncate(8192);
 }
 
+/// The records, the parameters in them, and how it ended.
+type Read = (Vec<Record>, Vec<(Bytes, Bytes)>, Result<(), Malformed>);
+
 /// All records, in pieces of this size, and the pairs in them.
-fn read(bytes: &[u8], size: usize) -> (Vec<Record>, Vec<(Bytes, Bytes)>, Result<(), Malformed>) {
+fn read(bytes: &[u8], size: usize) -> Read {
     let (mut decoder, mut buffer, mut pairs) = (Decoder::new(), BytesMut::new(), Pairs::new(MOST_PARAMS));
     let (mut records, mut found) = (Vec::<Record>::new(), Vec::new());
     for piece in bytes.chunks(size) {

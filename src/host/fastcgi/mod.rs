@@ -23,9 +23,10 @@
 //!   if there are other requests on it, the body goes to a temporary file instead, up to 64 MiB, and then the request ends as
 //!   `OVERLOADED`.
 //! * `ABORT_REQUEST`, or a connection that closes (also by half), drops the service's future or body.
-//! * A response that fails after its head has no `END_REQUEST`: the connection is closed instead, after every byte that was
-//!   written. No front server takes that for the end, where several do not look at the status in an `END_REQUEST`. With other
-//!   requests on the connection it is an `END_REQUEST` as `OVERLOADED`, with an application status of 1.
+//! * A response that fails after its head has no `END_REQUEST`: the connection is reset instead, after every byte that was
+//!   written. Several front servers do not look at the status in an `END_REQUEST`, and nginx takes a close without one for the
+//!   end. With other requests on the connection it is an `END_REQUEST` as `OVERLOADED`, with an application status of 1.
+//! * When this process is killed, the system's close of its connections is a reset too.
 //! * What an application says to its error stream goes to the server's [errors](crate::host::Server::errors) and, as
 //!   `STDERR`, to the front server.
 //!
