@@ -74,6 +74,7 @@ mod options;
 mod pipe;
 mod program;
 mod sink;
+mod spare;
 mod stack;
 mod sync;
 mod turn;
