@@ -1,9 +1,12 @@
 //! Small writes into chunks. Nothing here waits.
 
 use std::io;
+use std::mem;
 use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
+
+use crate::spare;
 
 /// The least that a buffer grows to: a bridge that writes a hundred bytes should not pay for a whole chunk.
 const LEAST_BUFFER: usize = 512;
@@ -38,12 +41,19 @@ pub(crate) struct Pending {
     chunk_size: usize,
     /// How much room is taken when there is none left.
     growth: usize,
+    /// For how many bytes `spare` gave the memory, if it did.
+    spare: Option<usize>,
 }
 
 impl Pending {
     #[inline]
     pub(crate) fn new(chunk_size: usize, unbuffered: bool) -> Pending {
-        Pending { bytes: BytesMut::new(), chunk_size: if unbuffered { 0 } else { chunk_size }, growth: LEAST_BUFFER }
+        Pending {
+            bytes: BytesMut::new(),
+            chunk_size: if unbuffered { 0 } else { chunk_size },
+            growth: LEAST_BUFFER,
+            spare: None,
+        }
     }
 
     /// Takes in a write that only joins, and says whether it was one. The way of nearly every small write.
@@ -74,12 +84,28 @@ impl Pending {
     }
 
     /// The first chunk of a bridge grows as a `Vec` does; later ones take their whole room at once, which is the last
-    /// chunk's memory if the puller is done with that.
+    /// chunk's memory if the puller is done with that, or else an earlier one's.
     #[cold]
     fn grow(&mut self, len: usize) {
+        if self.bytes.is_empty() && self.growth == self.chunk_size && len <= self.chunk_size {
+            if !self.bytes.try_reclaim(self.chunk_size) {
+                self.retire();
+                self.bytes = spare::take(self.chunk_size);
+                self.spare = Some(self.chunk_size);
+            }
+            return;
+        }
         let most = self.chunk_size.saturating_sub(self.bytes.len()).max(len);
         self.bytes.reserve(self.growth.clamp(len, most));
         self.growth = (self.growth * 2).min(self.chunk_size);
+    }
+
+    /// Leaves the memory to later chunks of this thread.
+    fn retire(&mut self) {
+        if let Some(size) = self.spare.take() {
+            self.bytes.clear();
+            spare::keep(size, mem::take(&mut self.bytes));
+        }
     }
 
     /// What is pending, as a chunk; `None` rather than an empty one.
@@ -93,6 +119,12 @@ impl Pending {
     /// From here on no write joins: the bridge is closed.
     pub(crate) fn close(&mut self) {
         self.chunk_size = 0;
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.retire();
     }
 }
 

@@ -80,6 +80,7 @@ mod options;
 mod pipe;
 mod program;
 mod sink;
+mod spare;
 // The one place that knows which targets have coroutines; with it, `Cargo.toml`, which has the library for them.
 #[cfg_attr(
     any(

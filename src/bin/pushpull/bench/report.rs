@@ -102,11 +102,11 @@ impl Report {
     pub fn warning(&self) -> Option<String> {
         let noise = self.noise();
         if self.quick {
-            return Some("this was a quick run, to see that it works: its figures mean nothing".to_owned());
+            return Some("This was a quick run, to see that it works: its figures mean nothing".to_owned());
         }
         (noise > 0.25).then(|| {
             format!(
-                "this machine is too noisy to say much: {:.0} % of the figures (those with ~) vary by more than {:.0} % \
+                "This machine is too noisy to say much: {:.0} % of the figures (those with ~) vary by more than {:.0} % \
                  within their middle half. Stop other work, or give it more --time",
                 noise * 100.0,
                 NOISY * 100.0
