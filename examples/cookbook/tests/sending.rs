@@ -11,6 +11,7 @@ use std::process::{Command, Output};
 
 use pushpull_cookbook::encode;
 use serde_json::{Value, json};
+use support::log::DEADLINE;
 use support::needed::there;
 use support::server::Server;
 use support::tools::python;
@@ -89,6 +90,7 @@ fn law_7_a_server_that_goes_stops_the_sender() {
     let url = format!("http://{}/source.tar", listener.local_addr().unwrap());
     let sender = Command::new(SENDER).arg(home.path()).arg(url).stderr(std::process::Stdio::piped()).spawn().unwrap();
     let (mut connection, _) = listener.accept().unwrap();
+    connection.set_read_timeout(Some(DEADLINE)).unwrap();
     connection.read_exact(&mut [0; 64 * 1024]).unwrap();
     // What it has sent and nobody read makes this a reset.
     drop((connection, listener));

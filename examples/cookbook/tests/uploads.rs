@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 
 use samples::Samples;
 use serde_json::{Value, json};
+use support::log::DEADLINE;
 use support::needed::there;
 use support::server::Server;
 use support::tools::{curl_for, status_of};
@@ -67,6 +68,7 @@ on_every_engine! {
     /// The client has not sent the rest, and never will.
     fn a_bad_upload_is_answered_while_it_arrives(server: &Server, engine: &str) {
         let mut client = TcpStream::connect(server.address()).unwrap();
+        client.set_read_timeout(Some(DEADLINE)).unwrap();
         write!(client, "PUT /bad.csv{engine} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000000\r\n\r\n").unwrap();
         client.write_all(b"a,b\n1,2\n1,2,3\n").unwrap();
         let mut status = [0; 12];
