@@ -8,4 +8,5 @@ pub mod launch;
 pub mod memory;
 pub mod menu;
 pub mod parse;
+pub mod refused;
 pub mod sun;

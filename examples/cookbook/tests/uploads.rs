@@ -77,6 +77,14 @@ on_every_engine! {
         server.log.wait_for("failed   bad.csv", 1);
     }
 
+    /// Though there are 50 MiB that nobody wants.
+    fn a_large_upload_that_is_refused_is_told_why(server: &Server, engine: &str) {
+        let file = &Samples::get().all[0].path;
+        for _ in 0..10 {
+            assert_eq!(status_of(&["--upload-file", file, &server.url(&format!("/sun.tar{engine}"))]), "400");
+        }
+    }
+
     fn what_is_wrong_is_told(server: &Server, engine: &str) {
         let little = "a,b\n1,2\n".repeat(100);
         for (bytes, name, status) in [

@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{post, put};
 use pushpull::{Error, Feed, Pool, Reader, Thread};
 use pushpull_cookbook::parse::{Kind, Report};
-use pushpull_cookbook::{ending, launch};
+use pushpull_cookbook::{ending, launch, refused};
 use serde::Deserialize;
 
 const HELP: &str = "\
@@ -84,12 +84,17 @@ async fn serve(listener: TcpListener) -> io::Result<()> {
 async fn upload(
     Path(name): Path<String>,
     Query(Wanted { engine }): Query<Wanted>,
-    body: Body,
+    mut body: Body,
 ) -> Result<Response, Refusal> {
     let kind = Kind::of(&name).ok_or(Refusal::Unknown)?;
     let parser = engine.push(ending::of_reading(name, move |r| kind.parse(r)));
-    let report = parser.feed_from_body(body).await?;
-    Ok(json(&report))
+    match parser.feed_from_body(&mut body).await {
+        Ok(report) => Ok(json(&report)),
+        Err(error) => {
+            refused::drain(body);
+            Err(error.into())
+        }
+    }
 }
 
 /// Each file of a form, one after the other.

@@ -19,7 +19,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use pushpull::{Error, Local};
 use pushpull_cookbook::parse::Kind;
-use pushpull_cookbook::{ending, launch};
+use pushpull_cookbook::{ending, launch, refused};
 use tokio::task::LocalSet;
 
 const HELP: &str = "\
@@ -78,12 +78,16 @@ async fn answer(request: Request<Incoming>) -> Result<Response<String>, Infallib
     Ok(response)
 }
 
-async fn upload(name: String, body: Incoming) -> (StatusCode, String) {
+async fn upload(name: String, mut body: Incoming) -> (StatusCode, String) {
     let Some(kind) = Kind::of(&name) else {
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "the name ends with .csv, .tar, .tar.gz or .gz\n".to_owned());
     };
     let parser = Local::new().push(ending::of_reading(name, move |r| kind.parse(r)));
-    match parser.feed_from_body(body).await {
+    let report = parser.feed_from_body(&mut body).await;
+    if report.is_err() {
+        refused::drain(body);
+    }
+    match report {
         Ok(report) => match serde_json::to_string(&report) {
             Ok(text) => (StatusCode::OK, text + "\n"),
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
