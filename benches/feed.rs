@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use flate2::Compression;
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use futures_util::Stream;
 use pushpull::{Local, Pool, Thread};
@@ -111,6 +112,12 @@ fn gzip(mut r: impl Read, w: impl Write) -> io::Result<()> {
     gzip.finish().map(drop)
 }
 
+fn unpack(packed: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    GzDecoder::new(packed).read_to_end(&mut text).unwrap();
+    text
+}
+
 fn layer(c: &mut Criterion) {
     let runtime = Builder::new_current_thread().build().unwrap();
     let text = text();
@@ -119,17 +126,19 @@ fn layer(c: &mut Criterion) {
         gzip(black_box(&text[..]), &mut packed).unwrap();
         packed
     };
-    let expected = from_memory();
+    let length_from_memory = from_memory().len();
     let mut group = c.benchmark_group("feed/gzip");
     group.throughput(Throughput::Bytes(text.len() as u64));
     group.sampling_mode(SamplingMode::Flat).sample_size(20).measurement_time(Duration::from_secs(3));
-    group.bench_function("into a Vec", |b| b.iter(|| assert_eq!(from_memory().len(), expected.len())));
+    group.bench_function("into a Vec", |b| b.iter(|| assert_eq!(from_memory().len(), length_from_memory)));
     macro_rules! filter {
         ($name:literal, $engine:expr) => {
             let pull = || $engine.filter(|r, w| gzip(r, w)).pull_from_stream(pieces(black_box(&text)));
             let packed: Vec<Bytes> = pull().collect::<io::Result<_>>().unwrap();
-            assert_eq!(packed.concat(), expected);
-            group.bench_function($name, |b| b.iter(|| assert_eq!(runtime.block_on(length(pull())), expected.len())));
+            // Other bytes than from memory: an encoder cuts its blocks where its input is cut.
+            let packed = packed.concat();
+            assert!(unpack(&packed) == text, "what came out is not what went in");
+            group.bench_function($name, |b| b.iter(|| assert_eq!(runtime.block_on(length(pull())), packed.len())));
         };
     }
     filter!("Local", Local::new());

@@ -6,18 +6,21 @@ use std::task::{Poll, ready};
 use bytes::{Buf, Bytes};
 
 use crate::error::Echo;
+use crate::pipe::Stats;
 
 /// The chunk being read, and how the chunks ended.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
     current: Bytes,
     end: Option<Result<(), Echo>>,
+    bytes: u64,
+    chunks: u64,
 }
 
 impl Input {
     /// The input from chunks that may have failed before there was a reader of them.
     pub(crate) fn after(failed: Option<Echo>) -> Input {
-        Input { current: Bytes::new(), end: failed.map(Err) }
+        Input { end: failed.map(Err), ..Input::default() }
     }
 
     #[inline]
@@ -55,12 +58,23 @@ impl Input {
                 None => {}
             }
             match ready!(poll()) {
-                Some(Ok(chunk)) => self.current = chunk,
+                Some(Ok(chunk)) => self.take(chunk),
                 Some(Err(error)) => return Poll::Ready(Err(Failure::First(self.fail(error)))),
                 None => self.end = Some(Ok(())),
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn take(&mut self, chunk: Bytes) {
+        self.bytes += chunk.len() as u64;
+        self.chunks += u64::from(!chunk.is_empty());
+        self.current = chunk;
+    }
+
+    /// What it took, for a reader of what is not queued.
+    pub(crate) fn stats(&self) -> Stats {
+        Stats::unqueued(self.bytes, self.chunks)
     }
 
     /// It was not the end after all.

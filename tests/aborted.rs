@@ -6,7 +6,6 @@
 mod support;
 
 use std::env;
-use std::fs;
 use std::io::{self, BufRead, Read};
 use std::panic;
 use std::pin::Pin;
@@ -17,15 +16,10 @@ use std::thread;
 use bytes::Bytes;
 use futures_util::Stream;
 use pushpull::{drive_tokio, pipe};
+use support::counted::Counted;
 use support::engine::{OnLocal, OnPipe, OnPool, OnThread, Outlet, Setup};
 use support::polled::{Polled, Polls, Source};
 use support::watchdog::within;
-
-/// How many threads of `Thread` may wait for work, as its documentation has it.
-const MOST_IDLE: usize = 16;
-
-/// How much the process may grow, for what allocators and recyclers keep. A page each would be 390 MiB.
-const MOST_GROWTH_KIB: usize = 24 << 10;
 
 /// Numbers without a pattern, the same in every run.
 struct Dice(u64);
@@ -183,29 +177,6 @@ fn exchange<E: Polled>(held: &Held, dice: &mut Dice) {
     }
 }
 
-struct Counted {
-    threads: usize,
-    descriptors: usize,
-    mappings: usize,
-    memory_kib: usize,
-}
-
-impl Counted {
-    fn now() -> Counted {
-        let status = fs::read_to_string("/proc/self/status").unwrap();
-        let figure = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-            line.split_whitespace().next().unwrap().parse::<usize>().unwrap()
-        };
-        Counted {
-            threads: figure("Threads:"),
-            descriptors: fs::read_dir("/proc/self/fd").unwrap().count(),
-            mappings: fs::read_to_string("/proc/self/maps").unwrap().lines().count(),
-            memory_kib: figure("VmRSS:"),
-        }
-    }
-}
-
 fn exchanges(count: usize, held: &Held, dice: &mut Dice) {
     for _ in 0..count {
         match dice.roll(6) {
@@ -231,29 +202,6 @@ fn law_7_aborted_exchanges_leave_nothing_behind() {
         exchanges(count / 5, &held, &mut dice);
         let before = Counted::now();
         exchanges(count - count / 5, &held, &mut dice);
-        while Counted::now().threads > before.threads.max(2) + MOST_IDLE {
-            thread::yield_now();
-        }
-        let after = Counted::now();
-        assert!(
-            after.descriptors <= before.descriptors,
-            "{} descriptors, {} before",
-            after.descriptors,
-            before.descriptors
-        );
-        let threads = after.threads.saturating_sub(before.threads);
-        // A thread that waits for work has a stack, which is two mappings, and may have an arena of the allocator.
-        assert!(
-            after.mappings <= before.mappings + 4 * threads + 64,
-            "{} mappings, {} before",
-            after.mappings,
-            before.mappings
-        );
-        assert!(
-            after.memory_kib <= before.memory_kib + MOST_GROWTH_KIB,
-            "{} KiB, {} before",
-            after.memory_kib,
-            before.memory_kib
-        );
+        before.expect_no_more();
     });
 }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::pin::{Pin, pin};
 use std::sync::mpsc::channel;
 use std::task::{Context, Poll, Waker};
@@ -129,5 +129,40 @@ fn stats_are_the_same_at_both_ends() {
         feed.write_all(b"hello").unwrap();
         feed.flush().unwrap();
         assert_eq!((feed.stats().bytes, feed.stats().chunks), (5, 1));
+    });
+}
+
+#[test]
+fn a_reader_counts_what_it_has_taken() {
+    fn local(r: &mut pushpull::local::Reader) -> io::Result<(u64, u64)> {
+        io::Read::read_exact(r, &mut [0; 5])?;
+        Ok((r.stats().bytes, r.stats().chunks))
+    }
+    fn queued(r: &mut pushpull::Reader) -> io::Result<(u64, u64)> {
+        io::Read::read_exact(r, &mut [0; 5])?;
+        Ok((r.stats().bytes, r.stats().chunks))
+    }
+    let hello = || [Ok(bytes::Bytes::new()), Ok("hello".into()), Ok("world".into())];
+    within(move || {
+        let mut feed = pushpull::Local::new().push(local);
+        feed.write_bytes("hello".into()).unwrap();
+        assert_eq!(feed.finish().unwrap(), (5, 1));
+        let mut feed = Pool::new(1).push(queued);
+        feed.write_bytes("hello".into()).unwrap();
+        assert_eq!(feed.finish().unwrap(), (5, 1));
+
+        // A filter's source is asked by the reader itself.
+        let counts = |(bytes, chunks): (u64, u64), w: &mut dyn Write| w.write_all(&[bytes as u8, chunks as u8]);
+        let chunks = pushpull::Local::new().filter(move |r, w| counts(local(r)?, w)).pull_from(hello());
+        assert_eq!(chunks.collect::<io::Result<Vec<_>>>().unwrap().concat(), [5, 1]);
+        let chunks = Thread::new().filter(move |r, w| counts(queued(r)?, w)).pull_from(hello());
+        assert_eq!(chunks.collect::<io::Result<Vec<_>>>().unwrap().concat(), [5, 1]);
+
+        let mut reader = Pool::new(1).pull(|w| w.write_all(b"hello")).into_reader();
+        io::Read::read_exact(&mut reader, &mut [0; 3]).unwrap();
+        assert_eq!((reader.stats().bytes, reader.stats().chunks), (5, 1), "a chunk is taken whole");
+        let mut reader = pushpull::Local::new().pull(|w| w.write_all(b"hello")).into_reader();
+        io::Read::read_exact(&mut reader, &mut [0; 3]).unwrap();
+        assert_eq!((reader.stats().bytes, reader.stats().chunks), (5, 1));
     });
 }

@@ -13,28 +13,29 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio_util::io::SyncIoBridge;
 
-use super::baseline::{CHUNK, Consumed, Gather, QUEUE};
-use super::{CAPACITY, Job};
+use super::baseline::Gather;
+use super::baseline::measuring::checksum::Checksum;
+use super::{CAPACITY, CHUNK, Job};
 
 fn gone<E>(_: E) -> io::Error {
     io::ErrorKind::BrokenPipe.into()
 }
 
-pub async fn simplex(job: Job) -> Consumed {
+pub async fn simplex(job: Job) -> Checksum {
     let (mut reader, writer) = tokio::io::simplex(CAPACITY);
     let program = spawn_blocking(move || {
         let mut w = SyncIoBridge::new(writer);
         job.write(&mut w)?;
         w.shutdown()
     });
-    let mut consumed = Consumed::default();
+    let mut sum = Checksum::default();
     let mut buffer = BytesMut::with_capacity(CHUNK);
     while reader.read_buf(&mut buffer).await.unwrap() > 0 {
-        consumed.take(&buffer);
+        sum.take(&buffer);
         buffer.clear();
     }
     program.await.unwrap().unwrap();
-    consumed
+    sum
 }
 
 /// A message for every write.
@@ -51,31 +52,31 @@ impl<F: FnMut(Bytes) -> io::Result<()>> Write for Messages<F> {
     }
 }
 
-pub async fn mpsc(job: Job) -> Consumed {
+pub async fn mpsc(job: Job) -> Checksum {
     let (sender, mut receiver) = tokio::sync::mpsc::channel::<Bytes>((CAPACITY / job.data.len()).max(1));
     let program = spawn_blocking(move || job.write(&mut Messages(|chunk| sender.blocking_send(chunk).map_err(gone))));
-    let mut consumed = Consumed::default();
+    let mut sum = Checksum::default();
     while let Some(chunk) = receiver.recv().await {
-        consumed.take(&chunk);
+        sum.take(&chunk);
     }
     program.await.unwrap().unwrap();
-    consumed
+    sum
 }
 
 /// The same by somebody who knows what a message costs.
-pub async fn mpsc_gathered(job: Job) -> Consumed {
-    let (sender, mut receiver) = tokio::sync::mpsc::channel::<Bytes>(QUEUE);
+pub async fn mpsc_gathered(job: Job) -> Checksum {
+    let (sender, mut receiver) = tokio::sync::mpsc::channel::<Bytes>(CAPACITY / CHUNK);
     let program = spawn_blocking(move || {
-        let mut w = Gather::new(|chunk| sender.blocking_send(chunk).map_err(gone));
+        let mut w = Gather::new(CHUNK, |chunk| sender.blocking_send(chunk).map_err(gone));
         job.write(&mut w)?;
         w.flush()
     });
-    let mut consumed = Consumed::default();
+    let mut sum = Checksum::default();
     while let Some(chunk) = receiver.recv().await {
-        consumed.take(&chunk);
+        sum.take(&chunk);
     }
     program.await.unwrap().unwrap();
-    consumed
+    sum
 }
 
 /// Waits only where it has to: to enter the runtime costs more than a short write.
@@ -96,25 +97,25 @@ impl Write for Piped {
     }
 }
 
-pub async fn piper(job: Job) -> Consumed {
+pub async fn piper(job: Job) -> Checksum {
     use futures_util::AsyncReadExt;
 
     let (mut reader, writer) = piper::pipe(CAPACITY);
     let program = spawn_blocking(move || job.write(&mut Piped(writer, Handle::current())));
-    let mut consumed = Consumed::default();
+    let mut sum = Checksum::default();
     let mut buffer = vec![0; CHUNK];
     loop {
         match reader.read(&mut buffer).await.unwrap() {
             0 => break,
-            len => consumed.take(&buffer[..len]),
+            len => sum.take(&buffer[..len]),
         }
     }
     program.await.unwrap().unwrap();
-    consumed
+    sum
 }
 
 /// Gives the sender back: a frame that is sent while it goes may be lost.
-pub async fn channel(job: Job) -> Consumed {
+pub async fn channel(job: Job) -> Checksum {
     let (sender, mut channel) = Channel::<Bytes, io::Error>::new((CAPACITY / job.data.len()).max(1));
     let program = spawn_blocking(move || {
         let handle = Handle::current();
@@ -126,13 +127,13 @@ pub async fn channel(job: Job) -> Consumed {
         job.write(&mut Messages(send))?;
         io::Result::Ok(sender)
     });
-    let mut consumed = Consumed::default();
-    let mut left = job.total;
+    let mut sum = Checksum::default();
+    let mut left = job.data.len() * job.times;
     while left > 0 {
         let chunk = channel.frame().await.unwrap().unwrap().into_data().unwrap();
         left -= chunk.len();
-        consumed.take(&chunk);
+        sum.take(&chunk);
     }
     program.await.unwrap().map(drop).unwrap();
-    consumed
+    sum
 }

@@ -13,6 +13,7 @@ use super::chunks::Next;
 use super::exchange::{Given, Link};
 use crate::error::{Echo, Error};
 use crate::input::{Failure, Input, read_from};
+use crate::pipe::Stats;
 
 /// A [`Read`] and [`BufRead`] over chunks, on the calling thread.
 ///
@@ -64,6 +65,14 @@ impl Reader {
     /// A reader of a filter's source. It reads no more once nobody wants what the filter makes of it.
     pub(super) fn of_source(chunks: impl Iterator<Item = io::Result<Bytes>> + 'static, output: Link) -> Reader {
         Reader::new(Source::Iterator(Box::new(chunks), output))
+    }
+
+    /// What has happened so far: bytes and chunks are those that this reader has taken.
+    pub fn stats(&self) -> Stats {
+        match &self.source {
+            Source::Chunks(chunks) => chunks.stats(),
+            Source::Host(_) | Source::Iterator(..) => self.input.stats(),
+        }
     }
 
     /// What the program behind this reader lends and has not been read yet.

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use super::{Chunks, Writer};
+use super::{Chunks, Stats, Writer};
 use crate::error::{Echo, Error};
 use crate::input::{Failure, Input, read_from};
 use crate::program::Program;
@@ -72,6 +72,19 @@ impl Reader {
             _ => source.next(),
         });
         Reader { program: writer.program().cloned(), ..Reader::new(Source::Iterator(Box::new(wanted))) }
+    }
+
+    /// What has happened so far: bytes and chunks are those that this reader has taken. Of a filter's own source it knows
+    /// no more, since nothing is queued there.
+    pub fn stats(&self) -> Stats {
+        let stats = match &self.source {
+            Source::Chunks(chunks) => chunks.stats(),
+            Source::Iterator(_) => self.input.stats(),
+        };
+        match &self.program {
+            Some(program) => Stats { longest_run: program.longest_run(), ..stats },
+            None => stats,
+        }
     }
 
     fn refill(&mut self) -> io::Result<()> {

@@ -1,0 +1,56 @@
+//! What a process has that can leak.
+
+use std::fs;
+use std::thread;
+
+/// How many threads of `Thread` may wait for work, as its documentation has it.
+const MOST_IDLE: usize = 16;
+
+/// How much the process may grow, for what allocators and recyclers keep. A page for each of 100,000 would be 390 MiB.
+const MOST_GROWTH_KIB: usize = 24 << 10;
+
+pub struct Counted {
+    threads: usize,
+    descriptors: usize,
+    mappings: usize,
+    memory_kib: usize,
+}
+
+impl Counted {
+    pub fn now() -> Counted {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let figure = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.split_whitespace().next().unwrap().parse::<usize>().unwrap()
+        };
+        Counted {
+            threads: figure("Threads:"),
+            descriptors: fs::read_dir("/proc/self/fd").unwrap().count(),
+            mappings: fs::read_to_string("/proc/self/maps").unwrap().lines().count(),
+            memory_kib: figure("VmRSS:"),
+        }
+    }
+
+    /// Waits until what ends on its own has ended, and then there may be no more than before.
+    pub fn expect_no_more(&self) {
+        while Counted::now().threads > self.threads.max(2) + MOST_IDLE || Counted::now().descriptors > self.descriptors
+        {
+            thread::yield_now();
+        }
+        let after = Counted::now();
+        let threads = after.threads.saturating_sub(self.threads);
+        // A thread that waits for work has a stack, which is two mappings, and may have an arena of the allocator.
+        assert!(
+            after.mappings <= self.mappings + 4 * threads + 64,
+            "{} mappings, {} before",
+            after.mappings,
+            self.mappings
+        );
+        assert!(
+            after.memory_kib <= self.memory_kib + MOST_GROWTH_KIB,
+            "{} KiB, {} before",
+            after.memory_kib,
+            self.memory_kib
+        );
+    }
+}
