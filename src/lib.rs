@@ -58,6 +58,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod adapt;
+#[cfg(feature = "gateway")]
+mod address;
 mod alarm;
 mod chunk;
 mod coroutine;

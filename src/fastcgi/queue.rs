@@ -12,6 +12,7 @@ use super::header::{Header, Stream};
 const MOST_COPIED: usize = 4 * 1024;
 
 /// How many pieces are sent at once.
+#[cfg(any(feature = "cli", target_os = "linux"))]
 pub(crate) const MOST_SLICES: usize = 64;
 
 /// Bytes that wait to be sent, of a connection of either side. Contents of one stream that follow each other share a record,
@@ -87,6 +88,7 @@ impl Queue {
     }
 
     /// Adds bytes as they are, without a copy if they are many.
+    #[cfg(feature = "cli")]
     pub(crate) fn put_bytes(&mut self, bytes: Bytes) {
         if bytes.len() <= MOST_COPIED { self.put_slice(&bytes) } else { self.push(bytes) }
     }

@@ -47,7 +47,7 @@ mod shutdown;
 mod stream;
 
 #[cfg(feature = "cli")]
-pub use address::{Address, BadAddress, Listener};
+pub use address::Listener;
 #[cfg(feature = "cli")]
 pub use limits::Limits;
 #[cfg(feature = "cli")]
@@ -60,3 +60,5 @@ pub use request_body::RequestBody;
 pub use server::Server;
 #[cfg(feature = "cli")]
 pub use shutdown::Shutdown;
+
+pub use crate::address::{Address, BadAddress};

@@ -14,7 +14,7 @@ Runs programs that push behind servers that pull.
 Usage: pushpull COMMAND [OPTIONS] ...
 
 Commands:
-  serve      serves a CGI program over HTTP, FastCGI or SCGI
+  serve      serves a CGI program, or a FastCGI application, over HTTP, FastCGI or SCGI
 
   --help     this text; `pushpull COMMAND --help` tells more about a command
   --version  which version this is
