@@ -46,7 +46,9 @@ struct Php {
 
 impl Php {
     fn fpm() -> Option<Php> {
-        if !there(&["php-fpm8.2"]) && !Path::new("/usr/sbin/php-fpm8.2").exists() {
+        // Where Debian has it, which is not in everybody's path.
+        const PLACE: &str = "/usr/sbin/php-fpm8.2";
+        if !Path::new(PLACE).exists() && !there(&[PLACE]) {
             return None;
         }
         let directory = site();
@@ -59,7 +61,7 @@ impl Php {
         let conf =
             if rustix::process::geteuid().is_root() { format!("{conf}user = root\ngroup = root\n") } else { conf };
         fs::write(directory.path().join("conf"), conf).unwrap();
-        let mut command = Command::new("/usr/sbin/php-fpm8.2");
+        let mut command = Command::new(PLACE);
         command.args(["-F", "-R", "-n", "-d", "display_errors=0", "-y"]).arg(directory.path().join("conf"));
         Some(Php::start(command, directory))
     }
@@ -173,7 +175,7 @@ async fn answers(php: &Php) {
         assert_eq!((status, error), (200, None));
         pids.insert(text.split(' ').nth(2).unwrap().to_owned());
     }
-    assert!(pids.len() <= 4, "{pids:?}");
+    assert!(pids.len() <= 8, "{pids:?}");
 
     let response = ask(&upstream, get("/cookies.php")).await;
     assert_eq!((response.status().as_u16(), response.headers().get_all("set-cookie").iter().count()), (404, 50));
