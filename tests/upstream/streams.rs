@@ -288,6 +288,24 @@ fn requirement_9_local_redirects_are_marked_and_followed() {
 }
 
 #[test]
+fn a_short_answer_that_is_all_there_has_a_length() {
+    run(async {
+        let (address, _) = app(|_, mut peer| async move {
+            while peer.request().await.is_some() {
+                let mut answer = Vec::new();
+                pushpull::fastcgi::records(Stream::Stdout, 1, "A: b\n\nhello".into()).put(&mut answer);
+                answer.extend(pushpull::fastcgi::end_request(1, 0, ProtocolStatus::RequestComplete));
+                peer.send(&answer).await;
+            }
+        })
+        .await;
+        let body = ask(&upstream(&address), get("/")).await.into_body();
+        assert_eq!(http_body::Body::size_hint(&body).exact(), Some(5));
+        assert_eq!(collect(body).await.0, b"hello");
+    });
+}
+
+#[test]
 fn requirement_10_fields_of_the_head_are_checked() {
     run(async {
         let head = "Status: 404 No\nSet-Cookie: a\nSet-Cookie: b\nConnection: close\nX-CGI-x: y\n\nhello";

@@ -40,15 +40,8 @@ where
     };
     let errors = script.settings.errors.clone().unwrap_or_else(|| env.errors());
     let mut report = Report { env, errors };
-    match run(&script, &parts, body, permit, &mut report).await {
-        Ok(response) => response,
-        Err(refusal) => {
-            if refusal.status().is_server_error() {
-                report.failure(&refusal);
-            }
-            refusal.into_response()
-        }
-    }
+    let result = run(&script, &parts, body, permit, &mut report).await;
+    report.answer(result)
 }
 
 async fn run<B>(

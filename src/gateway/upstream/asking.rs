@@ -38,15 +38,8 @@ where
     };
     let errors = errors.clone().unwrap_or_else(|| env.errors());
     let mut report = Report { env, errors };
-    match ask(&upstream, &parts, body, permit, &mut report).await {
-        Ok(response) => response,
-        Err(refusal) => {
-            if refusal.status().is_server_error() {
-                report.failure(&refusal);
-            }
-            refusal.into_response()
-        }
-    }
+    let result = ask(&upstream, &parts, body, permit, &mut report).await;
+    report.answer(result)
 }
 
 async fn ask<B>(

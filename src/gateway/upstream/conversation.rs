@@ -155,9 +155,14 @@ impl Conversation {
     fn receive(&mut self, context: &mut Context<'_>) -> Result<Received, Stop> {
         for _ in 0..TURN {
             let Link::Open { socket, receiving, .. } = &mut self.link else { return Ok(Received::Nothing) };
-            // One stream carries all: what the client does not take holds up everything behind it.
-            let Poll::Ready(()) = self.output.poll_room(context) else { return Ok(Received::Nothing) };
+            // One stream carries all: what the client does not take holds up what is behind it, but for an end that is there
+            // already, which tells how long a short answer is.
+            let has_room = self.output.poll_room(context).is_ready();
             match receiving.next() {
+                Ok(Some(Heard::Output(chunk))) if !has_room => {
+                    receiving.hold(Heard::Output(chunk));
+                    return Ok(Received::Nothing);
+                }
                 Ok(Some(Heard::Output(chunk))) => self.take(chunk)?,
                 Ok(Some(Heard::Errors(text))) => {
                     self.clock.moves();
@@ -165,6 +170,7 @@ impl Conversation {
                     self.errors.write_all(&text).unwrap_or_default();
                 }
                 Ok(Some(Heard::End(ended))) => return Ok(Received::All(ended)),
+                Ok(None) if !has_room => return Ok(Received::Nothing),
                 Ok(None) => match receiving.poll_read(socket, context) {
                     Poll::Pending => return Ok(Received::Nothing),
                     Poll::Ready(Ok(true)) => {}

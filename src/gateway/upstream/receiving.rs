@@ -20,6 +20,8 @@ pub(super) struct Receiving {
     buffer: BytesMut,
     size: usize,
     has_begun: bool,
+    /// What was read and could not be taken.
+    held: Option<Heard>,
 }
 
 /// A part of it.
@@ -40,7 +42,7 @@ pub(super) struct Ended {
 
 impl Receiving {
     pub(super) fn new() -> Receiving {
-        Receiving { decoder: Decoder::new(), buffer: BytesMut::new(), size: LEAST, has_begun: false }
+        Receiving { decoder: Decoder::new(), buffer: BytesMut::new(), size: LEAST, has_begun: false, held: None }
     }
 
     /// A byte has come.
@@ -55,6 +57,9 @@ impl Receiving {
     ///
     /// When it is no record.
     pub(super) fn next(&mut self) -> Result<Option<Heard>, Malformed> {
+        if let Some(held) = self.held.take() {
+            return Ok(Some(held));
+        }
         while let Some(record) = self.decoder.decode(&mut self.buffer)? {
             return Ok(Some(match record {
                 // The end of a stream says nothing that the end of the request does not.
@@ -66,6 +71,11 @@ impl Receiving {
             }));
         }
         Ok(None)
+    }
+
+    /// It cannot be taken yet: it is the next again.
+    pub(super) fn hold(&mut self, heard: Heard) {
+        self.held = Some(heard);
     }
 
     /// Reads more: `false` at the end.
