@@ -59,6 +59,8 @@
 
 mod account;
 mod adapt;
+#[cfg(feature = "gateway")]
+mod address;
 mod alarm;
 mod budget;
 mod chunk;

@@ -11,6 +11,8 @@ mod host;
 mod signals;
 #[path = "serve/told.rs"]
 mod told;
+#[path = "serve/upstream.rs"]
+mod upstream;
 #[path = "http_host/wire.rs"]
 #[allow(dead_code, reason = "the tests of the host itself use more of it")]
 mod wire;

@@ -43,5 +43,5 @@ pub use malformed::Malformed;
 pub use pairs::{MOST_PARAMS, Pair, Pairs, put_pair};
 pub use queue::Queue;
 
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", target_os = "linux"))]
 pub(crate) use queue::MOST_SLICES;

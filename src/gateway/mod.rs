@@ -22,6 +22,7 @@
 //! | code that gives a response and an iterator | as a push app | [`AsPush`] |
 //! | either of them | to be a CGI program | [`host::cgi::run`](crate::host::cgi::run) |
 //! | an external CGI program | in hyper or axum | [`Script`] |
+//! | php-fpm, or another FastCGI application | in hyper or axum | [`Upstream`] |
 
 mod answer;
 mod app;
@@ -29,6 +30,8 @@ mod body;
 mod convert;
 mod environ;
 mod error_stream;
+#[cfg(target_os = "linux")]
+mod external;
 mod head;
 mod input;
 mod kind;
@@ -42,6 +45,8 @@ mod response;
 #[cfg(target_os = "linux")]
 mod script;
 mod service;
+#[cfg(target_os = "linux")]
+mod upstream;
 
 pub use answer::Answering;
 pub use app::{PullApp, PullFn, PushApp, PushFn, pull_fn, push_fn};
@@ -49,6 +54,8 @@ pub use body::Body;
 pub use convert::{AsPull, AsPush};
 pub use environ::{Environ, InvalidVariable};
 pub use error_stream::ErrorStream;
+#[cfg(target_os = "linux")]
+pub use external::{Limits, RequestBody, Running};
 pub use head::{Fed, Head, HeadError, HeadParser, MOST_HEAD};
 pub use input::Input;
 pub use kind::{App, Pull, Push};
@@ -58,21 +65,23 @@ pub use refusal::Refusal;
 pub use request::{Authenticated, Connection};
 pub use response::LocalRedirect;
 #[cfg(target_os = "linux")]
-pub use script::{ExitStatus, Limits, RequestBody, Running, Script};
+pub use script::{ExitStatus, Script};
 pub use service::{Service, service};
+#[cfg(target_os = "linux")]
+pub use upstream::Upstream;
 
 pub(crate) use answer::MOST_DRAINED;
 pub(crate) use convert::open;
 #[cfg(feature = "cli")]
 pub(crate) use error_stream::escape;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+pub(crate) use external::unnamed;
 #[cfg(feature = "cli")]
 pub(crate) use head::has_no_body;
 #[cfg(feature = "cli")]
 pub(crate) use path::check;
 #[cfg(feature = "cli")]
 pub(crate) use request::{SOFTWARE, WITHHELD, of_meta_variables};
-#[cfg(all(feature = "cli", target_os = "linux"))]
-pub(crate) use script::unnamed;
 
 /// The bodies of responses that stay on their thread.
 pub mod local {

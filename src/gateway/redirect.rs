@@ -10,10 +10,10 @@ use http::{Method, Request, Response, StatusCode, Uri};
 use tower_service::Service;
 
 use super::Environ;
+#[cfg(target_os = "linux")]
+use super::external::Permit;
 use super::refusal::Refusal;
 use super::response::LocalRedirect;
-#[cfg(target_os = "linux")]
-use super::script::Permit;
 
 /// How many redirects are followed for one request.
 const MOST_HOPS: usize = 10;

@@ -3,6 +3,11 @@
 use std::fmt;
 use std::io::Write;
 
+#[cfg(target_os = "linux")]
+use http::Response;
+
+#[cfg(target_os = "linux")]
+use super::refusal::Refusal;
 use super::{Environ, ErrorStream};
 
 /// Where it goes, and which request it is about.
@@ -13,6 +18,17 @@ pub(super) struct Report {
 }
 
 impl Report {
+    /// The response, or what the client is told in its place: failures on this side are reported.
+    #[cfg(target_os = "linux")]
+    pub(super) fn answer<B: From<String>>(&self, result: Result<Response<B>, Refusal>) -> Response<B> {
+        result.unwrap_or_else(|refusal| {
+            if refusal.status().is_server_error() {
+                self.failure(&refusal);
+            }
+            refusal.into_response()
+        })
+    }
+
     /// One line.
     pub(super) fn failure(&self, what: &dyn fmt::Display) {
         let text = |name| String::from_utf8_lossy(self.env.get(name).unwrap_or_default());

@@ -49,7 +49,7 @@ mod shutdown;
 mod stream;
 
 #[cfg(feature = "cli")]
-pub use address::{Address, BadAddress, Listener};
+pub use address::Listener;
 #[cfg(feature = "cli")]
 pub use health::{Checking, Health};
 #[cfg(feature = "cli")]
@@ -64,3 +64,5 @@ pub use request_body::RequestBody;
 pub use server::Server;
 #[cfg(feature = "cli")]
 pub use shutdown::Shutdown;
+
+pub use crate::address::{Address, BadAddress};

@@ -16,7 +16,7 @@ Usage: pushpull COMMAND [OPTIONS] ...
 
 Commands:
   bench      measures bridges on this machine, and says which to take
-  serve      serves a CGI program over HTTP, FastCGI or SCGI
+  serve      serves a CGI program, or a FastCGI application, over HTTP, FastCGI or SCGI
 
   --help     this text; `pushpull COMMAND --help` tells more about a command
   --version  which version this is

@@ -1,30 +1,19 @@
 //! What moves between a program, its client and the log: all at the same time, and nothing waits.
 
 use std::io::Write;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep};
 
-use super::clock::{Clock, Limit, Wait};
-use super::limits::Limits;
-use super::output::Output;
-use super::stop::Stop;
 use super::streams::Stream;
 use super::upload::Upload;
-use crate::gateway::ErrorStream;
-
-/// How many pieces of one stream are moved before the others have their turn. All streams together stay within what tokio
-/// lets a task do at once: a stream that never rests would have all of it.
-pub(super) const TURN: u32 = 16;
-
-/// Goes on after all others, and after the runtime has looked at what has happened: a wake-up alone would let a stream
-/// that never rests keep a program's end unseen for many turns.
-pub(super) fn yield_turn(context: &mut Context<'_>) {
-    let yielded = pin!(tokio::task::yield_now()).poll(context);
-    debug_assert!(yielded.is_pending(), "it wakes the task later");
-}
+use crate::gateway::external::clock::{Clock, Limit, Wait};
+use crate::gateway::external::output::Output;
+use crate::gateway::external::stop::Stop;
+use crate::gateway::external::turn::{TURN, yield_turn};
+use crate::gateway::{ErrorStream, Limits};
 
 /// The streams of a program, and where they lead.
 #[derive(Debug)]
@@ -120,36 +109,23 @@ impl Pumps {
         if self.drained > limits.drained { Err(Stop::Limit(Limit::Drained)) } else { Ok(()) }
     }
 
-    /// Ready when a limit of time is reached. The timer is set again only when it has run down, because nearly always
-    /// something has moved by then.
-    pub(super) fn poll_limit(
-        &self,
-        limits: &Limits,
-        mut timer: Pin<&mut Sleep>,
-        context: &mut Context<'_>,
-    ) -> Poll<Stop> {
-        let (at, limit) = self.limit(limits);
-        if at < timer.deadline() {
-            timer.as_mut().reset(at);
-        }
-        while timer.as_mut().poll(context).is_ready() {
-            if timer.deadline() >= at {
-                return Poll::Ready(Stop::Limit(limit));
-            }
-            timer.as_mut().reset(at);
-        }
-        Poll::Pending
+    /// Ready when a limit of time is reached.
+    pub(super) fn poll_limit(&self, limits: &Limits, timer: Pin<&mut Sleep>, context: &mut Context<'_>) -> Poll<Stop> {
+        self.clock.poll(self.wait(), limits, timer, context).map(Stop::Limit)
     }
 
-    /// The limit that is reached next, and when.
-    pub(super) fn limit(&self, limits: &Limits) -> (Instant, Limit) {
-        let wait = match &self.upload {
+    /// When the next limit is reached.
+    pub(super) fn limit(&self, limits: &Limits) -> Instant {
+        self.clock.next(self.wait(), limits).0
+    }
+
+    fn wait(&self) -> Wait {
+        match &self.upload {
             _ if self.output.is_full() => Wait::Client,
             Some(upload) if upload.waits() => Wait::Upload,
             _ if self.output.is_unanswered() => Wait::Head,
             _ => Wait::Program,
-        };
-        self.clock.next(wait, limits)
+        }
     }
 
     /// The program has ended: what it has written is still read, and nothing that others write into its streams.

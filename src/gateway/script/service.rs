@@ -12,12 +12,11 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use http_body::Body as HttpBody;
 
-use super::limits::Limits;
 use super::program::resolve;
-use super::programs::Programs;
-use super::running::{Running, answer};
-use super::settings::{ExitStatus, RequestBody, Settings};
-use crate::gateway::{Body, ErrorStream, InvalidVariable, Mount};
+use super::running::answer;
+use super::settings::{ExitStatus, Settings};
+use crate::gateway::external::programs::Programs;
+use crate::gateway::{Body, ErrorStream, InvalidVariable, Limits, Mount, RequestBody, Running};
 
 /// An external CGI program (RFC 3875) as a `tower::Service<Request<B>, Response = Response<Body>>`: it is run once for each
 /// request. Linux 5.4 or later.
@@ -142,8 +141,7 @@ impl Script {
     #[must_use]
     #[track_caller]
     pub fn limits(mut self, limits: Limits) -> Script {
-        assert!(limits.programs > 0, "`programs: 0`: no program could ever run");
-        assert!(limits.head > 0, "`head: 0`: a head has at least one field");
+        limits.check();
         self.programs = Programs::new(limits.programs);
         self.change().limits = limits;
         self

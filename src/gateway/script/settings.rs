@@ -7,27 +7,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use super::limits::Limits;
 use super::process::Ended;
-use crate::gateway::{Environ, ErrorStream, Mount};
+use crate::gateway::{Environ, ErrorStream, Limits, Mount, RequestBody};
 
 /// What a program inherits of this process's environment, whoever starts it.
 const INHERITED: [&str; 4] = ["PATH", "TZ", "LANG", "LC_ALL"];
-
-/// How a script takes the body of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum RequestBody {
-    /// All of it, before the program starts: slow clients hold no program, `CONTENT_LENGTH` is always known, and whatever
-    /// the program does with its input, nothing can be stuck.
-    #[default]
-    Spool,
-    /// As it comes: the program starts at once. Without a `Content-Length` from the client, `CONTENT_LENGTH` is not set,
-    /// and the program has to read up to the end.
-    Stream,
-    /// As it comes, for programs that cannot do without `CONTENT_LENGTH`: a request whose length is not known is refused
-    /// (411).
-    Reject,
-}
 
 /// What the exit status of a program says about its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -7,32 +7,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use http_body::Body as HttpBody;
 use tokio::io::AsyncWrite;
 use tokio::net::unix::pipe::Sender;
 
-use super::pumps::{TURN, yield_turn};
-use super::spool;
 use super::streams::nonblocking;
-use crate::adapt::source::poll_data;
+use crate::gateway::external::request_body::{self, Source};
+use crate::gateway::external::turn::{TURN, yield_turn};
 use crate::gateway::refusal::Refusal;
-
-/// A body of any kind, asked for its bytes.
-pub(super) type Source = Pin<Box<dyn Data + Send>>;
-
-pub(super) trait Data {
-    fn poll_data(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>;
-}
-
-impl<B> Data for B
-where
-    B: HttpBody,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    fn poll_data(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        poll_data(self, context)
-    }
-}
 
 /// A body on its way to a program's standard input.
 pub(super) struct Upload {
@@ -73,10 +54,10 @@ impl Upload {
             }
             match ready!(self.body.as_mut().poll_data(context)) {
                 None => return Poll::Ready(Ok(())),
-                Some(Err(error)) => return Poll::Ready(Err(spool::failed(&error))),
+                Some(Err(error)) => return Poll::Ready(Err(request_body::failed(&error))),
                 Some(Ok(data)) => {
                     let Some(left) = self.left.checked_sub(data.len() as u64) else {
-                        return Poll::Ready(Err(spool::too_large()));
+                        return Poll::Ready(Err(request_body::too_large()));
                     };
                     self.left = left;
                     self.chunk = data;

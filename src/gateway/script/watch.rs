@@ -8,12 +8,12 @@ use std::task::{Context, Poll};
 
 use tokio::time::Sleep;
 
-use super::clock::Limit;
 use super::process::Process;
-use super::programs::{Counted, Permit, Programs};
 use super::pumps::Pumps;
 use super::settings::Settings;
-use super::stop::Stop;
+use crate::gateway::external::clock::Limit;
+use crate::gateway::external::programs::{Counted, Permit, Programs};
+use crate::gateway::external::stop::Stop;
 use crate::gateway::report::Report;
 
 /// A program that runs, and all that belongs to it.
@@ -32,7 +32,7 @@ impl Watch {
     /// Until the program is gone, and everything that it wrote has been taken.
     pub(super) async fn run(self) {
         let Watch { settings, programs, process, mut pumps, report, permit, counted } = self;
-        let mut timer = pin!(tokio::time::sleep_until(pumps.limit(&settings.limits).0));
+        let mut timer = pin!(tokio::time::sleep_until(pumps.limit(&settings.limits)));
         let ended = until(&mut pumps, &settings, &programs, timer.as_mut(), |_, context| process.poll_ended(context));
         let stop = match ended.await {
             Err(stop) => stop,
@@ -53,13 +53,13 @@ impl Watch {
                             report.failure(&failure);
                         }
                     }
-                    Err(stop) => tell(&stop, &mut pumps, &report),
+                    Err(stop) => stop.tell(&mut pumps.output, &report),
                 }
                 return;
             }
         };
         tracing::debug!(target: "pushpull::script", pid = process.id(), "stopped: {stop}");
-        tell(&stop, &mut pumps, &report);
+        stop.tell(&mut pumps.output, &report);
         pumps.close();
         process.stop(settings.limits.grace).await;
         drop(counted);
@@ -92,17 +92,4 @@ async fn until<T>(
         }
     })
     .await
-}
-
-/// Tells whoever has to know that the response fails.
-fn tell(stop: &Stop, pumps: &mut Pumps, report: &Report) {
-    if matches!(stop, Stop::Gone | Stop::Limit(Limit::Drained)) {
-        return;
-    }
-    // What is refused is reported with the refusal.
-    let was_answered = !pumps.output.is_unanswered();
-    pumps.output.fail(stop.refusal(), stop.kind());
-    if was_answered && stop.is_failure() {
-        report.failure(stop);
-    }
 }

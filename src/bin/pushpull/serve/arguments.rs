@@ -5,14 +5,17 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
-use pushpull::gateway::{ExitStatus, Limits as ProgramLimits, Mount, RequestBody, Script};
+use pushpull::gateway::{ExitStatus, Limits as ProgramLimits, Mount, RequestBody, Script, Upstream};
 use pushpull::host::{Address, BadAddress, Limits};
+
+use super::app::App;
 
 pub const HELP: &str = "\
 Serves a CGI program (RFC 3875): runs it once for each request, over HTTP/1.1 and HTTP/2, or as a FastCGI or SCGI
 application behind a front server such as nginx, Apache, lighttpd or HAProxy.
 
 Usage: pushpull serve [OPTIONS] -- PROGRAM [ARGUMENTS]...
+       pushpull serve [OPTIONS] --upstream fastcgi://ADDRESS [--root DIRECTORY]
 
   --protocol PROTOCOL       http (the default), fastcgi or scgi
   --listen ADDRESS          where (127.0.0.1:8080): HOST:PORT, of which port 0 takes a free one and prints it; or
@@ -33,6 +36,15 @@ Front servers (FastCGI and SCGI). The program is the one named here, whatever SC
   --accept-param NAME       passes one more parameter on, beside those of RFC 3875, REQUEST_URI, REMOTE_PORT and HTTP_*,
                             as often as you like
   --no-multiplex            one request at a time on a connection (FastCGI)
+
+Upstream, in place of a program: a FastCGI application that runs already, such as php-fpm:
+  --upstream fastcgi://A    where it is: fastcgi://HOST:PORT or fastcgi://unix:PATH
+  --root DIRECTORY          the scripts: the first *.php on a request's path, below the mount, that is a regular file is
+                            asked for, what follows is PATH_INFO; a directory is its index.php. All else is 404, and no
+                            link is followed. Without a root the application is asked for everything
+  --max-idle N              how many connections are kept while nothing is asked (8), each for 10 s
+                            --env sets a parameter, --max-programs is the number of requests, and --pass-env,
+                            --directory and --kill-grace are for programs only
 
 Limits of the program (times in seconds, sizes in bytes):
   --timeout-first-byte S    until its response begins (60), else 504
@@ -63,8 +75,12 @@ Examples:
   pushpull serve --request-body stream --env GIT_PROJECT_ROOT=/srv/git --env GIT_HTTP_EXPORT_ALL=1 -- git http-backend
   pushpull serve --protocol fastcgi --listen unix:/run/hello.sock -- ./hello.cgi
   pushpull serve --protocol scgi --listen 127.0.0.1:4000 --accept-param DOCUMENT_ROOT -- ./hello.cgi
+  pushpull serve --upstream fastcgi://unix:/run/php/php8.2-fpm.sock --root /srv/www
   pushpull serve --env REDIRECT_STATUS=200 --env SCRIPT_FILENAME=/srv/www/index.php -- php-cgi
 ";
+
+/// How long connections to an upstream are kept.
+const IDLE_TIME: Duration = Duration::from_secs(10);
 
 pub struct Arguments {
     pub speaks: Speaks,
@@ -72,7 +88,7 @@ pub struct Arguments {
     pub threads: Option<usize>,
     /// The path at which balancers are answered.
     pub health: Option<String>,
-    pub script: Script,
+    pub app: App,
     pub limits: Limits,
     /// How many programs may run at a time.
     pub programs: usize,
@@ -118,6 +134,10 @@ struct Said {
     set: Vec<(OsString, OsString)>,
     passed: Vec<OsString>,
     directory: Option<OsString>,
+    upstream: Option<Address>,
+    root: Option<OsString>,
+    most_idle: Option<usize>,
+    grace: Option<Duration>,
     program_limits: ProgramLimits,
     limits: Limits,
 }
@@ -137,6 +157,10 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
         set: Vec::new(),
         passed: Vec::new(),
         directory: None,
+        upstream: None,
+        root: None,
+        most_idle: None,
+        grace: None,
         program_limits: ProgramLimits::default(),
         limits: Limits::new(),
     };
@@ -146,14 +170,18 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
             Some(Arg::Value(program)) => {
                 // What follows is the program's, whatever it looks like.
                 let arguments = parser.raw_args().map_err(crate::unclear)?.collect();
-                return said.complete(program, arguments).map(|arguments| Wish::Serve(Box::new(arguments)));
+                let app = said.script(program, arguments)?;
+                return said.complete(app).map(|arguments| Wish::Serve(Box::new(arguments)));
             }
             Some(Arg::Long(name)) => {
                 let name = name.to_owned();
                 said.take(&name, &mut parser)?;
             }
             Some(other) => return Err(crate::unclear(other.unexpected())),
-            None => return Err("which program? Try --help".to_owned()),
+            None => {
+                let app = said.upstream()?;
+                return said.complete(app).map(|arguments| Wish::Serve(Box::new(arguments)));
+            }
         }
     }
 }
@@ -184,6 +212,12 @@ impl Said {
             }
             "env" => self.set.push(variable(&value()?)?),
             "pass-env" => self.passed.push(value()?),
+            "upstream" => self.upstream = Some(upstream(&text(name, value()?)?)?),
+            "root" => self.root = Some(value()?),
+            "max-idle" => {
+                let most = usize::try_from(whole(name, value()?)?);
+                self.most_idle = Some(most.map_err(|_| format!("--{name} is too large"))?);
+            }
             "directory" => self.directory = Some(value()?),
             "timeout-first-byte" => self.program_limits.first_byte = positive(name, value()?)?,
             "timeout-idle" => {
@@ -193,7 +227,7 @@ impl Said {
             "timeout-total" => self.program_limits.total = Some(positive(name, value()?)?),
             "max-programs" => self.program_limits.programs = number(name, value()?)?,
             "max-head" => self.program_limits.head = number(name, value()?)?,
-            "kill-grace" => self.program_limits.grace = seconds(name, value()?)?,
+            "kill-grace" => self.grace = Some(seconds(name, value()?)?),
             "max-body" => self.program_limits.body = whole(name, value()?)?,
             "timeout-head" => self.limits = self.limits.clone().head_time(positive(name, value()?)?),
             "timeout-client" => {
@@ -208,10 +242,70 @@ impl Said {
         Ok(())
     }
 
-    fn complete(self, program: OsString, arguments: Vec<OsString>) -> Result<Arguments, String> {
+    /// A program that is started.
+    fn script(&self, program: OsString, arguments: Vec<OsString>) -> Result<App, String> {
         let told = |error: std::io::Error| error.to_string();
+        let is_said = [self.upstream.is_some(), self.root.is_some(), self.most_idle.is_some()];
+        if let Some((name, _)) = ["upstream", "root", "max-idle"].iter().zip(is_said).find(|(_, is_said)| *is_said) {
+            return Err(format!("--{name} is not for a program, and {program:?} is one"));
+        }
+        let mut limits = self.program_limits.clone();
+        limits.grace = self.grace.unwrap_or(limits.grace);
+        let mut script = Script::new(program)
+            .map_err(told)?
+            .args(arguments)
+            .mount(self.mount())
+            .request_body(self.request_body)
+            .exit_status(self.exit_status)
+            .limits(limits);
+        for name in &self.passed {
+            script = script.pass_env(name);
+        }
+        for (name, value) in &self.set {
+            script = script.env(name, value).map_err(|error| error.to_string())?;
+        }
+        if let Some(directory) = &self.directory {
+            script = script.directory(directory).map_err(told)?;
+        }
+        Ok(App::Script(script))
+    }
+
+    /// An application that is asked.
+    fn upstream(&mut self) -> Result<App, String> {
+        let Some(address) = self.upstream.take() else {
+            return Err("which program, or --upstream? Try --help".to_owned());
+        };
+        let is_said = [!self.passed.is_empty(), self.directory.is_some(), self.grace.is_some()];
+        if let Some((name, _)) =
+            ["pass-env", "directory", "kill-grace"].iter().zip(is_said).find(|(_, is_said)| *is_said)
+        {
+            return Err(format!("--{name} is for a program only, not for --upstream"));
+        }
+        let mut upstream = Upstream::at(address)
+            .mount(self.mount())
+            .request_body(self.request_body)
+            .exit_status(self.exit_status)
+            .limits(self.program_limits.clone());
+        for (name, value) in &self.set {
+            upstream = upstream.param(name.as_bytes(), value.as_bytes()).map_err(|error| error.to_string())?;
+        }
+        if let Some(most) = self.most_idle {
+            upstream = upstream.idle(most, IDLE_TIME);
+        }
+        if let Some(root) = &self.root {
+            upstream = upstream.root(root).map_err(|error| error.to_string())?;
+            // A front server need not know which part of a path is the script.
+            self.mount.get_or_insert_with(Mount::root);
+        }
+        Ok(App::Upstream(upstream))
+    }
+
+    fn mount(&self) -> Mount {
+        self.mount.clone().unwrap_or_default().pass_authorization(self.authorization)
+    }
+
+    fn complete(self, app: App) -> Result<Arguments, String> {
         let programs = self.program_limits.programs;
-        let mount = self.mount.clone().unwrap_or_default().pass_authorization(self.authorization);
         let front = Front { mount: self.mount, accepted: self.accepted };
         let speaks = match self.protocol {
             Protocol::Http if !front.accepted.is_empty() => return Err("--accept-param is not for http".to_owned()),
@@ -225,32 +319,24 @@ impl Said {
             Protocol::FastCgi => Speaks::FastCgi { front, multiplexes: self.multiplexes },
             Protocol::Scgi => Speaks::Scgi { front },
         };
-        let mut script = Script::new(program)
-            .map_err(told)?
-            .args(arguments)
-            .mount(mount)
-            .request_body(self.request_body)
-            .exit_status(self.exit_status)
-            .limits(self.program_limits);
-        for name in self.passed {
-            script = script.pass_env(name);
-        }
-        for (name, value) in self.set {
-            script = script.env(name, value).map_err(|error| error.to_string())?;
-        }
-        if let Some(directory) = self.directory {
-            script = script.directory(directory).map_err(told)?;
-        }
         Ok(Arguments {
             speaks,
             listen: self.listen,
             threads: self.threads,
             health: self.health,
-            script,
+            app,
             limits: self.limits,
             programs,
         })
     }
+}
+
+/// Where an application is.
+fn upstream(text: &str) -> Result<Address, String> {
+    let Some(address) = text.strip_prefix("fastcgi://") else {
+        return Err(format!("--upstream takes fastcgi://HOST:PORT or fastcgi://unix:PATH, which {text:?} is not"));
+    };
+    address.parse().map_err(|error: BadAddress| error.to_string())
 }
 
 fn text(name: &str, value: OsString) -> Result<String, String> {

@@ -1,14 +1,17 @@
 //! Which limit of time a program or its client comes to next.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use super::limits::Limits;
 
 /// When what happened to a program.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(in crate::gateway) struct Clock {
     started: Instant,
     /// Something moved, in whichever direction.
     moved: Instant,
@@ -18,7 +21,7 @@ pub(super) struct Clock {
 
 /// What a program is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wait {
+pub(in crate::gateway) enum Wait {
     /// The client, to take something.
     Client,
     /// The client, to send something.
@@ -31,29 +34,51 @@ pub(super) enum Wait {
 
 /// What a program came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Limit {
+pub(in crate::gateway) enum Limit {
     Waited(Wait),
     Drained,
     Total,
 }
 
 impl Clock {
-    pub(super) fn start() -> Clock {
+    pub(in crate::gateway) fn start() -> Clock {
         let now = Instant::now();
         Clock { started: now, moved: now, drained: None }
     }
 
-    pub(super) fn moves(&mut self) {
+    pub(in crate::gateway) fn moves(&mut self) {
         self.moved = Instant::now();
     }
 
     /// The output goes nowhere from now on, if it did not already.
-    pub(super) fn drains(&mut self) {
+    pub(in crate::gateway) fn drains(&mut self) {
         self.drained.get_or_insert_with(Instant::now);
     }
 
+    /// Ready when a limit is reached. The timer is set again only when it has run down, because nearly always something has
+    /// moved by then.
+    pub(in crate::gateway) fn poll(
+        &self,
+        wait: Wait,
+        limits: &Limits,
+        mut timer: Pin<&mut Sleep>,
+        context: &mut Context<'_>,
+    ) -> Poll<Limit> {
+        let (at, limit) = self.next(wait, limits);
+        if at < timer.deadline() {
+            timer.as_mut().reset(at);
+        }
+        while timer.as_mut().poll(context).is_ready() {
+            if timer.deadline() >= at {
+                return Poll::Ready(limit);
+            }
+            timer.as_mut().reset(at);
+        }
+        Poll::Pending
+    }
+
     /// The limit that is reached next if nothing moves, and when.
-    pub(super) fn next(&self, wait: Wait, limits: &Limits) -> (Instant, Limit) {
+    pub(in crate::gateway) fn next(&self, wait: Wait, limits: &Limits) -> (Instant, Limit) {
         let first = match (self.drained, wait) {
             (Some(since), _) => (after(since, limits.drain_time), Limit::Drained),
             (None, Wait::Client) => (after(self.moved, limits.client), Limit::Waited(wait)),

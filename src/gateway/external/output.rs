@@ -13,21 +13,21 @@ use crate::gateway::head::{Fed, Head, HeadError, HeadParser, has_no_body};
 use crate::gateway::refusal::Refusal;
 
 /// What the response is told first.
-pub(super) type Answer = Result<Opening, Refusal>;
+pub(in crate::gateway) type Answer = Result<Opening, Refusal>;
 
 /// How a response begins.
 #[derive(Debug)]
-pub(super) struct Opening {
-    pub(super) head: Head,
+pub(in crate::gateway) struct Opening {
+    pub(in crate::gateway) head: Head,
     /// How many bytes follow, if that is known.
-    pub(super) length: Option<u64>,
+    pub(in crate::gateway) length: Option<u64>,
     /// For the program that a local redirect leads to.
-    pub(super) permit: Option<Permit>,
+    pub(in crate::gateway) permit: Option<Permit>,
 }
 
 /// Where a program's output goes.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(in crate::gateway) struct Output {
     inlet: Inlet<Answer>,
     phase: Phase,
     is_head_request: bool,
@@ -45,31 +45,31 @@ enum Phase {
 }
 
 impl Output {
-    pub(super) fn new(inlet: Inlet<Answer>, most_head: usize, is_head_request: bool) -> Output {
+    pub(in crate::gateway) fn new(inlet: Inlet<Answer>, most_head: usize, is_head_request: bool) -> Output {
         Output { inlet, phase: Phase::Head(HeadParser::new(most_head)), is_head_request }
     }
 
     /// The response waits for its answer.
-    pub(super) fn is_unanswered(&self) -> bool {
+    pub(in crate::gateway) fn is_unanswered(&self) -> bool {
         matches!(self.phase, Phase::Head(_) | Phase::Redirect(_))
     }
 
     /// What comes goes nowhere.
-    pub(super) fn is_drained(&self) -> bool {
+    pub(in crate::gateway) fn is_drained(&self) -> bool {
         matches!(self.phase, Phase::Redirect(_) | Phase::Done)
     }
 
     /// The client has to take something before more can come.
-    pub(super) fn is_full(&self) -> bool {
+    pub(in crate::gateway) fn is_full(&self) -> bool {
         matches!(self.phase, Phase::Body(_)) && self.inlet.is_full()
     }
 
     /// Ready when the client has gone without all that belongs to its response.
-    pub(super) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
+    pub(in crate::gateway) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
         self.inlet.poll_gone(context)
     }
 
-    pub(super) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
+    pub(in crate::gateway) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
         match self.phase {
             Phase::Body(_) => self.inlet.poll_room(context),
             _ => Poll::Ready(()),
@@ -81,7 +81,7 @@ impl Output {
     /// # Errors
     ///
     /// When it begins with no head.
-    pub(super) fn take(&mut self, mut chunk: Bytes) -> Result<(), HeadError> {
+    pub(in crate::gateway) fn take(&mut self, mut chunk: Bytes) -> Result<(), HeadError> {
         match &mut self.phase {
             Phase::Head(parser) => {
                 if let Fed::Complete(head, used) = parser.feed(&chunk)? {
@@ -128,7 +128,7 @@ impl Output {
 
     /// The response fails, after all that was taken: with an answer that says so, or cut. Says whether it is an answer,
     /// which is reported as such.
-    pub(super) fn fail(&mut self, refusal: Refusal, kind: io::ErrorKind) -> bool {
+    pub(in crate::gateway) fn fail(&mut self, refusal: Refusal, kind: io::ErrorKind) -> bool {
         match mem::replace(&mut self.phase, Phase::Done) {
             Phase::Head(_) | Phase::Redirect(_) => {
                 self.inlet.answer(Err(refusal));
@@ -144,7 +144,7 @@ impl Output {
     }
 
     /// The program has gone, with all that it wrote taken and with this failure, if any. Says what no answer tells.
-    pub(super) fn finish(&mut self, failure: Option<String>, permit: Option<Permit>) -> Option<String> {
+    pub(in crate::gateway) fn finish(&mut self, failure: Option<String>, permit: Option<Permit>) -> Option<String> {
         let missing = match self.phase {
             Phase::Body(Some(left)) => Some(format!("the program wrote {left} bytes fewer than its content length")),
             Phase::Head(_) => Some(HeadError::Incomplete.to_string()),

@@ -14,11 +14,11 @@ use crate::error::Error;
 
 /// The program's end.
 #[derive(Debug)]
-pub(super) struct Inlet<T>(Arc<Mutex<State<T>>>);
+pub(in crate::gateway) struct Inlet<T>(Arc<Mutex<State<T>>>);
 
 /// The response's end.
 #[derive(Debug)]
-pub(super) struct Outlet<T>(Arc<Mutex<State<T>>>);
+pub(in crate::gateway) struct Outlet<T>(Arc<Mutex<State<T>>>);
 
 #[derive(Debug)]
 struct State<T> {
@@ -40,7 +40,7 @@ enum End {
     Told,
 }
 
-pub(super) fn relay<T>() -> (Inlet<T>, Outlet<T>) {
+pub(in crate::gateway) fn relay<T>() -> (Inlet<T>, Outlet<T>) {
     let state = State { answer: None, chunk: None, end: End::Open, gone: false, inlet: None, outlet: None };
     let state = Arc::new(Mutex::new(state));
     (Inlet(state.clone()), Outlet(state))
@@ -48,12 +48,12 @@ pub(super) fn relay<T>() -> (Inlet<T>, Outlet<T>) {
 
 impl<T> Inlet<T> {
     /// What everything else comes after. The response is given it once.
-    pub(super) fn answer(&self, answer: T) {
+    pub(in crate::gateway) fn answer(&self, answer: T) {
         self.change(|state| state.answer = Some(answer));
     }
 
     /// Whether there is room for a chunk.
-    pub(super) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
+    pub(in crate::gateway) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
         let mut state = self.0.lock();
         if state.chunk.is_none() {
             return Poll::Ready(());
@@ -63,12 +63,12 @@ impl<T> Inlet<T> {
     }
 
     /// A chunk waits to be taken.
-    pub(super) fn is_full(&self) -> bool {
+    pub(in crate::gateway) fn is_full(&self) -> bool {
         self.0.lock().chunk.is_some()
     }
 
     /// Hands over a chunk, for which there is room.
-    pub(super) fn send(&self, chunk: Bytes) {
+    pub(in crate::gateway) fn send(&self, chunk: Bytes) {
         self.change(|state| {
             debug_assert!(state.chunk.is_none(), "there was no room");
             state.chunk = (!state.gone).then_some(chunk);
@@ -76,7 +76,7 @@ impl<T> Inlet<T> {
     }
 
     /// Nothing follows. A first end stays.
-    pub(super) fn end(&self, result: io::Result<()>) {
+    pub(in crate::gateway) fn end(&self, result: io::Result<()>) {
         self.change(|state| {
             if matches!(state.end, End::Open) {
                 state.end = match result {
@@ -88,7 +88,7 @@ impl<T> Inlet<T> {
     }
 
     /// Ready when the response has gone without all that belongs to it.
-    pub(super) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
+    pub(in crate::gateway) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
         let mut state = self.0.lock();
         if state.gone {
             return Poll::Ready(());
@@ -108,7 +108,7 @@ impl<T> Inlet<T> {
 
 impl<T> Outlet<T> {
     /// The answer; `None` if there will be none.
-    pub(super) fn poll_answer(&mut self, context: &Context<'_>) -> Poll<Option<T>> {
+    pub(in crate::gateway) fn poll_answer(&mut self, context: &Context<'_>) -> Poll<Option<T>> {
         let mut state = self.0.lock();
         if let Some(answer) = state.answer.take() {
             return Poll::Ready(Some(answer));
@@ -120,7 +120,7 @@ impl<T> Outlet<T> {
         Poll::Pending
     }
 
-    pub(super) fn poll_chunk(&mut self, context: &Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+    pub(in crate::gateway) fn poll_chunk(&mut self, context: &Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         let mut state = self.0.lock();
         if let Some(chunk) = state.chunk.take() {
             let waker = state.inlet.take();
@@ -145,13 +145,13 @@ impl<T> Outlet<T> {
     }
 
     /// All of what there is, if nothing more will come and it ended well.
-    pub(super) fn take_whole(&mut self) -> Option<Bytes> {
+    pub(in crate::gateway) fn take_whole(&mut self) -> Option<Bytes> {
         let mut state = self.0.lock();
         matches!(state.end, End::Well).then(|| state.chunk.take().unwrap_or_default())
     }
 
     /// Everything has been taken, and it ended well.
-    pub(super) fn is_over(&self) -> bool {
+    pub(in crate::gateway) fn is_over(&self) -> bool {
         self.0.lock().is_over()
     }
 }

@@ -6,12 +6,14 @@ use std::io;
 use http::StatusCode;
 
 use super::clock::{Limit, Wait};
+use super::output::Output;
 use crate::gateway::head::HeadError;
 use crate::gateway::refusal::Refusal;
+use crate::gateway::report::Report;
 
 /// Why a program is stopped.
 #[derive(Debug)]
-pub(super) enum Stop {
+pub(in crate::gateway) enum Stop {
     /// The client has gone.
     Gone,
     /// Nothing is to run any more.
@@ -21,13 +23,15 @@ pub(super) enum Stop {
     /// What the program wrote begins with no head.
     Head(HeadError),
     Limit(Limit),
+    /// What happened to the connection that the program is spoken to by.
+    Connection(Refusal),
 }
 
 impl Stop {
     /// What a client is answered that has no answer yet.
-    pub(super) fn refusal(&self) -> Refusal {
+    pub(in crate::gateway) fn refusal(&self) -> Refusal {
         let status = match self {
-            Stop::Client(refusal) => return refusal.clone(),
+            Stop::Client(refusal) | Stop::Connection(refusal) => return refusal.clone(),
             Stop::Gone | Stop::Limit(Limit::Waited(Wait::Client | Wait::Upload)) => StatusCode::REQUEST_TIMEOUT,
             Stop::Server => StatusCode::SERVICE_UNAVAILABLE,
             Stop::Head(_) => StatusCode::BAD_GATEWAY,
@@ -37,21 +41,35 @@ impl Stop {
     }
 
     /// What kind of error cuts a response.
-    pub(super) fn kind(&self) -> io::ErrorKind {
+    pub(in crate::gateway) fn kind(&self) -> io::ErrorKind {
         match self {
             Stop::Gone | Stop::Client(_) => io::ErrorKind::BrokenPipe,
             Stop::Server => io::ErrorKind::ConnectionAborted,
             Stop::Head(_) => io::ErrorKind::InvalidData,
             Stop::Limit(_) => io::ErrorKind::TimedOut,
+            Stop::Connection(_) => io::ErrorKind::UnexpectedEof,
+        }
+    }
+
+    /// Tells whoever has to know that the response fails.
+    pub(in crate::gateway) fn tell(&self, output: &mut Output, report: &Report) {
+        if matches!(self, Stop::Gone | Stop::Limit(Limit::Drained)) {
+            return;
+        }
+        // What is refused is reported with the refusal.
+        let was_answered = !output.is_unanswered();
+        output.fail(self.refusal(), self.kind());
+        if was_answered && self.is_failure() {
+            report.failure(self);
         }
     }
 
     /// Whether it is the program's doing, and belongs into the log.
-    pub(super) fn is_failure(&self) -> bool {
+    fn is_failure(&self) -> bool {
         match self {
             Stop::Gone | Stop::Server | Stop::Client(_) => false,
             Stop::Limit(Limit::Waited(Wait::Client | Wait::Upload) | Limit::Drained) => false,
-            Stop::Head(_) | Stop::Limit(_) => true,
+            Stop::Head(_) | Stop::Limit(_) | Stop::Connection(_) => true,
         }
     }
 }
@@ -61,7 +79,7 @@ impl fmt::Display for Stop {
         f.write_str(match self {
             Stop::Gone => "the client has gone",
             Stop::Server => "the server is stopping",
-            Stop::Client(refusal) => return refusal.fmt(f),
+            Stop::Client(refusal) | Stop::Connection(refusal) => return refusal.fmt(f),
             Stop::Head(error) => return error.fmt(f),
             Stop::Limit(Limit::Waited(Wait::Client)) => "the client takes nothing",
             Stop::Limit(Limit::Waited(Wait::Upload)) => "the request's body does not come",

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::gateway::MOST_HEAD;
 use crate::gateway::answer::{DRAIN_TIME, MOST_DRAINED};
 
-/// What a [`Script`](super::Script) allows its programs and their clients. Each limit ends one request and nothing else.
+/// What a [`Script`](crate::gateway::Script) or an [`Upstream`](crate::gateway::Upstream) allows its programs and their
+/// clients. Each limit ends one request and nothing else.
 ///
 /// ```
 /// use std::time::Duration;
@@ -60,5 +61,16 @@ impl Default for Limits {
             drained: MOST_DRAINED,
             drain_time: DRAIN_TIME,
         }
+    }
+}
+
+impl Limits {
+    /// # Panics
+    ///
+    /// If they allow no program, or no byte of a head.
+    #[track_caller]
+    pub(in crate::gateway) fn check(&self) {
+        assert!(self.programs > 0, "`programs: 0`: no program could ever run");
+        assert!(self.head > 0, "`head: 0`: a head has at least one field");
     }
 }

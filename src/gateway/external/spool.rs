@@ -23,10 +23,10 @@ const BATCH: usize = 256 << 10;
 
 /// A body that has been taken whole.
 #[derive(Debug)]
-pub(super) struct Spooled {
+pub(in crate::gateway) struct Spooled {
     /// From the beginning. `None` if there is not a byte.
-    pub(super) file: Option<OwnedFd>,
-    pub(super) length: u64,
+    pub(in crate::gateway) file: Option<OwnedFd>,
+    pub(in crate::gateway) length: u64,
 }
 
 /// Takes a body.
@@ -34,7 +34,7 @@ pub(super) struct Spooled {
 /// # Errors
 ///
 /// 408, 413, or 400 for a body that fails; 500 when it cannot be kept.
-pub(super) async fn spool<B>(body: B, limits: &Limits) -> Result<Spooled, Refusal>
+pub(in crate::gateway) async fn spool<B>(body: B, limits: &Limits) -> Result<Spooled, Refusal>
 where
     B: HttpBody,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -74,16 +74,16 @@ where
     }
 }
 
-pub(super) fn too_large() -> Refusal {
+pub(in crate::gateway) fn too_large() -> Refusal {
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the request's body is too large")
 }
 
-pub(super) fn stalled() -> Refusal {
+pub(in crate::gateway) fn stalled() -> Refusal {
     Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request's body does not come")
 }
 
 /// A host that knows what a client did wrong says so itself.
-pub(super) fn failed(error: &io::Error) -> Refusal {
+pub(in crate::gateway) fn failed(error: &io::Error) -> Refusal {
     if let Some(refusal) = error.get_ref().and_then(|inner| inner.downcast_ref::<Refusal>()) {
         return refusal.clone();
     }

@@ -14,7 +14,7 @@ use crate::adapt::body::{Held, Polled};
 use crate::gateway::Body;
 
 /// The response that begins so, and goes on with what comes out of `outlet`.
-pub(super) fn response(opening: Opening, mut outlet: Outlet<Answer>) -> Response<Body> {
+pub(in crate::gateway) fn response(opening: Opening, mut outlet: Outlet<Answer>) -> Response<Body> {
     let Opening { head, length, permit } = opening;
     let body = match outlet.take_whole() {
         Some(whole) => Body::from(whole),

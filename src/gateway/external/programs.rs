@@ -11,7 +11,7 @@ use crate::gateway::refusal::Refusal;
 
 /// The programs of one script and its clones.
 #[derive(Debug)]
-pub(super) struct Programs {
+pub(in crate::gateway) struct Programs {
     permits: Arc<Semaphore>,
     running: AtomicUsize,
     stopping: AtomicBool,
@@ -24,7 +24,7 @@ pub(super) struct Programs {
 /// The right to run one program. It travels in the extensions of a local redirect and of the request that follows it, so
 /// that a redirect needs no second one.
 #[derive(Debug, Clone)]
-pub(crate) struct Permit {
+pub(in crate::gateway) struct Permit {
     /// Shared by the clones of a request's extensions, and given back with the last.
     _permit: Arc<OwnedSemaphorePermit>,
     programs: Arc<Programs>,
@@ -32,10 +32,10 @@ pub(crate) struct Permit {
 
 /// A program runs as long as this is there.
 #[derive(Debug)]
-pub(super) struct Counted(Arc<Programs>);
+pub(in crate::gateway) struct Counted(Arc<Programs>);
 
 impl Programs {
-    pub(super) fn new(most: usize) -> Arc<Programs> {
+    pub(in crate::gateway) fn new(most: usize) -> Arc<Programs> {
         Arc::new(Programs {
             permits: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
             running: AtomicUsize::new(0),
@@ -50,7 +50,7 @@ impl Programs {
     /// # Errors
     ///
     /// 503, at once, when as many run as may.
-    pub(super) fn permit(self: &Arc<Programs>, held: Option<Permit>) -> Result<Permit, Refusal> {
+    pub(in crate::gateway) fn permit(self: &Arc<Programs>, held: Option<Permit>) -> Result<Permit, Refusal> {
         if let Some(permit) = held.filter(|permit| Arc::ptr_eq(&permit.programs, self)) {
             return Ok(permit);
         }
@@ -61,7 +61,7 @@ impl Programs {
     }
 
     /// Refuses early what would be refused later.
-    pub(super) fn check_room(&self) -> Result<(), Refusal> {
+    pub(in crate::gateway) fn check_room(&self) -> Result<(), Refusal> {
         if self.permits.available_permits() == 0 { Err(full()) } else { Ok(()) }
     }
 
@@ -70,7 +70,7 @@ impl Programs {
     /// # Errors
     ///
     /// 503 when no more are to start.
-    pub(super) fn start(self: &Arc<Programs>) -> Result<Counted, Refusal> {
+    pub(in crate::gateway) fn start(self: &Arc<Programs>) -> Result<Counted, Refusal> {
         // First counted, then looked: whoever stops them sees it, or is seen.
         self.running.fetch_add(1, Ordering::SeqCst);
         let counted = Counted(self.clone());
@@ -80,21 +80,21 @@ impl Programs {
         Ok(counted)
     }
 
-    pub(super) fn stop(&self) {
+    pub(in crate::gateway) fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.stop.notify_waiters();
     }
 
-    pub(super) fn is_stopping(&self) -> bool {
+    pub(in crate::gateway) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }
 
     /// Told when all are to stop, from now on: look at [`is_stopping`](Programs::is_stopping) after it was made.
-    pub(super) fn stopped(&self) -> Notified<'_> {
+    pub(in crate::gateway) fn stopped(&self) -> Notified<'_> {
         self.stop.notified()
     }
 
-    pub(super) async fn idle(&self) {
+    pub(in crate::gateway) async fn idle(&self) {
         loop {
             let idle = self.idle.notified();
             if self.running.load(Ordering::SeqCst) == 0 {
@@ -117,6 +117,6 @@ fn full() -> Refusal {
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "as many programs run as may run at the same time")
 }
 
-pub(super) fn stopping() -> Refusal {
+pub(in crate::gateway) fn stopping() -> Refusal {
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping")
 }

@@ -1,0 +1,89 @@
+//! A connection to an application.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use bytes::{BufMut, BytesMut};
+use rustix::net::{RecvFlags, recv};
+use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::host::Address;
+
+/// A connection that is being made.
+pub(super) type Connecting = Pin<Box<dyn Future<Output = io::Result<Socket>> + Send>>;
+
+/// One that this task speaks by.
+#[derive(Debug)]
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// One that nobody speaks by. It belongs to no runtime, so that any may go on with it.
+#[derive(Debug)]
+pub(super) enum Resting {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+pub(super) fn connect(address: Address) -> Connecting {
+    Box::pin(async move {
+        match address {
+            Address::Tcp(address) => {
+                let stream = TcpStream::connect(address).await?;
+                // What there is of a request goes out.
+                stream.set_nodelay(true)?;
+                Ok(Socket::Tcp(stream))
+            }
+            Address::Unix(path) => UnixStream::connect(path).await.map(Socket::Unix),
+        }
+    })
+}
+
+impl Socket {
+    /// Reads what there is, as far as there is room: 0 is the end.
+    pub(super) fn poll_read(&mut self, into: &mut BytesMut, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let room = into.capacity() - into.len();
+        let mut into = into.limit(room);
+        match self {
+            Socket::Tcp(stream) => pin!(stream.read_buf(&mut into)).poll(context),
+            Socket::Unix(stream) => pin!(stream.read_buf(&mut into)).poll(context),
+        }
+    }
+
+    pub(super) fn poll_write(&mut self, slices: &[IoSlice<'_>], context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        match self {
+            Socket::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Socket::Unix(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+        }
+    }
+
+    pub(super) fn rest(self) -> io::Result<Resting> {
+        match self {
+            Socket::Tcp(stream) => stream.into_std().map(Resting::Tcp),
+            Socket::Unix(stream) => stream.into_std().map(Resting::Unix),
+        }
+    }
+}
+
+impl Resting {
+    pub(super) fn wake(self) -> io::Result<Socket> {
+        match self {
+            Resting::Tcp(stream) => TcpStream::from_std(stream).map(Socket::Tcp),
+            Resting::Unix(stream) => UnixStream::from_std(stream).map(Socket::Unix),
+        }
+    }
+
+    /// The other side has not closed it, and has said nothing that nobody asked for.
+    pub(super) fn is_quiet(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let looked = match self {
+            Resting::Tcp(stream) => recv(stream, &mut [0_u8; 1], flags),
+            Resting::Unix(stream) => recv(stream, &mut [0_u8; 1], flags),
+        };
+        looked.err() == Some(rustix::io::Errno::AGAIN)
+    }
+}
