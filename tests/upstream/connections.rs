@@ -58,8 +58,9 @@ fn no_more_connections_are_kept_than_may_be() {
             let (gate, gone) = (held.clone(), over.clone());
             async move {
                 while peer.request().await.is_some() {
+                    peer.out("A: b\n\n").await;
                     gate.acquire().await.unwrap().forget();
-                    peer.out(HELLO).await;
+                    peer.out("hello").await;
                     peer.well().await;
                 }
                 gone.add_permits(1);
@@ -67,23 +68,53 @@ fn no_more_connections_are_kept_than_may_be() {
         })
         .await;
         let upstream = upstream(&address).idle(2, HOUR);
-        let asked: Vec<_> = (0..5)
-            .map(|_| {
-                let upstream = upstream.clone();
-                tokio::task::spawn_local(async move { got(&upstream, "/").await })
-            })
-            .collect();
-        while count.load(SeqCst) < 5 {
-            tokio::task::yield_now().await;
+        let mut answers = Vec::new();
+        for _ in 0..5 {
+            answers.push(ask(&upstream, get("/")).await);
         }
+        assert_eq!(count.load(SeqCst), 5);
         gate.add_permits(5);
-        for answer in asked {
-            assert_eq!(answer.await.unwrap(), well("hello"));
+        for answer in answers {
+            assert_eq!(collect(answer.into_body()).await.0, b"hello");
         }
         gone.acquire_many(3).await.unwrap().forget();
         assert_eq!(gone.available_permits(), 0);
         drop(upstream);
         gone.acquire_many(2).await.unwrap().forget();
+    });
+}
+
+#[test]
+fn an_idle_connection_does_not_hold_the_process_that_another_request_waits_for() {
+    super::ask::run(async {
+        // As php-fpm with one process.
+        let process = Arc::new(Semaphore::new(1));
+        let (address, _) = app(move |_, mut peer| {
+            let process = process.clone();
+            async move {
+                let _process = process.acquire().await.unwrap();
+                while peer.request().await.is_some() {
+                    peer.out(HELLO).await;
+                    peer.well().await;
+                }
+            }
+        })
+        .await;
+        let upstream = upstream(&address).idle(8, HOUR);
+        let asked = (0..50).map(|number| {
+            let upstream = upstream.clone();
+            tokio::task::spawn_local(async move {
+                let answer = if number % 2 == 0 {
+                    ask(&upstream, get("/")).await
+                } else {
+                    ask(&upstream, post("/", "body")).await
+                };
+                collect(answer.into_body()).await.0
+            })
+        });
+        for answer in asked.collect::<Vec<_>>() {
+            assert_eq!(answer.await.unwrap(), b"hello");
+        }
     });
 }
 

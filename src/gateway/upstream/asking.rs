@@ -75,8 +75,8 @@ where
         idle.make_room();
     }
     let errors = report.errors.clone();
-    let conversation = Conversation::new(settings.clone(), kept, sending, output, errors);
-    let place = Place { programs: programs.clone(), idle: idle.clone(), report: report.clone(), permit, counted };
+    let conversation = Conversation::new(settings.clone(), idle.clone(), kept, sending, output, errors);
+    let place = Place { programs: programs.clone(), report: report.clone(), permit, counted };
     tokio::spawn(conversation.run(place));
     match poll_fn(|context| outlet.poll_answer(context)).await {
         Some(answer) => Ok(response(answer?, outlet)),

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::connection::{Connecting, Socket, connect};
-use super::idle::Idle;
+use super::idle::{Idle, Unheard};
 use super::receiving::{Ended, Heard, Receiving};
 use super::sending::Sending;
 use super::settings::Settings;
@@ -28,7 +28,10 @@ use crate::gateway::{ErrorStream, ExitStatus};
 /// A request, and the connection that it is answered by.
 pub(super) struct Conversation {
     settings: Arc<Settings>,
+    idle: Arc<Idle>,
     link: Link,
+    /// Until something comes over a new connection.
+    unheard: Option<Unheard>,
     sending: Sending,
     output: Output,
     errors: ErrorStream,
@@ -51,7 +54,6 @@ enum Link {
 /// What a conversation is counted by, and where its connection goes.
 pub(super) struct Place {
     pub(super) programs: Arc<Programs>,
-    pub(super) idle: Arc<Idle>,
     pub(super) report: Report,
     pub(super) permit: Permit,
     pub(super) counted: Counted,
@@ -61,6 +63,7 @@ impl Conversation {
     /// On a connection that was kept, if there is one: the request is one that may be asked twice.
     pub(super) fn new(
         settings: Arc<Settings>,
+        idle: Arc<Idle>,
         kept: Option<Socket>,
         sending: Sending,
         output: Output,
@@ -70,21 +73,23 @@ impl Conversation {
             Some(socket) => Link::Open { socket, receiving: Receiving::new(), was_kept: true },
             None => Link::Connecting(connect(settings.address.clone())),
         };
-        Conversation { settings, link, sending, output, errors, clock: Clock::start(), drained: 0 }
+        let unheard = matches!(link, Link::Connecting(_)).then(|| idle.unheard());
+        Conversation { settings, idle, link, unheard, sending, output, errors, clock: Clock::start(), drained: 0 }
     }
 
     /// Until the request has been answered, or is not to be.
     pub(super) async fn run(mut self, place: Place) {
-        let Place { programs, idle, report, permit, counted } = place;
+        let Place { programs, report, permit, counted } = place;
         match self.ended(&programs).await {
             Ok(ended) => {
-                self.part(&idle);
+                self.part();
                 drop(counted);
                 // A redirect leads to a program that needs one.
                 let permit = self.output.is_unanswered().then_some(permit);
                 self.finish(ended, permit, &report);
             }
             Err(stop) => {
+                self.unheard = None;
                 // No word for it is as sure as that: php-fpm, for one, does not listen to ABORT_REQUEST.
                 self.link = Link::Closed;
                 drop(counted);
@@ -173,7 +178,7 @@ impl Conversation {
                 Ok(None) if !has_room => return Ok(Received::Nothing),
                 Ok(None) => match receiving.poll_read(socket, context) {
                     Poll::Pending => return Ok(Received::Nothing),
-                    Poll::Ready(Ok(true)) => {}
+                    Poll::Ready(Ok(true)) => self.unheard = None,
                     Poll::Ready(Ok(false)) => return Ok(Received::Lost("closed its connection".to_owned())),
                     Poll::Ready(Err(error)) => return Ok(Received::Lost(format!("lost its connection: {error}"))),
                 },
@@ -208,6 +213,7 @@ impl Conversation {
         {
             tracing::debug!(target: "pushpull::upstream", "a kept connection is gone; asking again");
             self.link = Link::Connecting(connect(self.settings.address.clone()));
+            self.unheard = Some(self.idle.unheard());
             return Ok(());
         }
         let reason = format!("the application {reason} before the end of its answer");
@@ -223,13 +229,13 @@ impl Conversation {
     }
 
     /// Keeps the connection for the next request, if nothing of this one is left on it.
-    fn part(&mut self, idle: &Arc<Idle>) {
+    fn part(&mut self) {
         let link = std::mem::replace(&mut self.link, Link::Closed);
         if let Link::Open { socket, mut receiving, .. } = link
             && self.sending.is_sent()
             && receiving.is_clean()
         {
-            idle.keep(socket, self.settings.most_idle, self.settings.idle_time);
+            self.idle.keep(socket, self.settings.most_idle, self.settings.idle_time);
         }
     }
 

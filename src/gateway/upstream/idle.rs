@@ -13,12 +13,19 @@ use super::connection::{Resting, Socket};
 #[derive(Debug, Default)]
 pub(super) struct Idle(Mutex<State>);
 
+/// A request whose connection is new and that has not heard of the application. All of php-fpm's processes may be taken, and
+/// then one that is held by an idle connection is missing: none is kept as long as this is there.
+#[derive(Debug)]
+pub(super) struct Unheard(Arc<Idle>);
+
 #[derive(Debug, Default)]
 struct State {
     /// The longest idle first. Many applications hold a process for each connection, which then has nothing else to do.
     resting: VecDeque<(Instant, Resting)>,
     /// A task is there to close them in time.
     is_watched: bool,
+    /// How many requests have not been heard of.
+    unheard: usize,
 }
 
 impl Idle {
@@ -45,7 +52,7 @@ impl Idle {
         let Ok(resting) = socket.rest() else { return };
         let Some(until) = Instant::now().checked_add(time) else { return };
         let mut state = self.0.lock();
-        if state.resting.len() >= most {
+        if state.resting.len() >= most || state.unheard > 0 {
             return;
         }
         state.resting.push_back((until, resting));
@@ -56,10 +63,22 @@ impl Idle {
         }
     }
 
+    /// Counts a request on a new connection.
+    pub(super) fn unheard(self: &Arc<Idle>) -> Unheard {
+        self.0.lock().unheard += 1;
+        Unheard(self.clone())
+    }
+
     /// Closes all of them.
     pub(super) fn clear(&self) {
         let resting = std::mem::take(&mut self.0.lock().resting);
         drop(resting);
+    }
+}
+
+impl Drop for Unheard {
+    fn drop(&mut self) {
+        self.0.0.lock().unheard -= 1;
     }
 }
 
