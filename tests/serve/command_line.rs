@@ -42,6 +42,11 @@ fn requirement_17_mistakes_are_told_at_the_start() {
         (&["serve", "--max-programs", "0", "--", &program], "--max-programs"),
         (&["serve", "--max-connections", "x", "--", &program], "--max-connections"),
         (&["serve", "--threads", "0", "--", &program], "--threads"),
+        (&["serve", "--protocol", "gopher", "--", &program], "http, fastcgi, scgi"),
+        (&["serve", "--listen", "unix:/no/such/place/socket", "--", &program], "unix:/no/such/place/socket"),
+        (&["serve", "--no-multiplex", "--", &program], "--no-multiplex"),
+        (&["serve", "--accept-param", "A", "--", &program], "--accept-param"),
+        (&["serve", "--protocol", "scgi", "--pass-authorization", "--", &program], "--pass-authorization"),
         (&["serve", "--loud", "--", &program], "--loud"),
         (&["serve", "-x", "--", &program], "-x"),
     ];
