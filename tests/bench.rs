@@ -5,7 +5,7 @@
 mod command_line;
 #[path = "bench/compared.rs"]
 mod compared;
-#[path = "real_programs/needed.rs"]
+#[path = "support/needed.rs"]
 mod needed;
 #[path = "bench/page.rs"]
 mod page;

@@ -57,12 +57,26 @@ pub struct Chunks {
 #[derive(Debug)]
 enum State {
     Running(Bridge),
-    /// `head` has waited for the first chunk, which is this or lent.
-    Ahead(Bridge, Option<Bytes>),
+    /// `head` has waited for the first chunk. In a box: few ask, and all chunks would be larger for it.
+    Ahead(Box<Ahead>),
     /// The bridge could not be built; still to be told.
     Refused(io::Error),
     /// How, if not well.
     Over(Option<Echo>),
+}
+
+/// A bridge whose next chunk is there.
+#[derive(Debug)]
+struct Ahead {
+    bridge: Bridge,
+    /// `None` if it is lent.
+    chunk: Option<Bytes>,
+}
+
+impl Ahead {
+    fn len(&self) -> usize {
+        self.chunk.as_ref().map_or(self.bridge.lent().len(), Bytes::len)
+    }
 }
 
 /// What there is for the host.
@@ -223,7 +237,7 @@ impl Chunks {
             Next::Waiting => return Poll::Pending,
         };
         if let State::Running(bridge) = mem::replace(&mut self.bridge, State::Over(None)) {
-            self.bridge = State::Ahead(bridge, chunk);
+            self.bridge = State::Ahead(Box::new(Ahead { bridge, chunk }));
         }
         // It has not been pulled.
         self.bytes -= self.waiting().0 as u64;
@@ -235,10 +249,10 @@ impl Chunks {
     #[cold]
     fn take_ahead(&mut self) -> Next {
         match mem::replace(&mut self.bridge, State::Over(None)) {
-            State::Ahead(bridge, chunk) => {
-                let len = chunk.as_ref().map_or(bridge.lent().len(), Bytes::len);
+            State::Ahead(ahead) => {
+                self.count(ahead.len());
+                let Ahead { bridge, chunk } = *ahead;
                 self.bridge = State::Running(bridge);
-                self.count(len);
                 chunk.map_or(Next::Lent, Next::Chunk)
             }
             other => {
@@ -251,7 +265,7 @@ impl Chunks {
     /// How many bytes are there, and whether that is all.
     pub(crate) fn waiting(&self) -> (usize, bool) {
         match &self.bridge {
-            State::Ahead(bridge, chunk) => (chunk.as_ref().map_or(bridge.lent().len(), Bytes::len), bridge.is_over()),
+            State::Ahead(ahead) => (ahead.len(), ahead.bridge.is_over()),
             _ => (0, self.is_over()),
         }
     }
@@ -259,7 +273,8 @@ impl Chunks {
     #[cold]
     fn end(&mut self) -> Next {
         let error = match mem::replace(&mut self.bridge, State::Over(None)) {
-            State::Running(bridge) | State::Ahead(bridge, _) => bridge.take_error(),
+            State::Running(bridge) => bridge.take_error(),
+            State::Ahead(ahead) => ahead.bridge.take_error(),
             State::Refused(error) => {
                 self.ledger.begin();
                 Some(error)
@@ -361,7 +376,7 @@ impl Iterator for Chunks {
     /// Whether the program is known to be over; nothing is known of one that is not.
     fn size_hint(&self) -> (usize, Option<usize>) {
         match &self.bridge {
-            State::Ahead(bridge, _) => (1, bridge.is_over().then_some(1)),
+            State::Ahead(ahead) => (1, ahead.bridge.is_over().then_some(1)),
             _ => (0, self.is_over().then_some(0)),
         }
     }
@@ -385,7 +400,7 @@ impl Chunks {
     fn tell_dropped(&mut self) {
         let (whole, bridge) = match mem::replace(&mut self.bridge, State::Over(None)) {
             State::Running(bridge) => (bridge.is_over(), bridge),
-            State::Ahead(bridge, _) => (false, bridge),
+            State::Ahead(ahead) => (false, ahead.bridge),
             State::Refused(_) | State::Over(_) => return,
         };
         let error = bridge.take_error();

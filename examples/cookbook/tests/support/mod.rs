@@ -5,7 +5,7 @@
 pub mod example;
 #[path = "../../../../tests/support/log.rs"]
 pub mod log;
-#[path = "../../../../tests/real_programs/needed.rs"]
+#[path = "../../../../tests/support/needed.rs"]
 pub mod needed;
 pub mod server;
 pub mod tools;
