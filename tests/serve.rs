@@ -4,6 +4,8 @@
 mod command_line;
 #[path = "serve/faults.rs"]
 mod faults;
+#[path = "serve/front.rs"]
+mod front;
 // The wire needs a deadline of the same name.
 #[path = "serve/program.rs"]
 mod host;

@@ -95,7 +95,7 @@ impl Client {
     }
 
     /// Reads until the output of a request ends with this.
-    pub fn until(&mut self, of: u16, end: &str) {
+    pub fn until(&mut self, of: u16, end: &str) -> &mut Client {
         let mut seen = Vec::new();
         while !seen.ends_with(end.as_bytes()) {
             match self.record() {
@@ -104,6 +104,7 @@ impl Client {
                 None => panic!("the connection ended after {}", seen.escape_ascii()),
             }
         }
+        self
     }
 
     /// Whether the connection was closed.

@@ -5,5 +5,6 @@ mod front;
 
 mod bad_input;
 mod client;
+mod limits;
 mod requests;
 mod several;

@@ -30,7 +30,7 @@ fn requirement_23_without_multiplexing_one_more_is_told() {
 }
 
 #[test]
-fn requirement_23_a_body_that_holds_up_others_spools_and_is_then_given_up() {
+fn requirement_23_a_body_that_holds_up_others_spools() {
     let host = local();
     let mut client = Client::connect(host.address);
     // The one echoes, and its output is not read: so its input is not either.
@@ -60,7 +60,10 @@ fn requirement_15_a_failure_beside_others_is_no_complete_end() {
     let failed = client.answer(2);
     assert!(failed.text().ends_with("half"));
     assert_eq!(failed.end, Some((1, ProtocolStatus::Overloaded)));
-    assert!(client.end_stdin(1).answer(1).is_complete());
+    assert_eq!(failed.stderr, b"POST /a: out of paper\n");
+    host.wait_for(" cut");
+    assert!(client.send(get(3, true, &[])).answer(3).is_complete());
+    assert!(client.stdin(1, b"still here").until(1, "still here").end_stdin(1).answer(1).is_complete());
 }
 
 #[test]

@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use pushpull::Local;
 use pushpull::gateway::{PushApp, push_fn, service};
-use pushpull::host::Listener;
 use pushpull::host::scgi::Server;
+use pushpull::host::{Limits, Listener};
 
 #[path = "../support/front.rs"]
 mod front;
@@ -121,6 +122,22 @@ fn requirement_22_what_is_no_head_is_told() {
         let (answer, _) = answer(connect(&host), text.as_bytes());
         assert!(answer.starts_with(&format!("Status: {status} ")), "{text:?}: {answer}");
     }
+    goes_on(&host);
+}
+
+#[test]
+fn requirement_13_what_does_not_come_in_time_is_given_up() {
+    let short = Duration::from_millis(100);
+    let limits = Limits::new().head_time(short).body_idle(short);
+    let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
+    let host = Host::start(server, || service(Local::new(), app()));
+    let (text, _) = answer(connect(&host), &request(4, &[])[..5]);
+    assert_eq!(text, "");
+    host.wait_for("a request that was begun did not come in time");
+    // The app has begun to answer, and fails as it reads.
+    let (text, is_reset) = answer(connect(&host), &[request(4, &[]), b"thr".to_vec()].concat());
+    assert!(text.ends_with("4:thr") && is_reset, "{text}");
+    host.wait_for("the request's body did not come");
     goes_on(&host);
 }
 

@@ -64,9 +64,23 @@ impl Serving {
     }
 
     pub fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Serving {
+        let mut serving = Serving::spawn("127.0.0.1:0", arguments, environment);
+        let line = serving.requests.wait_for("://127.0.0.1:", 1).remove(0);
+        serving.address = line.trim_end_matches('/').rsplit('/').next().unwrap().parse().unwrap();
+        serving
+    }
+
+    /// Starts it on an address of which `part` is told.
+    pub fn start_on(listen: &str, arguments: &[&str], part: &str) -> Serving {
+        let serving = Serving::spawn(listen, arguments, &[]);
+        serving.requests.wait_for(part, 1);
+        serving
+    }
+
+    fn spawn(listen: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Serving {
         let temporary = tempfile::tempdir().unwrap();
         let mut child = Command::new(PUSHPULL)
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(["serve", "--listen", listen])
             .args(arguments)
             .env("TMPDIR", temporary.path())
             .envs(environment.iter().copied())
@@ -76,8 +90,7 @@ impl Serving {
             .unwrap();
         let requests = Lines::of(child.stdout.take().unwrap());
         let troubles = Lines::of(child.stderr.take().unwrap());
-        let line = requests.wait_for(" is at http://", 1).remove(0);
-        let address = line.trim_end_matches('/').rsplit('/').next().unwrap().parse().unwrap();
+        let address = ([127, 0, 0, 1], 0).into();
         Serving { child, address, requests, troubles, temporary }
     }
 
