@@ -29,8 +29,10 @@ pub(crate) fn until_deadline<T>(
     deadline: Option<Instant>,
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
 ) -> Result<Option<T>, Refused> {
-    // Nearly everything is there at once, and to ask costs less than to say who asks.
-    if let Poll::Ready(value) = poll(&mut Context::from_waker(Waker::noop())) {
+    // Nearly everything is there at once, and for a thread to ask costs less than to say who asks.
+    if !coroutine::is_polled()
+        && let Poll::Ready(value) = poll(&mut Context::from_waker(Waker::noop()))
+    {
         return Ok(Some(value));
     }
     loop {

@@ -103,10 +103,12 @@ fn the_hook_is_told_that_it_timed_out() {
 #[test]
 fn a_puller_that_pulls_or_waits_does_not_stall() {
     within(|| {
-        for (name, engine) in engines(SHORT) {
-            // One that pulls, and a program that is never held for long.
+        // One that pulls, and a program that is never held for long, unless the machine stands still.
+        for (name, engine) in engines(100 * SHORT) {
             let (bytes, end) = drain(engine(Box::new(|w| w.write_all(&[7; 10_000]))));
             assert_eq!((bytes.len(), end.is_some()), (10_000, false), "{name}");
+        }
+        for (_, engine) in engines(SHORT) {
             // One that waits, longer than the limit, for a program that waits for something else.
             let (go, gone) = channel::<()>();
             let mut chunks = engine(Box::new(move |w| {
