@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `host::fastcgi` beside Go's net/http/fcgi, and `pushpull serve --protocol fastcgi` beside fcgiwrap: behind the same nginx,
-# which keeps its connections to them, the same load, the same run.
+# which keeps its connections to their Unix sockets, the same load, the same run.
 #
 #   benches/fastcgi.sh [PART [ROUNDS [SECONDS]]]     build, app, program, trickle; without one, all
 #
@@ -35,19 +35,19 @@ use std::error::Error;
 
 use pushpull::Local;
 use pushpull::gateway::{push_fn, service};
-use pushpull::host::{Shutdown, fastcgi::Server};
+use pushpull::host::{Listener, Shutdown, fastcgi::Server};
 
 static BODY: [u8; 1 << 20] = [b'x'; 1 << 20];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let shutdown = Shutdown::on_signals()?;
-    let address = std::env::args().nth(1).ok_or("which address?")?;
+    let path = std::env::args().nth(1).ok_or("which socket?")?;
     let app = push_fn(|_inp, out, _err, env| {
         let length = env.get_str("QUERY_STRING").and_then(|query| query.parse().ok()).unwrap_or(0);
         write!(out, "Content-Type: text/plain\nContent-Length: {length}\n\n")?;
         out.write_all(&BODY[..length])
     });
-    Ok(Server::bind(address)?.run(|| service(Local::new(), app.clone()), &shutdown)?)
+    Ok(Server::new(Listener::unix(path)?)?.run(|| service(Local::new(), app.clone()), &shutdown)?)
 }
 RUST
     CARGO_TARGET_DIR=target cargo build --release --quiet --manifest-path "$built/app/Cargo.toml"
@@ -85,7 +85,7 @@ import (
 
 func main() {
 	body := bytes.Repeat([]byte("x"), 1<<20)
-	listener, err := net.Listen("tcp", os.Args[1])
+	listener, err := net.Listen("unix", os.Args[1])
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -109,15 +109,15 @@ trap stop EXIT
 # Ports that are free now. Nobody else takes them in the meantime on a machine that runs a benchmark alone.
 port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
-# Adds a responder at a path of nginx: NAME PROGRAM-OF-THE-REQUEST COMMAND..., of which ADDRESS is replaced.
+# Adds a responder at a path of nginx: NAME PROGRAM-OF-THE-REQUEST COMMAND..., of which SOCKET is replaced.
 blocks='' upstreams=''
 responder() {
     local name=$1 script=$2 at
     shift 2
-    at=127.0.0.1:$(port)
-    "${@//ADDRESS/$at}" >"$work/$name.log" 2>&1 &
+    at=$work/$name.socket
+    "${@//SOCKET/$at}" >"$work/$name.log" 2>&1 &
     servers+=($!)
-    upstreams+="upstream $name { server $at; keepalive $connections; }"$'\n'
+    upstreams+="upstream $name { server unix:$at; keepalive $connections; }"$'\n'
     blocks+="location /$name { fastcgi_pass $name; include /etc/nginx/fastcgi_params;"
     blocks+=" fastcgi_param SCRIPT_FILENAME $script; $buffering }"$'\n'
 }
@@ -186,15 +186,15 @@ LUA
 pushpull=target/release/pushpull
 buffering='' expected=xxxxx
 programs() {
-    responder serve "$1" "$pushpull" serve --protocol fastcgi --listen ADDRESS -- "$1"
-    responder fcgiwrap "$1" "$wrap" -c $connections -s tcp:ADDRESS
+    responder serve "$1" "$pushpull" serve --protocol fastcgi --listen unix:SOCKET -- "$1"
+    responder fcgiwrap "$1" "$wrap" -c $connections -s unix:SOCKET
 }
 measure() {
     case $1 in
         app)
             names=(app)
-            responder app none target/release/fastcgi-app ADDRESS
-            if [ -x "$built/gofcgi" ]; then names+=(go); responder go none "$built/gofcgi" ADDRESS; fi
+            responder app none target/release/fastcgi-app SOCKET
+            if [ -x "$built/gofcgi" ]; then names+=(go); responder go none "$built/gofcgi" SOCKET; fi
             front "${names[@]}"
             compare "${names[@]}"
             ;;

@@ -56,10 +56,10 @@ Limits of the program (times in seconds, sizes in bytes):
 
 Limits of the client:
   --timeout-head S          until the whole head of a request is there, from the connection's beginning or the last
-                            answer (10)
+                            answer (10); over FastCGI and SCGI from its first byte
   --timeout-client S        for taking nothing of a response (60)
   --max-body BYTES          the body of a request (1073741824), else 413
-  --max-connections N       how many there are at a time (10000), else 503
+  --max-connections N       how many there are at a time (10000), else 503; FastCGI and SCGI: one more is closed
 
   --shutdown-notice S       for which all but the answer of --health stays as it is when SIGTERM or SIGINT comes (0)
   --shutdown-grace S        then, for responses that run (10); a second signal does not wait
