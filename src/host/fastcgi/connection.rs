@@ -200,7 +200,8 @@ where
             return Err(Outcome::Failed("it asks and takes no answers".to_owned()));
         }
         let is_within = self.decoder.finish(&self.buffer).is_err() && self.active.is_empty();
-        self.watch.begun(is_within || self.active.iter().any(Active::is_beginning));
+        let coming = self.active.iter().find(|active| active.is_beginning()).map(|active| active.id);
+        self.watch.begun(coming.or(is_within.then_some(0)));
         Ok(true)
     }
 

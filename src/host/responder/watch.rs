@@ -22,8 +22,8 @@ pub(in crate::host) enum Overdue {
 pub(in crate::host) struct Watch {
     head_time: Duration,
     stall: Duration,
-    /// Since when a request has been coming.
-    begun: Option<Instant>,
+    /// Which request is coming, and since when.
+    begun: Option<(u16, Instant)>,
     /// Since when a write has been waiting.
     held: Option<Instant>,
     time: Pin<Box<Sleep>>,
@@ -35,9 +35,12 @@ impl Watch {
         Watch { head_time, stall, begun: None, held: None, time: Box::pin(sleep(head_time.min(stall))) }
     }
 
-    /// Whether a request is on its way, and not there.
-    pub(in crate::host) fn begun(&mut self, is_begun: bool) {
-        note(&mut self.begun, is_begun);
+    /// Which request, by its id on this connection, is on its way and not there; of several the oldest. Each has a time of
+    /// its own: where one is always coming, none of them may be late.
+    pub(in crate::host) fn begun(&mut self, which: Option<u16>) {
+        if self.begun.map(|(id, _)| id) != which {
+            self.begun = which.map(|id| (id, Instant::now()));
+        }
     }
 
     /// Whether a write waits. `moved`: something of it was taken just now.
@@ -45,7 +48,11 @@ impl Watch {
         if moved {
             self.held = None;
         }
-        note(&mut self.held, is_held);
+        match (is_held, self.held) {
+            (true, None) => self.held = Some(Instant::now()),
+            (false, Some(_)) => self.held = None,
+            _ => {}
+        }
     }
 
     /// Ready when a limit was reached.
@@ -54,8 +61,9 @@ impl Watch {
             ready!(self.time.as_mut().poll(context));
             let now = Instant::now();
             let mut next = now + self.head_time.min(self.stall);
+            let begun = self.begun.map(|(_, since)| since);
             for (since, time, overdue) in
-                [(self.begun, self.head_time, Overdue::Head), (self.held, self.stall, Overdue::Stalled)]
+                [(begun, self.head_time, Overdue::Head), (self.held, self.stall, Overdue::Stalled)]
             {
                 match since.map(|since| since + time) {
                     Some(due) if due <= now => return Poll::Ready(overdue),
@@ -68,10 +76,21 @@ impl Watch {
     }
 }
 
-fn note(since: &mut Option<Instant>, is_so: bool) {
-    match (is_so, &since) {
-        (true, None) => *since = Some(Instant::now()),
-        (false, Some(_)) => *since = None,
-        _ => {}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn requirement_13_each_request_of_a_connection_has_a_time_of_its_own() {
+        let mut watch = Watch::new(&Limits::new());
+        watch.begun(Some(1));
+        let first = watch.begun;
+        watch.begun(Some(1));
+        assert_eq!(watch.begun, first, "one that goes on coming has no more time");
+        watch.begun(Some(2));
+        let second = watch.begun;
+        assert!(second.is_some_and(|(id, since)| id == 2 && first.is_some_and(|(_, before)| since >= before)));
+        watch.begun(None);
+        assert_eq!(watch.begun, None);
     }
 }

@@ -161,7 +161,7 @@ where
                 match self.stream.poll_read(context, seen, PIECE) {
                     Poll::Pending => return Ok(false),
                     Poll::Ready(Ok(1..)) => {
-                        self.watch.begun(true);
+                        self.watch.begun(Some(0));
                         self.begin();
                     }
                     Poll::Ready(_) => return Err(self.ended()),
@@ -215,7 +215,7 @@ where
             }
             Err(bad) => Err(Refusal::bad_request(&bad.to_string())),
         };
-        self.watch.begun(false);
+        self.watch.begun(None);
         let (errors, told) = (self.host.errors.clone(), self.host.told.clone());
         let (exchange, body, missing) = match taken {
             Ok((head_length, length)) => {
