@@ -12,7 +12,7 @@ use rustix::net::{RecvFlags, recv};
 use socket2::SockRef;
 use tokio::io::{Interest, Ready};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::gateway::Connection;
 
@@ -20,7 +20,7 @@ use crate::gateway::Connection;
 pub(super) const MOST_UNREAD: u64 = 16 << 20;
 pub(super) const UNREAD_TIME: Duration = Duration::from_secs(5);
 
-/// How long the last bytes of a response that the server cuts as it stops have to leave.
+/// How long the last bytes of a response that is cut have to be taken.
 pub(super) const LAST_TIME: Duration = Duration::from_millis(50);
 
 /// How much is looked at, at once.
@@ -271,9 +271,16 @@ impl Stream {
     }
 
     /// Closes with a reset once everything that was written is on its way: where the close is the end, nothing else shows
-    /// that it is not whole. (Some proxies then throw away what they have not passed on.)
+    /// that it is not whole. Whoever gets bytes and reset in one look may throw the bytes away, or, as lighttpd does, pass
+    /// them off as all there was: so the reset comes a little later.
     pub(super) async fn reset(self, within: Duration) {
-        let Socket::Tcp(stream) = self.socket else { return };
+        let stream = match self.socket {
+            Socket::Tcp(stream) => stream,
+            Socket::Unix(stream) => {
+                sleep(LAST_TIME).await;
+                return drop(stream);
+            }
+        };
         let sent = async {
             // A writable socket is one with room, unless told to be one that has nothing unsent. A new registration asks
             // anew.
@@ -281,6 +288,7 @@ impl Stream {
             SockRef::from(&stream).set_tcp_notsent_lowat(1)?;
             let stream = TcpStream::from_std(stream)?;
             let _ = timeout(within, stream.writable()).await;
+            sleep(LAST_TIME).await;
             stream.set_zero_linger()
         };
         // A socket that takes no options has gone already.
