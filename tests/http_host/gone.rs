@@ -114,9 +114,10 @@ fn requirement_14_a_stream_of_http_2_that_is_reset_ends_alone() {
         for path in ["/", "/headed"] {
             sender.ready().await.unwrap();
             let mut asked = Box::pin(sender.send_request(get(path)));
+            // The program may be there before its head is here.
             let answer = tokio::select! {
                 answer = &mut asked => Some(answer.unwrap()),
-                () = until_there(&there, 2) => None,
+                () = until_there(&there, 2), if path == "/" => None,
             };
             assert_eq!(answer.is_some(), path == "/headed");
             drop((answer, asked));
