@@ -1,11 +1,12 @@
 //! The pulling end of a channel.
 
+#[cfg(any(feature = "http", feature = "stream"))]
+mod polled;
+
 use std::fmt;
 use std::hint;
 use std::io;
 use std::sync::Arc;
-#[cfg(any(feature = "http", feature = "stream"))]
-use std::task::ready;
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,13 +14,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+#[cfg(any(feature = "http", feature = "stream"))]
+use self::polled::Polled;
 use super::{Channel, Head, Reader, Stats, Taken};
 use crate::coroutine;
 use crate::error::{Echo, Error};
 use crate::ledger::{Ledger, Outcome};
 use crate::program::Program;
-#[cfg(any(feature = "http", feature = "stream"))]
-use crate::turn::Turn;
 use crate::wait::{self, Refused};
 
 /// How often a puller looks before it takes what is there: a microsecond or so, in which a writer in full flow completes
@@ -65,7 +66,7 @@ pub struct Chunks {
     looks: u32,
     ledger: Ledger,
     #[cfg(any(feature = "http", feature = "stream"))]
-    turn: Turn,
+    polled: Polled,
 }
 
 impl Chunks {
@@ -87,15 +88,8 @@ impl Chunks {
             looks: LOOKS,
             ledger,
             #[cfg(any(feature = "http", feature = "stream"))]
-            turn: Turn::new(),
+            polled: Polled::default(),
         }
-    }
-
-    /// The same chunks, of a program whose input whoever pulls them has to move on.
-    #[cfg(any(feature = "http", feature = "stream"))]
-    pub(crate) fn fed_by(mut self, feeder: Feeder) -> Chunks {
-        self.feeder = Some(Mutex::new(feeder));
-        self
     }
 
     /// The next chunk, if it comes in time.
@@ -136,19 +130,6 @@ impl Chunks {
             Ok(None) => Some(Err(Error::timed_out())),
             Err(refused) => self.settle(Err(refused)),
         }
-    }
-
-    /// Asks without waiting; the waker is woken when there is something.
-    #[cfg(any(feature = "http", feature = "stream"))]
-    pub(crate) fn poll_in_turn(&mut self, context: &Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        if self.end.is_some() {
-            return Poll::Ready(None);
-        }
-        self.begin();
-        ready!(self.turn.poll_yield(context));
-        let polled = self.poll_take(context).map(|taken| self.settle(Ok(taken)));
-        self.turn.count_polled(&polled);
-        polled
     }
 
     /// Waits until the first chunk is there, complete, or the end; starts the program if need be, and pulls nothing. Await
@@ -347,24 +328,6 @@ impl Chunks {
     fn tell(&mut self, outcome: Outcome, error: Option<&io::Error>) {
         let (channel, program) = (&self.channel, &self.program);
         self.ledger.close(outcome, error, || stats(channel, program.as_deref()));
-    }
-
-    /// Ready when the program has waited more often than that, for whatever.
-    #[cfg(feature = "gateway")]
-    pub(crate) fn poll_waited(&self, than: u64, context: &Context<'_>) -> Poll<()> {
-        self.program.as_ref().map_or(Poll::Pending, |program| program.poll_waited(than, context))
-    }
-
-    /// Whether nothing more will come, and nothing of it was an error.
-    #[cfg(any(feature = "http", feature = "stream"))]
-    pub(crate) fn is_over(&self) -> bool {
-        self.end.is_some() || self.channel.is_over()
-    }
-
-    /// How many bytes are there, and whether that is all.
-    #[cfg(feature = "http")]
-    pub(crate) fn waiting(&self) -> (usize, bool) {
-        self.channel.waiting()
     }
 }
 

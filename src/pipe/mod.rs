@@ -15,6 +15,7 @@ mod head;
 mod piece;
 #[cfg(any(feature = "http", feature = "stream"))]
 mod polled;
+mod processor;
 mod reader;
 mod recycler;
 mod segment;
@@ -23,6 +24,8 @@ mod stall;
 mod state;
 mod stats;
 mod writer;
+#[cfg(any(feature = "http", feature = "stream"))]
+mod yielding;
 
 pub use channel::Closed;
 pub use chunks::Chunks;

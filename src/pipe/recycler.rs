@@ -2,7 +2,8 @@
 //!
 //! A fresh 64 KiB buffer costs 25 µs of page faults, a recycled one 3.5. And it matters *which* is recycled: the one that
 //! was dropped last still lies in the cache of the puller's core, from which every line has to be fetched back before it
-//! can be written. The oldest of some megabytes has left it. See `DESIGN.md`, "Why is the oldest memory recycled?".
+//! can be written. The oldest of some megabytes has left it. But where the puller runs on the writer's own core, what it
+//! dropped last is the best there is. See `DESIGN.md`, "Why is the oldest memory recycled?".
 
 use std::array;
 use std::collections::VecDeque;
@@ -10,6 +11,8 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
+
+use super::processor;
 
 /// Smaller memory is left to the allocator, which is as fast.
 const LEAST: usize = 4 << 10;
@@ -23,7 +26,13 @@ const ROTATION: usize = 4 << 20;
 /// How many bytes of all sizes are kept at the most.
 const MOST_KEPT: usize = 16 << 20;
 
-type Spare = Mutex<VecDeque<Vec<u8>>>;
+type Spare = Mutex<VecDeque<Used>>;
+
+struct Used {
+    memory: Vec<u8>,
+    /// Where it was dropped, if that is known.
+    by: Option<u32>,
+}
 
 static SPARE: LazyLock<[Spare; CLASSES]> = LazyLock::new(|| array::from_fn(|_| Spare::default()));
 
@@ -31,27 +40,39 @@ static KEPT: AtomicUsize = AtomicUsize::new(0);
 
 /// An empty `Vec` with room for `capacity` bytes.
 pub(super) fn take(capacity: usize) -> Vec<u8> {
+    take_on(processor::current(), capacity)
+}
+
+/// Keeps `vec`, which is empty, if there is room.
+pub(super) fn give(vec: Vec<u8>) {
+    give_on(processor::current(), vec);
+}
+
+fn take_on(processor: Option<u32>, capacity: usize) -> Vec<u8> {
     let size = capacity.next_power_of_two();
     let Some(spare) = class(size) else { return Vec::with_capacity(capacity) };
     let mut spare = spare.lock();
-    if spare.len().saturating_mul(size) >= ROTATION
-        && let Some(oldest) = spare.pop_front()
-    {
+    let near = spare.back().is_some_and(|last| last.by.is_some() && last.by == processor);
+    let used = match near {
+        true => spare.pop_back(),
+        false if spare.len().saturating_mul(size) >= ROTATION => spare.pop_front(),
+        false => None,
+    };
+    if let Some(used) = used {
         KEPT.fetch_sub(size, Ordering::Relaxed);
-        return oldest;
+        return used.memory;
     }
     drop(spare);
     Vec::with_capacity(size)
 }
 
-/// Keeps `vec`, which is empty, if there is room.
-pub(super) fn give(vec: Vec<u8>) {
+fn give_on(processor: Option<u32>, vec: Vec<u8>) {
     let size = vec.capacity();
     if let Some(spare) = class(size)
         && KEPT.load(Ordering::Relaxed) + size <= MOST_KEPT
     {
         KEPT.fetch_add(size, Ordering::Relaxed);
-        spare.lock().push_back(vec);
+        spare.lock().push_back(Used { memory: vec, by: processor });
     }
 }
 
@@ -68,22 +89,26 @@ mod tests {
     /// A size that nothing else in this test binary uses.
     const SIZE: usize = 1 << 20;
 
+    const ONE: Option<u32> = Some(1);
+    const OTHER: Option<u32> = Some(2);
+
     #[test]
     fn the_oldest_memory_is_recycled_and_little_of_it_is_kept() {
         let count = ROTATION / SIZE;
         let places: Vec<_> = (0..count)
-            .map(|_| take(SIZE - 1))
+            .map(|_| take_on(ONE, SIZE - 1))
             .collect::<Vec<_>>()
             .into_iter()
             .map(|vec| {
                 let place = vec.as_ptr() as usize;
-                give(vec);
+                give_on(ONE, vec);
                 place
             })
             .collect();
-        let first = take(SIZE);
+        let first = take_on(OTHER, SIZE);
         assert_eq!(first.as_ptr() as usize, places[0]);
-        assert!(!places.contains(&(take(SIZE).as_ptr() as usize)), "memory came back before its turn");
+        assert!(!places.contains(&(take_on(OTHER, SIZE).as_ptr() as usize)), "memory came back before its turn");
+        assert_eq!(take_on(ONE, SIZE).as_ptr() as usize, places[count - 1], "it lies in this processor's cache");
         (0..2 * MOST_KEPT / SIZE).for_each(|_| give(Vec::with_capacity(SIZE)));
         assert!(KEPT.load(Ordering::Relaxed) <= MOST_KEPT);
     }

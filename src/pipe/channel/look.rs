@@ -65,6 +65,12 @@ impl Channel {
         (locked.in_flight(), locked.state.ended_well())
     }
 
+    /// How many bytes wait to be pulled.
+    #[cfg(any(feature = "http", feature = "stream"))]
+    pub(in crate::pipe) fn in_flight(&self) -> usize {
+        self.locked.lock().in_flight()
+    }
+
     pub(in crate::pipe) fn stats(&self) -> Stats {
         let locked = self.locked.lock();
         let peak = locked.stats.peak.max(locked.in_flight());

@@ -1,0 +1,61 @@
+//! The pulling end for whoever polls: an asynchronous host.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use super::{Chunks, Feeder};
+use crate::coroutine;
+use crate::pipe::yielding::Yielding;
+use crate::turn::Turn;
+
+/// What chunks that are polled have to remember.
+#[derive(Debug, Default)]
+pub(super) struct Polled {
+    /// What its task has moved since it last waited.
+    turn: Turn,
+    yielding: Yielding,
+}
+
+impl Chunks {
+    /// The same chunks, of a program whose input whoever pulls them has to move on.
+    pub(crate) fn fed_by(mut self, feeder: Feeder) -> Chunks {
+        self.feeder = Some(Mutex::new(feeder));
+        self
+    }
+
+    /// Asks without waiting; the waker is woken when there is something.
+    pub(crate) fn poll_in_turn(&mut self, context: &Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if self.end.is_some() {
+            return Poll::Ready(None);
+        }
+        self.begin();
+        ready!(self.polled.turn.poll_yield(context));
+        if self.feeder.is_none() && !coroutine::is_polled() {
+            self.polled.yielding.offer(&self.channel);
+        }
+        let polled = self.poll_take(context).map(|taken| self.settle(Ok(taken)));
+        self.polled.yielding.slept(polled.is_pending());
+        self.polled.turn.count_polled(&polled);
+        polled
+    }
+
+    /// Ready when the program has waited more often than that, for whatever.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn poll_waited(&self, than: u64, context: &Context<'_>) -> Poll<()> {
+        self.program.as_ref().map_or(Poll::Pending, |program| program.poll_waited(than, context))
+    }
+
+    /// Whether nothing more will come, and nothing of it was an error.
+    pub(crate) fn is_over(&self) -> bool {
+        self.end.is_some() || self.channel.is_over()
+    }
+
+    /// How many bytes are there, and whether that is all.
+    #[cfg(feature = "http")]
+    pub(crate) fn waiting(&self) -> (usize, bool) {
+        self.channel.waiting()
+    }
+}
