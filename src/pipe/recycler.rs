@@ -108,7 +108,8 @@ mod tests {
         let first = take_on(OTHER, SIZE);
         assert_eq!(first.as_ptr() as usize, places[0]);
         assert!(!places.contains(&(take_on(OTHER, SIZE).as_ptr() as usize)), "memory came back before its turn");
-        assert_eq!(take_on(ONE, SIZE).as_ptr() as usize, places[count - 1], "it lies in this processor's cache");
+        let last = take_on(ONE, SIZE);
+        assert_eq!(last.as_ptr() as usize, places[count - 1], "it lies in this processor's cache");
         (0..2 * MOST_KEPT / SIZE).for_each(|_| give(Vec::with_capacity(SIZE)));
         assert!(KEPT.load(Ordering::Relaxed) <= MOST_KEPT);
     }
