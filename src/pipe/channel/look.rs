@@ -77,3 +77,24 @@ impl Channel {
         Stats { bytes: locked.state.pulled(), chunks: locked.state.chunks(), peak, ..locked.stats }
     }
 }
+
+#[cfg(all(test, not(pushpull_loom)))]
+mod tests {
+    use std::io::Write;
+
+    use crate::pipe::pipe;
+
+    #[test]
+    fn only_a_puller_that_leaves_something_for_all_of_the_time_has_stalled() {
+        let (mut writer, mut chunks) = pipe(16);
+        let channel = writer.channel().unwrap().clone();
+        assert!(!channel.stall(0), "there is nothing to pull");
+        writer.write_all(b"abc").unwrap();
+        writer.flush().unwrap();
+        writer.write_all(b"def").unwrap();
+        let pulled = channel.stats().chunks;
+        chunks.next().unwrap().unwrap();
+        assert!(!channel.stall(pulled), "something was pulled meanwhile");
+        assert!(channel.stall(channel.stats().chunks));
+    }
+}
