@@ -66,6 +66,10 @@ impl Pending {
         joined
     }
 
+    pub(crate) fn chunk_size(&self) -> usize {
+        self.chunk_size
+    }
+
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()

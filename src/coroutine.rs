@@ -179,6 +179,12 @@ impl<X> Coroutine<X> {
         // `resume` would hold it mutably), and which still borrows the slice. It cannot go on while `self` is borrowed.
         self.shared.frame.lent.get().map(|lent| unsafe { lent.as_ref() })
     }
+
+    /// The first bytes of what the program lends have been dealt with: it lends only the others.
+    pub(crate) fn shorten_lent(&mut self, len: usize) {
+        let rest = self.lent().map(|lent| NonNull::from(&lent[len..]));
+        self.shared.frame.lent.set(rest);
+    }
 }
 
 impl<X> Drop for Coroutine<X> {

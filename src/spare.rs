@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 /// Smaller memory is left to the allocator, which keeps it.
 const LEAST: usize = 4 << 10;
@@ -41,6 +41,15 @@ pub(crate) fn keep(size: usize, tail: BytesMut) {
         // A thread that ends keeps nothing.
         let _ = SPARE.try_with(|spare| spare.borrow_mut().keep(size, tail));
     }
+}
+
+/// A copy of these bytes, in such memory.
+pub(crate) fn copy(bytes: &[u8]) -> Bytes {
+    let mut buffer = take(bytes.len());
+    buffer.extend_from_slice(bytes);
+    let copy = buffer.split().freeze();
+    keep(bytes.len(), buffer);
+    copy
 }
 
 impl Spare {

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
+use std::mem;
 use std::rc::Rc;
 use std::task::Waker;
 
@@ -12,6 +13,7 @@ use super::{Chunks, Feed, Reader, Writer};
 use crate::coroutine::Coroutine;
 use crate::options::Options;
 use crate::program;
+use crate::spare;
 use crate::stack::Stack;
 
 /// What this engine is called where several are told apart.
@@ -21,7 +23,12 @@ pub(super) const ENGINE: &str = "local";
 #[derive(Debug)]
 pub(crate) struct Bridge {
     coroutine: Coroutine<Exchange>,
+    /// A piece of what the program lends was copied, and the rest comes before the program runs again.
+    lends_on: bool,
 }
+
+/// How much of a lent write is copied at once: the copy is still in the cache when the host sends it on.
+const PIECE: usize = 64 << 10;
 
 /// Why a program has given control back, other than to hand over a chunk.
 pub(super) enum Pause {
@@ -43,13 +50,13 @@ impl Bridge {
     }
 
     pub(super) fn of(coroutine: Coroutine<Exchange>) -> Bridge {
-        Bridge { coroutine }
+        Bridge { coroutine, lends_on: false }
     }
 
     /// Runs the program until it has something for the host: a chunk, or else what [`pause`](Bridge::pause) tells.
     #[inline]
     pub(super) fn resume(&mut self, waker: Option<&Waker>) -> Option<Bytes> {
-        if self.coroutine.is_done() {
+        if self.coroutine.is_done() || mem::take(&mut self.lends_on) {
             return None;
         }
         self.coroutine.resume(waker);
@@ -75,10 +82,22 @@ impl Bridge {
         self.coroutine.shared().exchange.hungry.get()
     }
 
-    /// What the program lends, if it has paused for that.
+    /// What the program lends, if it has paused for that and nobody has a copy.
     #[inline]
     pub(super) fn lent(&self) -> &[u8] {
-        self.coroutine.lent().unwrap_or_default()
+        if self.lends_on { &[] } else { self.coroutine.lent().unwrap_or_default() }
+    }
+
+    /// A copy of what the program lends, for a host that keeps it; of a large write a piece, and the others follow, each as
+    /// a [`Pause::Lent`] of its own. Says how many bytes are left.
+    pub(super) fn copy_lent(&mut self) -> (Bytes, usize) {
+        let lent = self.lent();
+        let most = PIECE.max(self.coroutine.shared().exchange.pending.borrow().chunk_size());
+        let piece = if lent.len() < most { Bytes::copy_from_slice(lent) } else { spare::copy(&lent[..most]) };
+        let rest = lent.len() - piece.len();
+        self.coroutine.shorten_lent(piece.len());
+        self.lends_on = rest > 0;
+        (piece, rest)
     }
 
     pub(super) fn is_done(&self) -> bool {

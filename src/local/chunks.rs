@@ -166,7 +166,7 @@ impl Chunks {
     }
 
     /// Runs the program by a poll: a wait inside it suspends it. Never `Next::Waiting`.
-    #[cfg(any(feature = "http", feature = "stream"))]
+    #[cfg(feature = "stream")]
     pub(crate) fn poll_advance(&mut self, context: &Context<'_>) -> Poll<Next> {
         ready!(self.turn.poll_yield(context));
         let next = self.advance(Some(context.waker()));
@@ -178,19 +178,34 @@ impl Chunks {
         if matches!(next, Next::Waiting) { Poll::Pending } else { Poll::Ready(next) }
     }
 
+    /// The same, for a host that cannot be lent anything.
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(crate) fn poll_in_turn(&mut self, context: &Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        self.poll_advance(context).map(|next| self.item(next))
+        ready!(self.turn.poll_yield(context));
+        let polled = match self.advance(Some(context.waker())) {
+            Next::Waiting => Poll::Pending,
+            next => Poll::Ready(self.item(next)),
+        };
+        self.turn.count_polled(&polled);
+        polled
     }
 
     /// What there is, for a host that cannot be lent anything.
-    fn item(&self, next: Next) -> Option<io::Result<Bytes>> {
+    fn item(&mut self, next: Next) -> Option<io::Result<Bytes>> {
         match next {
             Next::Chunk(chunk) => Some(Ok(chunk)),
-            Next::Lent => Some(Ok(Bytes::copy_from_slice(self.lent()))),
+            Next::Lent => self.copy_lent().map(Ok),
             Next::Error(error) => Some(Err(error)),
             Next::End | Next::Waiting => None,
         }
+    }
+
+    fn copy_lent(&mut self) -> Option<Bytes> {
+        let State::Running(bridge) = &mut self.bridge else { return None };
+        let (piece, rest) = bridge.copy_lent();
+        // It was counted whole, and will be again.
+        self.bytes -= rest as u64;
+        Some(piece)
     }
 
     fn count(&mut self, len: usize) {

@@ -147,7 +147,7 @@ impl Steps {
             }
             match bridge.pause() {
                 Pause::Last(chunk) => return Ok(Step::Chunk(chunk)),
-                Pause::Lent => return Ok(Step::Chunk(Bytes::copy_from_slice(bridge.lent()))),
+                Pause::Lent => return Ok(Step::Chunk(bridge.copy_lent().0)),
                 Pause::Hungry => {
                     self.hungry = true;
                     return Ok(Step::NeedsInput);

@@ -13,7 +13,8 @@ use crate::wait::Refused;
 /// What a program on [`Local`](crate::Local) writes to.
 ///
 /// Small writes wait in a buffer until they make a chunk; then the program is suspended until the chunk has been pulled.
-/// A write of a whole chunk or more is not buffered: it is lent to the host while the program is suspended.
+/// A write of a whole chunk or more is not buffered: it is lent to the host while the program is suspended. A host that keeps
+/// what it pulls gets a copy, in chunks of 64 KiB or the chunk size, if that is more.
 ///
 /// ```
 /// use std::io::Write;
