@@ -7,6 +7,9 @@
 # Requests per second with 16 connections, of 1 KiB and of 1 MiB, none of them cut; a figure is the median of its
 # rounds, which take turns. Then the time to the first byte of a program that trickles. Needs cc, curl, wrk, nginx and
 # fcgiwrap (Debian packages of these names); go, where there is one. BUILT=1: the last build is used.
+#
+# Beside the applications runs `ready`, which has the bytes of its one answer lying ready, parses next to nothing and writes
+# them: nobody gets more through this nginx and this client. The processor time is that of the server alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 part=${1:-all} rounds=${2:-3} seconds=${3:-4} connections=16
@@ -64,6 +67,79 @@ int main(void) {
 }
 C
     cc -O2 -o "$built/www/sized.cgi" "$built/sized.c"
+    cat >"$built/ready.c" <<'C'
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { MOST = 65528, STDIN = 5, STDOUT = 6, END = 3 };
+struct answer { unsigned char *bytes; size_t length; } answers[2];
+
+static void record(struct answer *to, int kind, const void *content, size_t length) {
+    unsigned char header[8] = {1, kind, 0, 1, length >> 8, length};
+    memcpy(to->bytes + to->length, header, 8);
+    memcpy(to->bytes + to->length + 8, content, length);
+    to->length += 8 + length;
+}
+
+static void make(struct answer *answer, size_t body) {
+    static char content[MOST];
+    char head[100];
+    memset(content, 'x', MOST);
+    answer->bytes = malloc(2 * body + 4096);
+    snprintf(head, sizeof head, "Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n", body);
+    record(answer, STDOUT, head, strlen(head));
+    for (size_t left = body, part; left > 0; left -= part)
+        record(answer, STDOUT, content, part = left < MOST ? left : MOST);
+    record(answer, STDOUT, "", 0);
+    record(answer, END, "\0\0\0\0\0\0\0\0", 8);
+}
+
+static void *serve(void *argument) {
+    int connection = (int)(long)argument;
+    unsigned char bytes[65536];
+    size_t count = 0;
+    for (ssize_t read_now; (read_now = read(connection, bytes + count, sizeof bytes - count)) > 0;) {
+        size_t at = 0, length;
+        int ended = 0;
+        for (count += read_now; count - at >= 8; at += length) {
+            length = 8 + (bytes[at + 4] << 8 | bytes[at + 5]) + bytes[at + 6];
+            if (count - at < length) break;
+            ended |= bytes[at + 1] == STDIN && length == 8;
+        }
+        /* A megabyte is the one that it is asked for, or else it is the small one. */
+        struct answer *answer = &answers[memmem(bytes, at, "1048576", 7) != 0];
+        memmove(bytes, bytes + at, count -= at);
+        ssize_t written;
+        for (size_t sent = 0; ended && sent < answer->length; sent += written)
+            if ((written = write(connection, answer->bytes + sent, answer->length - sent)) <= 0) break;
+    }
+    close(connection);
+    return 0;
+}
+
+int main(int count, char **arguments) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (count < 2) return 2;
+    signal(SIGPIPE, SIG_IGN);
+    make(&answers[0], 1024);
+    make(&answers[1], 1048576);
+    strncpy(address.sun_path, arguments[1], sizeof address.sun_path - 1);
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (bind(listener, (void *)&address, sizeof address) || listen(listener, 128)) return 1;
+    for (;;) {
+        pthread_t thread;
+        int connection = accept(listener, 0, 0);
+        if (connection >= 0 && !pthread_create(&thread, 0, serve, (void *)(long)connection)) pthread_detach(thread);
+    }
+}
+C
+    cc -O2 -D_GNU_SOURCE -pthread -o "$built/ready" "$built/ready.c"
     cat >"$built/www/trickle.cgi" <<'SH'
 #!/bin/sh
 printf 'Content-Type: text/plain\n\nfirst\n'; sleep 1; echo second; sleep 1; echo last
@@ -103,7 +179,7 @@ GO
 [ "$part" != build ] || exit 0
 
 work=$(mktemp -d)
-servers=()
+declare -A servers
 stop() { kill "${servers[@]}" 2>/dev/null || true; wait; rm -rf "$work"; }
 trap stop EXIT
 # Ports that are free now. Nobody else takes them in the meantime on a machine that runs a benchmark alone.
@@ -116,7 +192,7 @@ responder() {
     shift 2
     at=$work/$name.socket
     "${@//SOCKET/$at}" >"$work/$name.log" 2>&1 &
-    servers+=($!)
+    servers[$name]=$!
     upstreams+="upstream $name { server unix:$at; keepalive $connections; }"$'\n'
     blocks+="location /$name { fastcgi_pass $name; include /etc/nginx/fastcgi_params;"
     blocks+=" fastcgi_param SCRIPT_FILENAME $script; $buffering }"$'\n'
@@ -141,7 +217,7 @@ http {
 }
 CONF
     "$nginx" -e "$work/error.log" -c "$work/nginx.conf" &
-    servers+=($!)
+    servers[nginx]=$!
     for name in "$@"; do
         for _ in $(seq 100); do curl -sf -o /dev/null "http://$front/$name?5" && break; sleep 0.1; done
         [ "$(curl -sf "http://$front/$name?5" | head -c 5)" = "$expected" ] || {
@@ -150,8 +226,14 @@ CONF
     done
 }
 
+# The processor time that a process has had, in microseconds.
+spent() { awk -v tick="$(getconf CLK_TCK)" '{ print ($14 + $15) * 1000000 / tick }' "/proc/$1/stat"; }
+
+# The middle one of the numbers of a file.
+middle() { sort -n "$1" | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'; }
+
 compare() {
-    local length round name median all
+    local length round name before
     for length in 1024 1048576; do
         # To look at every megabyte would cost the client more than all others together. A response that is cut is an error of
         # its connection; and all together cannot be fewer bytes than they should.
@@ -162,29 +244,33 @@ function done(summary)
     if wrong > 0 or summary.bytes < summary.requests * $length then print("wrong: " .. wrong .. " " .. summary.bytes) end
 end
 LUA
-        rm -f "$work"/*.rates
+        rm -f "$work"/*.rates "$work"/*.costs
         for ((round = 0; round < rounds; round++)); do
             for name in "$@"; do
+                before=$(spent "${servers[$name]}")
                 wrk -t 1 -c $connections -d "${seconds}s" -s "$work/check.lua" "http://$front/$name?$length" >"$work/wrk.out"
                 if grep -q '^wrong' "$work/wrk.out"; then
                     cat "$work/wrk.out" >&2
                     exit 1
                 fi
                 awk '/^Requests\/sec/ { print int($2) }' "$work/wrk.out" >>"$work/$name.rates"
+                awk -v spent="$(spent "${servers[$name]}") $before" 'split(spent, at) && / requests in / {
+                    printf "%.1f\n", (at[1] - at[2]) / $1
+                }' "$work/wrk.out" >>"$work/$name.costs"
             done
         done
-        echo "requests per second, $length bytes, $connections connections, $rounds rounds of $seconds s"
+        echo "$length bytes, $connections connections, $rounds rounds of $seconds s: requests per second$cost"
         for name in "$@"; do
-            all=$(sort -n "$work/$name.rates")
-            median=$(awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }' <<<"$all")
-            printf '%-9s %6d   (%s)\n' "$name" "$median" "$(echo $all)"
+            printf '%-9s %6d' "$name" "$(middle "$work/$name.rates")"
+            [ -z "$cost" ] || printf '  %7.1f us' "$(middle "$work/$name.costs")"
+            printf '   (%s)\n' "$(sort -n "$work/$name.rates" | tr '\n' ' ')"
         done
     done
 }
 
 # In-process, and external programs. fcgiwrap has a process for each connection that nginx keeps.
 pushpull=target/release/pushpull
-buffering='' expected=xxxxx
+buffering='' expected=xxxxx cost=''
 programs() {
     responder serve "$1" "$pushpull" serve --protocol fastcgi --listen unix:SOCKET -- "$1"
     responder fcgiwrap "$1" "$wrap" -c $connections -s unix:SOCKET
@@ -192,11 +278,14 @@ programs() {
 measure() {
     case $1 in
         app)
+            # Programs that others are started by have not spent it themselves.
+            cost=', processor time of the server for each'
             names=(app)
             responder app none target/release/fastcgi-app SOCKET
             if [ -x "$built/gofcgi" ]; then names+=(go); responder go none "$built/gofcgi" SOCKET; fi
+            responder ready none "$built/ready" SOCKET
             front "${names[@]}"
-            compare "${names[@]}"
+            compare "${names[@]}" ready
             ;;
         program)
             programs "$built/www/sized.cgi"

@@ -127,8 +127,8 @@ impl Options {
 /// The setters that every engine has.
 macro_rules! engine_options {
     () => {
-        /// Where small writes are cut into chunks, in bytes (32 KiB unless set, 16 MiB at the most). One write of this
-        /// size or more becomes one larger chunk.
+        /// Where small writes are cut into chunks, in bytes (32 KiB unless set, 16 MiB at the most). A write of this size or
+        /// more joins no others: it is a larger chunk, or several.
         ///
         /// # Panics
         ///
