@@ -60,7 +60,7 @@ func BenchmarkPull(b *testing.B) {
 GO
     # In turns, so that a machine that changes changes for both.
     for _ in 1 2 3; do
-        cargo bench --quiet --bench handoff -- "${criterion[@]}" --noplot '^handoff/(Local.*|generator|dyn call)$' |
+        cargo bench --quiet --bench handoff -- "${criterion[@]}" --noplot '^handoff/(Local|generator|dyn call)(, .*)?$' |
             grep -E 'time:|^handoff' | sed 's/^/  /'
         echo "  iter.Pull  $("$work/pull.test" -test.bench . -test.benchtime 1s -test.count 3 | middle)"
     done

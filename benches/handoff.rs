@@ -12,7 +12,8 @@ use std::thread;
 
 use baseline::cores::Cores;
 use bytes::Bytes;
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::FutureExt;
 use generator::{Gn, done};
 use pushpull::{Local, Pool, Thread};
@@ -37,18 +38,17 @@ fn dyn_call(chunk: &Bytes, sink: &mut dyn FnMut(Bytes)) {
     }
 }
 
-fn handoff(c: &mut Criterion) {
-    let mut group = c.benchmark_group("handoff");
-    group.throughput(Throughput::Elements(CHUNKS as u64));
-    let ready = chunk();
-    group.bench_function("dyn call", |b| {
+/// Chunks of which it is counted who holds them, at two atomic operations each; and static ones, which are as much work as a slice
+/// is in a language that collects its garbage.
+fn on_one_stack_or_two(group: &mut BenchmarkGroup<'_, WallTime>, of: &str, ready: &Bytes) {
+    group.bench_function(format!("dyn call{of}"), |b| {
         b.iter(|| {
             let mut bytes = 0;
-            dyn_call(black_box(&ready), black_box(&mut |chunk: Bytes| bytes += chunk.len()));
+            dyn_call(black_box(ready), black_box(&mut |chunk: Bytes| bytes += chunk.len()));
             check(bytes);
         });
     });
-    group.bench_function("Local", |b| {
+    group.bench_function(format!("Local{of}"), |b| {
         b.iter(|| {
             let ready = ready.clone();
             let chunks = Local::new().pull(move |w| {
@@ -60,15 +60,7 @@ fn handoff(c: &mut Criterion) {
             check(chunks.map(|chunk: io::Result<Bytes>| chunk.unwrap().len()).sum());
         });
     });
-    // Without a count of who holds it: as much work as a slice is in a language that collects its garbage.
-    group.bench_function("Local, a static chunk", |b| {
-        b.iter(|| {
-            let chunks =
-                Local::new().pull(|w| (0..CHUNKS).try_for_each(|_| w.write_bytes(Bytes::from_static(&[7; LEN]))));
-            check(chunks.map(|chunk: io::Result<Bytes>| chunk.unwrap().len()).sum());
-        });
-    });
-    group.bench_function("generator", |b| {
+    group.bench_function(format!("generator{of}"), |b| {
         b.iter(|| {
             let ready = ready.clone();
             let chunks = Gn::new_scoped(move |mut scope| {
@@ -80,6 +72,14 @@ fn handoff(c: &mut Criterion) {
             check(chunks.map(|chunk: Bytes| chunk.len()).sum());
         });
     });
+}
+
+fn handoff(c: &mut Criterion) {
+    let mut group = c.benchmark_group("handoff");
+    group.throughput(Throughput::Elements(CHUNKS as u64));
+    let ready = chunk();
+    on_one_stack_or_two(&mut group, "", &ready);
+    on_one_stack_or_two(&mut group, ", a static chunk", &Bytes::from_static(&[7; LEN]));
     group.bench_function("async-stream", |b| {
         b.iter(|| {
             let ready = ready.clone();
