@@ -124,6 +124,21 @@ on_each_server! {
     }
 }
 
+/// What is over with its first chunk: the body knows its length, and the server says it.
+#[test]
+fn a_short_download_says_how_long_it_is() {
+    if !there(&["curl"]) {
+        return;
+    }
+    let server = Server::start(env!("CARGO_BIN_EXE_axum_downloads"));
+    let headers =
+        |path: &str| run("curl", &["--silent", "--dump-header", "-", "--output", "/dev/null", &server.url(path)]);
+    let short = headers("/sun.csv?days=0").to_lowercase();
+    assert!(short.contains("content-length: ") && !short.contains("chunked"), "{short}");
+    let long = headers("/sun.csv?days=7").to_lowercase();
+    assert!(long.contains("transfer-encoding: chunked"), "{long}");
+}
+
 /// A download several times as large as all the memory that the server ever has, read by somebody else.
 fn large(program: &str, name: &str, bound: u64) {
     let format = Format::called(name);

@@ -3,20 +3,25 @@
 //! `cargo run --release -p pushpull-cookbook --bin axum_downloads`, and then open http://127.0.0.1:8090/ or
 //! `curl -O http://127.0.0.1:8090/sun.zip`
 //!
-//! axum wants its bodies `Send`, so the programs run on a `Pool`: a client that does not read costs a stack, and no thread.
+//! axum wants its bodies `Send`, so the programs run on a `Pool`: a client that does not read costs a stack, and no thread; nor
+//! that for longer than a minute. All downloads together hold 64 MiB and a chunk each, however many there are. And one that is
+//! over with its first chunk has a `Content-Length`; one that fails before it is a 500.
 
 use std::io;
 use std::net::TcpListener;
 use std::process::ExitCode;
+use std::sync::LazyLock;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Query;
+use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::response::{Html, IntoResponse};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::serve::ListenerExt;
-use pushpull::{Pool, Writer};
+use pushpull::{Budget, Pool, Writer};
 use pushpull_cookbook::menu::{self, Picture, Table};
 use pushpull_cookbook::{encode, ending, launch};
 
@@ -37,6 +42,9 @@ Try:
   curl -O 'http://127.0.0.1:8090/sun.tar.gz'                  by tar and flate2
   curl -O 'http://127.0.0.1:8090/mandelbrot.png?width=8000'   by png
 ";
+
+static DOWNLOADS: LazyLock<Pool> =
+    LazyLock::new(|| Pool::global().clone().budget(&Budget::new(64 << 20)).stall_timeout(Duration::from_secs(60)));
 
 fn main() -> ExitCode {
     launch::server("axum_downloads", HELP, "127.0.0.1:8090", serve)
@@ -68,12 +76,15 @@ async fn serve(listener: TcpListener) -> io::Result<()> {
     axum::serve(listener, app).await
 }
 
-/// The response of a program that writes. It starts when axum asks for the first byte of the body.
-async fn download<P>(name: &'static str, media_type: &'static str, program: P) -> impl IntoResponse
+/// The response of a program that writes, once it is known how that begins.
+async fn download<P>(name: &'static str, media_type: &'static str, program: P) -> Response
 where
     P: FnOnce(&mut Writer) -> io::Result<()> + Send + 'static,
 {
-    let chunks = Pool::global().clone().name(name).pull(ending::of_writing(name, program));
+    let mut chunks = DOWNLOADS.clone().name(name).pull(ending::of_writing(name, program));
+    if chunks.head().await.is_err() {
+        return (StatusCode::INTERNAL_SERVER_ERROR, "this could not be made\n").into_response();
+    }
     let disposition = if media_type == "text/html" { "inline" } else { "attachment" };
-    ([(CONTENT_TYPE, media_type), (CONTENT_DISPOSITION, disposition)], Body::new(chunks.into_body()))
+    ([(CONTENT_TYPE, media_type), (CONTENT_DISPOSITION, disposition)], Body::new(chunks.into_body())).into_response()
 }
