@@ -63,6 +63,8 @@ pub(crate) struct Program {
     /// What it writes into or reads from.
     channel: Arc<Channel>,
     stopped: AtomicBool,
+    /// Everything that it owned is gone. Set under the lock of `waits`.
+    gone: AtomicBool,
     refused: AtomicU32,
     /// The longest time that it ran without a wait, in nanoseconds, where that is measured.
     longest_run: AtomicU64,
@@ -80,7 +82,6 @@ struct Waits {
     count: u64,
     /// Who waits for the program to wait.
     observer: Option<Waker>,
-    gone: bool,
     /// Who waits for the program to be gone.
     host: Option<Waker>,
 }
@@ -90,12 +91,17 @@ impl Program {
         Program {
             channel,
             stopped: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
             refused: AtomicU32::new(0),
             longest_run: AtomicU64::new(0),
             waits: Mutex::default(),
             #[cfg(feature = "tracing")]
             span: OnceLock::new(),
         }
+    }
+
+    pub(crate) fn channel(&self) -> &Arc<Channel> {
+        &self.channel
     }
 
     /// Has the processor fetch the channel.
@@ -131,7 +137,7 @@ impl Program {
     /// Everything that it owned is gone.
     pub(crate) fn leave(&self) {
         let mut waits = self.waits.lock();
-        waits.gone = true;
+        self.gone.store(true, Ordering::Release);
         let host = waits.host.take();
         waits.program = None;
         drop(waits);
@@ -142,6 +148,9 @@ impl Program {
 
     /// The host goes: whatever the program waits for, now or later, is refused.
     pub(crate) fn stop(&self) {
+        if self.gone.load(Ordering::Acquire) {
+            return;
+        }
         self.stopped.store(true, Ordering::SeqCst);
         let program = self.waits.lock().program.take();
         if let Some(program) = program {
@@ -215,7 +224,7 @@ impl Program {
 
     pub(crate) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
         let mut waits = self.waits.lock();
-        if waits.gone {
+        if self.gone.load(Ordering::Relaxed) {
             return Poll::Ready(());
         }
         waits.host = Some(context.waker().clone());

@@ -195,13 +195,18 @@ impl Channel {
         if goes_on { self.poll_locked(accepted, len, None, Some(context)) } else { Poll::Pending }
     }
 
-    /// Makes `tail` the segment that a puller may look into.
+    /// Makes `tail` the segment that a puller may look into, and wakes one that sleeps if something is in it.
     pub(super) fn open(&self, tail: &Tail) {
         let mut locked = self.locked.lock();
         debug_assert!(locked.open.is_none(), "two segments are open");
         if !locked.state.ended() {
             let segment = tail.segment().clone();
             locked.open = Some(Open { segment, start: 0 });
+            if tail.filled() > 0 && self.attention.value.load(Ordering::Relaxed) & ASLEEP != 0 {
+                let puller = self.take_puller(&mut locked);
+                drop(locked);
+                wake(puller);
+            }
         }
     }
 
@@ -241,9 +246,17 @@ impl Channel {
     fn take_puller(&self, locked: &mut Locked) -> Option<Waker> {
         let puller = locked.puller.take();
         if puller.is_some() {
-            self.attention.value.fetch_and(!ASLEEP, Ordering::Relaxed);
+            self.attend(0, ASLEEP);
         }
         puller
+    }
+
+    /// Changes what a writer notices. To be called under the lock.
+    fn attend(&self, set: u8, clear: u8) {
+        let before = self.attention.value.load(Ordering::Relaxed);
+        // ORDERING: release, so that a program that sees it sees what its host did before. No other change is lost, for
+        // all of them are made under the lock.
+        self.attention.value.store(before & !clear | set, Ordering::Release);
     }
 
     // The pulling side.
@@ -285,7 +298,7 @@ impl Channel {
         }
         let before = locked.puller.replace(context.waker().clone());
         locked.stats.puller_waits += 1;
-        self.attention.value.fetch_or(ASLEEP, Ordering::Relaxed);
+        self.attend(ASLEEP, 0);
         // Whoever opens a segment takes this lock after it, and looks at the flag after that.
         let open = locked.open.is_some();
         drop(locked);

@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use self::polled::Polled;
 use super::{Channel, Head, Reader, Stats, Taken};
 use crate::coroutine;
+use crate::engine::Start;
 use crate::error::{Echo, Error};
 use crate::ledger::{Ledger, Outcome};
 use crate::program::Program;
@@ -36,9 +37,6 @@ const FLOW: usize = 512;
 
 /// How often it does so before it sleeps: falling asleep and being woken costs more than that.
 const ROUNDS: u32 = if cfg!(pushpull_loom) { 0 } else { 4 };
-
-/// Launches the program.
-pub(crate) type Start = Box<dyn FnOnce() -> io::Result<()> + Send>;
 
 /// Moves on what the program reads, where that comes from a source that has to be polled. Ready when it is all moved.
 pub(crate) type Feeder = Box<dyn FnMut(&mut Context<'_>) -> Poll<()> + Send>;
@@ -231,11 +229,10 @@ impl Chunks {
     }
 
     fn launch(&mut self, start: Start) {
+        let Some(program) = &self.program else { return };
         self.ledger.begin();
-        if let Some(program) = &self.program {
-            program.start(&self.ledger);
-        }
-        if let Err(error) = start() {
+        program.start(&self.ledger);
+        if let Err(error) = start.launch(program.clone()) {
             self.program = None;
             self.channel.end(Err(error));
         }
@@ -255,11 +252,11 @@ impl Chunks {
     /// has been written. Goes to sleep only if nothing comes for several times as long. Where waiting suspends it does
     /// so at once: the writer may be the next in turn on this very thread.
     fn take_soon(&mut self) -> Option<Taken> {
-        if self.feeder.is_some() {
+        if self.feeder.is_some() || coroutine::is_polled() {
             return None;
         }
         let full = self.channel.take_queued();
-        if full.is_some() || ROUNDS == 0 || coroutine::is_polled() {
+        if full.is_some() || ROUNDS == 0 {
             return full;
         }
         let taken = (0..ROUNDS).find_map(|_| {

@@ -9,11 +9,12 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::{Channel, Start, Stats, Writer};
+use super::{Channel, Stats, Writer};
 #[cfg(any(feature = "http", feature = "stream"))]
 use crate::adapt::pump::Pump;
 #[cfg(any(feature = "http", feature = "stream"))]
 use crate::adapt::source::Source;
+use crate::engine::Start;
 use crate::error::{Echo, Error};
 use crate::input::uninterrupted;
 use crate::ledger::{Ledger, Outcome};
@@ -193,7 +194,7 @@ impl<T> Feed<T> {
 
     fn launch(&self, start: Start) {
         self.verdict.begin(&self.program);
-        if let Err(error) = start() {
+        if let Err(error) = start.launch(self.program.clone()) {
             self.verdict.tell(Err(error), &self.program, &self.channel);
             self.channel.leave();
         }

@@ -131,7 +131,9 @@ impl Sender {
             let spare = self.spare();
             // Beside a boundary a message should not be torn only because the segment ends.
             if spare == 0 || (self.pending() == 0 && spare < buf.len()) {
-                self.reopen();
+                let part = buf.len().min(self.chunk_size);
+                self.reopen(&buf[..part]);
+                buf = &buf[part..];
                 continue;
             }
             let part = match cut(self.pending(), buf.len(), self.chunk_size) {
@@ -152,9 +154,10 @@ impl Sender {
     /// A small write that is a chunk of its own. Many of them share a segment.
     fn write_message(&mut self, buf: &[u8]) {
         if self.spare() < buf.len() {
-            self.reopen();
+            self.reopen(buf);
+        } else {
+            self.append(buf);
         }
-        self.append(buf);
         self.boundary();
     }
 
@@ -169,18 +172,14 @@ impl Sender {
     }
 
     fn append(&mut self, buf: &[u8]) {
-        let tail = self.tail.as_mut().expect("a segment is open");
-        tail.grant(buf.len());
-        let appended = tail.append(buf);
-        assert!(appended, "the open segment is too small");
-        // Nothing more without asking.
-        tail.grant(0);
+        append(self.tail.as_mut().expect("a segment is open"), buf);
     }
 
-    /// Closes the open segment, if there is one, and opens a fresh one.
-    fn reopen(&mut self) {
+    /// Closes the open segment, if there is one, and opens a fresh one that begins with `buf`, which is less than a chunk.
+    fn reopen(&mut self, buf: &[u8]) {
         self.close();
-        let tail = Tail::new(self.chunk_size);
+        let mut tail = Tail::new(self.chunk_size);
+        append(&mut tail, buf);
         self.channel.open(&tail);
         self.tail = Some(tail);
     }
@@ -239,4 +238,12 @@ impl Sender {
     pub(super) fn leave(&mut self) {
         self.close();
     }
+}
+
+fn append(tail: &mut Tail, buf: &[u8]) {
+    tail.grant(buf.len());
+    let appended = tail.append(buf);
+    assert!(appended, "the open segment is too small");
+    // Nothing more without asking.
+    tail.grant(0);
 }

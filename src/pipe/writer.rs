@@ -101,7 +101,8 @@ impl Writer {
     }
 
     /// The writer of a program whose end the engine tells.
-    pub(crate) fn of_program(channel: Arc<Channel>, options: &Options, program: Arc<Program>) -> Writer {
+    pub(crate) fn of_program(options: &Options, program: Arc<Program>) -> Writer {
+        let channel = program.channel().clone();
         let patience = Patience::of(options, &channel);
         Writer::new(Outlet::Channel(Sender::new(channel, options)), Some(program), patience, false)
     }

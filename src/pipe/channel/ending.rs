@@ -5,7 +5,6 @@ use std::mem;
 use std::task::Waker;
 
 use super::{CLOSED, Channel, wake};
-use crate::sync::Ordering;
 
 impl Channel {
     /// The writing side ends, for the first reason that is given.
@@ -26,7 +25,7 @@ impl Channel {
         if locked.state.ended() {
             return;
         }
-        self.attention.value.fetch_or(CLOSED, Ordering::Release);
+        self.attend(CLOSED, 0);
         if locked.open.is_some() {
             settle_open();
             locked.queue_open();
@@ -46,7 +45,7 @@ impl Channel {
     /// and the puller knew all but that.
     pub(crate) fn leave(&self) -> Option<io::Result<()>> {
         let mut locked = self.locked.lock();
-        self.attention.value.fetch_or(CLOSED, Ordering::Release);
+        self.attend(CLOSED, 0);
         let (rest, untold) = locked.state.leave();
         let open = locked.open.take();
         let puller = self.take_puller(&mut locked);

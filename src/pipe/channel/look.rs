@@ -5,7 +5,6 @@ use std::task::Context;
 use super::{ASLEEP, Channel};
 use crate::error::Error;
 use crate::pipe::Stats;
-use crate::sync::Ordering;
 
 /// What a channel from which nothing was pulled has.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +32,7 @@ impl Channel {
             return Begun::Ended;
         }
         // Without the flag: only what takes the lock wakes this one.
-        self.attention.value.fetch_and(!ASLEEP, Ordering::Relaxed);
+        self.attend(0, ASLEEP);
         let before = locked.puller.replace(context.waker().clone());
         drop(locked);
         drop(before);
