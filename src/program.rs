@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::coroutine;
 use crate::error::Error;
 use crate::input::uninterrupted;
 use crate::ledger::Ledger;
@@ -53,15 +52,14 @@ pub(crate) fn contained(call: impl FnOnce()) {
 }
 
 thread_local! {
-    /// The program that this thread runs at the moment.
-    static CURRENT: RefCell<Option<Arc<Program>>> = const { RefCell::new(None) };
+    /// The channel of the program that this thread runs at the moment.
+    static CURRENT: RefCell<Option<Arc<Channel>>> = const { RefCell::new(None) };
 }
 
-/// A program that runs on a thread of its own, or in turns with others.
-#[derive(Debug)]
+/// A program that runs on a thread of its own, or in turns with others. It lies in the channel that it writes into or reads
+/// from, so that one count, and one piece of memory, is all that a bridge takes.
+#[derive(Debug, Default)]
 pub(crate) struct Program {
-    /// What it writes into or reads from.
-    channel: Arc<Channel>,
     stopped: AtomicBool,
     /// Everything that it owned is gone. Set under the lock of `waits`.
     gone: AtomicBool,
@@ -87,40 +85,19 @@ struct Waits {
 }
 
 impl Program {
-    pub(crate) fn new(channel: Arc<Channel>) -> Program {
-        Program {
-            channel,
-            stopped: AtomicBool::new(false),
-            gone: AtomicBool::new(false),
-            refused: AtomicU32::new(0),
-            longest_run: AtomicU64::new(0),
-            waits: Mutex::default(),
-            #[cfg(feature = "tracing")]
-            span: OnceLock::new(),
-        }
-    }
-
-    pub(crate) fn channel(&self) -> &Arc<Channel> {
-        &self.channel
-    }
-
-    /// Has the processor fetch the channel.
-    pub(crate) fn fetch_channel(&self) {
-        coroutine::fetch(&*self.channel);
-    }
-
-    /// The program that this thread runs.
-    pub(crate) fn current() -> Option<Arc<Program>> {
+    /// The channel of the program that this thread runs.
+    pub(crate) fn current() -> Option<Arc<Channel>> {
         CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
     }
 
-    /// Runs all of this program, or one turn of it. Takes itself and gives itself back, so that a turn costs no count.
-    pub(crate) fn enter(self: Arc<Self>, turn: impl FnOnce()) -> Arc<Self> {
+    /// Runs all of this channel's program, or one turn of it. Takes the channel and gives it back, so that a turn costs no
+    /// count.
+    pub(crate) fn enter(channel: Arc<Channel>, turn: impl FnOnce()) -> Arc<Channel> {
         #[cfg(feature = "tracing")]
-        let span = self.span.get().cloned();
+        let span = channel.program.span.get().cloned();
         #[cfg(feature = "tracing")]
         let _entered = span.as_ref().map(tracing::Span::enter);
-        CURRENT.set(Some(self));
+        CURRENT.set(Some(channel));
         turn();
         CURRENT.take().expect("turns do not overlap on a thread")
     }
@@ -156,12 +133,6 @@ impl Program {
         if let Some(program) = program {
             program.wake();
         }
-    }
-
-    /// Its engine goes: the program is told as if its host had gone, and its host is told why.
-    pub(crate) fn end(&self, error: io::Error) {
-        self.channel.end(Err(error));
-        self.stop();
     }
 
     /// Says with what the program is about to wait. To be followed by a look at `refuses_to_wait`.
@@ -203,7 +174,8 @@ impl Program {
     pub(crate) fn refuse(&self, error: io::Error) -> io::Error {
         let refused = self.refused.fetch_add(1, Ordering::Relaxed);
         // A reader or writer may have got away to another thread, which is not this program's to unwind.
-        let own = CURRENT.with_borrow(|current| current.as_ref().is_some_and(|current| std::ptr::eq(&**current, self)));
+        let own =
+            CURRENT.with_borrow(|current| current.as_ref().is_some_and(|current| std::ptr::eq(&current.program, self)));
         if refused >= MOST_REFUSED && own && !thread::panicking() {
             unwind();
         }

@@ -13,13 +13,13 @@ use crate::program::{self, Program};
 /// A program with all that it needs, to be run once: by an engine that is ready for it, or else with the reason why it
 /// cannot run, which its host is told.
 pub(crate) struct Job {
-    pub(crate) program: Arc<Program>,
+    pub(crate) channel: Arc<Channel>,
     pub(crate) run: Box<dyn Run>,
 }
 
 /// What `FnOnce` is, but that the box is gone while it runs: a program that waits holds its closure on its stack alone.
 pub(crate) trait Run: Send {
-    fn run(self: Box<Self>, program: Arc<Program>, ready: io::Result<()>);
+    fn run(self: Box<Self>, channel: Arc<Channel>, ready: io::Result<()>);
 
     /// What its engine has to know of it.
     fn options(&self) -> &Options;
@@ -30,11 +30,11 @@ struct Optioned<F> {
     run: F,
 }
 
-impl<F: FnOnce(Arc<Program>, &Options, io::Result<()>) + Send> Run for Optioned<F> {
+impl<F: FnOnce(Arc<Channel>, &Options, io::Result<()>) + Send> Run for Optioned<F> {
     /// Nothing in `run` panics but what it drops: a result that nobody waits for any more. Nobody can be told of that.
-    fn run(self: Box<Self>, program: Arc<Program>, ready: io::Result<()>) {
+    fn run(self: Box<Self>, channel: Arc<Channel>, ready: io::Result<()>) {
         let Optioned { options, run } = *self;
-        program::contained(move || run(program, &options, ready));
+        program::contained(move || run(channel, &options, ready));
     }
 
     fn options(&self) -> &Options {
@@ -48,10 +48,10 @@ impl Job {
     }
 
     /// Runs it, as the program that it is.
-    pub(crate) fn run(self, ready: io::Result<()>) -> Arc<Program> {
-        let Job { program, run } = self;
-        let own = program.clone();
-        program.enter(|| run.run(own, ready))
+    pub(crate) fn run(self, ready: io::Result<()>) -> Arc<Channel> {
+        let Job { channel, run } = self;
+        let own = channel.clone();
+        Program::enter(channel, || run.run(own, ready))
     }
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct Start {
 impl Start {
     fn new<F>(launcher: Launcher, options: &Options, run: F) -> Start
     where
-        F: FnOnce(Arc<Program>, &Options, io::Result<()>) + Send + 'static,
+        F: FnOnce(Arc<Channel>, &Options, io::Result<()>) + Send + 'static,
     {
         Start { launcher, run: Box::new(Optioned { options: options.clone(), run }) }
     }
@@ -74,8 +74,8 @@ impl Start {
     /// # Errors
     ///
     /// What the system says when it has no thread to give, or that the pool was shut down. The program is dropped then.
-    pub(crate) fn launch(self, program: Arc<Program>) -> io::Result<()> {
-        self.launcher.launch(Job { program, run: self.run })
+    pub(crate) fn launch(self, channel: Arc<Channel>) -> io::Result<()> {
+        self.launcher.launch(Job { channel, run: self.run })
     }
 }
 
@@ -109,14 +109,13 @@ where
     P: FnOnce(&mut Writer) -> io::Result<()> + Send + 'static,
 {
     let channel = Arc::new(Channel::new(options));
-    let token = Arc::new(Program::new(channel.clone()));
     let ledger = launcher.open(options);
-    let start = Start::new(launcher, options, move |token, options, ready| {
-        let mut writer = Writer::of_program(options, token.clone());
+    let start = Start::new(launcher, options, move |channel, options, ready| {
+        let mut writer = Writer::of_program(channel.clone(), options);
         let result = ready.and_then(|()| program::run(|| program(&mut writer)));
-        writer.end_bridge(token.channel(), result);
+        writer.end_bridge(&channel, result);
     });
-    Chunks::of_program(channel, token, ledger, start)
+    Chunks::of_program(channel, ledger, start)
 }
 
 pub(crate) fn push<T, P>(launcher: Launcher, options: &Options, program: P) -> Feed<T>
@@ -125,18 +124,17 @@ where
     P: FnOnce(&mut Reader) -> io::Result<T> + Send + 'static,
 {
     let channel = Arc::new(Channel::new(options));
-    let token = Arc::new(Program::new(channel.clone()));
     let verdict = Arc::new(Verdict::new(launcher.open(options)));
     let start = {
         let verdict = verdict.clone();
-        Start::new(launcher, options, move |token, _, ready| {
-            let mut reader = Reader::of_program(Chunks::new(token.channel().clone()), token.clone());
+        Start::new(launcher, options, move |channel, _, ready| {
+            let mut reader = Reader::of_program(channel.clone());
             let result = ready.and_then(|()| program::run(|| program(&mut reader)));
             // Before the channel is seen to be closed: a write that fails says why.
-            verdict.tell(result, &token, token.channel());
-            token.channel().leave();
+            verdict.tell(result, &channel);
+            channel.leave();
             drop(reader);
         })
     };
-    Feed::new(channel, options, verdict, token, start)
+    Feed::new(channel, options, verdict, start)
 }

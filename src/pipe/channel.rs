@@ -25,6 +25,7 @@ use super::stats::Stats;
 use crate::budget::Share;
 use crate::error::Error;
 use crate::options::Options;
+use crate::program::Program;
 use crate::sync::{Arc, AtomicU8, AtomicUsize, Mutex, MutexGuard, Ordering};
 
 /// The puller sleeps until something is written.
@@ -43,6 +44,8 @@ pub(crate) struct Channel {
     queued: AtomicUsize,
     barrier: Barrier,
     locked: Mutex<Locked>,
+    /// Who writes into it or reads from it, where an engine runs that.
+    pub(crate) program: Program,
 }
 
 #[derive(Debug)]
@@ -100,6 +103,7 @@ impl Channel {
                 share,
                 stats: Stats::default(),
             }),
+            program: Program::default(),
         }
     }
 

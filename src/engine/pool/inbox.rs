@@ -13,7 +13,7 @@ use super::slots::Slots;
 use super::task;
 use crate::engine::bridge::Job;
 use crate::error::Error;
-use crate::program::Program;
+use crate::pipe::Channel;
 
 pub(super) struct Inbox {
     /// One start for each program comes, and at the most one wake-up, which bounds it.
@@ -31,7 +31,7 @@ pub(super) struct Inbox {
 
 #[derive(Debug, Default)]
 struct Running {
-    programs: Slots<Arc<Program>>,
+    programs: Slots<Arc<Channel>>,
     /// They were told to end, and so is whoever comes.
     ended: bool,
 }
@@ -109,8 +109,8 @@ impl Inbox {
         running.ended = true;
         let programs: Vec<_> = running.programs.iter().cloned().collect();
         drop(running);
-        for program in programs {
-            program.end(Error::shut_down());
+        for channel in programs {
+            channel.shut_down(Error::shut_down());
         }
     }
 
@@ -141,9 +141,9 @@ impl Inbox {
     /// # Errors
     ///
     /// When all programs were told to end.
-    pub(super) fn begin(&self, program: &Arc<Program>) -> io::Result<usize> {
+    pub(super) fn begin(&self, channel: &Arc<Channel>) -> io::Result<usize> {
         let mut running = self.running.lock();
-        if running.ended { Err(Error::shut_down()) } else { Ok(running.programs.insert(program.clone(), |_| ())) }
+        if running.ended { Err(Error::shut_down()) } else { Ok(running.programs.insert(channel.clone(), |_| ())) }
     }
 
     /// The program in that place has ended.

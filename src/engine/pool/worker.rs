@@ -13,6 +13,7 @@ use super::task::{self, Task};
 use crate::alarm;
 use crate::coroutine::{self, Coroutine};
 use crate::engine::bridge::Job;
+use crate::pipe::Channel;
 use crate::program::Program;
 use crate::stack::Stack;
 
@@ -44,8 +45,8 @@ pub(super) struct Worker {
 /// A program that has begun. It stays here.
 struct Pooled {
     coroutine: Coroutine<()>,
-    /// `None` while it runs.
-    program: Option<Arc<Program>>,
+    /// Its bridge's. `None` while it runs.
+    channel: Option<Arc<Channel>>,
     /// Where the inbox keeps its record.
     record: usize,
 }
@@ -120,20 +121,20 @@ impl Worker {
     /// Gives a program a stack, and a place behind those that can go on.
     fn begin(&mut self, job: Job) {
         let stack = Stack::new(job.options());
-        let begun = stack.and_then(|stack| Ok((stack, self.inbox.begin(&job.program)?)));
+        let begun = stack.and_then(|stack| Ok((stack, self.inbox.begin(&job.channel)?)));
         let (stack, record) = match begun {
             Ok(begun) => begun,
             Err(error) => {
-                let program = job.run(Err(error));
+                let channel = job.run(Err(error));
                 self.inbox.retire();
-                program.leave();
+                channel.program.leave();
                 return;
             }
         };
-        let Job { program, run } = job;
-        let own = program.clone();
+        let Job { channel, run } = job;
+        let own = channel.clone();
         let coroutine = Coroutine::new(stack, (), move |_| run.run(own, Ok(())));
-        let pooled = Pooled { coroutine, program: Some(program), record };
+        let pooled = Pooled { coroutine, channel: Some(channel), record };
         let inbox = &self.inbox;
         let place = self.programs.insert(pooled, |place| Arc::new(Task::new(place, inbox.clone())));
         self.programs.place(place).into_iter().for_each(|place| place.own.wake_by_ref());
@@ -144,11 +145,10 @@ impl Worker {
         place.and_then(|place| self.programs.place(place)).into_iter().for_each(coroutine::fetch);
         if let Some(pooled) = frame.and_then(|place| self.programs.get(place)) {
             pooled.coroutine.fetch_frame();
-            pooled.program.as_deref().into_iter().for_each(coroutine::fetch);
         }
         if let Some(pooled) = stack.and_then(|place| self.programs.get(place)) {
             pooled.coroutine.fetch_stack();
-            pooled.program.as_deref().into_iter().for_each(Program::fetch_channel);
+            pooled.channel.as_deref().into_iter().for_each(coroutine::fetch);
         }
     }
 
@@ -161,13 +161,13 @@ impl Worker {
             return;
         };
         let Some(pooled) = &mut place.value else { return };
-        let Some(program) = pooled.program.take() else { return };
+        let Some(channel) = pooled.channel.take() else { return };
         let waker = Waker::from(task);
-        let program = program.enter(|| pooled.coroutine.resume(Some(&waker)));
+        let channel = Program::enter(channel, || pooled.coroutine.resume(Some(&waker)));
         let began = std::mem::replace(&mut self.now, Instant::now());
-        program.ran(self.now - began);
+        channel.program.ran(self.now - began);
         if !pooled.coroutine.is_done() {
-            pooled.program = Some(program);
+            pooled.channel = Some(channel);
             return;
         }
         if let Some(pooled) = self.programs.remove(number) {
@@ -176,6 +176,6 @@ impl Worker {
         // Its stack is back, and all that it owned is gone. Whoever waited for that finds this worker free for the next.
         self.inbox.publish(others);
         self.inbox.retire();
-        program.leave();
+        channel.program.leave();
     }
 }

@@ -15,6 +15,12 @@ impl Channel {
         self.end_with(result, || self.barrier.heavy());
     }
 
+    /// The engine of the program goes: it is told as if its host had gone, and its host is told why.
+    pub(crate) fn shut_down(&self, error: io::Error) {
+        self.end(Err(error));
+        self.program.stop();
+    }
+
     /// As `end`, by the writer of the open segment, which writes no more.
     pub(in crate::pipe) fn finish(&self, result: io::Result<()>) {
         self.end_with(result, || ());

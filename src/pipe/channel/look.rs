@@ -73,7 +73,13 @@ impl Channel {
     pub(in crate::pipe) fn stats(&self) -> Stats {
         let locked = self.locked.lock();
         let peak = locked.stats.peak.max(locked.in_flight());
-        Stats { bytes: locked.state.pulled(), chunks: locked.state.chunks(), peak, ..locked.stats }
+        Stats {
+            bytes: locked.state.pulled(),
+            chunks: locked.state.chunks(),
+            peak,
+            longest_run: self.program.longest_run(),
+            ..locked.stats
+        }
     }
 }
 
