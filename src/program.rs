@@ -69,7 +69,7 @@ pub(crate) struct Program {
     waits: Mutex<Waits>,
     /// What it runs in, from its start on.
     #[cfg(feature = "tracing")]
-    span: OnceLock<tracing::Span>,
+    span: OnceLock<Box<tracing::Span>>,
 }
 
 #[derive(Debug, Default)]
@@ -94,7 +94,7 @@ impl Program {
     /// count.
     pub(crate) fn enter(channel: Arc<Channel>, turn: impl FnOnce()) -> Arc<Channel> {
         #[cfg(feature = "tracing")]
-        let span = channel.program.span.get().cloned();
+        let span = channel.program.span.get().map(|span| tracing::Span::clone(span));
         #[cfg(feature = "tracing")]
         let _entered = span.as_ref().map(tracing::Span::enter);
         CURRENT.set(Some(channel));
@@ -107,7 +107,7 @@ impl Program {
     pub(crate) fn start(&self, ledger: &Ledger) {
         #[cfg(feature = "tracing")]
         if let Some(span) = ledger.span() {
-            let _ = self.span.set(span);
+            let _ = self.span.set(Box::new(span));
         }
     }
 

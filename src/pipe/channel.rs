@@ -21,7 +21,6 @@ use super::barrier::Barrier;
 use super::piece::Piece;
 use super::segment::{Segment, Tail};
 use super::state::{self, State};
-use super::stats::Stats;
 use crate::budget::Share;
 use crate::error::Error;
 use crate::options::Options;
@@ -54,11 +53,19 @@ struct Locked {
     open: Option<Open>,
     puller: Option<Waker>,
     writer: Option<Held>,
-    /// Who waits for the channel to be closed.
-    watchers: Watchers,
+    /// Who waits for the channel to be closed, if anybody does.
+    watchers: Option<Box<Watchers>>,
     /// Of a budget, if it has one.
     share: Option<Box<Share>>,
-    stats: Stats,
+    counts: Counts,
+}
+
+/// What is counted beside what is pulled.
+#[derive(Debug, Default)]
+struct Counts {
+    writer_waits: u64,
+    puller_waits: u64,
+    peak: usize,
 }
 
 /// The segment that the writer is filling.
@@ -99,9 +106,9 @@ impl Channel {
                 open: None,
                 puller: None,
                 writer: None,
-                watchers: Watchers::default(),
+                watchers: None,
                 share,
-                stats: Stats::default(),
+                counts: Counts::default(),
             }),
             program: Program::default(),
         }
@@ -181,7 +188,7 @@ impl Channel {
             return Poll::Ready(Ok((room, locked)));
         }
         if locked.writer.is_none() {
-            locked.stats.writer_waits += 1;
+            locked.counts.writer_waits += 1;
         }
         let held = (!goes_on).then(|| Held { waker: Some(context.waker().clone()), accepted });
         // Who waits for a whole chunk waits in vain for a writer that is held.
@@ -301,7 +308,7 @@ impl Channel {
             return Poll::Pending;
         }
         let before = locked.puller.replace(context.waker().clone());
-        locked.stats.puller_waits += 1;
+        locked.counts.puller_waits += 1;
         self.attend(ASLEEP, 0);
         // Whoever opens a segment takes this lock after it, and looks at the flag after that.
         let open = locked.open.is_some();
@@ -319,7 +326,7 @@ impl Channel {
 
     /// The next chunk or the end; from the open segment only if `open` says so. Gives the lock back if there is neither.
     fn take<'a>(&self, mut locked: MutexGuard<'a, Locked>, open: bool) -> Result<Taken, MutexGuard<'a, Locked>> {
-        locked.stats.peak = locked.stats.peak.max(locked.in_flight());
+        locked.counts.peak = locked.counts.peak.max(locked.in_flight());
         let piece = match locked.state.pull() {
             Some(piece) => piece,
             None => match open.then(|| locked.take_open()).flatten() {

@@ -23,6 +23,8 @@ pub(super) struct Sender {
     start: usize,
     /// How many bytes were accepted before the open segment.
     before: u64,
+    /// How much may be written before anybody was asked.
+    fresh: usize,
     /// How many of them were counted as part of a turn.
     counted: u64,
     chunk_size: usize,
@@ -46,6 +48,7 @@ impl Sender {
             barrier: channel.barrier(),
             start: 0,
             before: 0,
+            fresh: if options.budget().is_none() { options.capacity() } else { 0 },
             counted: 0,
             chunk_size: options.chunk_size(),
             unbuffered: options.unbuffered,
@@ -101,7 +104,11 @@ impl Sender {
             return Poll::Ready(Ok(0));
         }
         let (accepted, filled) = (self.accepted(), self.filled());
-        let room = ready!(self.channel.poll_room(accepted, buf.len(), self.tail.as_mut(), context))?;
+        let room = match mem::take(&mut self.fresh) {
+            // The first that is written, to whoever still is there.
+            fresh if fresh > 0 && accepted == 0 && !self.channel.is_closed() => fresh,
+            _ => ready!(self.channel.poll_room(accepted, buf.len(), self.tail.as_mut(), context))?,
+        };
         if self.filled() < filled {
             // The segment is empty again.
             self.before += filled as u64;

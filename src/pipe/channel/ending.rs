@@ -1,9 +1,9 @@
 //! How a channel ends, from either side.
 
 use std::io;
-use std::mem;
 use std::task::Waker;
 
+use super::closed::Watchers;
 use super::{CLOSED, Channel, wake};
 
 impl Channel {
@@ -39,12 +39,12 @@ impl Channel {
         }
         locked.state.end(result);
         let writer = locked.writer.take();
-        let watchers = mem::take(&mut locked.watchers);
+        let watchers = locked.watchers.take();
         let others = locked.complete();
         self.wake_puller(locked);
         others.into_iter().for_each(Waker::wake);
         wake(writer.and_then(|held| held.waker));
-        watchers.wake();
+        watchers.into_iter().for_each(Watchers::wake);
     }
 
     /// The puller goes. The writer is told, and what was not pulled is dropped. Says how the bridge had ended, if it had,
@@ -56,11 +56,11 @@ impl Channel {
         let open = locked.open.take();
         let puller = self.take_puller(&mut locked);
         let writer = locked.writer.take();
-        let watchers = mem::take(&mut locked.watchers);
+        let watchers = locked.watchers.take();
         let share = locked.share.take();
         drop(locked);
         wake(writer.and_then(|held| held.waker));
-        watchers.wake();
+        watchers.into_iter().for_each(Watchers::wake);
         // A reader that has got away from its program may be waiting.
         wake(puller);
         drop((rest, open, share));

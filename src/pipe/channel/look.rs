@@ -2,7 +2,7 @@
 
 use std::task::Context;
 
-use super::{ASLEEP, Channel};
+use super::{ASLEEP, Channel, Counts};
 use crate::error::Error;
 use crate::pipe::Stats;
 
@@ -72,13 +72,14 @@ impl Channel {
 
     pub(in crate::pipe) fn stats(&self) -> Stats {
         let locked = self.locked.lock();
-        let peak = locked.stats.peak.max(locked.in_flight());
+        let &Counts { writer_waits, puller_waits, peak } = &locked.counts;
         Stats {
             bytes: locked.state.pulled(),
             chunks: locked.state.chunks(),
-            peak,
+            writer_waits,
+            puller_waits,
+            peak: peak.max(locked.in_flight()),
             longest_run: self.program.longest_run(),
-            ..locked.stats
         }
     }
 }
