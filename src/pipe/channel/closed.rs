@@ -82,7 +82,7 @@ impl Watchers {
         Some(self.wakers.swap_remove(place).1)
     }
 
-    pub(super) fn wake(self: Box<Self>) {
+    pub(super) fn wake(self) {
         self.wakers.into_iter().for_each(|(_, waker)| waker.wake());
     }
 }

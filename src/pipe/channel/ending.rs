@@ -3,7 +3,6 @@
 use std::io;
 use std::task::Waker;
 
-use super::closed::Watchers;
 use super::{CLOSED, Channel, wake};
 
 impl Channel {
@@ -44,7 +43,7 @@ impl Channel {
         self.wake_puller(locked);
         others.into_iter().for_each(Waker::wake);
         wake(writer.and_then(|held| held.waker));
-        watchers.into_iter().for_each(Watchers::wake);
+        watchers.into_iter().for_each(|watchers| watchers.wake());
     }
 
     /// The puller goes. The writer is told, and what was not pulled is dropped. Says how the bridge had ended, if it had,
@@ -60,7 +59,7 @@ impl Channel {
         let share = locked.share.take();
         drop(locked);
         wake(writer.and_then(|held| held.waker));
-        watchers.into_iter().for_each(Watchers::wake);
+        watchers.into_iter().for_each(|watchers| watchers.wake());
         // A reader that has got away from its program may be waiting.
         wake(puller);
         drop((rest, open, share));
