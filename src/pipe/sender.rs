@@ -106,14 +106,15 @@ impl Sender {
         let (accepted, filled) = (self.accepted(), self.filled());
         let room = match mem::take(&mut self.fresh) {
             // The first that is written, to whoever still is there.
-            fresh if fresh > 0 && accepted == 0 && !self.channel.is_closed() => fresh,
-            _ => ready!(self.channel.poll_room(accepted, buf.len(), self.tail.as_mut(), context))?,
+            fresh if fresh > 0 && accepted == 0 && !self.channel.is_closed() => Poll::Ready(Ok(fresh)),
+            _ => self.channel.poll_room(accepted, buf.len(), self.tail.as_mut(), context),
         };
         if self.filled() < filled {
-            // The segment is empty again.
+            // The segment is empty again, also for a writer that is still held.
             self.before += filled as u64;
             self.start = 0;
         }
+        let room = ready!(room)?;
         let part = &buf[..buf.len().min(room)];
         if part.is_empty() {
             return Poll::Ready(Ok(0));
