@@ -3,8 +3,13 @@
 //! `cargo run --release --example million` (or `-- 100000` for fewer, `-- --help` for the rest)
 //!
 //! Each program is `serde_json` writing records into a `Writer`, as it would into a file, on a coroutine of a `Pool`. It is
-//! pulled until it is held by backpressure. Then this prints what a held program costs, resumes each once, lets all of
-//! them finish, and checks every byte by their CRC-32.
+//! pulled until it is held by backpressure. Then this prints what a held program costs, resumes each once by a pull from
+//! this thread, and once by a pull from a program on its own worker, lets all of them finish, and checks every byte by
+//! their CRC-32.
+//!
+//! There is a pool of one worker for each processor, so that whose worker it is that runs a program is known. Pulled from
+//! outside, a chunk goes from the worker's core to that of this thread, for which the workers have to make room; pulled
+//! from inside, it stays where it was written.
 
 #[path = "million/arguments.rs"]
 mod arguments;
@@ -13,7 +18,7 @@ mod bridge;
 #[path = "million/process.rs"]
 mod process;
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -52,17 +57,17 @@ fn run() -> Result<(), String> {
 }
 
 fn million(&Arguments { bridges: count, workers }: &Arguments) -> io::Result<()> {
-    let pool = bridge::pool(workers);
+    let pools: Vec<_> = (0..workers).map(|_| bridge::pool(1)).collect();
     let mut bridges: Vec<Bridge> = Vec::with_capacity(count);
     let progress = Progress::new(count)?;
 
     // So that threads and libraries are there before anything is counted.
-    warm_up(&pool)?;
+    warm_up(&pools)?;
     let before = Status::read()?;
     progress.begin("creating");
     let start = Instant::now();
     for number in 0..count {
-        let mut bridge = Bridge::new(&pool, number);
+        let mut bridge = Bridge::new(&pools[number % workers], number);
         bridge.start()?;
         bridges.push(bridge);
         progress.count(number);
@@ -76,18 +81,23 @@ fn million(&Arguments { bridges: count, workers }: &Arguments) -> io::Result<()>
     println!("page tables {:>12.0} bytes each", each(held.page_tables.saturating_sub(before.page_tables)));
 
     progress.begin("resuming");
-    let held: Vec<u64> = bridges.iter().rev().take(LAST).map(Bridge::times_held).collect();
+    let held = times_held(&bridges);
     let start = Instant::now();
     for (number, bridge) in bridges.iter_mut().enumerate() {
         bridge.pull()?;
         progress.count(number);
     }
     wait_for_the_last(&bridges, |last| held[last] + 1);
-    report("resumed", "each", start.elapsed() / count as u32);
+    report("resumed", "each, from outside", start.elapsed() / count as u32);
+    let mut shares: Vec<Vec<Bridge>> = pools.iter().map(|_| Vec::with_capacity(count / workers + 1)).collect();
+    for (number, bridge) in std::mem::take(&mut bridges).into_iter().enumerate() {
+        shares[number % workers].push(bridge);
+    }
+    report("resumed", "each, from inside", resume_inside(&pools, &mut shares)? / count as u32);
 
     progress.begin("finishing");
     let mut bytes = 0;
-    let mut round = std::mem::take(&mut bridges);
+    let mut round: Vec<Bridge> = shares.into_iter().flatten().collect();
     while !round.is_empty() {
         // One chunk of each in turn, so that all of them go on at the same time.
         let mut next = Vec::with_capacity(round.len());
@@ -103,12 +113,39 @@ fn million(&Arguments { bridges: count, workers }: &Arguments) -> io::Result<()>
     }
     progress.end();
     println!("checked     {bytes:>12} bytes, all of them right");
-    if pool.shutdown(Duration::from_secs(10)) { Ok(()) } else { Err(io::Error::other("a program is still there")) }
+    match pools.iter().all(|pool| pool.shutdown(Duration::from_secs(10))) {
+        true => Ok(()),
+        false => Err(io::Error::other("a program is still there")),
+    }
 }
 
-fn warm_up(pool: &Pool) -> io::Result<()> {
-    let mut some: Vec<_> = (0..pool.workers()).map(|number| Bridge::new(pool, number)).collect();
-    some.iter_mut().try_for_each(|bridge| bridge.pull().map(drop))
+fn warm_up(pools: &[Pool]) -> io::Result<()> {
+    pools.iter().enumerate().try_for_each(|(number, pool)| Bridge::new(pool, number).pull().map(drop))
+}
+
+/// Resumes each program of a pool's share by a pull from one more program of that pool, all pools at the same time.
+fn resume_inside(pools: &[Pool], shares: &mut [Vec<Bridge>]) -> io::Result<Duration> {
+    let held: Vec<_> = shares.iter().map(|share| times_held(share)).collect();
+    let pullers = pools.iter().zip(&mut *shares).map(|(pool, share)| {
+        let mut share = std::mem::take(share);
+        pool.push(move |_| share.iter_mut().try_for_each(|bridge| bridge.pull().map(drop)).map(|()| share))
+    });
+    let mut pullers: Vec<_> = pullers.collect();
+    let start = Instant::now();
+    // It starts with the first write.
+    pullers.iter_mut().try_for_each(|puller| puller.write_all(b"go"))?;
+    for (share, puller) in shares.iter_mut().zip(pullers) {
+        *share = puller.finish()?;
+    }
+    for (share, held) in shares.iter().zip(held) {
+        wait_for_the_last(share, |last| held[last] + 1);
+    }
+    Ok(start.elapsed())
+}
+
+/// How often those were held that are looked at, the last first.
+fn times_held(bridges: &[Bridge]) -> Vec<u64> {
+    bridges.iter().rev().take(LAST).map(Bridge::times_held).collect()
 }
 
 /// How often that is looked at: seldom, so that looking takes nothing from those who work.

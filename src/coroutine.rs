@@ -161,7 +161,7 @@ impl<X> Coroutine<X> {
     /// Has the processor fetch the part of the stack that the suspended program goes on with.
     #[inline]
     pub(crate) fn fetch_stack(&self) {
-        fetch_range(self.shared.frame.resting.get(), FETCHED);
+        fetch_range(self.shared.frame.resting.get().wrapping_sub(FETCHED_BELOW), FETCHED_BELOW + FETCHED);
     }
 
     /// Takes the chunk that the suspended program hands over.
@@ -300,6 +300,9 @@ impl Frame {
 
 /// How much of a stack is fetched ahead: what a write that goes on and a small program around it use.
 const FETCHED: usize = 1024;
+
+/// And below where it rests: a wait that goes on polls again, which is deeper than where it gave way.
+const FETCHED_BELOW: usize = 1024;
 
 /// Has the processor fetch a value that is about to be used, and goes on at once. A hint. Where very many programs are
 /// suspended nothing of them is in its caches, and without this each of a few dozen lines is waited for.

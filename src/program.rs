@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::coroutine;
 use crate::error::Error;
 use crate::input::uninterrupted;
 use crate::ledger::Ledger;
@@ -53,23 +52,24 @@ pub(crate) fn contained(call: impl FnOnce()) {
 }
 
 thread_local! {
-    /// The program that this thread runs at the moment.
-    static CURRENT: RefCell<Option<Arc<Program>>> = const { RefCell::new(None) };
+    /// The channel of the program that this thread runs at the moment.
+    static CURRENT: RefCell<Option<Arc<Channel>>> = const { RefCell::new(None) };
 }
 
-/// A program that runs on a thread of its own, or in turns with others.
-#[derive(Debug)]
+/// A program that runs on a thread of its own, or in turns with others. It lies in the channel that it writes into or reads
+/// from, so that one count, and one piece of memory, is all that a bridge takes.
+#[derive(Debug, Default)]
 pub(crate) struct Program {
-    /// What it writes into or reads from.
-    channel: Arc<Channel>,
     stopped: AtomicBool,
+    /// Everything that it owned is gone. Set under the lock of `waits`.
+    gone: AtomicBool,
     refused: AtomicU32,
     /// The longest time that it ran without a wait, in nanoseconds, where that is measured.
     longest_run: AtomicU64,
     waits: Mutex<Waits>,
     /// What it runs in, from its start on.
     #[cfg(feature = "tracing")]
-    span: OnceLock<tracing::Span>,
+    span: OnceLock<Box<tracing::Span>>,
 }
 
 #[derive(Debug, Default)]
@@ -80,41 +80,24 @@ struct Waits {
     count: u64,
     /// Who waits for the program to wait.
     observer: Option<Waker>,
-    gone: bool,
     /// Who waits for the program to be gone.
     host: Option<Waker>,
 }
 
 impl Program {
-    pub(crate) fn new(channel: Arc<Channel>) -> Program {
-        Program {
-            channel,
-            stopped: AtomicBool::new(false),
-            refused: AtomicU32::new(0),
-            longest_run: AtomicU64::new(0),
-            waits: Mutex::default(),
-            #[cfg(feature = "tracing")]
-            span: OnceLock::new(),
-        }
-    }
-
-    /// Has the processor fetch the channel.
-    pub(crate) fn fetch_channel(&self) {
-        coroutine::fetch(&*self.channel);
-    }
-
-    /// The program that this thread runs.
-    pub(crate) fn current() -> Option<Arc<Program>> {
+    /// The channel of the program that this thread runs.
+    pub(crate) fn current() -> Option<Arc<Channel>> {
         CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
     }
 
-    /// Runs all of this program, or one turn of it. Takes itself and gives itself back, so that a turn costs no count.
-    pub(crate) fn enter(self: Arc<Self>, turn: impl FnOnce()) -> Arc<Self> {
+    /// Runs all of this channel's program, or one turn of it. Takes the channel and gives it back, so that a turn costs no
+    /// count.
+    pub(crate) fn enter(channel: Arc<Channel>, turn: impl FnOnce()) -> Arc<Channel> {
         #[cfg(feature = "tracing")]
-        let span = self.span.get().cloned();
+        let span = channel.program.span.get().map(|span| tracing::Span::clone(span));
         #[cfg(feature = "tracing")]
         let _entered = span.as_ref().map(tracing::Span::enter);
-        CURRENT.set(Some(self));
+        CURRENT.set(Some(channel));
         turn();
         CURRENT.take().expect("turns do not overlap on a thread")
     }
@@ -124,14 +107,14 @@ impl Program {
     pub(crate) fn start(&self, ledger: &Ledger) {
         #[cfg(feature = "tracing")]
         if let Some(span) = ledger.span() {
-            let _ = self.span.set(span);
+            let _ = self.span.set(Box::new(span));
         }
     }
 
     /// Everything that it owned is gone.
     pub(crate) fn leave(&self) {
         let mut waits = self.waits.lock();
-        waits.gone = true;
+        self.gone.store(true, Ordering::Release);
         let host = waits.host.take();
         waits.program = None;
         drop(waits);
@@ -142,17 +125,14 @@ impl Program {
 
     /// The host goes: whatever the program waits for, now or later, is refused.
     pub(crate) fn stop(&self) {
+        if self.gone.load(Ordering::Acquire) {
+            return;
+        }
         self.stopped.store(true, Ordering::SeqCst);
         let program = self.waits.lock().program.take();
         if let Some(program) = program {
             program.wake();
         }
-    }
-
-    /// Its engine goes: the program is told as if its host had gone, and its host is told why.
-    pub(crate) fn end(&self, error: io::Error) {
-        self.channel.end(Err(error));
-        self.stop();
     }
 
     /// Says with what the program is about to wait. To be followed by a look at `refuses_to_wait`.
@@ -194,7 +174,8 @@ impl Program {
     pub(crate) fn refuse(&self, error: io::Error) -> io::Error {
         let refused = self.refused.fetch_add(1, Ordering::Relaxed);
         // A reader or writer may have got away to another thread, which is not this program's to unwind.
-        let own = CURRENT.with_borrow(|current| current.as_ref().is_some_and(|current| std::ptr::eq(&**current, self)));
+        let own =
+            CURRENT.with_borrow(|current| current.as_ref().is_some_and(|current| std::ptr::eq(&current.program, self)));
         if refused >= MOST_REFUSED && own && !thread::panicking() {
             unwind();
         }
@@ -215,7 +196,7 @@ impl Program {
 
     pub(crate) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
         let mut waits = self.waits.lock();
-        if waits.gone {
+        if self.gone.load(Ordering::Relaxed) {
             return Poll::Ready(());
         }
         waits.host = Some(context.waker().clone());

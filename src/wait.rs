@@ -65,10 +65,10 @@ pub(crate) fn until_deadline<T>(
 fn watched<T>(waker: &Waker, poll: &mut impl FnMut(&mut Context<'_>) -> Poll<T>) -> Result<Poll<T>, Refused> {
     let polled = poll(&mut Context::from_waker(waker));
     if polled.is_pending()
-        && let Some(program) = Program::current()
+        && let Some(channel) = Program::current()
     {
-        program.watch(waker);
-        if program.refuses_to_wait() {
+        channel.program.watch(waker);
+        if channel.program.refuses_to_wait() {
             return Err(Refused);
         }
     }

@@ -13,13 +13,13 @@ use crate::program::{self, Program};
 /// A program with all that it needs, to be run once: by an engine that is ready for it, or else with the reason why it
 /// cannot run, which its host is told.
 pub(crate) struct Job {
-    pub(crate) program: Arc<Program>,
+    pub(crate) channel: Arc<Channel>,
     pub(crate) run: Box<dyn Run>,
 }
 
 /// What `FnOnce` is, but that the box is gone while it runs: a program that waits holds its closure on its stack alone.
 pub(crate) trait Run: Send {
-    fn run(self: Box<Self>, ready: io::Result<()>);
+    fn run(self: Box<Self>, channel: Arc<Channel>, ready: io::Result<()>);
 
     /// What its engine has to know of it.
     fn options(&self) -> &Options;
@@ -30,13 +30,11 @@ struct Optioned<F> {
     run: F,
 }
 
-impl<F: FnOnce(io::Result<()>) + Send> Run for Optioned<F> {
-    fn run(self: Box<Self>, ready: io::Result<()>) {
-        let run = {
-            let boxed = *self;
-            boxed.run
-        };
-        run(ready);
+impl<F: FnOnce(Arc<Channel>, &Options, io::Result<()>) + Send> Run for Optioned<F> {
+    /// Nothing in `run` panics but what it drops: a result that nobody waits for any more. Nobody can be told of that.
+    fn run(self: Box<Self>, channel: Arc<Channel>, ready: io::Result<()>) {
+        let Optioned { options, run } = *self;
+        program::contained(move || run(channel, &options, ready));
     }
 
     fn options(&self) -> &Options {
@@ -45,20 +43,39 @@ impl<F: FnOnce(io::Result<()>) + Send> Run for Optioned<F> {
 }
 
 impl Job {
-    /// Nothing in `run` panics but what it drops: a result that nobody waits for any more. Nobody can be told of that.
-    fn new(program: Arc<Program>, options: Options, run: impl FnOnce(io::Result<()>) + Send + 'static) -> Job {
-        let run = move |ready| program::contained(|| run(ready));
-        Job { program, run: Box::new(Optioned { options, run }) }
-    }
-
     pub(crate) fn options(&self) -> &Options {
         self.run.options()
     }
 
     /// Runs it, as the program that it is.
-    pub(crate) fn run(self, ready: io::Result<()>) -> Arc<Program> {
-        let Job { program, run } = self;
-        program.enter(|| run.run(ready))
+    pub(crate) fn run(self, ready: io::Result<()>) -> Arc<Channel> {
+        let Job { channel, run } = self;
+        let own = channel.clone();
+        Program::enter(channel, || run.run(own, ready))
+    }
+}
+
+/// A program that has not been asked for yet, and where it is to run.
+pub(crate) struct Start {
+    launcher: Launcher,
+    run: Box<dyn Run>,
+}
+
+impl Start {
+    fn new<F>(launcher: Launcher, options: &Options, run: F) -> Start
+    where
+        F: FnOnce(Arc<Channel>, &Options, io::Result<()>) + Send + 'static,
+    {
+        Start { launcher, run: Box::new(Optioned { options: options.clone(), run }) }
+    }
+
+    /// Sees to it that it runs. Does not wait for it.
+    ///
+    /// # Errors
+    ///
+    /// What the system says when it has no thread to give, or that the pool was shut down. The program is dropped then.
+    pub(crate) fn launch(self, channel: Arc<Channel>) -> io::Result<()> {
+        self.launcher.launch(Job { channel, run: self.run })
     }
 }
 
@@ -79,11 +96,6 @@ impl Launcher {
         Ledger::open(options, engine)
     }
 
-    /// Sees to it that the job runs. Does not wait for it.
-    ///
-    /// # Errors
-    ///
-    /// What the system says when it has no thread to give, or that the pool was shut down. The job is dropped then.
     fn launch(&self, job: Job) -> io::Result<()> {
         match self {
             Launcher::Thread => idle::run(job),
@@ -97,20 +109,13 @@ where
     P: FnOnce(&mut Writer) -> io::Result<()> + Send + 'static,
 {
     let channel = Arc::new(Channel::new(options));
-    let token = Arc::new(Program::new(channel.clone()));
     let ledger = launcher.open(options);
-    let start = {
-        let (channel, token, options) = (channel.clone(), token.clone(), options.clone());
-        move || {
-            let mut writer = Writer::of_program(channel.clone(), &options, token.clone());
-            let run = move |ready: io::Result<()>| {
-                let result = ready.and_then(|()| program::run(|| program(&mut writer)));
-                writer.end_bridge(&channel, result);
-            };
-            launcher.launch(Job::new(token, options, run))
-        }
-    };
-    Chunks::of_program(channel, token, ledger, Box::new(start))
+    let start = Start::new(launcher, options, move |channel, options, ready| {
+        let mut writer = Writer::of_program(channel.clone(), options);
+        let result = ready.and_then(|()| program::run(|| program(&mut writer)));
+        writer.end_bridge(&channel, result);
+    });
+    Chunks::of_program(channel, ledger, start)
 }
 
 pub(crate) fn push<T, P>(launcher: Launcher, options: &Options, program: P) -> Feed<T>
@@ -119,23 +124,17 @@ where
     P: FnOnce(&mut Reader) -> io::Result<T> + Send + 'static,
 {
     let channel = Arc::new(Channel::new(options));
-    let token = Arc::new(Program::new(channel.clone()));
     let verdict = Arc::new(Verdict::new(launcher.open(options)));
     let start = {
-        let (channel, token, options) = (channel.clone(), token.clone(), options.clone());
         let verdict = verdict.clone();
-        move || {
-            let mut reader = Reader::of_program(Chunks::new(channel.clone()), token.clone());
-            let own = token.clone();
-            let run = move |ready: io::Result<()>| {
-                let result = ready.and_then(|()| program::run(|| program(&mut reader)));
-                // Before the channel is seen to be closed: a write that fails says why.
-                verdict.tell(result, &own, &channel);
-                channel.leave();
-                drop(reader);
-            };
-            launcher.launch(Job::new(token, options, run))
-        }
+        Start::new(launcher, options, move |channel, _, ready| {
+            let mut reader = Reader::of_program(channel.clone());
+            let result = ready.and_then(|()| program::run(|| program(&mut reader)));
+            // Before the channel is seen to be closed: a write that fails says why.
+            verdict.tell(result, &channel);
+            channel.leave();
+            drop(reader);
+        })
     };
-    Feed::new(channel, options, verdict, token, Box::new(start))
+    Feed::new(channel, options, verdict, start)
 }

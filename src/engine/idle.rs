@@ -78,7 +78,7 @@ impl Work {
         if let Some(text) = &self.name {
             name::set(text);
         }
-        self.job.run(Ok(())).leave();
+        self.job.run(Ok(())).program.leave();
         if self.name.is_some() {
             name::set("pushpull");
         }

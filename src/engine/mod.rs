@@ -19,4 +19,4 @@ pub use local::Local;
 pub use pool::Pool;
 pub use thread::Thread;
 
-pub(crate) use bridge::{Launcher, pull, push};
+pub(crate) use bridge::{Launcher, Start, pull, push};

@@ -1,6 +1,7 @@
 //! Programs on coroutines of a few worker threads.
 
 mod inbox;
+mod mailbox;
 mod ready;
 mod slots;
 mod task;

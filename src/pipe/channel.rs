@@ -21,10 +21,10 @@ use super::barrier::Barrier;
 use super::piece::Piece;
 use super::segment::{Segment, Tail};
 use super::state::{self, State};
-use super::stats::Stats;
 use crate::budget::Share;
 use crate::error::Error;
 use crate::options::Options;
+use crate::program::Program;
 use crate::sync::{Arc, AtomicU8, AtomicUsize, Mutex, MutexGuard, Ordering};
 
 /// The puller sleeps until something is written.
@@ -43,6 +43,8 @@ pub(crate) struct Channel {
     queued: AtomicUsize,
     barrier: Barrier,
     locked: Mutex<Locked>,
+    /// Who writes into it or reads from it, where an engine runs that.
+    pub(crate) program: Program,
 }
 
 #[derive(Debug)]
@@ -51,11 +53,19 @@ struct Locked {
     open: Option<Open>,
     puller: Option<Waker>,
     writer: Option<Held>,
-    /// Who waits for the channel to be closed.
-    watchers: Watchers,
+    /// Who waits for the channel to be closed, if anybody does.
+    watchers: Option<Box<Watchers>>,
     /// Of a budget, if it has one.
     share: Option<Box<Share>>,
-    stats: Stats,
+    counts: Counts,
+}
+
+/// What is counted beside what is pulled.
+#[derive(Debug, Default)]
+struct Counts {
+    writer_waits: u64,
+    puller_waits: u64,
+    peak: usize,
 }
 
 /// The segment that the writer is filling.
@@ -96,10 +106,11 @@ impl Channel {
                 open: None,
                 puller: None,
                 writer: None,
-                watchers: Watchers::default(),
+                watchers: None,
                 share,
-                stats: Stats::default(),
+                counts: Counts::default(),
             }),
+            program: Program::default(),
         }
     }
 
@@ -177,7 +188,7 @@ impl Channel {
             return Poll::Ready(Ok((room, locked)));
         }
         if locked.writer.is_none() {
-            locked.stats.writer_waits += 1;
+            locked.counts.writer_waits += 1;
         }
         let held = (!goes_on).then(|| Held { waker: Some(context.waker().clone()), accepted });
         // Who waits for a whole chunk waits in vain for a writer that is held.
@@ -195,13 +206,18 @@ impl Channel {
         if goes_on { self.poll_locked(accepted, len, None, Some(context)) } else { Poll::Pending }
     }
 
-    /// Makes `tail` the segment that a puller may look into.
+    /// Makes `tail` the segment that a puller may look into, and wakes one that sleeps if something is in it.
     pub(super) fn open(&self, tail: &Tail) {
         let mut locked = self.locked.lock();
         debug_assert!(locked.open.is_none(), "two segments are open");
         if !locked.state.ended() {
             let segment = tail.segment().clone();
             locked.open = Some(Open { segment, start: 0 });
+            if tail.filled() > 0 && self.attention.value.load(Ordering::Relaxed) & ASLEEP != 0 {
+                let puller = self.take_puller(&mut locked);
+                drop(locked);
+                wake(puller);
+            }
         }
     }
 
@@ -241,9 +257,17 @@ impl Channel {
     fn take_puller(&self, locked: &mut Locked) -> Option<Waker> {
         let puller = locked.puller.take();
         if puller.is_some() {
-            self.attention.value.fetch_and(!ASLEEP, Ordering::Relaxed);
+            self.attend(0, ASLEEP);
         }
         puller
+    }
+
+    /// Changes what a writer notices. To be called under the lock.
+    fn attend(&self, set: u8, clear: u8) {
+        let before = self.attention.value.load(Ordering::Relaxed);
+        // ORDERING: release, so that a program that sees it sees what its host did before. No other change is lost, for
+        // all of them are made under the lock.
+        self.attention.value.store(before & !clear | set, Ordering::Release);
     }
 
     // The pulling side.
@@ -284,8 +308,8 @@ impl Channel {
             return Poll::Pending;
         }
         let before = locked.puller.replace(context.waker().clone());
-        locked.stats.puller_waits += 1;
-        self.attention.value.fetch_or(ASLEEP, Ordering::Relaxed);
+        locked.counts.puller_waits += 1;
+        self.attend(ASLEEP, 0);
         // Whoever opens a segment takes this lock after it, and looks at the flag after that.
         let open = locked.open.is_some();
         drop(locked);
@@ -302,7 +326,7 @@ impl Channel {
 
     /// The next chunk or the end; from the open segment only if `open` says so. Gives the lock back if there is neither.
     fn take<'a>(&self, mut locked: MutexGuard<'a, Locked>, open: bool) -> Result<Taken, MutexGuard<'a, Locked>> {
-        locked.stats.peak = locked.stats.peak.max(locked.in_flight());
+        locked.counts.peak = locked.counts.peak.max(locked.in_flight());
         let piece = match locked.state.pull() {
             Some(piece) => piece,
             None => match open.then(|| locked.take_open()).flatten() {

@@ -18,9 +18,9 @@ use parking_lot::Mutex;
 use self::polled::Polled;
 use super::{Channel, Head, Reader, Stats, Taken};
 use crate::coroutine;
+use crate::engine::Start;
 use crate::error::{Echo, Error};
 use crate::ledger::{Ledger, Outcome};
-use crate::program::Program;
 use crate::wait::{self, Refused};
 
 /// How often a puller looks before it takes what is there: a microsecond or so, in which a writer in full flow completes
@@ -36,9 +36,6 @@ const FLOW: usize = 512;
 
 /// How often it does so before it sleeps: falling asleep and being woken costs more than that.
 const ROUNDS: u32 = if cfg!(pushpull_loom) { 0 } else { 4 };
-
-/// Launches the program.
-pub(crate) type Start = Box<dyn FnOnce() -> io::Result<()> + Send>;
 
 /// Moves on what the program reads, where that comes from a source that has to be polled. Ready when it is all moved.
 pub(crate) type Feeder = Box<dyn FnMut(&mut Context<'_>) -> Poll<()> + Send>;
@@ -57,7 +54,8 @@ pub struct Chunks {
     channel: Arc<Channel>,
     /// Until the first pull. The lock is never contended: it makes the chunks `Sync`, which a closure need not be.
     start: Mutex<Option<Start>>,
-    program: Option<Arc<Program>>,
+    /// Whether this is the host of the channel's program.
+    hosts: bool,
     /// Polled by whoever pulls. Its lock is as that of `start`.
     feeder: Option<Mutex<Feeder>>,
     /// How it ended, if it has.
@@ -71,18 +69,18 @@ pub struct Chunks {
 
 impl Chunks {
     pub(crate) fn new(channel: Arc<Channel>) -> Chunks {
-        Chunks::with(channel, None, Ledger::default(), None)
+        Chunks::with(channel, Ledger::default(), None)
     }
 
-    pub(crate) fn of_program(channel: Arc<Channel>, program: Arc<Program>, ledger: Ledger, start: Start) -> Chunks {
-        Chunks::with(channel, Some(program), ledger, Some(start))
+    pub(crate) fn of_program(channel: Arc<Channel>, ledger: Ledger, start: Start) -> Chunks {
+        Chunks::with(channel, ledger, Some(start))
     }
 
-    fn with(channel: Arc<Channel>, program: Option<Arc<Program>>, ledger: Ledger, start: Option<Start>) -> Chunks {
+    fn with(channel: Arc<Channel>, ledger: Ledger, start: Option<Start>) -> Chunks {
         Chunks {
             channel,
+            hosts: start.is_some(),
             start: Mutex::new(start),
-            program,
             feeder: None,
             end: None,
             looks: LOOKS,
@@ -183,11 +181,11 @@ impl Chunks {
     /// ```
     pub fn join(mut self) {
         let started = self.start.get_mut().is_none();
-        let program = self.program.clone().filter(|_| started);
+        let channel = (self.hosts && started).then(|| self.channel.clone());
         drop(self);
-        if let Some(program) = program {
+        if let Some(channel) = channel {
             // Refused when this is itself in a program that is to stop: then nobody waits for the result.
-            let _ = wait::until(|context| program.poll_gone(context));
+            let _ = wait::until(|context| channel.program.poll_gone(context));
         }
     }
 
@@ -209,15 +207,11 @@ impl Chunks {
 
     /// What has happened so far.
     pub fn stats(&self) -> Stats {
-        stats(&self.channel, self.program.as_deref())
+        self.channel.stats()
     }
 
     pub(super) fn channel(&self) -> &Channel {
         &self.channel
-    }
-
-    pub(super) fn program(&self) -> Option<&Program> {
-        self.program.as_deref()
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -232,11 +226,9 @@ impl Chunks {
 
     fn launch(&mut self, start: Start) {
         self.ledger.begin();
-        if let Some(program) = &self.program {
-            program.start(&self.ledger);
-        }
-        if let Err(error) = start() {
-            self.program = None;
+        self.channel.program.start(&self.ledger);
+        if let Err(error) = start.launch(self.channel.clone()) {
+            self.hosts = false;
             self.channel.end(Err(error));
         }
     }
@@ -255,11 +247,11 @@ impl Chunks {
     /// has been written. Goes to sleep only if nothing comes for several times as long. Where waiting suspends it does
     /// so at once: the writer may be the next in turn on this very thread.
     fn take_soon(&mut self) -> Option<Taken> {
-        if self.feeder.is_some() {
+        if self.feeder.is_some() || coroutine::is_polled() {
             return None;
         }
         let full = self.channel.take_queued();
-        if full.is_some() || ROUNDS == 0 || coroutine::is_polled() {
+        if full.is_some() || ROUNDS == 0 {
             return full;
         }
         let taken = (0..ROUNDS).find_map(|_| {
@@ -315,8 +307,8 @@ impl Chunks {
 
     fn leave(&mut self) {
         let untold = self.channel.leave();
-        if let Some(program) = &self.program {
-            program.stop();
+        if self.hosts {
+            self.channel.program.stop();
         }
         match untold {
             Some(end) => self.tell(Outcome::of(end.as_ref().err()), end.as_ref().err()),
@@ -326,13 +318,9 @@ impl Chunks {
 
     /// The bridge has ended; whoever asked for that is told, the first time.
     fn tell(&mut self, outcome: Outcome, error: Option<&io::Error>) {
-        let (channel, program) = (&self.channel, &self.program);
-        self.ledger.close(outcome, error, || stats(channel, program.as_deref()));
+        let channel = &self.channel;
+        self.ledger.close(outcome, error, || channel.stats());
     }
-}
-
-fn stats(channel: &Channel, program: Option<&Program>) -> Stats {
-    Stats { longest_run: program.map_or(Duration::ZERO, Program::longest_run), ..channel.stats() }
 }
 
 impl Iterator for Chunks {
@@ -360,7 +348,10 @@ impl std::iter::FusedIterator for Chunks {}
 
 impl Drop for Chunks {
     fn drop(&mut self) {
-        self.leave();
+        // Where nobody else has the channel nobody waits, and where nobody asks nobody is told.
+        if Arc::strong_count(&self.channel) > 1 || !self.ledger.is_empty() {
+            self.leave();
+        }
     }
 }
 

@@ -9,16 +9,16 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::{Channel, Start, Stats, Writer};
+use super::{Channel, Stats, Writer};
 #[cfg(any(feature = "http", feature = "stream"))]
 use crate::adapt::pump::Pump;
 #[cfg(any(feature = "http", feature = "stream"))]
 use crate::adapt::source::Source;
+use crate::engine::Start;
 use crate::error::{Echo, Error};
 use crate::input::uninterrupted;
 use crate::ledger::{Ledger, Outcome};
 use crate::options::Options;
-use crate::program::Program;
 use crate::wait;
 
 /// The push end of a program that reads: what is written here is what it reads.
@@ -49,7 +49,6 @@ pub struct Feed<T> {
     /// Until the first write. The lock is never contended: it makes the feed `Sync`, which a closure need not be.
     start: Mutex<Option<Start>>,
     verdict: Arc<Verdict<T>>,
-    program: Arc<Program>,
 }
 
 /// What became of a program that reads.
@@ -71,10 +70,10 @@ impl<T> Verdict<T> {
     }
 
     /// The program starts.
-    fn begin(&self, program: &Program) {
+    fn begin(&self, channel: &Channel) {
         let mut told = self.0.lock();
         told.ledger.begin();
-        program.start(&told.ledger);
+        channel.program.start(&told.ledger);
     }
 
     /// The host goes, and has not said that its input is complete, or why not.
@@ -83,14 +82,14 @@ impl<T> Verdict<T> {
     }
 
     /// The program has ended, or could not be started.
-    pub(crate) fn tell(&self, result: io::Result<T>, program: &Program, channel: &Channel) {
+    pub(crate) fn tell(&self, result: io::Result<T>, channel: &Channel) {
         let mut told = self.0.lock();
         let mut ledger = mem::take(&mut told.ledger);
         let left = told.left;
         drop(told);
         let error = result.as_ref().err();
         let outcome = if left { Outcome::Disconnected } else { Outcome::of(error) };
-        ledger.close(outcome, error, || Stats { longest_run: program.longest_run(), ..channel.stats() });
+        ledger.close(outcome, error, || channel.stats());
         let mut told = self.0.lock();
         told.echo = Some(result.as_ref().err().map(Echo::of));
         told.result = Some(result);
@@ -124,20 +123,8 @@ impl<T> Verdict<T> {
 }
 
 impl<T> Feed<T> {
-    pub(crate) fn new(
-        channel: Arc<Channel>,
-        options: &Options,
-        verdict: Arc<Verdict<T>>,
-        program: Arc<Program>,
-        start: Start,
-    ) -> Feed<T> {
-        Feed {
-            writer: Writer::bare(channel.clone(), options),
-            channel,
-            start: Mutex::new(Some(start)),
-            verdict,
-            program,
-        }
+    pub(crate) fn new(channel: Arc<Channel>, options: &Options, verdict: Arc<Verdict<T>>, start: Start) -> Feed<T> {
+        Feed { writer: Writer::bare(channel.clone(), options), channel, start: Mutex::new(Some(start)), verdict }
     }
 
     /// Hands the program a chunk without a copy. What was written before it goes first.
@@ -157,7 +144,7 @@ impl<T> Feed<T> {
 
     /// What has happened so far: bytes and chunks are those that the program has read.
     pub fn stats(&self) -> Stats {
-        Stats { longest_run: self.program.longest_run(), ..self.channel.stats() }
+        self.channel.stats()
     }
 
     /// Ends the program's input with an error, which is what its read then gives. Does not wait.
@@ -192,9 +179,9 @@ impl<T> Feed<T> {
     }
 
     fn launch(&self, start: Start) {
-        self.verdict.begin(&self.program);
-        if let Err(error) = start() {
-            self.verdict.tell(Err(error), &self.program, &self.channel);
+        self.verdict.begin(&self.channel);
+        if let Err(error) = start.launch(self.channel.clone()) {
+            self.verdict.tell(Err(error), &self.channel);
             self.channel.leave();
         }
     }
@@ -224,7 +211,7 @@ impl<T> Drop for Feed<T> {
             self.verdict.leave();
         }
         self.writer.close(Err(Error::truncated()));
-        self.program.stop();
+        self.channel.program.stop();
     }
 }
 

@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use super::channel::Begun;
 use super::{Chunks, Taken};
 use crate::error::Error;
-use crate::program::Program;
 use crate::wait;
 
 /// Ready when the first chunk is there, or the end: made by [`Chunks::head`].
@@ -43,7 +42,7 @@ impl<'a> Head<'a> {
         self.chunks.begin();
         loop {
             // Before the look: a wait that comes after it is seen below.
-            let waits = self.chunks.program().map_or(0, Program::waits);
+            let waits = self.chunks.channel().program.waits();
             let begun = self.chunks.channel().poll_begun(context);
             match begun {
                 Begun::Whole => return Poll::Ready(Ok(())),
@@ -51,12 +50,12 @@ impl<'a> Head<'a> {
                 Begun::Partly => {}
                 Begun::Nothing => self.waited = waits,
             }
-            let waited = self.chunks.program().map(|program| program.poll_waited(self.waited, context));
+            let waited = self.chunks.channel().program.poll_waited(self.waited, context);
             match (waited, begun) {
                 // Who waits for somebody else completes no chunk meanwhile.
-                (Some(Poll::Ready(())), Begun::Partly) => return Poll::Ready(Ok(())),
-                (Some(Poll::Ready(())), _) => {}
-                (Some(Poll::Pending) | None, _) => return Poll::Pending,
+                (Poll::Ready(()), Begun::Partly) => return Poll::Ready(Ok(())),
+                (Poll::Ready(()), _) => {}
+                (Poll::Pending, _) => return Poll::Pending,
             }
         }
     }

@@ -16,6 +16,7 @@ mod piece;
 #[cfg(any(feature = "http", feature = "stream"))]
 mod polled;
 mod processor;
+mod queue;
 mod reader;
 mod recycler;
 mod segment;
@@ -37,5 +38,4 @@ pub use stats::Stats;
 pub use writer::{Writer, pipe};
 
 pub(crate) use channel::{Channel, Taken};
-pub(crate) use chunks::Start;
 pub(crate) use feed::Verdict;

@@ -9,10 +9,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use super::{Chunks, Stats, Writer};
+use super::{Channel, Chunks, Stats, Writer};
 use crate::error::{Echo, Error};
 use crate::input::{Failure, Input, read_from};
-use crate::program::Program;
 
 /// A [`Read`] and [`BufRead`] over chunks.
 ///
@@ -36,8 +35,8 @@ use crate::program::Program;
 pub struct Reader {
     source: Source,
     input: Input,
-    /// The program that an engine runs with this reader.
-    program: Option<Arc<Program>>,
+    /// That of the program that an engine runs with this reader.
+    own: Option<Arc<Channel>>,
 }
 
 enum Source {
@@ -48,12 +47,13 @@ enum Source {
 
 impl Reader {
     fn new(source: Source) -> Reader {
-        Reader { source, input: Input::default(), program: None }
+        Reader { source, input: Input::default(), own: None }
     }
 
     /// The reader of a program that an engine runs.
-    pub(crate) fn of_program(chunks: Chunks, program: Arc<Program>) -> Reader {
-        Reader { program: Some(program), ..Reader::new(Source::Chunks(Box::new(chunks))) }
+    pub(crate) fn of_program(channel: Arc<Channel>) -> Reader {
+        let chunks = Chunks::new(channel.clone());
+        Reader { own: Some(channel), ..Reader::new(Source::Chunks(Box::new(chunks))) }
     }
 
     /// A reader of chunks, and of how they have failed, if they have.
@@ -71,7 +71,7 @@ impl Reader {
             Some(channel) if channel.is_closed() => Some(Err(Error::disconnected())),
             _ => source.next(),
         });
-        Reader { program: writer.program().cloned(), ..Reader::new(Source::Iterator(Box::new(wanted))) }
+        Reader { own: writer.own().cloned(), ..Reader::new(Source::Iterator(Box::new(wanted))) }
     }
 
     /// What has happened so far: bytes and chunks are those that this reader has taken. Of a filter's own source it knows
@@ -81,8 +81,8 @@ impl Reader {
             Source::Chunks(chunks) => chunks.stats(),
             Source::Iterator(_) => self.input.stats(),
         };
-        match &self.program {
-            Some(program) => Stats { longest_run: program.longest_run(), ..stats },
+        match &self.own {
+            Some(channel) => Stats { longest_run: channel.program.longest_run(), ..stats },
             None => stats,
         }
     }
@@ -92,7 +92,7 @@ impl Reader {
             Source::Chunks(chunks) => self.input.fill(|| chunks.next()),
             Source::Iterator(chunks) => self.input.fill(|| chunks.next()),
         };
-        filled.map_err(|failure| failed(failure, self.program.as_deref()))
+        filled.map_err(|failure| failed(failure, self.own.as_deref()))
     }
 
     /// What a read gives, as soon as there is something. A filter's own source is asked as by `fill_buf`, in the
@@ -102,15 +102,15 @@ impl Reader {
         let Source::Chunks(chunks) = &mut self.source else { return Poll::Ready(self.fill_buf()) };
         let filled = self.input.poll_fill(|| chunks.poll_in_turn(context));
         filled.map(|filled| {
-            filled.map_err(|failure| failed(failure, self.program.as_deref()))?;
+            filled.map_err(|failure| failed(failure, self.own.as_deref()))?;
             Ok(self.input.buffer())
         })
     }
 }
 
-fn failed(failure: Failure, program: Option<&Program>) -> io::Error {
-    match (failure, program) {
-        (Failure::Again(error), Some(program)) => program.refuse(error),
+fn failed(failure: Failure, own: Option<&Channel>) -> io::Error {
+    match (failure, own) {
+        (Failure::Again(error), Some(channel)) => channel.program.refuse(error),
         (Failure::Again(error) | Failure::First(error), _) => error,
     }
 }

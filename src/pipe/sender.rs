@@ -23,6 +23,8 @@ pub(super) struct Sender {
     start: usize,
     /// How many bytes were accepted before the open segment.
     before: u64,
+    /// How much may be written before anybody was asked.
+    fresh: usize,
     /// How many of them were counted as part of a turn.
     counted: u64,
     chunk_size: usize,
@@ -46,6 +48,7 @@ impl Sender {
             barrier: channel.barrier(),
             start: 0,
             before: 0,
+            fresh: if options.budget().is_none() { options.capacity() } else { 0 },
             counted: 0,
             chunk_size: options.chunk_size(),
             unbuffered: options.unbuffered,
@@ -101,12 +104,17 @@ impl Sender {
             return Poll::Ready(Ok(0));
         }
         let (accepted, filled) = (self.accepted(), self.filled());
-        let room = ready!(self.channel.poll_room(accepted, buf.len(), self.tail.as_mut(), context))?;
+        let room = match mem::take(&mut self.fresh) {
+            // The first that is written, to whoever still is there.
+            fresh if fresh > 0 && accepted == 0 && !self.channel.is_closed() => Poll::Ready(Ok(fresh)),
+            _ => self.channel.poll_room(accepted, buf.len(), self.tail.as_mut(), context),
+        };
         if self.filled() < filled {
-            // The segment is empty again.
+            // The segment is empty again, also for a writer that is still held.
             self.before += filled as u64;
             self.start = 0;
         }
+        let room = ready!(room)?;
         let part = &buf[..buf.len().min(room)];
         if part.is_empty() {
             return Poll::Ready(Ok(0));
@@ -131,7 +139,9 @@ impl Sender {
             let spare = self.spare();
             // Beside a boundary a message should not be torn only because the segment ends.
             if spare == 0 || (self.pending() == 0 && spare < buf.len()) {
-                self.reopen();
+                let part = buf.len().min(self.chunk_size);
+                self.reopen(&buf[..part]);
+                buf = &buf[part..];
                 continue;
             }
             let part = match cut(self.pending(), buf.len(), self.chunk_size) {
@@ -152,9 +162,10 @@ impl Sender {
     /// A small write that is a chunk of its own. Many of them share a segment.
     fn write_message(&mut self, buf: &[u8]) {
         if self.spare() < buf.len() {
-            self.reopen();
+            self.reopen(buf);
+        } else {
+            self.append(buf);
         }
-        self.append(buf);
         self.boundary();
     }
 
@@ -169,18 +180,14 @@ impl Sender {
     }
 
     fn append(&mut self, buf: &[u8]) {
-        let tail = self.tail.as_mut().expect("a segment is open");
-        tail.grant(buf.len());
-        let appended = tail.append(buf);
-        assert!(appended, "the open segment is too small");
-        // Nothing more without asking.
-        tail.grant(0);
+        append(self.tail.as_mut().expect("a segment is open"), buf);
     }
 
-    /// Closes the open segment, if there is one, and opens a fresh one.
-    fn reopen(&mut self) {
+    /// Closes the open segment, if there is one, and opens a fresh one that begins with `buf`, which is less than a chunk.
+    fn reopen(&mut self, buf: &[u8]) {
         self.close();
-        let tail = Tail::new(self.chunk_size);
+        let mut tail = Tail::new(self.chunk_size);
+        append(&mut tail, buf);
         self.channel.open(&tail);
         self.tail = Some(tail);
     }
@@ -239,4 +246,12 @@ impl Sender {
     pub(super) fn leave(&mut self) {
         self.close();
     }
+}
+
+fn append(tail: &mut Tail, buf: &[u8]) {
+    tail.grant(buf.len());
+    let appended = tail.append(buf);
+    assert!(appended, "the open segment is too small");
+    // Nothing more without asking.
+    tail.grant(0);
 }

@@ -1,9 +1,9 @@
 //! What a pipe decides: who may go on, what comes next, and how it ended. Pure state: no lock, no waiting.
 
-use std::collections::VecDeque;
 use std::io;
 use std::mem;
 
+use super::queue::Queue;
 use crate::error::Error;
 
 /// How many chunks may be queued, however small: each costs memory beside its bytes.
@@ -20,7 +20,7 @@ pub(super) struct State<P> {
     capacity: usize,
     /// How much of the capacity may be used.
     limit: usize,
-    queue: VecDeque<P>,
+    queue: Queue<P>,
     queued_bytes: usize,
     pulled: u64,
     chunks: u64,
@@ -33,19 +33,13 @@ enum End {
     Open,
     /// Ended; what to tell the puller, until it has been told.
     Ended(Option<io::Error>),
+    /// The puller went. Whoever pulls all the same is told.
+    Left,
 }
 
 impl<P: Piece> State<P> {
     pub(super) fn new(capacity: usize) -> State<P> {
-        State {
-            capacity,
-            limit: capacity,
-            queue: VecDeque::new(),
-            queued_bytes: 0,
-            pulled: 0,
-            chunks: 0,
-            end: End::Open,
-        }
+        State { capacity, limit: capacity, queue: Queue::new(), queued_bytes: 0, pulled: 0, chunks: 0, end: End::Open }
     }
 
     /// How many more bytes a writer that has had `accepted` accepted in all may write now. Zero means that it is held.
@@ -94,7 +88,7 @@ impl<P: Piece> State<P> {
 
     pub(super) fn queue(&mut self, piece: P) {
         self.queued_bytes += piece.len();
-        self.queue.push_back(piece);
+        self.queue.push(piece);
     }
 
     pub(super) fn queued(&self) -> usize {
@@ -107,7 +101,7 @@ impl<P: Piece> State<P> {
 
     /// The puller takes the next chunk of the queue.
     pub(super) fn pull(&mut self) -> Option<P> {
-        let piece = self.queue.pop_front()?;
+        let piece = self.queue.pop()?;
         self.queued_bytes -= piece.len();
         self.count(&piece);
         Some(piece)
@@ -138,7 +132,7 @@ impl<P: Piece> State<P> {
 
     /// Whether the bridge is closed: what is written now reaches nobody.
     pub(super) fn ended(&self) -> bool {
-        matches!(self.end, End::Ended(_))
+        !matches!(self.end, End::Open)
     }
 
     /// Whether the writing side ended without an error that has still to be told.
@@ -152,20 +146,24 @@ impl<P: Piece> State<P> {
         match &mut self.end {
             End::Open => None,
             End::Ended(error) => Some(error.take().map_or(Ok(()), Err)),
+            End::Left => {
+                self.end = End::Ended(None);
+                Some(Err(Error::disconnected()))
+            }
         }
     }
 
     /// The puller goes, and with it whatever it has not pulled or been told, which is given back: the rest of the queue, and
     /// how the bridge had ended without it. Whoever pulls all the same is told.
-    pub(super) fn leave(&mut self) -> (VecDeque<P>, Option<io::Result<()>>) {
+    pub(super) fn leave(&mut self) -> (Queue<P>, Option<io::Result<()>>) {
         self.queued_bytes = 0;
-        let untold = match mem::replace(&mut self.end, End::Ended(Some(Error::disconnected()))) {
+        let untold = match mem::replace(&mut self.end, End::Left) {
             End::Ended(Some(error)) => Some(Err(error)),
             // All of it was pulled; else it is the puller's leaving that ends it.
             End::Ended(None) => self.queue.is_empty().then_some(Ok(())),
-            End::Open => None,
+            End::Open | End::Left => None,
         };
-        (mem::take(&mut self.queue), untold)
+        (mem::replace(&mut self.queue, Queue::new()), untold)
     }
 }
 

@@ -4,7 +4,6 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -19,7 +18,6 @@ use crate::chunk::{write_all, write_each};
 use crate::error::Error;
 use crate::input::uninterrupted;
 use crate::options::Options;
-use crate::program::Program;
 use crate::wait;
 
 /// A bare bridge: what is written to the [`Writer`] on one side is pulled from the [`Chunks`] on the other. At most
@@ -69,9 +67,7 @@ pub fn pipe(capacity: usize) -> (Writer, Chunks) {
 /// for as long as the engine's [`stall_timeout`](crate::Thread::stall_timeout) allows.
 pub struct Writer {
     pub(super) outlet: Outlet,
-    /// The program that an engine runs with this writer.
-    program: Option<Arc<Program>>,
-    /// Whether it says how the bridge ends.
+    /// Whether it says how the bridge ends. One that does not is a program's that an engine runs.
     bare: bool,
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(super) polled: Polled,
@@ -85,10 +81,9 @@ pub(super) enum Outlet {
 }
 
 impl Writer {
-    fn new(outlet: Outlet, program: Option<Arc<Program>>, patience: Option<Patience>, bare: bool) -> Writer {
+    fn new(outlet: Outlet, patience: Option<Patience>, bare: bool) -> Writer {
         Writer {
             outlet,
-            program,
             bare,
             #[cfg(any(feature = "http", feature = "stream"))]
             polled: Polled::default(),
@@ -97,18 +92,18 @@ impl Writer {
     }
 
     pub(crate) fn bare(channel: Arc<Channel>, options: &Options) -> Writer {
-        Writer::new(Outlet::Channel(Sender::new(channel, options)), None, None, true)
+        Writer::new(Outlet::Channel(Sender::new(channel, options)), None, true)
     }
 
     /// The writer of a program whose end the engine tells.
-    pub(crate) fn of_program(channel: Arc<Channel>, options: &Options, program: Arc<Program>) -> Writer {
+    pub(crate) fn of_program(channel: Arc<Channel>, options: &Options) -> Writer {
         let patience = Patience::of(options, &channel);
-        Writer::new(Outlet::Channel(Sender::new(channel, options)), Some(program), patience, false)
+        Writer::new(Outlet::Channel(Sender::new(channel, options)), patience, false)
     }
 
     /// The writer of a program whose output goes straight into a sink.
     pub(crate) fn sink(sink: Box<dyn Write + Send + Sync>) -> Writer {
-        Writer::new(Outlet::Sink(sink), None, None, false)
+        Writer::new(Outlet::Sink(sink), None, false)
     }
 
     pub(super) fn channel(&self) -> Option<&Arc<Channel>> {
@@ -122,8 +117,9 @@ impl Writer {
         self.patience.as_ref()
     }
 
-    pub(super) fn program(&self) -> Option<&Arc<Program>> {
-        self.program.as_ref()
+    /// The channel of the program that an engine runs with this writer.
+    pub(super) fn own(&self) -> Option<&Arc<Channel>> {
+        self.channel().filter(|_| !self.bare)
     }
 
     /// Writes what there is room for, without waiting. In a filter that is pushed into a sink, this is the sink's `write`.
@@ -222,8 +218,7 @@ impl Writer {
 
     /// What has happened so far. All zeros in a filter that is pushed into a sink, where nothing is queued.
     pub fn stats(&self) -> Stats {
-        let longest_run = self.program.as_ref().map_or(Duration::ZERO, |program| program.longest_run());
-        self.channel().map_or_else(Stats::default, |channel| Stats { longest_run, ..channel.stats() })
+        self.channel().map_or_else(Stats::default, |channel| channel.stats())
     }
 
     /// Says that everything has been written: after it the puller sees a clean end. Does not wait for the puller.
@@ -327,13 +322,13 @@ impl Writer {
     /// How often its program has waited.
     #[cfg(feature = "gateway")]
     pub(crate) fn waits(&self) -> u64 {
-        self.program.as_ref().map_or(0, |program| program.waits())
+        self.own().map_or(0, |channel| channel.program.waits())
     }
 
     #[cold]
     pub(crate) fn refuse(&self, error: io::Error) -> io::Error {
-        match &self.program {
-            Some(program) => program.refuse(error),
+        match self.own() {
+            Some(channel) => channel.program.refuse(error),
             None => error,
         }
     }

@@ -6,28 +6,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::Mutex;
 
+use super::mailbox::Mailbox;
 use super::slots::Slots;
-use super::task::{self, Task};
+use super::task;
 use crate::engine::bridge::Job;
 use crate::error::Error;
-use crate::program::Program;
-
-/// What a worker is told. There is one start for each program and at the most one wake-up, which bounds the queue.
-pub(super) enum Message {
-    Start(Job),
-    Wake(Arc<Task>),
-    /// Look at what else has changed.
-    Look,
-}
+use crate::pipe::Channel;
 
 pub(super) struct Inbox {
-    sender: Sender<Message>,
+    /// One start for each program comes, and at the most one wake-up, which bounds it.
+    pub(super) mailbox: Mailbox,
     /// How many programs were sent and are not gone.
     live: AtomicUsize,
-    /// How many of them can go on, beside those that the messages are about.
+    /// How many of them can go on, beside those in the mailbox. Written by the worker.
     runnable: AtomicUsize,
     /// No more programs are sent.
     closed: AtomicBool,
@@ -38,23 +31,21 @@ pub(super) struct Inbox {
 
 #[derive(Debug, Default)]
 struct Running {
-    programs: Slots<Arc<Program>>,
+    programs: Slots<Arc<Channel>>,
     /// They were told to end, and so is whoever comes.
     ended: bool,
 }
 
 impl Inbox {
-    pub(super) fn new() -> (Arc<Inbox>, Receiver<Message>) {
-        let (sender, receiver) = unbounded();
-        let inbox = Inbox {
-            sender,
+    pub(super) fn new() -> Inbox {
+        Inbox {
+            mailbox: Mailbox::new(),
             live: AtomicUsize::new(0),
             runnable: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             running: Mutex::default(),
             hosts: Mutex::default(),
-        };
-        (Arc::new(inbox), receiver)
+        }
     }
 
     // For those who launch programs.
@@ -68,7 +59,7 @@ impl Inbox {
     }
 
     fn runnable(&self) -> usize {
-        self.runnable.load(Ordering::Relaxed) + self.sender.len()
+        self.runnable.load(Ordering::Relaxed) + self.mailbox.len()
     }
 
     /// Makes room for one more program.
@@ -88,27 +79,20 @@ impl Inbox {
     }
 
     /// Sends a program that was admitted.
-    pub(super) fn start(&self, job: Job) {
-        self.send(Message::Start(job));
+    pub(super) fn start(self: &Arc<Self>, job: Job) {
+        if let Some(job) = task::start(self, job) {
+            self.mailbox.start(job);
+        }
     }
 
     /// A program that was admitted is gone, or did not come.
     pub(super) fn retire(&self) {
         let last = self.live.fetch_sub(1, Ordering::SeqCst) == 1;
         if last && self.closed.load(Ordering::SeqCst) {
-            self.send(Message::Look);
+            self.mailbox.look();
             let hosts = std::mem::take(&mut *self.hosts.lock());
             hosts.into_iter().for_each(Waker::wake);
         }
-    }
-
-    pub(super) fn wake(&self, task: Arc<Task>) {
-        self.send(Message::Wake(task));
-    }
-
-    fn send(&self, message: Message) {
-        // A worker that is gone has no programs: what is woken is not there any more.
-        let _ = self.sender.send(message);
     }
 
     // For those who shut the pool down.
@@ -116,7 +100,7 @@ impl Inbox {
     /// No more programs are admitted.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        self.send(Message::Look);
+        self.mailbox.look();
     }
 
     /// Ends the programs that run, as if their hosts had gone, and those that come.
@@ -125,8 +109,8 @@ impl Inbox {
         running.ended = true;
         let programs: Vec<_> = running.programs.iter().cloned().collect();
         drop(running);
-        for program in programs {
-            program.end(Error::shut_down());
+        for channel in programs {
+            channel.shut_down(Error::shut_down());
         }
     }
 
@@ -147,14 +131,19 @@ impl Inbox {
         self.runnable.store(runnable, Ordering::Relaxed);
     }
 
+    /// One more can go on.
+    pub(super) fn count_own(&self) {
+        self.publish(self.runnable.load(Ordering::Relaxed) + 1);
+    }
+
     /// A program begins. Gives its place.
     ///
     /// # Errors
     ///
     /// When all programs were told to end.
-    pub(super) fn begin(&self, program: &Arc<Program>) -> io::Result<usize> {
+    pub(super) fn begin(&self, channel: &Arc<Channel>) -> io::Result<usize> {
         let mut running = self.running.lock();
-        if running.ended { Err(Error::shut_down()) } else { Ok(running.programs.insert_with(|_| program.clone())) }
+        if running.ended { Err(Error::shut_down()) } else { Ok(running.programs.insert(channel.clone(), |_| ())) }
     }
 
     /// The program in that place has ended.

@@ -1,49 +1,55 @@
-//! Numbered places, each given again when it is free.
+//! Numbered places, each given again when it is free. What belongs to a place stays with it.
 
 /// How many places are kept when none is used.
 const MOST_KEPT: usize = 1024;
 
 #[derive(Debug)]
-pub(super) struct Slots<T> {
-    places: Vec<Option<T>>,
+pub(super) struct Slots<T, P = ()> {
+    places: Vec<Place<T, P>>,
     free: Vec<usize>,
 }
 
-impl<T> Slots<T> {
-    pub(super) const fn new() -> Slots<T> {
+#[derive(Debug)]
+pub(super) struct Place<T, P> {
+    pub(super) own: P,
+    pub(super) value: Option<T>,
+}
+
+impl<T, P> Slots<T, P> {
+    pub(super) const fn new() -> Slots<T, P> {
         Slots { places: Vec::new(), free: Vec::new() }
     }
 
-    /// Puts what `value` makes for a free place into it, and says which it is.
-    pub(super) fn insert_with(&mut self, value: impl FnOnce(usize) -> T) -> usize {
+    /// Puts a value into a free place, and says which it is; one that is new gets what `own` makes for it.
+    pub(super) fn insert(&mut self, value: T, own: impl FnOnce(usize) -> P) -> usize {
         match self.free.pop() {
             Some(place) => {
-                self.places[place] = Some(value(place));
+                self.places[place].value = Some(value);
                 place
             }
             None => {
                 let place = self.places.len();
-                self.places.push(Some(value(place)));
+                self.places.push(Place { own: own(place), value: Some(value) });
                 place
             }
         }
     }
 
     /// The place itself, whatever is in it.
-    pub(super) fn place(&self, place: usize) -> Option<&Option<T>> {
+    pub(super) fn place(&self, place: usize) -> Option<&Place<T, P>> {
         self.places.get(place)
     }
 
-    pub(super) fn get(&self, place: usize) -> Option<&T> {
-        self.places.get(place)?.as_ref()
+    pub(super) fn place_mut(&mut self, place: usize) -> Option<&mut Place<T, P>> {
+        self.places.get_mut(place)
     }
 
-    pub(super) fn get_mut(&mut self, place: usize) -> Option<&mut T> {
-        self.places.get_mut(place)?.as_mut()
+    pub(super) fn get(&self, place: usize) -> Option<&T> {
+        self.places.get(place)?.value.as_ref()
     }
 
     pub(super) fn remove(&mut self, place: usize) -> Option<T> {
-        let value = self.places.get_mut(place)?.take()?;
+        let value = self.places.get_mut(place)?.value.take()?;
         self.free.push(place);
         // Of very many that were, no trace is kept.
         if self.free.len() == self.places.len() && self.places.len() > MOST_KEPT {
@@ -53,11 +59,11 @@ impl<T> Slots<T> {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.places.iter().flatten()
+        self.places.iter().filter_map(|place| place.value.as_ref())
     }
 }
 
-impl<T> Default for Slots<T> {
+impl<T, P> Default for Slots<T, P> {
     fn default() -> Self {
         Slots::new()
     }
@@ -68,13 +74,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_given_again() {
+    fn places_are_given_again_with_what_is_theirs() {
         let mut slots = Slots::new();
-        let places: Vec<_> = ["a", "b", "c"].into_iter().map(|value| slots.insert_with(|_| value)).collect();
+        let places: Vec<_> = ["a", "b", "c"].into_iter().map(|value| slots.insert(value, |place| place * 10)).collect();
         assert_eq!(slots.remove(places[1]), Some("b"));
         assert_eq!(slots.remove(places[1]), None);
-        assert!(slots.get_mut(places[1]).is_none() && slots.get_mut(99).is_none());
-        assert_eq!(slots.insert_with(|_| "d"), places[1]);
+        assert!(slots.get(places[1]).is_none() && slots.place(99).is_none());
+        assert_eq!(slots.insert("d", |_| unreachable!("it has one")), places[1]);
+        assert_eq!(slots.place(places[1]).map(|place| (place.own, place.value)), Some((10, Some("d"))));
         assert_eq!(slots.iter().copied().collect::<Vec<_>>(), ["a", "d", "c"]);
     }
 }

@@ -6,17 +6,22 @@ use std::sync::Arc;
 use std::task::Wake;
 
 use super::inbox::Inbox;
+use super::mailbox::Mail;
 use super::ready::Ready;
+use crate::engine::bridge::Job;
 
 thread_local! {
     /// What this thread runs next, if it is a worker.
     static QUEUE: RefCell<Option<Queue>> = const { RefCell::new(None) };
 }
 
-/// The programs of one worker that can go on, in the order in which they were woken.
+/// What one worker has to do.
 struct Queue {
     inbox: Arc<Inbox>,
+    /// The programs that can go on, in the order in which they were woken.
     tasks: VecDeque<Arc<Task>>,
+    /// Those that have not begun.
+    jobs: VecDeque<Job>,
 }
 
 impl Queue {
@@ -25,6 +30,8 @@ impl Queue {
     }
 }
 
+/// It belongs to a place with a worker, and so to one program after the other. Who wakes one that is gone wakes the next
+/// for nothing.
 #[derive(Debug)]
 pub(super) struct Task {
     ready: Ready,
@@ -34,9 +41,8 @@ pub(super) struct Task {
 }
 
 impl Task {
-    /// One that goes to its worker's queue as it is.
     pub(super) fn new(place: usize, inbox: Arc<Inbox>) -> Task {
-        Task { ready: Ready::new(true), place, inbox }
+        Task { ready: Ready::new(false), place, inbox }
     }
 
     pub(super) fn place(&self) -> usize {
@@ -65,7 +71,7 @@ impl Wake for Task {
 
 /// Makes this thread the worker of `inbox`.
 pub(super) fn work_for(inbox: Arc<Inbox>) {
-    QUEUE.set(Some(Queue { inbox, tasks: VecDeque::new() }));
+    QUEUE.set(Some(Queue { inbox, tasks: VecDeque::new(), jobs: VecDeque::new() }));
 }
 
 /// Whether this thread is the worker of `inbox`.
@@ -75,26 +81,58 @@ pub(super) fn works_for(inbox: &Arc<Inbox>) -> bool {
 }
 
 /// Puts a task behind the others of its worker: directly where this is the worker, through the inbox elsewhere.
-pub(super) fn queue(task: Arc<Task>) {
-    let mut task = Some(task);
-    // Where the thread is ending, or a waker is used while it is being taken from the queue, it is nobody's worker.
+fn queue(task: Arc<Task>) {
+    let own = |queue: &Queue, task: &Arc<Task>| queue.is_of(&task.inbox);
+    if let Some(task) = on_worker(task, own, |queue, task| queue.tasks.push_back(task)) {
+        task.inbox.clone().mailbox.wake(task);
+    }
+}
+
+/// Puts a program behind the others that this thread is to begin, if it is the worker of `inbox`; else gives it back.
+pub(super) fn start(inbox: &Arc<Inbox>, job: Job) -> Option<Job> {
+    let put = |queue: &mut Queue, job| {
+        queue.jobs.push_back(job);
+        inbox.count_own();
+    };
+    on_worker(job, |queue, _| queue.is_of(inbox), put)
+}
+
+/// Puts `value` into this thread's queue if it is its `own`, and else gives it back. Where the thread is ending, or a waker
+/// is used while it is being taken from the queue, it is nobody's worker.
+fn on_worker<T>(value: T, own: impl FnOnce(&Queue, &T) -> bool, put: impl FnOnce(&mut Queue, T)) -> Option<T> {
+    let mut value = Some(value);
     let _ = QUEUE.try_with(|queue| {
         let mut queue = queue.try_borrow_mut().ok()?;
-        let queue = queue.as_mut().filter(|queue| task.as_ref().is_some_and(|task| queue.is_of(&task.inbox)))?;
-        queue.tasks.extend(task.take());
+        let queue = queue.as_mut()?;
+        let own = value.take_if(|value| own(queue, value))?;
+        put(queue, own);
         Some(())
     });
-    if let Some(task) = task {
-        task.inbox.clone().wake(task);
-    }
+    value
+}
+
+/// Puts what has come by mail behind the others.
+pub(super) fn deliver(mail: &mut Mail) {
+    QUEUE.with_borrow_mut(|queue| {
+        if let Some(queue) = queue {
+            queue.tasks.append(&mut mail.woken);
+            queue.jobs.append(&mut mail.jobs);
+        }
+    });
+}
+
+/// The next program of this worker that has not begun.
+pub(super) fn next_job() -> Option<Job> {
+    QUEUE.with_borrow_mut(|queue| queue.as_mut()?.jobs.pop_front())
 }
 
 /// The next task of this worker, and how many there are after it. Says of each place in `ahead` which task comes so long
 /// after it, if there is one.
 pub(super) fn next<const N: usize>(ahead: [usize; N]) -> Option<(Arc<Task>, usize, [Option<usize>; N])> {
     QUEUE.with_borrow_mut(|queue| {
-        let tasks = &mut queue.as_mut()?.tasks;
-        let task = tasks.pop_front()?;
-        Some((task, tasks.len(), ahead.map(|turns| tasks.get(turns - 1).map(|task| task.place))))
+        let queue = queue.as_mut()?;
+        let task = queue.tasks.pop_front()?;
+        let others = queue.tasks.len() + queue.jobs.len();
+        Some((task, others, ahead.map(|turns| queue.tasks.get(turns - 1).map(|task| task.place))))
     })
 }

@@ -2,23 +2,26 @@
 
 use std::io;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Wake, Waker};
 use std::thread;
 use std::time::Instant;
 
-use crossbeam_channel::Receiver;
-
-use super::inbox::{Inbox, Message};
+use super::inbox::Inbox;
+use super::mailbox::Mail;
 use super::slots::Slots;
 use super::task::{self, Task};
 use crate::alarm;
 use crate::coroutine::{self, Coroutine};
 use crate::engine::bridge::Job;
+use crate::pipe::Channel;
 use crate::program::Program;
 use crate::stack::Stack;
 
-/// How many messages are looked at between the turns of two programs.
-const MOST_TAKEN: usize = 64;
+/// How many programs are begun between the turns of two.
+const MOST_BEGUN: usize = 64;
+
+/// After how many turns a worker that has enough to do looks for mail: each look takes a line from whoever sends some.
+const TURNS: u32 = 8;
 
 /// How many turns ahead that which the worker has of a program is fetched; when it has come, its frame, and then its stack.
 const PLACE_AHEAD: usize = 6;
@@ -30,8 +33,11 @@ const MANY: usize = 8;
 
 pub(super) struct Worker {
     inbox: Arc<Inbox>,
-    messages: Receiver<Message>,
-    programs: Slots<Pooled>,
+    /// Empty, but for the moment in which it is taken in.
+    mail: Mail,
+    /// How many turns it is until it looks for mail.
+    turns: u32,
+    programs: Slots<Pooled, Arc<Task>>,
     /// When the program that ran last gave way.
     now: Instant,
 }
@@ -39,11 +45,8 @@ pub(super) struct Worker {
 /// A program that has begun. It stays here.
 struct Pooled {
     coroutine: Coroutine<()>,
-    /// `None` while it runs.
-    program: Option<Arc<Program>>,
-    task: Arc<Task>,
-    /// The task's.
-    waker: Waker,
+    /// Its bridge's. `None` while it runs.
+    channel: Option<Arc<Channel>>,
     /// Where the inbox keeps its record.
     record: usize,
 }
@@ -54,8 +57,10 @@ impl Worker {
     /// # Errors
     ///
     /// When the system refuses a new thread.
-    pub(super) fn spawn(inbox: Arc<Inbox>, messages: Receiver<Message>, number: usize) -> io::Result<()> {
-        let work = move || Worker { inbox, messages, programs: Slots::new(), now: Instant::now() }.work();
+    pub(super) fn spawn(inbox: Arc<Inbox>, number: usize) -> io::Result<()> {
+        let work = move || {
+            Worker { inbox, mail: Mail::default(), turns: 0, programs: Slots::new(), now: Instant::now() }.work();
+        };
         thread::Builder::new().name(format!("pushpull-{number}")).spawn(work).map(drop)
     }
 
@@ -63,78 +68,76 @@ impl Worker {
         task::work_for(self.inbox.clone());
         alarm::keep_clock();
         loop {
-            self.take_in();
+            let looked = self.turns == 0;
+            if looked {
+                self.take_in();
+            }
+            self.turns -= 1;
+            self.begin_some();
             let alarm = alarm::ring();
             match task::next([PLACE_AHEAD, FRAME_AHEAD, STACK_AHEAD]) {
                 Some((task, others, ahead)) => {
                     self.fetch(ahead);
                     self.inbox.publish(others + 1);
-                    self.run(&task, others);
+                    self.run(task, others);
                 }
-                None if self.inbox.is_finished() => return,
+                None if !looked => self.turns = 0,
+                None if self.inbox.is_finished() => break,
                 None => self.sleep(alarm),
             }
         }
+        self.inbox.mailbox.leave();
     }
 
     fn sleep(&mut self, alarm: Option<Instant>) {
         self.inbox.publish(0);
-        let message = match alarm {
-            None => self.messages.recv().ok(),
-            Some(time) => self.messages.recv_deadline(time).ok(),
-        };
-        if let Some(message) = message {
-            self.accept(message);
-        }
+        self.inbox.mailbox.wait(alarm);
         self.now = Instant::now();
     }
 
     fn take_in(&mut self) {
-        let mut taken = 0;
-        while taken < MOST_TAKEN
-            && let Ok(message) = self.messages.try_recv()
-        {
-            self.accept(message);
-            taken += 1;
-        }
-        // A few take no time that is worth a look at the clock.
-        if taken >= MANY {
-            self.now = Instant::now();
+        self.turns = TURNS;
+        let mailbox = &self.inbox.mailbox;
+        if mailbox.len() > 0 {
+            mailbox.take(&mut self.mail);
+            task::deliver(&mut self.mail);
         }
     }
 
-    fn accept(&mut self, message: Message) {
-        match message {
-            Message::Start(job) => self.begin(job),
-            Message::Wake(task) => task::queue(task),
-            Message::Look => {}
+    fn begin_some(&mut self) {
+        let mut begun = 0;
+        while begun < MOST_BEGUN
+            && let Some(job) = task::next_job()
+        {
+            self.begin(job);
+            begun += 1;
+        }
+        // A few take no time that is worth a look at the clock.
+        if begun >= MANY {
+            self.now = Instant::now();
         }
     }
 
     /// Gives a program a stack, and a place behind those that can go on.
     fn begin(&mut self, job: Job) {
         let stack = Stack::new(job.options());
-        let begun = stack.and_then(|stack| Ok((stack, self.inbox.begin(&job.program)?)));
+        let begun = stack.and_then(|stack| Ok((stack, self.inbox.begin(&job.channel)?)));
         let (stack, record) = match begun {
             Ok(begun) => begun,
             Err(error) => {
-                let program = job.run(Err(error));
+                let channel = job.run(Err(error));
                 self.inbox.retire();
-                program.leave();
+                channel.program.leave();
                 return;
             }
         };
-        let Job { program, run } = job;
-        let coroutine = Coroutine::new(stack, (), move |_| run.run(Ok(())));
+        let Job { channel, run } = job;
+        let own = channel.clone();
+        let coroutine = Coroutine::new(stack, (), move |_| run.run(own, Ok(())));
+        let pooled = Pooled { coroutine, channel: Some(channel), record };
         let inbox = &self.inbox;
-        let place = self.programs.insert_with(|place| {
-            let task = Arc::new(Task::new(place, inbox.clone()));
-            let waker = task.clone().into();
-            Pooled { coroutine, program: Some(program), task, waker, record }
-        });
-        if let Some(pooled) = self.programs.get_mut(place) {
-            task::queue(pooled.task.clone());
-        }
+        let place = self.programs.insert(pooled, |place| Arc::new(Task::new(place, inbox.clone())));
+        self.programs.place(place).into_iter().for_each(|place| place.own.wake_by_ref());
     }
 
     /// Has the processor fetch what three of the next turns will need.
@@ -142,35 +145,37 @@ impl Worker {
         place.and_then(|place| self.programs.place(place)).into_iter().for_each(coroutine::fetch);
         if let Some(pooled) = frame.and_then(|place| self.programs.get(place)) {
             pooled.coroutine.fetch_frame();
-            pooled.program.as_deref().into_iter().for_each(coroutine::fetch);
         }
         if let Some(pooled) = stack.and_then(|place| self.programs.get(place)) {
             pooled.coroutine.fetch_stack();
-            pooled.program.as_deref().into_iter().for_each(Program::fetch_channel);
+            pooled.channel.as_deref().into_iter().for_each(coroutine::fetch);
         }
     }
 
     /// Gives a program its turn.
-    fn run(&mut self, task: &Arc<Task>, others: usize) {
+    fn run(&mut self, task: Arc<Task>, others: usize) {
         task.run();
-        // It may have been woken when it had ended already, and its place may be another's.
-        let Some(pooled) = self.programs.get_mut(task.place()).filter(|pooled| Arc::ptr_eq(&pooled.task, task)) else {
+        let number = task.place();
+        // It may have been woken when it had ended already, and its place, too, may be gone or another's.
+        let Some(place) = self.programs.place_mut(number).filter(|place| Arc::ptr_eq(&place.own, &task)) else {
             return;
         };
-        let Some(program) = pooled.program.take() else { return };
-        let program = program.enter(|| pooled.coroutine.resume(Some(&pooled.waker)));
+        let Some(pooled) = &mut place.value else { return };
+        let Some(channel) = pooled.channel.take() else { return };
+        let waker = Waker::from(task);
+        let channel = Program::enter(channel, || pooled.coroutine.resume(Some(&waker)));
         let began = std::mem::replace(&mut self.now, Instant::now());
-        program.ran(self.now - began);
+        channel.program.ran(self.now - began);
         if !pooled.coroutine.is_done() {
-            pooled.program = Some(program);
+            pooled.channel = Some(channel);
             return;
         }
-        if let Some(pooled) = self.programs.remove(task.place()) {
+        if let Some(pooled) = self.programs.remove(number) {
             self.inbox.finish(pooled.record);
         }
         // Its stack is back, and all that it owned is gone. Whoever waited for that finds this worker free for the next.
         self.inbox.publish(others);
         self.inbox.retire();
-        program.leave();
+        channel.program.leave();
     }
 }

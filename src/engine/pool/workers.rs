@@ -3,13 +3,13 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
 use parking_lot::Mutex;
 
-use super::inbox::{Inbox, Message};
+use super::inbox::Inbox;
 use super::worker::Worker;
 use crate::engine::bridge::Job;
 use crate::wait;
@@ -19,16 +19,15 @@ pub(crate) struct Workers(Box<[Member]>);
 
 struct Member {
     inbox: Arc<Inbox>,
-    /// The worker's end, until it is started.
-    idle: Mutex<Option<Receiver<Message>>>,
+    /// The worker was started. Set under the lock, so that it is once.
+    begun: AtomicBool,
+    begins: Mutex<()>,
 }
 
 impl Workers {
     pub(super) fn new(count: usize) -> Workers {
-        let member = |_| {
-            let (inbox, messages) = Inbox::new();
-            Member { inbox, idle: Mutex::new(Some(messages)) }
-        };
+        let member =
+            |_| Member { inbox: Arc::new(Inbox::new()), begun: AtomicBool::new(false), begins: Mutex::new(()) };
         Workers((0..count).map(member).collect())
     }
 
@@ -81,10 +80,13 @@ impl Workers {
 impl Member {
     /// Starts the worker, if it was not.
     fn begin(&self, number: usize) -> io::Result<()> {
-        let mut idle = self.idle.lock();
-        if let Some(messages) = &*idle {
-            Worker::spawn(self.inbox.clone(), messages.clone(), number)?;
-            *idle = None;
+        if self.begun.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let _lock = self.begins.lock();
+        if !self.begun.load(Ordering::Relaxed) {
+            Worker::spawn(self.inbox.clone(), number)?;
+            self.begun.store(true, Ordering::Release);
         }
         Ok(())
     }

@@ -98,14 +98,14 @@ impl Channel {
         if locked.state.ended() {
             return Poll::Ready(());
         }
-        let before = locked.watchers.watch(ticket, context.waker());
+        let before = locked.watchers.get_or_insert_default().watch(ticket, context.waker());
         drop(locked);
         drop(before);
         Poll::Pending
     }
 
     fn forget_closed(&self, ticket: u64) {
-        let before = self.locked.lock().watchers.forget(ticket);
+        let before = self.locked.lock().watchers.as_mut().and_then(|watchers| watchers.forget(ticket));
         drop(before);
     }
 }

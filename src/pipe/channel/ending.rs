@@ -1,11 +1,9 @@
 //! How a channel ends, from either side.
 
 use std::io;
-use std::mem;
 use std::task::Waker;
 
 use super::{CLOSED, Channel, wake};
-use crate::sync::Ordering;
 
 impl Channel {
     /// The writing side ends, for the first reason that is given.
@@ -14,6 +12,12 @@ impl Channel {
     /// the flag, and what it published before it could see the flag is still queued.
     pub(crate) fn end(&self, result: io::Result<()>) {
         self.end_with(result, || self.barrier.heavy());
+    }
+
+    /// The engine of the program goes: it is told as if its host had gone, and its host is told why.
+    pub(crate) fn shut_down(&self, error: io::Error) {
+        self.end(Err(error));
+        self.program.stop();
     }
 
     /// As `end`, by the writer of the open segment, which writes no more.
@@ -26,7 +30,7 @@ impl Channel {
         if locked.state.ended() {
             return;
         }
-        self.attention.value.fetch_or(CLOSED, Ordering::Release);
+        self.attend(CLOSED, 0);
         if locked.open.is_some() {
             settle_open();
             locked.queue_open();
@@ -34,28 +38,28 @@ impl Channel {
         }
         locked.state.end(result);
         let writer = locked.writer.take();
-        let watchers = mem::take(&mut locked.watchers);
+        let watchers = locked.watchers.take();
         let others = locked.complete();
         self.wake_puller(locked);
         others.into_iter().for_each(Waker::wake);
         wake(writer.and_then(|held| held.waker));
-        watchers.wake();
+        watchers.into_iter().for_each(|watchers| watchers.wake());
     }
 
     /// The puller goes. The writer is told, and what was not pulled is dropped. Says how the bridge had ended, if it had,
     /// and the puller knew all but that.
     pub(crate) fn leave(&self) -> Option<io::Result<()>> {
         let mut locked = self.locked.lock();
-        self.attention.value.fetch_or(CLOSED, Ordering::Release);
+        self.attend(CLOSED, 0);
         let (rest, untold) = locked.state.leave();
         let open = locked.open.take();
         let puller = self.take_puller(&mut locked);
         let writer = locked.writer.take();
-        let watchers = mem::take(&mut locked.watchers);
+        let watchers = locked.watchers.take();
         let share = locked.share.take();
         drop(locked);
         wake(writer.and_then(|held| held.waker));
-        watchers.wake();
+        watchers.into_iter().for_each(|watchers| watchers.wake());
         // A reader that has got away from its program may be waiting.
         wake(puller);
         drop((rest, open, share));

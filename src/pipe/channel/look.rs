@@ -2,10 +2,9 @@
 
 use std::task::Context;
 
-use super::{ASLEEP, Channel};
+use super::{ASLEEP, Channel, Counts};
 use crate::error::Error;
 use crate::pipe::Stats;
-use crate::sync::Ordering;
 
 /// What a channel from which nothing was pulled has.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +32,7 @@ impl Channel {
             return Begun::Ended;
         }
         // Without the flag: only what takes the lock wakes this one.
-        self.attention.value.fetch_and(!ASLEEP, Ordering::Relaxed);
+        self.attend(0, ASLEEP);
         let before = locked.puller.replace(context.waker().clone());
         drop(locked);
         drop(before);
@@ -73,8 +72,15 @@ impl Channel {
 
     pub(in crate::pipe) fn stats(&self) -> Stats {
         let locked = self.locked.lock();
-        let peak = locked.stats.peak.max(locked.in_flight());
-        Stats { bytes: locked.state.pulled(), chunks: locked.state.chunks(), peak, ..locked.stats }
+        let &Counts { writer_waits, puller_waits, peak } = &locked.counts;
+        Stats {
+            bytes: locked.state.pulled(),
+            chunks: locked.state.chunks(),
+            writer_waits,
+            puller_waits,
+            peak: peak.max(locked.in_flight()),
+            longest_run: self.program.longest_run(),
+        }
     }
 }
 

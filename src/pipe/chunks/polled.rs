@@ -45,7 +45,7 @@ impl Chunks {
     /// Ready when the program has waited more often than that, for whatever.
     #[cfg(feature = "gateway")]
     pub(crate) fn poll_waited(&self, than: u64, context: &Context<'_>) -> Poll<()> {
-        self.program.as_ref().map_or(Poll::Pending, |program| program.poll_waited(than, context))
+        self.channel.program.poll_waited(than, context)
     }
 
     /// Whether nothing more will come, and nothing of it was an error.

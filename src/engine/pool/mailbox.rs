@@ -1,0 +1,129 @@
+//! What is sent to a worker from elsewhere, and how it sleeps until something is.
+
+use std::collections::VecDeque;
+use std::hint;
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::task::Task;
+use crate::engine::bridge::Job;
+
+/// How often a worker that has nothing to do looks before it sleeps. The first looks come closer together than the
+/// scheduler's turns.
+const LOOKS: u32 = 22;
+const CLOSE_LOOKS: u32 = 7;
+
+/// A worker takes all there is at once, so that the lock and what is behind it do not go from core to core for each.
+pub(super) struct Mailbox {
+    /// How much there is to take. A hint for whoever does not take the lock; not zero if there is anything.
+    filled: AtomicUsize,
+    locked: Mutex<Locked>,
+    arrives: Condvar,
+}
+
+#[derive(Default)]
+struct Locked {
+    mail: Mail,
+    asleep: bool,
+    /// The worker is gone, and had no programs: what is woken is not there any more.
+    gone: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Mail {
+    pub(super) jobs: VecDeque<Job>,
+    /// One place at the most for each program.
+    pub(super) woken: VecDeque<Arc<Task>>,
+}
+
+impl Mailbox {
+    pub(super) fn new() -> Mailbox {
+        Mailbox { filled: AtomicUsize::new(0), locked: Mutex::default(), arrives: Condvar::new() }
+    }
+
+    pub(super) fn start(&self, job: Job) {
+        self.change(|locked| locked.mail.jobs.push_back(job));
+    }
+
+    pub(super) fn wake(&self, task: Arc<Task>) {
+        self.change(|locked| locked.mail.woken.push_back(task));
+    }
+
+    /// Has the worker look at what else has changed.
+    pub(super) fn look(&self) {
+        self.change(|_| ());
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Locked)) {
+        let mut locked = self.locked.lock();
+        if locked.gone {
+            // Whatever it is, it is dropped without the lock.
+            drop(locked);
+            return;
+        }
+        change(&mut locked);
+        // Under the lock, as every change of it: nobody takes in between.
+        self.filled.store(self.filled.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        let asleep = mem::take(&mut locked.asleep);
+        drop(locked);
+        if asleep {
+            self.arrives.notify_one();
+        }
+    }
+
+    /// How much there is to take.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.filled.load(Ordering::Relaxed)
+    }
+
+    // For the worker.
+
+    /// Takes all there is into `mail`, which is empty.
+    pub(super) fn take(&self, mail: &mut Mail) {
+        let mut locked = self.locked.lock();
+        mem::swap(mail, &mut locked.mail);
+        self.filled.store(0, Ordering::Relaxed);
+    }
+
+    /// Waits until there is something to take or to look at, or until the deadline.
+    pub(super) fn wait(&self, deadline: Option<Instant>) {
+        for look in 0..LOOKS {
+            if self.len() > 0 {
+                return;
+            }
+            if look < CLOSE_LOOKS {
+                (0..1_u32 << look).for_each(|_| hint::spin_loop());
+            } else {
+                thread::yield_now();
+            }
+        }
+        let mut locked = self.locked.lock();
+        while self.len() == 0 {
+            locked.asleep = true;
+            match deadline {
+                None => self.arrives.wait(&mut locked),
+                Some(deadline) => {
+                    if self.arrives.wait_until(&mut locked, deadline).timed_out() {
+                        break;
+                    }
+                }
+            }
+        }
+        locked.asleep = false;
+    }
+
+    /// The worker goes. Nothing is kept that is sent from now on, or that is here.
+    pub(super) fn leave(&self) {
+        let mut locked = self.locked.lock();
+        locked.gone = true;
+        let mail = mem::take(&mut locked.mail);
+        drop(locked);
+        drop(mail);
+    }
+}

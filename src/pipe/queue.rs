@@ -1,0 +1,56 @@
+//! What is queued in a channel, in order. One chunk costs no memory beside the channel's own: most bridges never have more.
+
+use std::collections::VecDeque;
+
+#[derive(Debug)]
+pub(super) struct Queue<P> {
+    /// `None` only if nothing is queued.
+    first: Option<P>,
+    rest: VecDeque<P>,
+}
+
+impl<P> Queue<P> {
+    pub(super) const fn new() -> Queue<P> {
+        Queue { first: None, rest: VecDeque::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.rest.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    pub(super) fn push(&mut self, piece: P) {
+        if self.first.is_none() {
+            self.first = Some(piece);
+        } else {
+            self.rest.push_back(piece);
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<P> {
+        let first = self.first.take()?;
+        self.first = self.rest.pop_front();
+        Some(first)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_first_goes_first() {
+        let mut queue = Queue::new();
+        for round in 1..5 {
+            (0..round).for_each(|piece| queue.push(piece));
+            assert_eq!((queue.len(), queue.is_empty()), (round, false));
+            assert_eq!(queue.pop(), Some(0));
+            queue.push(round);
+            assert_eq!(std::iter::from_fn(|| queue.pop()).collect::<Vec<_>>(), (1..=round).collect::<Vec<_>>());
+            assert_eq!((queue.len(), queue.is_empty()), (0, true));
+        }
+    }
+}
