@@ -100,6 +100,10 @@ impl Sender {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
+        if self.spare() == 0 {
+            // That chunk is complete. Should this write be held, its puller finds it in the queue.
+            self.close();
+        }
         let (accepted, filled) = (self.accepted(), self.filled());
         let room = ready!(self.channel.poll_room(accepted, buf.len(), self.tail.as_mut(), context))?;
         if self.filled() < filled {
@@ -238,5 +242,22 @@ impl Sender {
     /// Queues what was written and leaves the end to somebody else.
     pub(super) fn leave(&mut self) {
         self.close();
+    }
+}
+
+#[cfg(all(test, not(pushpull_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writer_that_finds_no_room_has_queued_its_last_chunk() {
+        let mut options = Options::pipe(8);
+        options.set_chunk_size(4);
+        let channel = Arc::new(Channel::new(&options));
+        let mut sender = Sender::new(channel.clone(), &options);
+        while let Poll::Ready(Ok(1)) = sender.poll_write(b"a", None) {
+            while let Short::Done = sender.write_short(b"b") {}
+        }
+        assert_eq!(channel.queued(), 2);
     }
 }
