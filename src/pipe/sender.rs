@@ -105,12 +105,13 @@ impl Sender {
             self.close();
         }
         let (accepted, filled) = (self.accepted(), self.filled());
-        let room = ready!(self.channel.poll_room(accepted, buf.len(), self.tail.as_mut(), context))?;
+        let polled = self.channel.poll_room(accepted, buf.len(), self.tail.as_mut(), context);
         if self.filled() < filled {
-            // The segment is empty again.
+            // The segment is empty again, whatever came of it.
             self.before += filled as u64;
             self.start = 0;
         }
+        let room = ready!(polled)?;
         let part = &buf[..buf.len().min(room)];
         if part.is_empty() {
             return Poll::Ready(Ok(0));
