@@ -195,14 +195,21 @@ impl Channel {
         if goes_on { self.poll_locked(accepted, len, None, Some(context)) } else { Poll::Pending }
     }
 
-    /// Makes `tail` the segment that a puller may look into.
+    /// Makes `tail` the segment that a puller may look into. Queues what the one before it holds and has not been taken.
     pub(super) fn open(&self, tail: &Tail) {
+        let segment = tail.segment().clone();
         let mut locked = self.locked.lock();
-        debug_assert!(locked.open.is_none(), "two segments are open");
-        if !locked.state.ended() {
-            let segment = tail.segment().clone();
-            locked.open = Some(Open { segment, start: 0 });
+        if locked.state.ended() {
+            return;
         }
+        let queued = locked.queue_open();
+        let before = locked.open.replace(Open { segment, start: 0 });
+        if queued {
+            self.wake_puller(locked);
+        } else {
+            drop(locked);
+        }
+        drop(before);
     }
 
     /// A chunk ends here: queues what the open segment holds and has not been taken. `stay` keeps the segment open. Says

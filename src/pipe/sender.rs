@@ -100,16 +100,15 @@ impl Sender {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        if self.spare() == 0 {
-            // That chunk is complete. Should this write be held, its puller finds it in the queue.
-            self.close();
-        }
         let (accepted, filled) = (self.accepted(), self.filled());
         let polled = self.channel.poll_room(accepted, buf.len(), self.tail.as_mut(), context);
         if self.filled() < filled {
             // The segment is empty again, whatever came of it.
             self.before += filled as u64;
             self.start = 0;
+        }
+        if !matches!(polled, Poll::Ready(Ok(1..))) {
+            self.complete();
         }
         let room = ready!(polled)?;
         let part = &buf[..buf.len().min(room)];
@@ -182,11 +181,12 @@ impl Sender {
         tail.grant(0);
     }
 
-    /// Closes the open segment, if there is one, and opens a fresh one.
+    /// Queues everything that was written, and opens a fresh segment.
     fn reopen(&mut self) {
-        self.close();
         let tail = Tail::new(self.chunk_size);
         self.channel.open(&tail);
+        self.before += self.filled() as u64;
+        self.start = 0;
         self.tail = Some(tail);
     }
 
@@ -196,6 +196,15 @@ impl Sender {
             self.before += tail.filled() as u64;
             self.start = 0;
             self.channel.boundary(false);
+        }
+    }
+
+    /// Queues a chunk that fills its segment, and is complete. Else the next write does, with the lock that it takes to
+    /// open another; but one that is held does not get there.
+    fn complete(&mut self) {
+        if self.spare() == 0 && self.pending() > 0 {
+            self.start = self.filled();
+            self.channel.boundary(true);
         }
     }
 
@@ -248,17 +257,39 @@ impl Sender {
 
 #[cfg(all(test, not(pushpull_loom)))]
 mod tests {
+    use std::task::Waker;
+
     use super::*;
 
-    #[test]
-    fn a_writer_that_finds_no_room_has_queued_its_last_chunk() {
+    /// The two ends, for chunks of four bytes and two of them.
+    fn ends() -> (Sender, Arc<Channel>) {
         let mut options = Options::pipe(8);
         options.set_chunk_size(4);
         let channel = Arc::new(Channel::new(&options));
-        let mut sender = Sender::new(channel.clone(), &options);
-        while let Poll::Ready(Ok(1)) = sender.poll_write(b"a", None) {
+        (Sender::new(channel.clone(), &options), channel)
+    }
+
+    /// Writes byte after byte until it is held.
+    fn fill(sender: &mut Sender) {
+        while sender.poll_write(b"a", Some(&Context::from_waker(Waker::noop()))).is_ready() {
             while let Short::Done = sender.write_short(b"b") {}
         }
+    }
+
+    #[test]
+    fn a_writer_that_is_held_has_queued_its_last_chunk() {
+        let (mut sender, channel) = ends();
+        fill(&mut sender);
         assert_eq!(channel.queued(), 2);
+    }
+
+    #[test]
+    fn a_segment_whose_chunk_is_gone_is_begun_anew_also_when_it_was_full() {
+        let (mut sender, channel) = ends();
+        fill(&mut sender);
+        let place = Arc::as_ptr(sender.tail.as_ref().unwrap().segment());
+        while channel.take_queued().is_some() {}
+        assert!(sender.poll_write(b"c", Some(&Context::from_waker(Waker::noop()))).is_ready());
+        assert_eq!(Arc::as_ptr(sender.tail.as_ref().unwrap().segment()), place);
     }
 }
