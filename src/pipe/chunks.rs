@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 
 #[cfg(any(feature = "http", feature = "stream"))]
 use self::polled::Polled;
+use super::ahead::Ahead;
 use super::{Channel, Head, Reader, Stats, Taken};
 use crate::coroutine;
 use crate::error::{Echo, Error};
@@ -55,6 +56,7 @@ pub(crate) type Feeder = Box<dyn FnMut(&mut Context<'_>) -> Poll<()> + Send>;
 /// A chunk keeps the memory that it was written in, which may be a chunk size; copy what you want to keep for long.
 pub struct Chunks {
     channel: Arc<Channel>,
+    ahead: Ahead,
     /// Until the first pull. The lock is never contended: it makes the chunks `Sync`, which a closure need not be.
     start: Mutex<Option<Start>>,
     program: Option<Arc<Program>>,
@@ -81,6 +83,7 @@ impl Chunks {
     fn with(channel: Arc<Channel>, program: Option<Arc<Program>>, ledger: Ledger, start: Option<Start>) -> Chunks {
         Chunks {
             channel,
+            ahead: Ahead::new(),
             start: Mutex::new(start),
             program,
             feeder: None,
@@ -248,7 +251,7 @@ impl Chunks {
         {
             self.feeder = None;
         }
-        self.channel.poll_take(context)
+        self.channel.poll_take(&mut self.ahead, context)
     }
 
     /// A full chunk if there is one; else, after a writer in full flow has had the time to complete its chunk, whatever
@@ -258,19 +261,23 @@ impl Chunks {
         if self.feeder.is_some() {
             return None;
         }
-        let full = self.channel.take_queued();
+        let full = self.channel.take_queued(&mut self.ahead);
         if full.is_some() || ROUNDS == 0 || coroutine::is_polled() {
             return full;
         }
         let taken = (0..ROUNDS).find_map(|_| {
             self.back_off();
-            self.channel.take_written()
+            self.take_written()
         });
         self.looks = match &taken {
             Some(Taken::Chunk(chunk)) if chunk.len() >= FLOW => (2 * self.looks).min(MOST_LOOKS),
             _ => LOOKS,
         };
         taken
+    }
+
+    pub(super) fn take_written(&mut self) -> Option<Taken> {
+        self.channel.take_written(&mut self.ahead)
     }
 
     fn back_off(&self) {
@@ -315,6 +322,7 @@ impl Chunks {
 
     fn leave(&mut self) {
         let untold = self.channel.leave();
+        self.ahead.clear();
         if let Some(program) = &self.program {
             program.stop();
         }
@@ -352,7 +360,7 @@ impl Iterator for Chunks {
 
     /// At least as many chunks as are queued now.
     fn size_hint(&self) -> (usize, Option<usize>) {
-        if self.end.is_some() { (0, Some(0)) } else { (self.channel.queued(), None) }
+        if self.end.is_some() { (0, Some(0)) } else { (self.ahead.len() + self.channel.queued(), None) }
     }
 }
 

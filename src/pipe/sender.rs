@@ -260,6 +260,7 @@ mod tests {
     use std::task::Waker;
 
     use super::*;
+    use crate::pipe::ahead::Ahead;
 
     /// The two ends, for chunks of four bytes and two of them.
     fn ends() -> (Sender, Arc<Channel>) {
@@ -288,7 +289,8 @@ mod tests {
         let (mut sender, channel) = ends();
         fill(&mut sender);
         let place = Arc::as_ptr(sender.tail.as_ref().unwrap().segment());
-        while channel.take_queued().is_some() {}
+        let mut ahead = Ahead::new();
+        while channel.take_queued(&mut ahead).is_some() {}
         assert!(sender.poll_write(b"c", Some(&Context::from_waker(Waker::noop()))).is_ready());
         assert_eq!(Arc::as_ptr(sender.tail.as_ref().unwrap().segment()), place);
     }

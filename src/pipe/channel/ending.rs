@@ -45,7 +45,7 @@ impl Channel {
     /// The puller goes. The writer is told, and what was not pulled is dropped. Says how the bridge had ended, if it had,
     /// and the puller knew all but that.
     pub(crate) fn leave(&self) -> Option<io::Result<()>> {
-        let mut locked = self.locked.lock();
+        let mut locked = self.lock_settled();
         self.attention.value.fetch_or(CLOSED, Ordering::Release);
         let (rest, untold) = locked.state.leave();
         let open = locked.open.take();
