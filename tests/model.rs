@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use futures_util::Stream;
+use futures_util::{AsyncWrite, Stream};
 use loom::future::block_on;
 use loom::thread;
 use pushpull::{Chunks, Error, Writer, pipe};
@@ -157,6 +157,27 @@ fn law_1_a_chunk_handed_over_keeps_its_place() {
         writer.write_all(b"c").unwrap();
         writer.finish().unwrap();
         assert_eq!(puller.join().unwrap().0, b"abc");
+    });
+}
+
+#[test]
+fn law_11_a_chunk_that_was_taken_ahead_wakes_a_held_writer() {
+    model(|| {
+        let (mut writer, mut chunks) = pipe(4);
+        "abcd".bytes().for_each(|byte| writer.write_bytes(vec![byte].into()).unwrap());
+        // The first takes the others ahead, and the second is the half.
+        let puller = thread::spawn(move || {
+            (0..2).for_each(|_| drop(chunks.next().unwrap().unwrap()));
+            chunks
+        });
+        // There is room for one of the two once the first is pulled. As a task, which looks once before it waits.
+        block_on(poll_fn(|context| pin!(&mut writer).poll_write(context, b"ef"))).unwrap();
+        let chunks = puller.join().unwrap();
+        assert_eq!(chunks.stats().bytes, 2);
+        writer.finish().unwrap();
+        let (bytes, end) = collect(chunks);
+        assert_eq!(bytes, b"cdef");
+        assert!(end.is_none());
     });
 }
 

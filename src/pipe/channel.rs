@@ -16,6 +16,7 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::Bytes;
 
 use self::closed::Watchers;
+use super::ahead::{Ahead, Progress};
 use super::apart::Apart;
 use super::barrier::Barrier;
 use super::piece::Piece;
@@ -41,6 +42,8 @@ pub(crate) struct Channel {
     attention: Apart<AtomicU8>,
     /// How many pieces are queued, for the puller that backs off. A hint: the truth is under the lock.
     queued: AtomicUsize,
+    /// What the puller counts without the lock.
+    progress: Apart<Progress>,
     barrier: Barrier,
     locked: Mutex<Locked>,
     /// Who writes into it or reads from it, where an engine runs that.
@@ -50,6 +53,8 @@ pub(crate) struct Channel {
 #[derive(Debug)]
 struct Locked {
     state: State<Piece>,
+    /// Chunks and bytes of the puller's progress that `state` knows of.
+    seen: (usize, usize),
     open: Option<Open>,
     puller: Option<Waker>,
     writer: Option<Held>,
@@ -100,9 +105,11 @@ impl Channel {
         Channel {
             attention: Apart::new(AtomicU8::new(0)),
             queued: AtomicUsize::new(0),
+            progress: Apart::new(Progress::new()),
             barrier: Barrier::detect(),
             locked: Mutex::new(Locked {
                 state,
+                seen: (0, 0),
                 open: None,
                 puller: None,
                 writer: None,
@@ -176,6 +183,9 @@ impl Channel {
             return Poll::Ready(Err(Error::disconnected()));
         }
         let (provided, spent) = locked.provide(accepted, len, context);
+        if locked.writer.is_some() || locked.state.too_little(accepted, len) {
+            self.settle(&mut locked);
+        }
         let room = locked.state.room(accepted);
         let Some(context) = context else {
             return Poll::Ready(Ok((room, locked)));
@@ -194,6 +204,7 @@ impl Channel {
         // Who waits for a whole chunk waits in vain for a writer that is held.
         let puller = held.as_ref().and_then(|_| self.take_puller(&mut locked));
         let before = mem::replace(&mut locked.writer, held);
+        let missed = self.hold(&locked);
         if goes_on && let Some(tail) = tail {
             locked.rewind(tail);
         }
@@ -203,22 +214,29 @@ impl Channel {
         wake(puller);
         others.into_iter().for_each(Waker::wake);
         // Only the writer itself makes the room less.
-        if goes_on { self.poll_locked(accepted, len, None, Some(context)) } else { Poll::Pending }
+        if goes_on || missed { self.poll_locked(accepted, len, None, Some(context)) } else { Poll::Pending }
     }
 
-    /// Makes `tail` the segment that a puller may look into, and wakes one that sleeps if something is in it.
+    /// Makes `tail` the segment that a puller may look into, and wakes one that sleeps if something is in it. Queues what the
+    /// one before it holds and has not been taken.
     pub(super) fn open(&self, tail: &Tail) {
+        let segment = tail.segment().clone();
         let mut locked = self.locked.lock();
-        debug_assert!(locked.open.is_none(), "two segments are open");
-        if !locked.state.ended() {
-            let segment = tail.segment().clone();
-            locked.open = Some(Open { segment, start: 0 });
-            if tail.filled() > 0 && self.attention.value.load(Ordering::Relaxed) & ASLEEP != 0 {
-                let puller = self.take_puller(&mut locked);
-                drop(locked);
-                wake(puller);
-            }
+        if locked.state.ended() {
+            return;
         }
+        let queued = locked.queue_open();
+        let before = locked.open.replace(Open { segment, start: 0 });
+        if queued {
+            self.wake_puller(locked);
+        } else if tail.filled() > 0 && self.attention.value.load(Ordering::Relaxed) & ASLEEP != 0 {
+            let puller = self.take_puller(&mut locked);
+            drop(locked);
+            wake(puller);
+        } else {
+            drop(locked);
+        }
+        drop(before);
     }
 
     /// A chunk ends here: queues what the open segment holds and has not been taken. `stay` keeps the segment open. Says
@@ -248,7 +266,11 @@ impl Channel {
     }
 
     fn wake_puller(&self, mut locked: MutexGuard<'_, Locked>) {
-        self.queued.store(locked.state.queued(), Ordering::Relaxed);
+        if locked.in_flight() > locked.counts.peak {
+            self.settle(&mut locked);
+            locked.counts.peak = locked.counts.peak.max(locked.in_flight());
+        }
+        self.queued.store(locked.state.left(), Ordering::Relaxed);
         let puller = self.take_puller(&mut locked);
         drop(locked);
         wake(puller);
@@ -270,29 +292,73 @@ impl Channel {
         self.attention.value.store(before & !clear | set, Ordering::Release);
     }
 
+    /// Says to the puller after how many bytes of those that it has taken ahead a writer that is held goes on. Says whether
+    /// it has pulled them already.
+    fn hold(&self, locked: &Locked) -> bool {
+        let Some(Held { waker: Some(_), accepted }) = locked.writer else {
+            self.progress.value.release();
+            return false;
+        };
+        // For a place in the queue, with every chunk it is looked.
+        let left = locked.state.until_resumed(accepted).unwrap_or(1).max(1);
+        self.progress.value.hold(locked.seen.1.saturating_add(left))
+    }
+
+    /// Takes note of what the puller has counted without the lock.
+    fn settle(&self, locked: &mut Locked) {
+        let (chunks, bytes) = self.progress.value.get();
+        let (chunks_seen, bytes_seen) = mem::replace(&mut locked.seen, (chunks, bytes));
+        locked.state.pulled_ahead(chunks - chunks_seen, bytes - bytes_seen);
+    }
+
+    fn lock_settled(&self) -> MutexGuard<'_, Locked> {
+        let mut locked = self.locked.lock();
+        self.settle(&mut locked);
+        locked
+    }
+
     // The pulling side.
 
-    /// How many chunks are known to be there.
+    /// How many chunks are known to be there, beside those that the puller has taken ahead.
     pub(super) fn queued(&self) -> usize {
         self.queued.load(Ordering::Relaxed)
     }
 
     /// A chunk that is complete, or the end. What is still being written is left to grow, unless its writer is held and
     /// can write no more.
-    pub(super) fn take_queued(&self) -> Option<Taken> {
+    pub(super) fn take_queued(&self, ahead: &mut Ahead) -> Option<Taken> {
+        if let Some(taken) = self.take_from(ahead) {
+            return Some(taken);
+        }
         let locked = self.locked.lock();
         let held = locked.writer.as_ref().is_some_and(|held| held.waker.is_some());
-        self.take(locked, held).ok()
+        self.take(ahead, locked, held).ok()
     }
 
     /// Whatever has been written, complete or not; or the end.
-    pub(super) fn take_written(&self) -> Option<Taken> {
-        self.take(self.locked.lock(), true).ok()
+    pub(super) fn take_written(&self, ahead: &mut Ahead) -> Option<Taken> {
+        self.take_from(ahead).or_else(|| self.take(ahead, self.locked.lock(), true).ok())
+    }
+
+    /// The next of those that were taken ahead.
+    fn take_from(&self, ahead: &mut Ahead) -> Option<Taken> {
+        let (piece, resumes) = self.progress.value.pull(ahead)?;
+        if resumes {
+            let mut locked = self.lock_settled();
+            let writer = locked.writer_to_wake();
+            self.hold(&locked);
+            drop(locked);
+            wake(writer);
+        }
+        Some(Taken::Chunk(piece.into_bytes()))
     }
 
     /// Whatever has been written, complete or not; or the end; or else the puller is woken when there is one of them.
-    pub(super) fn poll_take(&self, context: &Context<'_>) -> Poll<Taken> {
-        let mut locked = match self.take(self.locked.lock(), true) {
+    pub(super) fn poll_take(&self, ahead: &mut Ahead, context: &Context<'_>) -> Poll<Taken> {
+        if let Some(taken) = self.take_from(ahead) {
+            return Poll::Ready(taken);
+        }
+        let mut locked = match self.take(ahead, self.locked.lock(), true) {
             Ok(taken) => return Poll::Ready(taken),
             Err(locked) => locked,
         };
@@ -318,14 +384,21 @@ impl Channel {
             return Poll::Pending;
         }
         self.barrier.heavy();
-        match self.take(self.locked.lock(), true) {
+        match self.take(ahead, self.locked.lock(), true) {
             Ok(taken) => Poll::Ready(taken),
             Err(_) => Poll::Pending,
         }
     }
 
-    /// The next chunk or the end; from the open segment only if `open` says so. Gives the lock back if there is neither.
-    fn take<'a>(&self, mut locked: MutexGuard<'a, Locked>, open: bool) -> Result<Taken, MutexGuard<'a, Locked>> {
+    /// The next chunk or the end; from the open segment only if `open` says so. Gives the lock back if there is neither. More
+    /// chunks that are queued go to `ahead`, which is empty.
+    fn take<'a>(
+        &self,
+        ahead: &mut Ahead,
+        mut locked: MutexGuard<'a, Locked>,
+        open: bool,
+    ) -> Result<Taken, MutexGuard<'a, Locked>> {
+        self.settle(&mut locked);
         locked.counts.peak = locked.counts.peak.max(locked.in_flight());
         let piece = match locked.state.pull() {
             Some(piece) => piece,
@@ -342,10 +415,17 @@ impl Channel {
                 }
             },
         };
-        self.queued.store(locked.state.queued(), Ordering::Relaxed);
         let puller = self.take_puller(&mut locked);
         let others = locked.pulled(state::Piece::len(&piece));
         let writer = locked.writer_to_wake();
+        // What is of a budget is given back with each chunk, under the lock.
+        if locked.state.left() > 0 && locked.share.is_none() {
+            locked.state.take_ahead(ahead);
+            locked.seen = (0, 0);
+            self.progress.value.begin();
+            self.hold(&locked);
+        }
+        self.queued.store(locked.state.left(), Ordering::Relaxed);
         drop(locked);
         drop(puller);
         wake(writer);

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 
 #[cfg(any(feature = "http", feature = "stream"))]
 use self::polled::Polled;
+use super::ahead::Ahead;
 use super::{Channel, Head, Reader, Stats, Taken};
 use crate::coroutine;
 use crate::engine::Start;
@@ -52,6 +53,7 @@ pub(crate) type Feeder = Box<dyn FnMut(&mut Context<'_>) -> Poll<()> + Send>;
 /// A chunk keeps the memory that it was written in, which may be a chunk size; copy what you want to keep for long.
 pub struct Chunks {
     channel: Arc<Channel>,
+    ahead: Ahead,
     /// Until the first pull. The lock is never contended: it makes the chunks `Sync`, which a closure need not be.
     start: Mutex<Option<Start>>,
     /// Whether this is the host of the channel's program.
@@ -80,6 +82,7 @@ impl Chunks {
         Chunks {
             channel,
             hosts: start.is_some(),
+            ahead: Ahead::new(),
             start: Mutex::new(start),
             feeder: None,
             end: None,
@@ -240,7 +243,7 @@ impl Chunks {
         {
             self.feeder = None;
         }
-        self.channel.poll_take(context)
+        self.channel.poll_take(&mut self.ahead, context)
     }
 
     /// A full chunk if there is one; else, after a writer in full flow has had the time to complete its chunk, whatever
@@ -250,19 +253,23 @@ impl Chunks {
         if self.feeder.is_some() || coroutine::is_polled() {
             return None;
         }
-        let full = self.channel.take_queued();
+        let full = self.channel.take_queued(&mut self.ahead);
         if full.is_some() || ROUNDS == 0 {
             return full;
         }
         let taken = (0..ROUNDS).find_map(|_| {
             self.back_off();
-            self.channel.take_written()
+            self.take_written()
         });
         self.looks = match &taken {
             Some(Taken::Chunk(chunk)) if chunk.len() >= FLOW => (2 * self.looks).min(MOST_LOOKS),
             _ => LOOKS,
         };
         taken
+    }
+
+    pub(super) fn take_written(&mut self) -> Option<Taken> {
+        self.channel.take_written(&mut self.ahead)
     }
 
     fn back_off(&self) {
@@ -307,6 +314,7 @@ impl Chunks {
 
     fn leave(&mut self) {
         let untold = self.channel.leave();
+        self.ahead.clear();
         if self.hosts {
             self.channel.program.stop();
         }
@@ -340,7 +348,7 @@ impl Iterator for Chunks {
 
     /// At least as many chunks as are queued now.
     fn size_hint(&self) -> (usize, Option<usize>) {
-        if self.end.is_some() { (0, Some(0)) } else { (self.channel.queued(), None) }
+        if self.end.is_some() { (0, Some(0)) } else { (self.ahead.len() + self.channel.queued(), None) }
     }
 }
 

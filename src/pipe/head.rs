@@ -62,7 +62,7 @@ impl<'a> Head<'a> {
 
     /// Nothing was written: the end is all there is.
     fn end(&mut self) -> io::Result<()> {
-        match self.chunks.channel().take_written() {
+        match self.chunks.take_written() {
             Some(taken @ Taken::End(_)) => self.chunks.settle(Ok(taken)).map_or(Ok(()), |end| end.map(drop)),
             _ => Ok(()),
         }

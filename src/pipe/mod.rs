@@ -5,6 +5,7 @@
 //!                 └───> queue ────────┴─ Channel ──> Chunks ──> Iterator, Reader, Stream, Body
 //! ```
 
+mod ahead;
 mod apart;
 mod barrier;
 mod channel;

@@ -104,17 +104,20 @@ impl Sender {
             return Poll::Ready(Ok(0));
         }
         let (accepted, filled) = (self.accepted(), self.filled());
-        let room = match mem::take(&mut self.fresh) {
+        let polled = match mem::take(&mut self.fresh) {
             // The first that is written, to whoever still is there.
             fresh if fresh > 0 && accepted == 0 && !self.channel.is_closed() => Poll::Ready(Ok(fresh)),
             _ => self.channel.poll_room(accepted, buf.len(), self.tail.as_mut(), context),
         };
         if self.filled() < filled {
-            // The segment is empty again, also for a writer that is still held.
+            // The segment is empty again, whatever came of it.
             self.before += filled as u64;
             self.start = 0;
         }
-        let room = ready!(room)?;
+        if !matches!(polled, Poll::Ready(Ok(1..))) {
+            self.complete();
+        }
+        let room = ready!(polled)?;
         let part = &buf[..buf.len().min(room)];
         if part.is_empty() {
             return Poll::Ready(Ok(0));
@@ -183,12 +186,13 @@ impl Sender {
         append(self.tail.as_mut().expect("a segment is open"), buf);
     }
 
-    /// Closes the open segment, if there is one, and opens a fresh one that begins with `buf`, which is less than a chunk.
+    /// Queues everything that was written, and opens a fresh segment that begins with `buf`, which is a chunk at the most.
     fn reopen(&mut self, buf: &[u8]) {
-        self.close();
         let mut tail = Tail::new(self.chunk_size);
         append(&mut tail, buf);
         self.channel.open(&tail);
+        self.before += self.filled() as u64;
+        self.start = 0;
         self.tail = Some(tail);
     }
 
@@ -198,6 +202,15 @@ impl Sender {
             self.before += tail.filled() as u64;
             self.start = 0;
             self.channel.boundary(false);
+        }
+    }
+
+    /// Queues a chunk that fills its segment, and is complete. Else the next write does, with the lock that it takes to
+    /// open another; but one that is held does not get there.
+    fn complete(&mut self) {
+        if self.spare() == 0 && self.pending() > 0 {
+            self.start = self.filled();
+            self.channel.boundary(true);
         }
     }
 
@@ -254,4 +267,45 @@ fn append(tail: &mut Tail, buf: &[u8]) {
     assert!(appended, "the open segment is too small");
     // Nothing more without asking.
     tail.grant(0);
+}
+
+#[cfg(all(test, not(pushpull_loom)))]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+    use crate::pipe::ahead::Ahead;
+
+    /// The two ends, for chunks of four bytes and two of them.
+    fn ends() -> (Sender, Arc<Channel>) {
+        let mut options = Options::pipe(8);
+        options.set_chunk_size(4);
+        let channel = Arc::new(Channel::new(&options));
+        (Sender::new(channel.clone(), &options), channel)
+    }
+
+    /// Writes byte after byte until it is held.
+    fn fill(sender: &mut Sender) {
+        while sender.poll_write(b"a", Some(&Context::from_waker(Waker::noop()))).is_ready() {
+            while let Short::Done = sender.write_short(b"b") {}
+        }
+    }
+
+    #[test]
+    fn a_writer_that_is_held_has_queued_its_last_chunk() {
+        let (mut sender, channel) = ends();
+        fill(&mut sender);
+        assert_eq!(channel.queued(), 2);
+    }
+
+    #[test]
+    fn a_segment_whose_chunk_is_gone_is_begun_anew_also_when_it_was_full() {
+        let (mut sender, channel) = ends();
+        fill(&mut sender);
+        let place = Arc::as_ptr(sender.tail.as_ref().unwrap().segment());
+        let mut ahead = Ahead::new();
+        while channel.take_queued(&mut ahead).is_some() {}
+        assert!(sender.poll_write(b"c", Some(&Context::from_waker(Waker::noop()))).is_ready());
+        assert_eq!(Arc::as_ptr(sender.tail.as_ref().unwrap().segment()), place);
+    }
 }

@@ -1,5 +1,6 @@
 //! What a pipe decides: who may go on, what comes next, and how it ended. Pure state: no lock, no waiting.
 
+use std::collections::VecDeque;
 use std::io;
 use std::mem;
 
@@ -21,6 +22,9 @@ pub(super) struct State<P> {
     /// How much of the capacity may be used.
     limit: usize,
     queue: Queue<P>,
+    /// How many chunks the puller has taken ahead, and not pulled yet as far as is known here.
+    ahead: usize,
+    /// Those of the chunks ahead too.
     queued_bytes: usize,
     pulled: u64,
     chunks: u64,
@@ -39,7 +43,16 @@ enum End {
 
 impl<P: Piece> State<P> {
     pub(super) fn new(capacity: usize) -> State<P> {
-        State { capacity, limit: capacity, queue: Queue::new(), queued_bytes: 0, pulled: 0, chunks: 0, end: End::Open }
+        State {
+            capacity,
+            limit: capacity,
+            queue: Queue::new(),
+            ahead: 0,
+            queued_bytes: 0,
+            pulled: 0,
+            chunks: 0,
+            end: End::Open,
+        }
     }
 
     /// How many more bytes a writer that has had `accepted` accepted in all may write now. Zero means that it is held.
@@ -67,7 +80,7 @@ impl<P: Piece> State<P> {
 
     /// Whether as many chunks are queued as may be.
     pub(super) fn is_long(&self) -> bool {
-        self.queue.len() >= MOST_QUEUED
+        self.queued() >= MOST_QUEUED
     }
 
     /// Whether a writer that wants `len` bytes in should rather wait for the queue to empty than write a scrap.
@@ -78,7 +91,12 @@ impl<P: Piece> State<P> {
     /// Whether a held writer goes on. Half of everything must be gone first, so that the two sides do not wake each
     /// other at every chunk.
     pub(super) fn resumes(&self, accepted: u64) -> bool {
-        self.in_flight(accepted) <= self.limit / 2 && self.queue.len() <= MOST_QUEUED / 2
+        self.until_resumed(accepted) == Some(0)
+    }
+
+    /// How many bytes are to be pulled until a held writer goes on; `None` if what it waits for is a place in the queue.
+    pub(super) fn until_resumed(&self, accepted: u64) -> Option<usize> {
+        (self.queued() <= MOST_QUEUED / 2).then(|| self.in_flight(accepted).saturating_sub(self.limit / 2))
     }
 
     /// A writer whose wait was refused may have gone on since it said what it had `accepted`.
@@ -92,6 +110,11 @@ impl<P: Piece> State<P> {
     }
 
     pub(super) fn queued(&self) -> usize {
+        self.queue.len() + self.ahead
+    }
+
+    /// How many of them the puller has not taken ahead.
+    pub(super) fn left(&self) -> usize {
         self.queue.len()
     }
 
@@ -105,6 +128,21 @@ impl<P: Piece> State<P> {
         self.queued_bytes -= piece.len();
         self.count(&piece);
         Some(piece)
+    }
+
+    /// The puller takes all of the queue, to pull it chunk by chunk.
+    pub(super) fn take_ahead(&mut self, taken: &mut VecDeque<P>) {
+        debug_assert!(taken.is_empty() && self.ahead == 0, "what was taken ahead is pulled first");
+        self.queue.take_all(taken);
+        self.ahead = taken.len();
+    }
+
+    /// It has pulled so much of that.
+    pub(super) fn pulled_ahead(&mut self, chunks: usize, bytes: usize) {
+        self.ahead -= chunks;
+        self.queued_bytes -= bytes;
+        self.pulled += bytes as u64;
+        self.chunks += chunks as u64;
     }
 
     /// The puller has taken a chunk that was never queued.
@@ -156,14 +194,17 @@ impl<P: Piece> State<P> {
     /// The puller goes, and with it whatever it has not pulled or been told, which is given back: the rest of the queue, and
     /// how the bridge had ended without it. Whoever pulls all the same is told.
     pub(super) fn leave(&mut self) -> (Queue<P>, Option<io::Result<()>>) {
-        self.queued_bytes = 0;
+        let all = self.queued() == 0;
+        let rest = mem::replace(&mut self.queue, Queue::new());
+        // What was taken ahead is the puller's, and may still be counted.
+        self.queued_bytes -= rest.iter().map(Piece::len).sum::<usize>();
         let untold = match mem::replace(&mut self.end, End::Left) {
             End::Ended(Some(error)) => Some(Err(error)),
             // All of it was pulled; else it is the puller's leaving that ends it.
-            End::Ended(None) => self.queue.is_empty().then_some(Ok(())),
+            End::Ended(None) => all.then_some(Ok(())),
             End::Open | End::Left => None,
         };
-        (mem::replace(&mut self.queue, Queue::new()), untold)
+        (rest, untold)
     }
 }
 
@@ -225,6 +266,24 @@ mod tests {
                 assert!(state.resumes(accepted), "an empty queue still holds the writer");
             }
         }
+    }
+
+    #[test]
+    fn law_4_what_was_taken_ahead_is_in_flight_until_it_is_pulled() {
+        let mut state = State::new(8);
+        (0..4).for_each(|_| state.queue(2));
+        let mut ahead = VecDeque::new();
+        state.take_ahead(&mut ahead);
+        assert_eq!((ahead.len(), state.left(), state.queued(), state.queued_bytes()), (4, 0, 4, 8));
+        assert_eq!((state.room(8), state.until_resumed(8)), (0, Some(4)));
+        state.pulled_ahead(2, 4);
+        assert_eq!((state.room(8), state.until_resumed(8), state.queued()), (4, Some(0), 2));
+        assert_eq!((state.pulled(), state.chunks()), (4, 2));
+        state.queue(1);
+        let (rest, untold) = state.leave();
+        assert!(rest.iter().eq(&[1]) && untold.is_none());
+        state.pulled_ahead(2, 4);
+        assert_eq!((state.queued(), state.queued_bytes()), (0, 0));
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Channel {
     /// The puller goes. The writer is told, and what was not pulled is dropped. Says how the bridge had ended, if it had,
     /// and the puller knew all but that.
     pub(crate) fn leave(&self) -> Option<io::Result<()>> {
-        let mut locked = self.locked.lock();
+        let mut locked = self.lock_settled();
         self.attend(CLOSED, 0);
         let (rest, untold) = locked.state.leave();
         let open = locked.open.take();

@@ -22,7 +22,7 @@ impl Channel {
     /// What has been written. Unless that is the whole of a chunk or the end, the context is woken when it is; it is not
     /// when a part is written, for a puller that waits for the whole should not be told of every write.
     pub(in crate::pipe) fn poll_begun(&self, context: &Context<'_>) -> Begun {
-        let mut locked = self.locked.lock();
+        let mut locked = self.lock_settled();
         let held = locked.writer.as_ref().is_some_and(|held| held.waker.is_some());
         let some = locked.in_flight() > 0;
         if locked.state.queued() > 0 || (some && held) {
@@ -41,7 +41,7 @@ impl Channel {
 
     /// Ends the channel if nothing was pulled of it since `chunks` were, and there was something.
     pub(in crate::pipe) fn stall(&self, chunks: u64) -> bool {
-        let locked = self.locked.lock();
+        let locked = self.lock_settled();
         let stalled = locked.state.chunks() == chunks && locked.in_flight() > 0 && locked.puller.is_none();
         drop(locked);
         if stalled {
@@ -53,25 +53,25 @@ impl Channel {
     /// Nothing is left to pull, and it ended well.
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(in crate::pipe) fn is_over(&self) -> bool {
-        let locked = self.locked.lock();
+        let locked = self.lock_settled();
         locked.state.ended_well() && locked.state.queued() == 0
     }
 
     /// How many bytes wait to be pulled, and whether that is all there will ever be.
     #[cfg(feature = "http")]
     pub(in crate::pipe) fn waiting(&self) -> (usize, bool) {
-        let locked = self.locked.lock();
+        let locked = self.lock_settled();
         (locked.in_flight(), locked.state.ended_well())
     }
 
     /// How many bytes wait to be pulled.
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(in crate::pipe) fn in_flight(&self) -> usize {
-        self.locked.lock().in_flight()
+        self.lock_settled().in_flight()
     }
 
     pub(in crate::pipe) fn stats(&self) -> Stats {
-        let locked = self.locked.lock();
+        let locked = self.lock_settled();
         let &Counts { writer_waits, puller_waits, peak } = &locked.counts;
         Stats {
             bytes: locked.state.pulled(),
