@@ -1,12 +1,13 @@
 //! Requirements 7, 11 and 12: bodies that are not read, not sent, or come slowly.
 
 use std::io::Write;
+use std::iter::once;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use pushpull::gateway::{push_fn, service};
+use pushpull::gateway::{pull_fn, push_fn, service};
 use pushpull::host::http::{End, Limits, RequestBody};
 use pushpull::{Local, Thread};
 
@@ -14,16 +15,12 @@ use super::host::{Answer, Host};
 use super::http2::{ask, get, talk};
 use super::wire::Wire;
 
-/// A host of an app that reads nothing and answers with so many bytes.
+/// A host of an app that reads nothing and answers with so many bytes, all in one.
 fn deaf(len: usize) -> Host {
     Host::start(Limits::new(), move || {
-        service(
-            Local::new(),
-            push_fn(move |_inp, out, _err, _env| {
-                write!(out, "Content-Length: {len}\n\n")?;
-                out.write_all(&vec![b'x'; len])
-            }),
-        )
+        let body = move || once(Ok(Bytes::from(vec![b'x'; len])));
+        let answer = move |_req| Ok(http::Response::builder().header("content-length", len).body(body()).unwrap());
+        service(Local::new(), pull_fn(answer))
     })
 }
 
