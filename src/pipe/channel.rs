@@ -53,7 +53,9 @@ pub(crate) struct Channel {
 #[derive(Debug)]
 struct Locked {
     state: State<Piece>,
-    /// Chunks and bytes of the puller's progress that `state` knows of.
+    /// The puller has taken chunks ahead, and has not come back for more since.
+    is_ahead: bool,
+    /// Chunks and bytes of its progress with them that `state` knows of.
     seen: (usize, usize),
     open: Option<Open>,
     puller: Option<Waker>,
@@ -109,6 +111,7 @@ impl Channel {
             barrier: Barrier::detect(),
             locked: Mutex::new(Locked {
                 state,
+                is_ahead: false,
                 seen: (0, 0),
                 open: None,
                 puller: None,
@@ -293,8 +296,11 @@ impl Channel {
     }
 
     /// Says to the puller after how many bytes of those that it has taken ahead a writer that is held goes on. Says whether
-    /// it has pulled them already.
+    /// it has pulled them already. A puller that has taken nothing ahead comes for the next with the lock.
     fn hold(&self, locked: &Locked) -> bool {
+        if !locked.is_ahead {
+            return false;
+        }
         let Some(Held { waker: Some(_), accepted }) = locked.writer else {
             self.progress.value.release();
             return false;
@@ -306,6 +312,10 @@ impl Channel {
 
     /// Takes note of what the puller has counted without the lock.
     fn settle(&self, locked: &mut Locked) {
+        // Most bridges never have more than a chunk: they need not fetch what the puller counts.
+        if !locked.is_ahead {
+            return;
+        }
         let (chunks, bytes) = self.progress.value.get();
         let (chunks_seen, bytes_seen) = mem::replace(&mut locked.seen, (chunks, bytes));
         locked.state.pulled_ahead(chunks - chunks_seen, bytes - bytes_seen);
@@ -399,6 +409,7 @@ impl Channel {
         open: bool,
     ) -> Result<Taken, MutexGuard<'a, Locked>> {
         self.settle(&mut locked);
+        locked.is_ahead = false;
         locked.counts.peak = locked.counts.peak.max(locked.in_flight());
         let piece = match locked.state.pull() {
             Some(piece) => piece,
@@ -421,6 +432,7 @@ impl Channel {
         // What is of a budget is given back with each chunk, under the lock.
         if locked.state.left() > 0 && locked.share.is_none() {
             locked.state.take_ahead(ahead);
+            locked.is_ahead = true;
             locked.seen = (0, 0);
             self.progress.value.begin();
             self.hold(&locked);
