@@ -13,10 +13,13 @@ use parking_lot::{Condvar, Mutex};
 use super::task::Task;
 use crate::engine::bridge::Job;
 
-/// How often a worker that has nothing to do looks before it sleeps. The first looks come closer together than the
-/// scheduler's turns.
-const LOOKS: u32 = 22;
+/// How often a worker that has nothing to do gives way and looks: whoever is to send it something may share its processor,
+/// and have been waiting for just that.
+const OFFERS: u32 = 1;
+
+/// How often it looks then, closer together than the scheduler's turns; and how often it gives way again before it sleeps.
 const CLOSE_LOOKS: u32 = 7;
+const LAST_OFFERS: u32 = 15;
 
 /// A worker takes all there is at once, so that the lock and what is behind it do not go from core to core for each.
 pub(super) struct Mailbox {
@@ -93,14 +96,14 @@ impl Mailbox {
 
     /// Waits until there is something to take or to look at, or until the deadline.
     pub(super) fn wait(&self, deadline: Option<Instant>) {
-        for look in 0..LOOKS {
+        let offers = |count| (0..count).map(|_| None);
+        for spins in offers(OFFERS).chain((0..CLOSE_LOOKS).map(|look| Some(1_u32 << look))).chain(offers(LAST_OFFERS)) {
             if self.len() > 0 {
                 return;
             }
-            if look < CLOSE_LOOKS {
-                (0..1_u32 << look).for_each(|_| hint::spin_loop());
-            } else {
-                thread::yield_now();
+            match spins {
+                Some(spins) => (0..spins).for_each(|_| hint::spin_loop()),
+                None => thread::yield_now(),
             }
         }
         let mut locked = self.locked.lock();
