@@ -1,0 +1,127 @@
+//! The pulling side: the next chunk, or the end, or a waker that is left for it.
+
+use std::mem;
+use std::task::{Context, Poll, Waker};
+
+use super::{ASLEEP, Channel, Locked, Taken, wake};
+use crate::pipe::ahead::Ahead;
+use crate::pipe::state;
+use crate::sync::{MutexGuard, Ordering};
+
+impl Channel {
+    /// How many chunks are known to be there, beside those that the puller has taken ahead.
+    pub(in crate::pipe) fn queued(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    /// A chunk that is complete, or the end. What is still being written is left to grow, unless its writer is held and
+    /// can write no more.
+    pub(in crate::pipe) fn take_queued(&self, ahead: &mut Ahead) -> Option<Taken> {
+        if let Some(taken) = self.take_from(ahead) {
+            return Some(taken);
+        }
+        let locked = self.locked.lock();
+        let held = locked.writer.as_ref().is_some_and(|held| held.waker.is_some());
+        self.take(ahead, locked, held).ok()
+    }
+
+    /// Whatever has been written, complete or not; or the end.
+    pub(in crate::pipe) fn take_written(&self, ahead: &mut Ahead) -> Option<Taken> {
+        self.take_from(ahead).or_else(|| self.take(ahead, self.locked.lock(), true).ok())
+    }
+
+    /// The next of those that were taken ahead.
+    fn take_from(&self, ahead: &mut Ahead) -> Option<Taken> {
+        let (piece, resumes) = self.progress.value.pull(ahead)?;
+        if resumes {
+            let mut locked = self.lock_settled();
+            let writer = locked.writer_to_wake();
+            self.hold(&locked);
+            drop(locked);
+            wake(writer);
+        }
+        Some(Taken::Chunk(piece.into_bytes()))
+    }
+
+    /// Whatever has been written, complete or not; or the end; or else the puller is woken when there is one of them.
+    pub(in crate::pipe) fn poll_take(&self, ahead: &mut Ahead, context: &Context<'_>) -> Poll<Taken> {
+        if let Some(taken) = self.take_from(ahead) {
+            return Poll::Ready(taken);
+        }
+        let mut locked = match self.take(ahead, self.locked.lock(), true) {
+            Ok(taken) => return Poll::Ready(taken),
+            Err(locked) => locked,
+        };
+        if let Some(waker) = &mut locked.puller
+            && self.attention.value.load(Ordering::Relaxed) & ASLEEP != 0
+        {
+            // Since the flag was set and the barrier passed, every write into the open segment looks at the flag.
+            if !waker.will_wake(context.waker()) {
+                let before = mem::replace(waker, context.waker().clone());
+                drop(locked);
+                drop(before);
+            }
+            return Poll::Pending;
+        }
+        let before = locked.puller.replace(context.waker().clone());
+        locked.counts.puller_waits += 1;
+        self.attend(ASLEEP, 0);
+        // Whoever opens a segment takes this lock after it, and looks at the flag after that.
+        let open = locked.open.is_some();
+        drop(locked);
+        drop(before);
+        if !open {
+            return Poll::Pending;
+        }
+        self.barrier.heavy();
+        match self.take(ahead, self.locked.lock(), true) {
+            Ok(taken) => Poll::Ready(taken),
+            Err(_) => Poll::Pending,
+        }
+    }
+
+    /// The next chunk or the end; from the open segment only if `open` says so. Gives the lock back if there is neither. More
+    /// chunks that are queued go to `ahead`, which is empty.
+    fn take<'a>(
+        &self,
+        ahead: &mut Ahead,
+        mut locked: MutexGuard<'a, Locked>,
+        open: bool,
+    ) -> Result<Taken, MutexGuard<'a, Locked>> {
+        self.settle(&mut locked);
+        locked.is_ahead = false;
+        locked.counts.peak = locked.counts.peak.max(locked.in_flight());
+        let piece = match locked.state.pull() {
+            Some(piece) => piece,
+            None => match open.then(|| locked.take_open()).flatten() {
+                Some(piece) => {
+                    locked.state.count(&piece);
+                    piece
+                }
+                None => {
+                    return match locked.state.tell_end() {
+                        Some(end) => Ok(Taken::End(end.err())),
+                        None => Err(locked),
+                    };
+                }
+            },
+        };
+        let puller = self.take_puller(&mut locked);
+        let others = locked.pulled(state::Piece::len(&piece));
+        let writer = locked.writer_to_wake();
+        // What is of a budget is given back with each chunk, under the lock.
+        if locked.state.left() > 0 && locked.share.is_none() {
+            locked.state.take_ahead(ahead);
+            locked.is_ahead = true;
+            locked.seen = (0, 0);
+            self.progress.value.begin();
+            self.hold(&locked);
+        }
+        self.queued.store(locked.state.left(), Ordering::Relaxed);
+        drop(locked);
+        drop(puller);
+        wake(writer);
+        others.into_iter().for_each(Waker::wake);
+        Ok(Taken::Chunk(piece.into_bytes()))
+    }
+}

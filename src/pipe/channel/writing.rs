@@ -1,0 +1,163 @@
+//! The writing side: room, and what is queued.
+
+use std::io;
+use std::mem;
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::Bytes;
+
+use super::{ASLEEP, CLOSED, Channel, Held, Locked, Open, wake};
+use crate::error::Error;
+use crate::pipe::barrier::Barrier;
+use crate::pipe::piece::Piece;
+use crate::pipe::segment::Tail;
+use crate::sync::{MutexGuard, Ordering};
+
+impl Channel {
+    pub(in crate::pipe) fn barrier(&self) -> Barrier {
+        self.barrier
+    }
+
+    /// To be called after every write into the open segment: does anyone have to be told of it?
+    #[inline]
+    pub(in crate::pipe) fn calls(&self, barrier: Barrier) -> bool {
+        barrier.light();
+        // ORDERING: relaxed, the barrier orders it after the write; what it leads to happens under the lock.
+        self.attention.value.load(Ordering::Relaxed) != 0
+    }
+
+    /// Nothing that is written can reach anyone.
+    pub(crate) fn is_closed(&self) -> bool {
+        // ORDERING: acquire, so that a program that sees it sees what its host did before.
+        self.attention.value.load(Ordering::Acquire) & CLOSED != 0
+    }
+
+    /// Wakes a puller that sleeps: something was written into the open segment.
+    pub(in crate::pipe) fn rouse(&self) {
+        let puller = self.take_puller(&mut self.locked.lock());
+        wake(puller);
+    }
+
+    /// How many bytes a writer may write now, of the `len` that it wants to; an error when the pipe is closed. Without
+    /// a context it is told what there is, which may be nothing; with one, a writer that is held is woken later, and may
+    /// find its segment, `tail`, empty again.
+    pub(in crate::pipe) fn poll_room(
+        &self,
+        accepted: u64,
+        len: usize,
+        tail: Option<&mut Tail>,
+        context: Option<&Context<'_>>,
+    ) -> Poll<io::Result<usize>> {
+        self.poll_locked(accepted, len, tail, context).map_ok(|(room, _)| room)
+    }
+
+    /// Queues a part of `bytes` that there is room for, and says how long it is.
+    pub(in crate::pipe) fn poll_push(
+        &self,
+        accepted: u64,
+        bytes: &mut Bytes,
+        context: &Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let (room, mut locked) = ready!(self.poll_locked(accepted, bytes.len(), None, Some(context)))?;
+        let part = bytes.split_to(bytes.len().min(room));
+        let len = part.len();
+        locked.state.queue(Piece::Handed(part));
+        self.wake_puller(locked);
+        Poll::Ready(Ok(len))
+    }
+
+    /// As `poll_room`, which keeps the lock.
+    fn poll_locked(
+        &self,
+        accepted: u64,
+        len: usize,
+        tail: Option<&mut Tail>,
+        context: Option<&Context<'_>>,
+    ) -> Poll<io::Result<(usize, MutexGuard<'_, Locked>)>> {
+        let mut locked = self.locked.lock();
+        if locked.state.ended() {
+            return Poll::Ready(Err(Error::disconnected()));
+        }
+        let (provided, spent) = locked.provide(accepted, len, context);
+        if locked.writer.is_some() || locked.state.too_little(accepted, len) {
+            self.settle(&mut locked);
+        }
+        let room = locked.state.room(accepted);
+        let Some(context) = context else {
+            return Poll::Ready(Ok((room, locked)));
+        };
+        let goes_on = match locked.writer {
+            Some(_) => provided || locked.state.resumes(accepted),
+            None => !locked.state.too_little(accepted, len),
+        };
+        if goes_on && locked.writer.is_none() {
+            return Poll::Ready(Ok((room, locked)));
+        }
+        if locked.writer.is_none() {
+            locked.counts.writer_waits += 1;
+        }
+        let held = (!goes_on).then(|| Held { waker: Some(context.waker().clone()), accepted });
+        // Who waits for a whole chunk waits in vain for a writer that is held.
+        let puller = held.as_ref().and_then(|_| self.take_puller(&mut locked));
+        let before = mem::replace(&mut locked.writer, held);
+        let missed = self.hold(&locked);
+        if goes_on && let Some(tail) = tail {
+            locked.rewind(tail);
+        }
+        let others = if goes_on { locked.provided() } else { Vec::new() };
+        drop(locked);
+        drop((before, spent));
+        wake(puller);
+        others.into_iter().for_each(Waker::wake);
+        // Only the writer itself makes the room less.
+        if goes_on || missed { self.poll_locked(accepted, len, None, Some(context)) } else { Poll::Pending }
+    }
+
+    /// Makes `tail` the segment that a puller may look into, and wakes one that sleeps if something is in it. Queues what the
+    /// one before it holds and has not been taken.
+    pub(in crate::pipe) fn open(&self, tail: &Tail) {
+        let segment = tail.segment().clone();
+        let mut locked = self.locked.lock();
+        if locked.state.ended() {
+            return;
+        }
+        let queued = locked.queue_open();
+        let before = locked.open.replace(Open { segment, start: 0 });
+        if queued {
+            self.wake_puller(locked);
+        } else if tail.filled() > 0 && self.attention.value.load(Ordering::Relaxed) & ASLEEP != 0 {
+            let puller = self.take_puller(&mut locked);
+            drop(locked);
+            wake(puller);
+        } else {
+            drop(locked);
+        }
+        drop(before);
+    }
+
+    /// A chunk ends here: queues what the open segment holds and has not been taken. `stay` keeps the segment open. Says
+    /// whether the queue has room for more chunks.
+    pub(in crate::pipe) fn boundary(&self, stay: bool) -> bool {
+        let mut locked = self.locked.lock();
+        let queued = locked.queue_open();
+        if !stay {
+            locked.open = None;
+        }
+        let room = !locked.state.is_long();
+        if queued {
+            self.wake_puller(locked);
+        }
+        room
+    }
+
+    /// Queues a segment that is complete, as a chunk.
+    pub(in crate::pipe) fn push_segment(&self, tail: Tail) {
+        let segment = tail.segment().clone();
+        let end = tail.filled();
+        let mut locked = self.locked.lock();
+        if !locked.state.ended() {
+            locked.state.queue(Piece::Written { segment, start: 0, end });
+            self.wake_puller(locked);
+        }
+    }
+}
