@@ -140,7 +140,8 @@ macro_rules! engine_options {
             self
         }
 
-        /// Makes every write a chunk of its own, as if it were followed by a flush.
+        /// Makes every write a chunk of its own, as if it were followed by a flush; one that is larger than the `capacity`,
+        /// where there is one, is several.
         #[must_use]
         pub fn unbuffered(mut self) -> Self {
             self.options.unbuffered = true;

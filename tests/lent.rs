@@ -61,6 +61,15 @@ fn a_piece_is_no_shorter_than_a_chunk() {
 }
 
 #[test]
+fn law_5_an_unbuffered_write_is_one_chunk() {
+    let mut chunks = Local::new().chunk_size(3 * PIECE).unbuffered().pull(|w| {
+        w.write_all(&bytes(4 * PIECE + 1))?;
+        w.write_all(b"next")
+    });
+    assert_eq!([next(&mut chunks), next(&mut chunks), next(&mut chunks)], [4 * PIECE + 1, 4, 0]);
+}
+
+#[test]
 fn law_7_a_puller_that_goes_between_two_pieces_ends_the_write() {
     let end = Rc::new(Cell::new(None));
     let told = end.clone();

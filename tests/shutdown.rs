@@ -223,3 +223,31 @@ fn shutdown_races_with_those_who_pull() {
         }
     });
 }
+
+/// Nothing that was accepted is lost, and nothing that was refused arrives, also where the pool is told to end in the middle of
+/// a write.
+#[test]
+fn law_1_what_was_accepted_before_a_shutdown_arrives_and_no_more() {
+    within(|| {
+        for round in 0..1000_usize {
+            // Small writes that share a segment; and each a chunk of its own, by either way.
+            let (chunk_size, len) = [(32 << 10, 1), (1, 1), (64, 100), (64, 3)][round % 4];
+            let pool = Pool::new(1);
+            let accepted = Arc::new(AtomicUsize::new(0));
+            let count = accepted.clone();
+            let mut chunks = pool.clone().chunk_size(chunk_size).capacity(1 << 30).pull(move |w| {
+                loop {
+                    count.fetch_add(w.write(&[7; 100][..len])?, SeqCst);
+                }
+            });
+            let mut arrived = chunks.next().unwrap().unwrap().len();
+            (0..round % 500).for_each(|_| std::hint::spin_loop());
+            pool.shutdown(Duration::ZERO);
+            assert!(pool.shutdown(Duration::MAX));
+            let (rest, end) = drain(chunks);
+            arrived += rest.len();
+            assert!(is_shut_down(&end.unwrap()));
+            assert_eq!(arrived, accepted.load(SeqCst), "{chunk_size} {len}");
+        }
+    });
+}

@@ -92,7 +92,11 @@ impl Bridge {
     /// a [`Pause::Lent`] of its own. Says how many bytes are left.
     pub(super) fn copy_lent(&mut self) -> (Bytes, usize) {
         let lent = self.lent();
-        let most = PIECE.max(self.coroutine.shared().exchange.pending.borrow().chunk_size());
+        let most = match self.coroutine.shared().exchange.pending.borrow().chunk_size() {
+            // Every write is a chunk.
+            0 => usize::MAX,
+            chunk_size => PIECE.max(chunk_size),
+        };
         let piece = if lent.len() < most { Bytes::copy_from_slice(lent) } else { spare::copy(&lent[..most]) };
         let rest = lent.len() - piece.len();
         self.coroutine.shorten_lent(piece.len());

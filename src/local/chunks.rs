@@ -233,8 +233,8 @@ impl Chunks {
     ///
     /// # Errors
     ///
-    /// The program's own, or its panic, if it has written nothing. It was told then, and is not told again: the chunks are
-    /// over. An error that comes after bytes comes after them.
+    /// The program's own, or its panic, if nothing that it has written is left before it. It was told then, and is not told
+    /// again: the chunks are over. An error that comes after bytes comes after them.
     pub fn head(&mut self) -> Head<'_> {
         Head::new(self)
     }

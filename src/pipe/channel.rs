@@ -54,6 +54,8 @@ pub(crate) struct Channel {
 #[derive(Debug)]
 struct Locked {
     state: State<Piece>,
+    /// How many bytes the puller gets in all, once that was decided without the writer.
+    kept: Option<u64>,
     /// The puller has taken chunks ahead, and has not come back for more since.
     is_ahead: bool,
     /// Chunks and bytes of its progress with them that `state` knows of.
@@ -112,6 +114,7 @@ impl Channel {
             barrier: Barrier::detect(),
             locked: Mutex::new(Locked {
                 state,
+                kept: None,
                 is_ahead: false,
                 seen: (0, 0),
                 open: None,

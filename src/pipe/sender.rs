@@ -11,6 +11,7 @@ use super::barrier::Barrier;
 use super::channel::Channel;
 use super::segment::Tail;
 use crate::chunk::{Cut, cut};
+use crate::error::Error;
 use crate::options::Options;
 
 #[derive(Debug)]
@@ -133,7 +134,23 @@ impl Sender {
             // Also after a large write, which has used up what was granted before.
             tail.grant(if self.unbuffered { 0 } else { room - part.len() });
         }
-        Poll::Ready(Ok(part.len()))
+        Poll::Ready(self.told(accepted, part.len()))
+    }
+
+    /// What a write of `len` bytes is told: all were accepted, unless the channel was ended meanwhile by somebody else.
+    fn told(&self, before: u64, len: usize) -> io::Result<usize> {
+        if !self.channel.is_closed() {
+            return Ok(len);
+        }
+        match self.channel.kept(before, len) {
+            Some(0) => Err(Error::disconnected()),
+            kept => Ok(kept.unwrap_or(len)),
+        }
+    }
+
+    /// Whether the puller gets the last write, of `len` bytes, of which it was seen afterwards that the channel is closed.
+    pub(super) fn arrived(&self, len: usize) -> bool {
+        self.channel.kept(self.accepted() - len as u64, len) == Some(len)
     }
 
     /// A write that joins others, and may complete a chunk.

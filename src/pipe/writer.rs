@@ -290,19 +290,20 @@ impl Writer {
         let Outlet::Channel(sender) = &mut self.outlet else { return Ok(false) };
         match sender.write_short(buf) {
             Short::Done => Ok(true),
-            Short::Called => self.answer().map(|()| true),
+            Short::Called => self.answer(buf.len()).map(|()| true),
             Short::No => Ok(false),
         }
     }
 
-    /// Somebody has called: the puller, to be woken or because it is gone.
+    /// Somebody has called after a write of `len` bytes: the puller, to be woken or because it is gone, or whoever has ended
+    /// the channel.
     #[cold]
-    fn answer(&mut self) -> io::Result<()> {
-        if self.is_closed() {
-            return Err(self.refuse(Error::disconnected()));
-        }
-        if let Outlet::Channel(sender) = &self.outlet {
+    fn answer(&mut self, len: usize) -> io::Result<()> {
+        let Outlet::Channel(sender) = &self.outlet else { return Ok(()) };
+        if !self.is_closed() {
             sender.channel().rouse();
+        } else if !sender.arrived(len) {
+            return Err(self.refuse(Error::disconnected()));
         }
         Ok(())
     }

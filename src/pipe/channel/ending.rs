@@ -36,6 +36,7 @@ impl Channel {
             locked.queue_open();
             locked.open = None;
         }
+        locked.kept = Some(locked.state.pulled() + locked.state.queued_bytes() as u64);
         locked.state.end(result);
         let writer = locked.writer.take();
         let watchers = locked.watchers.take();
@@ -44,6 +45,13 @@ impl Channel {
         others.into_iter().for_each(Waker::wake);
         wake(writer.and_then(|held| held.waker));
         watchers.into_iter().for_each(|watchers| watchers.wake());
+    }
+
+    /// Of `len` bytes that were written into a closed channel after `before` others, how many the puller gets; `None` if it
+    /// was the puller that went.
+    pub(in crate::pipe) fn kept(&self, before: u64, len: usize) -> Option<usize> {
+        let kept = self.locked.lock().kept?;
+        Some(usize::try_from(kept.saturating_sub(before)).map_or(len, |kept| kept.min(len)))
     }
 
     /// The puller goes. The writer is told, and what was not pulled is dropped. Says how the bridge had ended, if it had,
