@@ -56,10 +56,9 @@ struct Locked {
     state: State<Piece>,
     /// How many bytes the puller gets in all, once that was decided without the writer.
     kept: Option<u64>,
-    /// The puller has taken chunks ahead, and has not come back for more since.
-    is_ahead: bool,
-    /// Chunks and bytes of its progress with them that `state` knows of.
-    seen: (usize, usize),
+    /// The puller has taken chunks ahead and has not come back for more since: so many chunks and bytes of its progress with
+    /// them are known to `state`.
+    seen: Option<(usize, usize)>,
     open: Option<Open>,
     puller: Option<Waker>,
     writer: Option<Held>,
@@ -115,8 +114,7 @@ impl Channel {
             locked: Mutex::new(Locked {
                 state,
                 kept: None,
-                is_ahead: false,
-                seen: (0, 0),
+                seen: None,
                 open: None,
                 puller: None,
                 writer: None,
@@ -158,26 +156,22 @@ impl Channel {
     /// Says to the puller after how many bytes of those that it has taken ahead a writer that is held goes on. Says whether
     /// it has pulled them already. A puller that has taken nothing ahead comes for the next with the lock.
     fn hold(&self, locked: &Locked) -> bool {
-        if !locked.is_ahead {
-            return false;
-        }
+        let Some((_, pulled)) = locked.seen else { return false };
         let Some(Held { waker: Some(_), accepted }) = locked.writer else {
             self.progress.value.release();
             return false;
         };
         // For a place in the queue, with every chunk it is looked.
         let left = locked.state.until_resumed(accepted).unwrap_or(1).max(1);
-        self.progress.value.hold(locked.seen.1.saturating_add(left))
+        self.progress.value.hold(pulled.saturating_add(left))
     }
 
     /// Takes note of what the puller has counted without the lock.
     fn settle(&self, locked: &mut Locked) {
         // Most bridges never have more than a chunk: they need not fetch what the puller counts.
-        if !locked.is_ahead {
-            return;
-        }
+        let Some((chunks_seen, bytes_seen)) = locked.seen else { return };
         let (chunks, bytes) = self.progress.value.get();
-        let (chunks_seen, bytes_seen) = mem::replace(&mut locked.seen, (chunks, bytes));
+        locked.seen = Some((chunks, bytes));
         locked.state.pulled_ahead(chunks - chunks_seen, bytes - bytes_seen);
     }
 

@@ -13,13 +13,11 @@ use parking_lot::{Condvar, Mutex};
 use super::task::Task;
 use crate::engine::bridge::Job;
 
-/// How often a worker that has nothing to do gives way and looks: whoever is to send it something may share its processor,
-/// and have been waiting for just that.
-const OFFERS: u32 = 1;
-
-/// How often it looks then, closer together than the scheduler's turns; and how often it gives way again before it sleeps.
+/// How often a worker that has nothing to do looks before it sleeps. It gives way in between: whoever is to send it something
+/// may share its processor, and have been waiting for just that. After the first of them it looks closer together than the
+/// scheduler's turns.
+const LOOKS: u32 = 23;
 const CLOSE_LOOKS: u32 = 7;
-const LAST_OFFERS: u32 = 15;
 
 /// A worker takes all there is at once, so that the lock and what is behind it do not go from core to core for each.
 pub(super) struct Mailbox {
@@ -96,14 +94,13 @@ impl Mailbox {
 
     /// Waits until there is something to take or to look at, or until the deadline.
     pub(super) fn wait(&self, deadline: Option<Instant>) {
-        let offers = |count| (0..count).map(|_| None);
-        for spins in offers(OFFERS).chain((0..CLOSE_LOOKS).map(|look| Some(1_u32 << look))).chain(offers(LAST_OFFERS)) {
+        for look in 0..LOOKS {
             if self.len() > 0 {
                 return;
             }
-            match spins {
-                Some(spins) => (0..spins).for_each(|_| hint::spin_loop()),
-                None => thread::yield_now(),
+            match look {
+                1..=CLOSE_LOOKS => (0..1_u32 << (look - 1)).for_each(|_| hint::spin_loop()),
+                _ => thread::yield_now(),
             }
         }
         let mut locked = self.locked.lock();

@@ -89,7 +89,7 @@ impl Channel {
         open: bool,
     ) -> Result<Taken, MutexGuard<'a, Locked>> {
         self.settle(&mut locked);
-        locked.is_ahead = false;
+        locked.seen = None;
         locked.counts.peak = locked.counts.peak.max(locked.in_flight());
         let piece = match locked.state.pull() {
             Some(piece) => piece,
@@ -112,8 +112,7 @@ impl Channel {
         // What is of a budget is given back with each chunk, under the lock.
         if locked.state.left() > 0 && locked.share.is_none() {
             locked.state.take_ahead(ahead);
-            locked.is_ahead = true;
-            locked.seen = (0, 0);
+            locked.seen = Some((0, 0));
             self.progress.value.begin();
             self.hold(&locked);
         }
