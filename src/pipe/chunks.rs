@@ -246,6 +246,18 @@ impl Chunks {
         self.channel.poll_take(&mut self.ahead, context)
     }
 
+    fn next_of_queue(&mut self) -> Option<io::Result<Bytes>> {
+        if self.end.is_some() {
+            return None;
+        }
+        self.begin();
+        let taken = match self.take_soon() {
+            Some(taken) => Ok(taken),
+            None => wait::until(|context| self.poll_take(context)),
+        };
+        self.settle_wait(taken)
+    }
+
     /// A full chunk if there is one; else, after a writer in full flow has had the time to complete its chunk, whatever
     /// has been written. Goes to sleep only if nothing comes for several times as long. Where waiting suspends it does
     /// so at once: the writer may be the next in turn on this very thread.
@@ -335,15 +347,14 @@ impl Iterator for Chunks {
     type Item = io::Result<Bytes>;
 
     fn next(&mut self) -> Option<io::Result<Bytes>> {
-        if self.end.is_some() {
-            return None;
+        // What was taken ahead is there, whatever has come of the bridge since.
+        if self.feeder.is_none()
+            && let Some(chunk) = self.channel.take_ahead(&mut self.ahead)
+        {
+            wait::count(chunk.len());
+            return Some(Ok(chunk));
         }
-        self.begin();
-        let taken = match self.take_soon() {
-            Some(taken) => Ok(taken),
-            None => wait::until(|context| self.poll_take(context)),
-        };
-        self.settle_wait(taken)
+        self.next_of_queue()
     }
 
     /// At least as many chunks as are queued now.

@@ -250,16 +250,32 @@ impl Sender {
         }
     }
 
+    /// Queues `bytes`, without a copy, if nothing is to go before it and there is room: the way of nearly every chunk that is
+    /// handed over. Else gives it back.
+    pub(super) fn hand(&mut self, bytes: Bytes) -> Result<(), Bytes> {
+        if self.pending() > 0 || bytes.is_empty() {
+            return Err(bytes);
+        }
+        let len = bytes.len();
+        self.channel.push(self.accepted(), bytes)?;
+        self.handed(len);
+        Ok(())
+    }
+
+    fn handed(&mut self, len: usize) {
+        self.before += len as u64;
+        // What was granted was counted without this part.
+        if let Some(tail) = &mut self.tail {
+            tail.grant(0);
+        }
+    }
+
     /// Queues a part of `bytes`, without a copy, that there is room for; ready when all of it is.
     pub(super) fn poll_hand(&mut self, bytes: &mut Bytes, context: &Context<'_>) -> Poll<io::Result<()>> {
         self.boundary();
         while !bytes.is_empty() {
             let len = ready!(self.channel.poll_push(self.accepted(), bytes, context))?;
-            self.before += len as u64;
-            // What was granted was counted without this part.
-            if let Some(tail) = &mut self.tail {
-                tail.grant(0);
-            }
+            self.handed(len);
         }
         Poll::Ready(Ok(()))
     }

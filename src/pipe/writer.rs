@@ -169,7 +169,20 @@ impl Writer {
     /// # Errors
     ///
     /// As for every write: see [`Writer`].
-    pub fn write_bytes(&mut self, mut bytes: Bytes) -> io::Result<()> {
+    pub fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
+        match &mut self.outlet {
+            Outlet::Channel(sender) => match sender.hand(bytes) {
+                Ok(()) => {
+                    wait::count(sender.count());
+                    Ok(())
+                }
+                Err(bytes) => self.hand_slow(bytes),
+            },
+            Outlet::Sink(sink) => sink.write_all(&bytes),
+        }
+    }
+
+    fn hand_slow(&mut self, mut bytes: Bytes) -> io::Result<()> {
         match &mut self.outlet {
             Outlet::Channel(sender) => {
                 if bytes.is_empty() {

@@ -3,6 +3,8 @@
 use std::mem;
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
+
 use super::{ASLEEP, Channel, Locked, Taken, wake};
 use crate::pipe::ahead::Ahead;
 use crate::pipe::state;
@@ -17,8 +19,8 @@ impl Channel {
     /// A chunk that is complete, or the end. What is still being written is left to grow, unless its writer is held and
     /// can write no more.
     pub(in crate::pipe) fn take_queued(&self, ahead: &mut Ahead) -> Option<Taken> {
-        if let Some(taken) = self.take_from(ahead) {
-            return Some(taken);
+        if let Some(chunk) = self.take_ahead(ahead) {
+            return Some(Taken::Chunk(chunk));
         }
         let locked = self.locked.lock();
         let held = locked.writer.as_ref().is_some_and(|held| held.waker.is_some());
@@ -27,26 +29,36 @@ impl Channel {
 
     /// Whatever has been written, complete or not; or the end.
     pub(in crate::pipe) fn take_written(&self, ahead: &mut Ahead) -> Option<Taken> {
-        self.take_from(ahead).or_else(|| self.take(ahead, self.locked.lock(), true).ok())
+        match self.take_ahead(ahead) {
+            Some(chunk) => Some(Taken::Chunk(chunk)),
+            None => self.take(ahead, self.locked.lock(), true).ok(),
+        }
     }
 
     /// The next of those that were taken ahead.
-    fn take_from(&self, ahead: &mut Ahead) -> Option<Taken> {
+    #[inline]
+    pub(in crate::pipe) fn take_ahead(&self, ahead: &mut Ahead) -> Option<Bytes> {
         let (piece, resumes) = self.progress.value.pull(ahead)?;
         if resumes {
-            let mut locked = self.lock_settled();
-            let writer = locked.writer_to_wake();
-            self.hold(&locked);
-            drop(locked);
-            wake(writer);
+            self.resume();
         }
-        Some(Taken::Chunk(piece.into_bytes()))
+        Some(piece.into_bytes())
+    }
+
+    /// Wakes a writer that is held and can go on.
+    #[cold]
+    fn resume(&self) {
+        let mut locked = self.lock_settled();
+        let writer = locked.writer_to_wake();
+        self.hold(&locked);
+        drop(locked);
+        wake(writer);
     }
 
     /// Whatever has been written, complete or not; or the end; or else the puller is woken when there is one of them.
     pub(in crate::pipe) fn poll_take(&self, ahead: &mut Ahead, context: &Context<'_>) -> Poll<Taken> {
-        if let Some(taken) = self.take_from(ahead) {
-            return Poll::Ready(taken);
+        if let Some(chunk) = self.take_ahead(ahead) {
+            return Poll::Ready(Taken::Chunk(chunk));
         }
         let mut locked = match self.take(ahead, self.locked.lock(), true) {
             Ok(taken) => return Poll::Ready(taken),

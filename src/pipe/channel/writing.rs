@@ -51,6 +51,18 @@ impl Channel {
         self.poll_locked(accepted, len, tail, context).map_ok(|(room, _)| room)
     }
 
+    /// Queues `bytes` if there is room for all of it, and nobody to be asked; else gives it back.
+    pub(in crate::pipe) fn push(&self, accepted: u64, bytes: Bytes) -> Result<(), Bytes> {
+        let mut locked = self.locked.lock();
+        let state = &mut locked.state;
+        if state.ended() || state.room(accepted) < bytes.len() || locked.writer.is_some() || locked.share.is_some() {
+            return Err(bytes);
+        }
+        locked.state.queue(Piece::Handed(bytes));
+        self.wake_puller(locked);
+        Ok(())
+    }
+
     /// Queues a part of `bytes` that there is room for, and says how long it is.
     pub(in crate::pipe) fn poll_push(
         &self,
