@@ -29,34 +29,26 @@ pub(crate) fn until_deadline<T>(
     deadline: Option<Instant>,
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
 ) -> Result<Option<T>, Refused> {
-    // Nearly everything is there at once, and for a thread to ask costs less than to say who asks.
-    if !coroutine::is_polled()
-        && let Poll::Ready(value) = poll(&mut Context::from_waker(Waker::noop()))
-    {
-        return Ok(Some(value));
-    }
     loop {
-        let (polled, parker) = coroutine::with_waker(|waker| match waker {
-            Some(waker) => (watched(waker, &mut poll), None),
-            None => {
-                let (parker, waker) = parker::current();
-                (watched(&waker, &mut poll), Some(parker))
-            }
-        });
+        // Asked each time: who was suspended in a poll may be resumed without one.
+        let parker = (!coroutine::is_polled()).then(parker::current);
+        let polled = match &parker {
+            Some(parker) => watched(&parker.waker, &mut poll),
+            None => coroutine::with_waker(|waker| watched(waker.unwrap_or(Waker::noop()), &mut poll)),
+        };
         if let Poll::Ready(value) = polled? {
             return Ok(Some(value));
         }
         let passed = deadline.is_some_and(|deadline| Instant::now() >= deadline);
         match parker {
-            None if passed => return Ok(None),
+            Some(_) if coroutine::refuses_to_wait() => return Err(Refused),
+            _ if passed => return Ok(None),
+            Some(parker) => parker.park(deadline),
             None => {
                 // Where nobody rings it, the wait is for the event alone.
                 let _alarm = deadline.and_then(|deadline| coroutine::with_waker(|waker| Alarm::set(deadline, waker?)));
                 coroutine::suspend_polled()?;
             }
-            Some(_) if coroutine::refuses_to_wait() => return Err(Refused),
-            Some(_) if passed => return Ok(None),
-            Some(parker) => parker.park(deadline),
         }
     }
 }
@@ -90,6 +82,7 @@ mod parker {
     use super::*;
 
     use std::hint;
+    use std::rc::Rc;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread::{self, Thread};
 
@@ -98,30 +91,36 @@ mod parker {
 
     /// A thread that can be woken.
     pub(super) struct Parker {
+        state: Arc<State>,
+        pub(super) waker: Waker,
+    }
+
+    struct State {
         thread: Thread,
         woken: AtomicBool,
     }
 
     thread_local! {
-        static CURRENT: Arc<Parker> = Arc::new(Parker::new());
+        static CURRENT: Rc<Parker> = Rc::new(Parker::new());
     }
 
     /// This thread's parker; a fresh one while the thread's own are being destroyed.
-    pub(super) fn current() -> (Arc<Parker>, Waker) {
-        let parker = CURRENT.try_with(Arc::clone).unwrap_or_else(|_| Arc::new(Parker::new()));
-        (parker.clone(), parker.into())
+    pub(super) fn current() -> Rc<Parker> {
+        CURRENT.try_with(Rc::clone).unwrap_or_else(|_| Rc::new(Parker::new()))
     }
 
     impl Parker {
         fn new() -> Parker {
-            Parker { thread: thread::current(), woken: AtomicBool::new(false) }
+            let state = Arc::new(State { thread: thread::current(), woken: AtomicBool::new(false) });
+            Parker { waker: state.clone().into(), state }
         }
 
         /// Sleeps until woken or until the deadline; now and then for no reason.
         pub(super) fn park(&self, deadline: Option<Instant>) {
+            let woken = &self.state.woken;
             for look in 0..LOOKS {
                 // ORDERING: acquire, the other half of the release in `wake`: what the waker did before is seen.
-                if self.woken.load(Ordering::Relaxed) && self.woken.swap(false, Ordering::Acquire) {
+                if woken.load(Ordering::Relaxed) && woken.swap(false, Ordering::Acquire) {
                     return;
                 }
                 if look % LOOKS_BETWEEN == 0 {
@@ -130,7 +129,7 @@ mod parker {
                     hint::spin_loop();
                 }
             }
-            if self.woken.swap(false, Ordering::Acquire) {
+            if woken.swap(false, Ordering::Acquire) {
                 return;
             }
             match deadline {
@@ -140,7 +139,7 @@ mod parker {
         }
     }
 
-    impl Wake for Parker {
+    impl Wake for State {
         fn wake(self: Arc<Self>) {
             self.wake_by_ref();
         }
@@ -160,25 +159,30 @@ mod parker {
     use loom::sync::{Condvar, Mutex};
 
     pub(super) struct Parker {
+        state: Arc<State>,
+        pub(super) waker: Waker,
+    }
+
+    struct State {
         woken: Mutex<bool>,
         wakes: Condvar,
     }
 
-    pub(super) fn current() -> (Arc<Parker>, Waker) {
-        let parker = Arc::new(Parker { woken: Mutex::new(false), wakes: Condvar::new() });
-        (parker.clone(), parker.into())
+    pub(super) fn current() -> Parker {
+        let state = Arc::new(State { woken: Mutex::new(false), wakes: Condvar::new() });
+        Parker { waker: state.clone().into(), state }
     }
 
     impl Parker {
         pub(super) fn park(&self, _: Option<Instant>) {
-            let mut woken = self.woken.lock().unwrap();
+            let mut woken = self.state.woken.lock().unwrap();
             while !*woken {
-                woken = self.wakes.wait(woken).unwrap();
+                woken = self.state.wakes.wait(woken).unwrap();
             }
         }
     }
 
-    impl Wake for Parker {
+    impl Wake for State {
         fn wake(self: Arc<Self>) {
             *self.woken.lock().unwrap() = true;
             self.wakes.notify_one();
