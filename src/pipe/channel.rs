@@ -27,7 +27,7 @@ use super::state::State;
 use crate::budget::Share;
 use crate::options::Options;
 use crate::program::Program;
-use crate::sync::{Arc, AtomicU8, AtomicUsize, Mutex, MutexGuard, Ordering};
+use crate::sync::{AtomicU8, AtomicUsize, Mutex, MutexGuard, Ordering};
 
 /// The puller sleeps until something is written.
 const ASLEEP: u8 = 1;
@@ -80,7 +80,7 @@ struct Counts {
 /// The segment that the writer is filling.
 #[derive(Debug)]
 struct Open {
-    segment: Arc<Segment>,
+    segment: Segment,
     /// Where what has been neither queued nor taken begins.
     start: usize,
 }
@@ -200,6 +200,16 @@ impl Locked {
         let end = open.segment.published();
         let start = mem::replace(&mut open.start, end);
         (start < end).then(|| Piece::Written { segment: open.segment.clone(), start, end })
+    }
+
+    /// The open segment is complete: queues what is left of it.
+    fn close_open(&mut self) -> bool {
+        let Some(Open { segment, start }) = self.open.take() else { return false };
+        let end = segment.published();
+        if start < end {
+            self.state.queue(Piece::Written { segment, start, end });
+        }
+        start < end
     }
 
     fn queue_open(&mut self) -> bool {

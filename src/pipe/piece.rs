@@ -4,12 +4,11 @@ use bytes::Bytes;
 
 use super::segment::Segment;
 use super::state;
-use crate::sync::Arc;
 
 #[derive(Debug)]
 pub(super) enum Piece {
     /// A part of a segment, which nobody has made a `Bytes` of yet.
-    Written { segment: Arc<Segment>, start: usize, end: usize },
+    Written { segment: Segment, start: usize, end: usize },
     /// What the writer handed over.
     Handed(Bytes),
 }
@@ -26,7 +25,7 @@ impl state::Piece for Piece {
 impl Piece {
     pub(super) fn into_bytes(self) -> Bytes {
         match self {
-            Piece::Written { segment, start, end } => Segment::slice(&segment, start, end),
+            Piece::Written { segment, start, end } => segment.slice(start, end),
             Piece::Handed(bytes) => bytes,
         }
     }

@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "this file owns the memory that both ends share")]
 
 use std::fmt;
+use std::mem::ManuallyDrop;
 
 use bytes::Bytes;
 
@@ -17,11 +18,14 @@ use self::memory::{Memory, Place};
 #[cfg(pushpull_loom)]
 use self::model::{Memory, Place};
 
-/// The shared part: what has been published can be read by anyone.
-pub(super) struct Segment {
+/// The memory, and how much of it has been published.
+pub(super) struct Block {
     memory: Memory,
     published: AtomicUsize,
 }
+
+/// A share of a block: what has been published can be read by anyone. The last one gives the block to be recycled, whole.
+pub(super) struct Segment(ManuallyDrop<Arc<Block>>);
 
 /// The writing end of a segment. There is one for each, and it is not `Clone`.
 ///
@@ -33,24 +37,22 @@ pub(super) struct Tail {
     /// How far it may be filled.
     granted: usize,
     capacity: usize,
-    segment: Arc<Segment>,
+    segment: Segment,
 }
 
 impl Tail {
     /// An empty segment of `capacity` bytes, of which none may be written yet.
     pub(super) fn new(capacity: usize) -> Tail {
-        let memory = Memory::from_vec(recycler::take(capacity));
-        Tail {
-            memory: memory.place(),
-            filled: 0,
-            granted: 0,
-            capacity,
-            segment: Arc::new(Segment { memory, published: AtomicUsize::new(0) }),
-        }
+        let segment = Segment::new(capacity);
+        Tail { memory: segment.0.memory.place(), filled: 0, granted: 0, capacity, segment }
     }
 
-    pub(super) fn segment(&self) -> &Arc<Segment> {
+    pub(super) fn segment(&self) -> &Segment {
         &self.segment
+    }
+
+    pub(super) fn into_segment(self) -> Segment {
+        self.segment
     }
 
     /// How many bytes have been published.
@@ -68,15 +70,13 @@ impl Tail {
         self.granted = self.filled + bytes.min(self.spare());
     }
 
-    /// Begins anew, if nobody but this `Tail` and `other` share the segment: then no slice of it is left, and as both are
+    /// Begins anew, if nobody but this `Tail` and `other` share the block: then no slice of it is left, and as both are
     /// borrowed here none is made.
-    pub(super) fn rewind(&mut self, other: &mut Arc<Segment>) -> bool {
-        if !Arc::ptr_eq(&self.segment, other) || Arc::strong_count(other) != 2 {
+    pub(super) fn rewind(&mut self, other: &mut Segment) -> bool {
+        if !self.segment.is_of(other) || !other.is_shared_by(2) {
             return false;
         }
-        // ORDERING: acquire, the other half of the release with which the last slice was dropped: its reads are over.
-        fence(Ordering::Acquire);
-        self.segment.published.store(0, Ordering::Relaxed);
+        self.segment.0.published.store(0, Ordering::Relaxed);
         (self.filled, self.granted) = (0, 0);
         true
     }
@@ -93,16 +93,27 @@ impl Tail {
         unsafe { self.memory.write(self.filled, bytes) };
         self.filled += bytes.len();
         // ORDERING: release, so that whoever loads this length sees the bytes below it.
-        self.segment.published.store(self.filled, Ordering::Release);
+        self.segment.0.published.store(self.filled, Ordering::Release);
         true
     }
 }
 
 impl Segment {
+    /// One of at least `capacity` bytes, nothing of which is published.
+    fn new(capacity: usize) -> Segment {
+        let block = recycler::take(capacity).unwrap_or_else(|| {
+            let memory = Memory::with_capacity(recycler::size(capacity));
+            Arc::new(Block { memory, published: AtomicUsize::new(0) })
+        });
+        // Nobody else has it.
+        block.published.store(0, Ordering::Relaxed);
+        Segment(ManuallyDrop::new(block))
+    }
+
     /// How many bytes may be read.
     pub(super) fn published(&self) -> usize {
         // ORDERING: acquire, the other half of the release in `Tail::append`.
-        self.published.load(Ordering::Acquire)
+        self.0.published.load(Ordering::Acquire)
     }
 
     /// The published bytes from `start` to `end`, without a copy. They keep the segment's memory until they are
@@ -111,19 +122,50 @@ impl Segment {
     /// # Panics
     ///
     /// If they are not all published.
-    pub(super) fn slice(segment: &Arc<Segment>, start: usize, end: usize) -> Bytes {
-        assert!(start <= end && end <= segment.published(), "a slice reached beyond what is published");
+    pub(super) fn slice(self, start: usize, end: usize) -> Bytes {
+        assert!(start <= end && end <= self.published(), "a slice reached beyond what is published");
         // SAFETY: the assertion keeps the range below the published length, and what is below it is initialized and
-        // never written again.
-        unsafe { Memory::bytes(segment.clone(), start, end) }
+        // not written again while anybody shares the block.
+        unsafe { Memory::bytes(self, start, end) }
+    }
+
+    fn is_of(&self, other: &Segment) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether there are so many shares and no more. Whoever has them all may begin the block anew.
+    fn is_shared_by(&self, shares: usize) -> bool {
+        let all = Arc::strong_count(&self.0) == shares;
+        if all {
+            // ORDERING: acquire, the other half of the release with which the other shares were dropped: their reads are over.
+            fence(Ordering::Acquire);
+        }
+        all
+    }
+}
+
+impl Clone for Segment {
+    fn clone(&self) -> Segment {
+        Segment(self.0.clone())
     }
 }
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        if let Some(vec) = self.memory.take_vec() {
-            recycler::give(vec);
+        // Two that are dropped at once may both find that they are not the last: that block is not recycled.
+        let last = self.is_shared_by(1);
+        // SAFETY: it is taken once, here, where nobody can use it afterwards.
+        let block = unsafe { ManuallyDrop::take(&mut self.0) };
+        if last {
+            recycler::give(block);
         }
+    }
+}
+
+impl Block {
+    /// How many bytes it has room for.
+    pub(super) fn size(&self) -> usize {
+        self.memory.capacity()
     }
 }
 
@@ -141,14 +183,13 @@ impl fmt::Debug for Segment {
 
 #[cfg(not(pushpull_loom))]
 mod memory {
-    use std::mem::{self, ManuallyDrop};
+    use std::mem::ManuallyDrop;
     use std::ptr::NonNull;
     use std::slice;
 
     use bytes::Bytes;
 
     use super::Segment;
-    use crate::sync::Arc;
 
     /// A `Vec`'s memory with the `Vec`'s view of it taken apart, so that two threads can use parts of it.
     pub(super) struct Memory {
@@ -186,17 +227,13 @@ mod memory {
     unsafe impl Sync for Memory {}
 
     impl Memory {
-        pub(super) fn from_vec(vec: Vec<u8>) -> Memory {
-            let mut vec = ManuallyDrop::new(vec);
+        pub(super) fn with_capacity(capacity: usize) -> Memory {
+            let mut vec = ManuallyDrop::new(Vec::<u8>::with_capacity(capacity));
             Memory { start: NonNull::from(vec.spare_capacity_mut()).cast(), capacity: vec.capacity() }
         }
 
-        /// Takes the `Vec` back, empty.
-        pub(super) fn take_vec(&mut self) -> Option<Vec<u8>> {
-            let capacity = mem::take(&mut self.capacity);
-            // SAFETY: `from_vec` took pointer and capacity from an empty `Vec` that was not dropped, and the capacity
-            // is forgotten here, so that it is given back once. `&mut self` says that nobody uses the memory.
-            (capacity > 0).then(|| unsafe { Vec::from_raw_parts(self.start.as_ptr(), 0, capacity) })
+        pub(super) fn capacity(&self) -> usize {
+            self.capacity
         }
 
         /// Where a writer writes.
@@ -206,11 +243,11 @@ mod memory {
 
         /// # Safety
         ///
-        /// The range is initialized, and is not written again while the segment lives.
-        pub(super) unsafe fn bytes(segment: Arc<Segment>, start: usize, end: usize) -> Bytes {
+        /// The range lies in the segment's memory, is initialized, and is not written again while that is shared.
+        pub(super) unsafe fn bytes(segment: Segment, start: usize, end: usize) -> Bytes {
             /// Keeps the segment, and shows only the range that was asked for.
             struct Slice {
-                _segment: Arc<Segment>,
+                _segment: Segment,
                 start: NonNull<u8>,
                 len: usize,
             }
@@ -227,8 +264,16 @@ mod memory {
             }
 
             // SAFETY: the range lies in the memory.
-            let place = unsafe { segment.memory.start.add(start) };
+            let place = unsafe { segment.0.memory.start.add(start) };
             Bytes::from_owner(Slice { _segment: segment, start: place, len: end - start })
+        }
+    }
+
+    impl Drop for Memory {
+        fn drop(&mut self) {
+            // SAFETY: `with_capacity` took pointer and capacity from an empty `Vec` that was not dropped, and this drops it;
+            // `&mut self` says that nobody uses the memory.
+            drop(unsafe { Vec::from_raw_parts(self.start.as_ptr(), 0, self.capacity) });
         }
     }
 }
@@ -240,7 +285,6 @@ mod model {
     use loom::cell::UnsafeCell;
 
     use super::Segment;
-    use crate::sync::Arc;
 
     type Cells = std::sync::Arc<[UnsafeCell<u8>]>;
 
@@ -271,12 +315,12 @@ mod model {
     }
 
     impl Memory {
-        pub(super) fn from_vec(vec: Vec<u8>) -> Memory {
-            Memory((0..vec.capacity()).map(|_| UnsafeCell::new(0)).collect())
+        pub(super) fn with_capacity(capacity: usize) -> Memory {
+            Memory((0..capacity).map(|_| UnsafeCell::new(0)).collect())
         }
 
-        pub(super) fn take_vec(&mut self) -> Option<Vec<u8>> {
-            None
+        pub(super) fn capacity(&self) -> usize {
+            self.0.len()
         }
 
         pub(super) fn place(&self) -> Place {
@@ -286,8 +330,8 @@ mod model {
         /// # Safety
         ///
         /// As in the real one; here `loom` checks it.
-        pub(super) unsafe fn bytes(segment: Arc<Segment>, start: usize, end: usize) -> Bytes {
-            segment.memory.0[start..end]
+        pub(super) unsafe fn bytes(segment: Segment, start: usize, end: usize) -> Bytes {
+            segment.0.memory.0[start..end]
                 .iter()
                 // SAFETY: `loom` checks that nobody writes the cell.
                 .map(|cell| cell.with(|place| unsafe { *place }))
@@ -306,10 +350,10 @@ mod tests {
         let mut tail = Tail::new(8);
         tail.grant(5);
         tail.append(b"abc");
-        let first = Segment::slice(tail.segment(), 0, 3);
+        let first = tail.segment().clone().slice(0, 3);
         assert!(!tail.append(b"def"), "more than was granted");
         assert!(tail.append(b"de"));
-        let second = Segment::slice(tail.segment(), 3, 5);
+        let second = tail.segment().clone().slice(3, 5);
         drop(tail);
         assert_eq!((&first[..], &second[..]), (&b"abc"[..], &b"de"[..]));
     }
@@ -320,7 +364,7 @@ mod tests {
         let mut other = tail.segment().clone();
         tail.grant(8);
         tail.append(b"abc");
-        let slice = Segment::slice(&other, 0, 3);
+        let slice = other.clone().slice(0, 3);
         assert!(!tail.rewind(&mut other), "somebody still reads it");
         assert_eq!(slice, "abc");
         drop(slice);
@@ -330,13 +374,13 @@ mod tests {
         assert!(!tail.append(b"d"), "nothing was granted yet");
         tail.grant(8);
         assert!(tail.append(b"defghijk"));
-        assert_eq!(Segment::slice(&other, 0, 8), "defghijk");
+        assert_eq!(other.clone().slice(0, 8), "defghijk");
     }
 
     #[test]
     #[should_panic(expected = "beyond what is published")]
     fn nothing_unpublished_can_be_taken() {
         let tail = Tail::new(8);
-        Segment::slice(tail.segment(), 0, 1);
+        tail.segment().clone().slice(0, 1);
     }
 }

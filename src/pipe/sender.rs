@@ -24,8 +24,10 @@ pub(super) struct Sender {
     start: usize,
     /// How many bytes were accepted before the open segment.
     before: u64,
-    /// How much may be written before anybody was asked.
-    fresh: usize,
+    /// How many may have been accepted before the channel is asked again.
+    allowed: u64,
+    /// Whether a budget allows it: then what is not used is others', and every segment is asked for.
+    budgeted: bool,
     /// How many of them were counted as part of a turn.
     counted: u64,
     chunk_size: usize,
@@ -49,7 +51,9 @@ impl Sender {
             barrier: channel.barrier(),
             start: 0,
             before: 0,
-            fresh: if options.budget().is_none() { options.capacity() } else { 0 },
+            // The first that is written needs no look at an empty queue.
+            allowed: options.capacity() as u64,
+            budgeted: options.budget().is_some(),
             counted: 0,
             chunk_size: options.chunk_size(),
             unbuffered: options.unbuffered,
@@ -76,6 +80,15 @@ impl Sender {
 
     fn accepted(&self) -> u64 {
         self.before + self.filled() as u64
+    }
+
+    /// How much more may be written before the channel is asked.
+    fn allowance(&self) -> usize {
+        self.allowed.saturating_sub(self.accepted()) as usize
+    }
+
+    fn allow(&mut self, bytes: usize) {
+        self.allowed = self.accepted() + bytes as u64;
     }
 
     /// How many bytes were accepted since the last call.
@@ -105,10 +118,10 @@ impl Sender {
             return Poll::Ready(Ok(0));
         }
         let (accepted, filled) = (self.accepted(), self.filled());
-        let polled = match mem::take(&mut self.fresh) {
-            // The first that is written, to whoever still is there.
-            fresh if fresh > 0 && accepted == 0 && !self.channel.is_closed() => Poll::Ready(Ok(fresh)),
-            _ => self.channel.poll_room(accepted, buf.len(), self.tail.as_mut(), context),
+        let polled = if !self.budgeted && self.allowance() >= buf.len() && !self.channel.is_closed() {
+            Poll::Ready(Ok(self.allowance()))
+        } else {
+            self.channel.poll_room(accepted, buf.len(), self.tail.as_mut(), context)
         };
         if self.filled() < filled {
             // The segment is empty again, whatever came of it.
@@ -123,6 +136,7 @@ impl Sender {
         if part.is_empty() {
             return Poll::Ready(Ok(0));
         }
+        self.allow(room);
         if part.len() >= self.chunk_size {
             self.write_whole(part);
         } else if self.unbuffered {
@@ -130,9 +144,10 @@ impl Sender {
         } else {
             self.write_small(part);
         }
+        // Also after a large write, which has used up what was granted before.
+        let granted = if self.unbuffered { 0 } else { self.allowance() };
         if let Some(tail) = &mut self.tail {
-            // Also after a large write, which has used up what was granted before.
-            tail.grant(if self.unbuffered { 0 } else { room - part.len() });
+            tail.grant(granted);
         }
         Poll::Ready(self.told(accepted, part.len()))
     }
@@ -196,7 +211,8 @@ impl Sender {
         tail.grant(buf.len());
         tail.append(buf);
         self.before += buf.len() as u64;
-        self.channel.push_segment(tail);
+        let room = self.channel.push_segment(tail, self.accepted());
+        self.allow(room);
     }
 
     fn append(&mut self, buf: &[u8]) {
@@ -207,10 +223,11 @@ impl Sender {
     fn reopen(&mut self, buf: &[u8]) {
         let mut tail = Tail::new(self.chunk_size);
         append(&mut tail, buf);
-        self.channel.open(&tail);
         self.before += self.filled() as u64;
         self.start = 0;
+        let room = self.channel.open(&tail, self.before + tail.filled() as u64);
         self.tail = Some(tail);
+        self.allow(room);
     }
 
     /// Queues everything that was written.
@@ -218,7 +235,8 @@ impl Sender {
         if let Some(tail) = self.tail.take() {
             self.before += tail.filled() as u64;
             self.start = 0;
-            self.channel.boundary(false);
+            let room = self.channel.boundary(false, self.accepted());
+            self.allow(room);
         }
     }
 
@@ -227,7 +245,7 @@ impl Sender {
     fn complete(&mut self) {
         if self.spare() == 0 && self.pending() > 0 {
             self.start = self.filled();
-            self.channel.boundary(true);
+            self.channel.boundary(true, self.accepted());
         }
     }
 
@@ -241,11 +259,12 @@ impl Sender {
             return;
         }
         self.start = self.filled();
-        let room = self.channel.boundary(true);
+        let room = self.channel.boundary(true, self.accepted());
+        self.allow(room);
         if let Some(tail) = &mut self.tail
-            && !room
+            && room == 0
         {
-            // Not even one byte more would find a place in the queue.
+            // Perhaps not even one byte more would find a place in the queue.
             tail.grant(0);
         }
     }
@@ -264,7 +283,8 @@ impl Sender {
 
     fn handed(&mut self, len: usize) {
         self.before += len as u64;
-        // What was granted was counted without this part.
+        // What was allowed was counted without this part.
+        self.allow(0);
         if let Some(tail) = &mut self.tail {
             tail.grant(0);
         }
@@ -304,9 +324,11 @@ fn append(tail: &mut Tail, buf: &[u8]) {
 
 #[cfg(all(test, not(pushpull_loom)))]
 mod tests {
+    use std::iter;
     use std::task::Waker;
 
     use super::*;
+    use crate::pipe::Taken;
     use crate::pipe::ahead::Ahead;
 
     /// The two ends, for chunks of four bytes and two of them.
@@ -335,10 +357,13 @@ mod tests {
     fn a_segment_whose_chunk_is_gone_is_begun_anew_also_when_it_was_full() {
         let (mut sender, channel) = ends();
         fill(&mut sender);
-        let place = Arc::as_ptr(sender.tail.as_ref().unwrap().segment());
         let mut ahead = Ahead::new();
-        while channel.take_queued(&mut ahead).is_some() {}
+        let mut last = || match channel.take_written(&mut ahead) {
+            Some(Taken::Chunk(chunk)) => Some(chunk.as_ptr()),
+            _ => None,
+        };
+        let place = iter::from_fn(&mut last).last();
         assert!(sender.poll_write(b"c", Some(&Context::from_waker(Waker::noop()))).is_ready());
-        assert_eq!(Arc::as_ptr(sender.tail.as_ref().unwrap().segment()), place);
+        assert_eq!(last(), place);
     }
 }

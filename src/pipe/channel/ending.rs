@@ -33,8 +33,7 @@ impl Channel {
         self.attend(CLOSED, 0);
         if locked.open.is_some() {
             settle_open();
-            locked.queue_open();
-            locked.open = None;
+            locked.close_open();
         }
         locked.kept = Some(locked.state.pulled() + locked.state.queued_bytes() as u64);
         locked.state.end(result);

@@ -126,50 +126,50 @@ impl Channel {
     }
 
     /// Makes `tail` the segment that a puller may look into, and wakes one that sleeps if something is in it. Queues what the
-    /// one before it holds and has not been taken.
-    pub(in crate::pipe) fn open(&self, tail: &Tail) {
+    /// one before it holds and has not been taken. Says how much a writer that has had `accepted` accepted may write now.
+    pub(in crate::pipe) fn open(&self, tail: &Tail, accepted: u64) -> usize {
         let segment = tail.segment().clone();
         let mut locked = self.locked.lock();
         if locked.state.ended() {
-            return;
+            return 0;
         }
-        let queued = locked.queue_open();
-        let before = locked.open.replace(Open { segment, start: 0 });
+        let queued = locked.close_open();
+        locked.open = Some(Open { segment, start: 0 });
+        let room = locked.state.room(accepted);
         if queued {
             self.wake_puller(locked);
         } else if tail.filled() > 0 && self.attention.value.load(Ordering::Relaxed) & ASLEEP != 0 {
             let puller = self.take_puller(&mut locked);
             drop(locked);
             wake(puller);
-        } else {
-            drop(locked);
         }
-        drop(before);
+        room
     }
 
     /// A chunk ends here: queues what the open segment holds and has not been taken. `stay` keeps the segment open. Says
-    /// whether the queue has room for more chunks.
-    pub(in crate::pipe) fn boundary(&self, stay: bool) -> bool {
+    /// how much a writer that has had `accepted` accepted may write now.
+    pub(in crate::pipe) fn boundary(&self, stay: bool, accepted: u64) -> usize {
         let mut locked = self.locked.lock();
-        let queued = locked.queue_open();
-        if !stay {
-            locked.open = None;
-        }
-        let room = !locked.state.is_long();
+        let queued = if stay { locked.queue_open() } else { locked.close_open() };
+        let room = locked.state.room(accepted);
         if queued {
             self.wake_puller(locked);
         }
         room
     }
 
-    /// Queues a segment that is complete, as a chunk.
-    pub(in crate::pipe) fn push_segment(&self, tail: Tail) {
-        let segment = tail.segment().clone();
+    /// Queues a segment that is complete, as a chunk. Says how much a writer that has had `accepted` accepted, with it, may
+    /// write now.
+    pub(in crate::pipe) fn push_segment(&self, tail: Tail, accepted: u64) -> usize {
         let end = tail.filled();
+        let piece = Piece::Written { segment: tail.into_segment(), start: 0, end };
         let mut locked = self.locked.lock();
-        if !locked.state.ended() {
-            locked.state.queue(Piece::Written { segment, start: 0, end });
-            self.wake_puller(locked);
+        if locked.state.ended() {
+            return 0;
         }
+        locked.state.queue(piece);
+        let room = locked.state.room(accepted);
+        self.wake_puller(locked);
+        room
     }
 }
