@@ -32,6 +32,9 @@ const LOOKS: u32 = 80;
 /// its heels slows it down: the puller's core fetches ahead what the writer is about to write.
 const MOST_LOOKS: u32 = 4 * LOOKS;
 
+/// How often between two offers of the processor.
+const LOOKS_BETWEEN: u32 = 20;
+
 /// A writer is in full flow when so many bytes have come while the puller looked.
 const FLOW: usize = 512;
 
@@ -285,9 +288,11 @@ impl Chunks {
     }
 
     fn back_off(&self) {
-        // Where both sides share a processor, the writer has been waiting for it.
-        thread::yield_now();
-        for _ in 0..self.looks {
+        for look in 0..self.looks {
+            // Where both sides share a processor, the writer has been waiting for it. It does not always get it at once.
+            if look % LOOKS_BETWEEN == 0 {
+                thread::yield_now();
+            }
             if self.channel.queued() > 0 {
                 break;
             }

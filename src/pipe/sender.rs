@@ -108,6 +108,13 @@ impl Sender {
         if self.channel.calls(self.barrier) { Short::Called } else { Short::Done }
     }
 
+    /// A write for which nobody has to be asked: the way of most that complete a chunk.
+    pub(super) fn write_allowed(&mut self, buf: &[u8]) -> Option<io::Result<usize>> {
+        let room = self.allowance();
+        let allowed = room >= buf.len() && !buf.is_empty() && !self.budgeted && !self.channel.is_closed();
+        allowed.then(|| self.accept(buf, room))
+    }
+
     /// Writes as many bytes as there is room for, at least one. Without a context, perhaps none.
     ///
     /// # Errors
@@ -117,12 +124,11 @@ impl Sender {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let (accepted, filled) = (self.accepted(), self.filled());
-        let polled = if !self.budgeted && self.allowance() >= buf.len() && !self.channel.is_closed() {
-            Poll::Ready(Ok(self.allowance()))
-        } else {
-            self.channel.poll_room(accepted, buf.len(), self.tail.as_mut(), context)
-        };
+        if let Some(written) = self.write_allowed(buf) {
+            return Poll::Ready(written);
+        }
+        let filled = self.filled();
+        let polled = self.channel.poll_room(self.accepted(), buf.len(), self.tail.as_mut(), context);
         if self.filled() < filled {
             // The segment is empty again, whatever came of it.
             self.before += filled as u64;
@@ -131,11 +137,15 @@ impl Sender {
         if !matches!(polled, Poll::Ready(Ok(1..))) {
             self.complete();
         }
-        let room = ready!(polled)?;
-        let part = &buf[..buf.len().min(room)];
-        if part.is_empty() {
-            return Poll::Ready(Ok(0));
+        match ready!(polled)? {
+            0 => Poll::Ready(Ok(0)),
+            room => Poll::Ready(self.accept(&buf[..buf.len().min(room)], room)),
         }
+    }
+
+    /// Writes `part`, with which at the most `room` bytes may be written now.
+    fn accept(&mut self, part: &[u8], room: usize) -> io::Result<usize> {
+        let accepted = self.accepted();
         self.allow(room);
         if part.len() >= self.chunk_size {
             self.write_whole(part);
@@ -149,7 +159,7 @@ impl Sender {
         if let Some(tail) = &mut self.tail {
             tail.grant(granted);
         }
-        Poll::Ready(self.told(accepted, part.len()))
+        self.told(accepted, part.len())
     }
 
     /// What a write of `len` bytes is told: all were accepted, unless the channel was ended meanwhile by somebody else.

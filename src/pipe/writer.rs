@@ -324,10 +324,13 @@ impl Writer {
     fn write_slow(&mut self, buf: &[u8]) -> io::Result<usize> {
         match &mut self.outlet {
             Outlet::Channel(sender) => {
-                stall::until(self.patience.as_ref(), |context| sender.poll_write(buf, Some(context)))
-                    .flatten()
-                    .inspect(|_| wait::count(sender.count()))
-                    .map_err(|error| self.refuse(error))
+                let written = match sender.write_allowed(buf) {
+                    Some(written) => written,
+                    None => {
+                        stall::until(self.patience.as_ref(), |context| sender.poll_write(buf, Some(context))).flatten()
+                    }
+                };
+                written.inspect(|_| wait::count(sender.count())).map_err(|error| self.refuse(error))
             }
             Outlet::Sink(sink) => sink.write(buf),
         }
