@@ -65,12 +65,12 @@ impl Way for Peer {
         match self {
             Peer::Known(contender) => contender.open(sizes, program),
             Peer::Flume => {
-                let (sender, receiver) = flume::bounded::<Bytes>(sizes.queue());
+                let (sender, receiver) = flume::bounded::<Bytes>(sizes.places());
                 let producer = gathered(sizes, program, move |chunk| sender.send(chunk).map_err(gone))?;
                 Ok(Box::new(Received { receive: move || receiver.recv().ok(), producer }))
             }
             Peer::Kanal => {
-                let (sender, receiver) = kanal::bounded::<Bytes>(sizes.queue());
+                let (sender, receiver) = kanal::bounded::<Bytes>(sizes.places());
                 let producer = gathered(sizes, program, move |chunk| sender.send(chunk).map_err(gone))?;
                 Ok(Box::new(Received { receive: move || receiver.recv().ok(), producer }))
             }

@@ -42,7 +42,7 @@ impl Kind {
         match self {
             Kind::Pool => Body::new(Pool::global().pull(move |w| write_body(w, kib)).into_body()),
             Kind::Blocking => {
-                let (sender, mut receiver) = mpsc::channel(Sizes::DEFAULT.queue());
+                let (sender, mut receiver) = mpsc::channel(Sizes::DEFAULT.places());
                 tokio::task::spawn_blocking(move || {
                     let send = |chunk| sender.blocking_send(Ok(chunk)).map_err(|_| io::ErrorKind::BrokenPipe.into());
                     let mut gather = Gather::new(Sizes::DEFAULT.chunk, send);

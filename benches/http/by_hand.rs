@@ -59,7 +59,7 @@ impl Service<Request<Incoming>> for ByHand {
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        let (sender, receiver) = channel(Sizes::DEFAULT.queue());
+        let (sender, receiver) = channel(Sizes::DEFAULT.places());
         let (kib, buffered) = (asked(request.uri().path()), self.buffered);
         tokio::task::spawn_blocking(move || {
             let mut out = ChannelWriter(sender);

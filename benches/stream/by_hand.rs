@@ -65,7 +65,7 @@ pub async fn mpsc(job: Job) -> Checksum {
 
 /// The same by somebody who knows what a message costs.
 pub async fn mpsc_gathered(job: Job) -> Checksum {
-    let (sender, mut receiver) = tokio::sync::mpsc::channel::<Bytes>(CAPACITY / CHUNK);
+    let (sender, mut receiver) = tokio::sync::mpsc::channel::<Bytes>(CAPACITY / CHUNK - 1);
     let program = spawn_blocking(move || {
         let mut w = Gather::new(CHUNK, |chunk| sender.blocking_send(chunk).map_err(gone));
         job.write(&mut w)?;

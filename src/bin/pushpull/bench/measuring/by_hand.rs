@@ -8,7 +8,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::contender::{Bridge, Program, Sizes};
 
-/// A `Write` that gathers into a `BytesMut` and sends chunks.
+/// A `Write` that gathers into a `BytesMut` and sends chunks. Large writes are cut too: a queue of chunks is bounded in bytes
+/// only if its chunks are.
 pub struct Gather<F> {
     chunk: usize,
     buffer: BytesMut,
@@ -24,11 +25,12 @@ impl<F: FnMut(Bytes) -> io::Result<()>> Gather<F> {
 impl<F: FnMut(Bytes) -> io::Result<()>> Write for Gather<F> {
     #[inline]
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.buffer.extend_from_slice(buf);
-        if self.buffer.len() >= self.chunk {
+        let part = buf.len().min(self.chunk - self.buffer.len());
+        self.buffer.extend_from_slice(&buf[..part]);
+        if self.buffer.len() == self.chunk {
             self.flush()?;
         }
-        Ok(buf.len())
+        Ok(part)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -42,19 +44,19 @@ impl<F: FnMut(Bytes) -> io::Result<()>> Write for Gather<F> {
 }
 
 pub fn crossbeam(sizes: Sizes, program: impl Program) -> io::Result<Box<dyn Bridge>> {
-    let (sender, receiver) = crossbeam_channel::bounded::<Bytes>(sizes.queue());
+    let (sender, receiver) = crossbeam_channel::bounded::<Bytes>(sizes.places());
     let producer = gathered(sizes, program, move |chunk| sender.send(chunk).map_err(gone))?;
     Ok(Box::new(Received { receive: move || receiver.recv().ok(), producer }))
 }
 
 pub fn sync_channel(sizes: Sizes, program: impl Program) -> io::Result<Box<dyn Bridge>> {
-    let (sender, receiver) = mpsc::sync_channel::<Bytes>(sizes.queue());
+    let (sender, receiver) = mpsc::sync_channel::<Bytes>(sizes.places());
     let producer = gathered(sizes, program, move |chunk| sender.send(chunk).map_err(gone))?;
     Ok(Box::new(Received { receive: move || receiver.recv().ok(), producer }))
 }
 
 pub fn tokio_mpsc(sizes: Sizes, program: impl Program) -> io::Result<Box<dyn Bridge>> {
-    let (sender, mut receiver) = tokio::sync::mpsc::channel::<Bytes>(sizes.queue());
+    let (sender, mut receiver) = tokio::sync::mpsc::channel::<Bytes>(sizes.places());
     let producer = gathered(sizes, program, move |chunk| sender.blocking_send(chunk).map_err(gone))?;
     Ok(Box::new(Received { receive: move || receiver.blocking_recv(), producer }))
 }

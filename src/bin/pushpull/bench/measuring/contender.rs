@@ -35,9 +35,9 @@ impl Sizes {
     /// The defaults of the engines.
     pub const DEFAULT: Sizes = Sizes { chunk: 32 << 10, capacity: 256 << 10 };
 
-    /// How many chunks are as much as the capacity.
-    pub fn queue(self) -> usize {
-        (self.capacity / self.chunk).max(1)
+    /// How many places a queue of chunks has: with the chunk that is being gathered, it holds as much as the capacity.
+    pub fn places(self) -> usize {
+        (self.capacity / self.chunk).saturating_sub(1).max(1)
     }
 }
 

@@ -1,9 +1,12 @@
 //! Which engine, chunk size and capacity for a case of one's own?
 
+use std::iter;
+
 use super::Trial;
 use crate::bench::measuring::contender::{Contender, Sizes, Way};
 use crate::bench::measuring::effort::Effort;
 use crate::bench::measuring::measure::Watching;
+use crate::bench::measuring::pace::Pace;
 use crate::bench::measuring::workload::Workload;
 
 const CAPACITIES: [usize; 4] = [32 << 10, 128 << 10, 256 << 10, 1 << 20];
@@ -21,7 +24,7 @@ pub fn trials(workload: Workload, effort: Effort) -> Vec<Trial> {
         if contender.has_threads() && workload.bridges > MOST_THREADS {
             continue;
         }
-        for sizes in settings(contender, workload.bridges) {
+        for sizes in settings(contender, &workload) {
             let name = workload.to_string();
             trials.push(Trial::of_workload(name, contender, workload, sizes, Watching::Writes, effort));
         }
@@ -29,15 +32,20 @@ pub fn trials(workload: Workload, effort: Effort) -> Vec<Trial> {
     trials
 }
 
-fn settings(contender: Contender, bridges: usize) -> Vec<Sizes> {
+fn settings(contender: Contender, workload: &Workload) -> Vec<Sizes> {
     let usual = Sizes::DEFAULT;
     if contender == Contender::Local {
         return CHUNKS.map(|chunk| Sizes { chunk, ..usual }).to_vec();
     }
     if !contender.is_engine() {
-        // For comparison, set as the engines are unless told otherwise.
-        return vec![usual];
+        // For comparison, set as the engines are unless told otherwise; and so that each write arrives at once, as it does
+        // from them.
+        let each = Sizes { chunk: workload.write, ..usual };
+        let gathers = workload.write < usual.chunk && workload.writer != Pace::Full;
+        return iter::once(usual).chain(gathers.then_some(each)).collect();
     }
     let all = CAPACITIES.into_iter().flat_map(|capacity| CHUNKS.map(|chunk| Sizes { chunk, capacity }));
-    all.filter(|sizes| sizes.chunk <= sizes.capacity && sizes.capacity.saturating_mul(bridges) <= MEMORY).collect()
+    let fits =
+        |sizes: &Sizes| sizes.chunk <= sizes.capacity && sizes.capacity.saturating_mul(workload.bridges) <= MEMORY;
+    all.filter(fits).collect()
 }
