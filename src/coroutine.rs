@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::io;
-use std::mem;
+use std::mem::{self, MaybeUninit};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 use std::task::Waker;
@@ -254,8 +254,8 @@ impl Frame {
         self.may_suspend()?;
         prepare();
         self.top.set(CURRENT.get());
-        let here = 0_u8;
-        self.resting.set(&raw const here);
+        let here = MaybeUninit::<u8>::uninit();
+        self.resting.set(here.as_ptr());
         // SAFETY: a frame that is on the chain has begun, and its yielder lives at the bottom of its stack, which lasts
         // until the program ends. Being on the chain it runs, or waits for one nested in it that does, so that there
         // is a parent to switch to.

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::io;
-use std::mem;
 use std::rc::Rc;
 use std::task::Waker;
 
@@ -56,7 +55,11 @@ impl Bridge {
     /// Runs the program until it has something for the host: a chunk, or else what [`pause`](Bridge::pause) tells.
     #[inline]
     pub(super) fn resume(&mut self, waker: Option<&Waker>) -> Option<Bytes> {
-        if self.coroutine.is_done() || mem::take(&mut self.lends_on) {
+        if self.coroutine.is_done() {
+            return None;
+        }
+        if self.lends_on {
+            self.lends_on = false;
             return None;
         }
         self.coroutine.resume(waker);

@@ -139,3 +139,24 @@ impl<R: Read> Bridge for ReadInto<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_gathered_and_queued_is_no_more_than_the_capacity() {
+        let sizes = Sizes { chunk: 8, capacity: 32 };
+        let mut chunks = Vec::new();
+        let mut gather = Gather::new(sizes.chunk, |chunk: Bytes| {
+            chunks.push(chunk.len());
+            Ok(())
+        });
+        for write in [3, 20, 1, 8] {
+            gather.write_all(&vec![7; write]).unwrap();
+        }
+        gather.flush().unwrap();
+        assert_eq!(chunks, [8, 8, 8, 8]);
+        assert_eq!((sizes.places() + 1) * sizes.chunk, sizes.capacity);
+    }
+}
