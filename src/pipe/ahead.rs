@@ -44,16 +44,17 @@ impl Progress {
 
     /// The next chunk, and whether that lets a held writer go on.
     pub(super) fn pull(&self, ahead: &mut Ahead) -> Option<(Piece, bool)> {
-        let piece = ahead.pop_front()?;
+        // Taken out at the end: what is held across the fence is stored and loaded again, and waited for.
+        let len = ahead.front()?.len();
         self.chunks.store(self.chunks.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        let bytes = self.bytes.load(Ordering::Relaxed) + piece.len();
+        let bytes = self.bytes.load(Ordering::Relaxed) + len;
         // ORDERING: release, for `get`.
         self.bytes.store(bytes, Ordering::Release);
         // ORDERING: the pair of the fence in `hold`: either the puller sees that the writer is held, or the writer that this
         // was pulled.
         fence(Ordering::SeqCst);
         let calls = bytes >= self.call_at.load(Ordering::Relaxed);
-        Some((piece, calls))
+        Some((ahead.pop_front()?, calls))
     }
 
     // The writer's, under the lock.
