@@ -73,7 +73,9 @@ fn requirement_14_a_response_that_is_dropped_unread_stops_the_program() {
 #[test]
 fn requirement_14_sigterm_comes_first_and_the_pipes_are_closed_before_it() {
     // What it writes when it is told goes nowhere, and does not hold it.
-    let text = "trap 'echo told >&9; head -c 1000000 /dev/zero; exit' TERM; printf 'A: b\n\nsome'; while :; do sleep 1000 & wait $!; done";
+    // The shell would die of telling on its standard error, which is closed too, that its child was killed.
+    let text = "exec 2>/dev/null; trap 'echo told >&9; head -c 1000000 /dev/zero; exit' TERM; printf 'A: b\n\nsome'; \
+                while :; do sleep 1000 & wait $!; done";
     let held = held(text, HOUR);
     run(async {
         let mut body = ask(&held.script, get()).await.into_body();
@@ -81,6 +83,21 @@ fn requirement_14_sigterm_comes_first_and_the_pipes_are_closed_before_it() {
         drop(body);
         held.script.idle().await;
         assert_eq!(held.lifeline.end().await, "told\n");
+    });
+}
+
+#[test]
+fn requirement_14_sigterm_is_sent_once() {
+    let text =
+        "exec 2>/dev/null; trap 'echo told >&9' TERM; printf 'A: b\n\nsome'; while :; do sleep 1000 & wait $!; done";
+    let held = held(text, Duration::from_millis(50));
+    run(async {
+        let mut body = ask(&held.script, get()).await.into_body();
+        chunk(&mut body).await;
+        drop(body);
+        held.script.idle().await;
+        // None at all where the shell was not scheduled within the grace.
+        assert!(["told\n", ""].contains(&&held.lifeline.end().await[..]));
     });
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, pidfd_send_signal, waitid,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpgid, kill_process_group, pidfd_open, pidfd_send_signal, waitid,
 };
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -129,10 +129,13 @@ impl Process {
         std::future::poll_fn(|context| self.poll_ended(context).map(drop)).await;
     }
 
-    /// To the group, and to its leader also if that has gone to another group.
+    /// To the group, and to its leader too if that has gone to another group. To nobody twice: a second SIGTERM tells some
+    /// programs to leave everything as it is.
     fn signal(&self, signal: Signal) {
         self.leader.signal_group(signal);
-        let _ = pidfd_send_signal(&self.ended, signal);
+        if getpgid(Some(self.leader.group)) != Ok(self.leader.group) {
+            let _ = pidfd_send_signal(&self.ended, signal);
+        }
     }
 }
 
