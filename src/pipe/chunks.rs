@@ -161,9 +161,9 @@ impl Chunks {
     ///
     /// # Caveats
     ///
-    /// A chunk is complete at the [`chunk_size`](crate::Thread::chunk_size), at a flush, and when the program waits for
-    /// another bridge or is held. A program that writes less, and then waits for something else without a flush, keeps
-    /// whoever waits for its head waiting.
+    /// A chunk is complete when more than the [`chunk_size`](crate::Thread::chunk_size) has been written, at a flush, and when
+    /// the program waits for another bridge or is held. A program that writes no more than that, and then waits for something
+    /// else without a flush, keeps whoever waits for its head waiting.
     pub fn head(&mut self) -> Head<'_> {
         Head::new(self)
     }

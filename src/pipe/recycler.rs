@@ -16,8 +16,8 @@ use crate::sync::Arc;
 /// Smaller memory is left to the allocator, which is as fast.
 const LEAST: usize = 4 << 10;
 
-/// Sizes are rounded up to a power of two, from `LEAST` to 256 MiB.
-const CLASSES: usize = 17;
+/// Sizes are rounded up to a power of two, from `LEAST` to `MOST_KEPT`.
+const CLASSES: usize = 13;
 
 /// How many bytes of a size rotate: more than a core's own cache holds.
 const ROTATION: usize = 4 << 20;

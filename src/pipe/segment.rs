@@ -1,7 +1,7 @@
 //! A piece of memory that one side fills while the other already takes from its beginning.
 //!
 //! The writer copies bytes behind those that are published and then stores the new length; the puller loads the length
-//! and takes `Bytes` of what is below it. Published bytes are never written again, so both may work at once. That costs
+//! and takes `Bytes` of what is below it. Published bytes are not written again while anybody shares them, so both may work at once. That costs
 //! the writer one store a write, and no lock.
 #![allow(unsafe_code, reason = "this file owns the memory that both ends share")]
 
@@ -89,7 +89,7 @@ impl Tail {
         }
         // SAFETY: the bytes from `filled` on are not published, so nobody reads them; this `Tail` is the segment's
         // only writer and is borrowed mutably; the check above keeps the copy below `granted`, which is at most the
-        // capacity, and the recycler gave memory of at least that, which `segment` keeps.
+        // capacity, and `Segment::new` has taken memory of at least that, which `segment` keeps.
         unsafe { self.memory.write(self.filled, bytes) };
         self.filled += bytes.len();
         // ORDERING: release, so that whoever loads this length sees the bytes below it.
@@ -252,7 +252,7 @@ mod memory {
                 len: usize,
             }
 
-            // SAFETY: it only reads, a range that is never written again, and owns a `Send + Sync` segment.
+            // SAFETY: it only reads, a range that is not written again while it owns its `Send + Sync` segment.
             unsafe impl Send for Slice {}
 
             impl AsRef<[u8]> for Slice {

@@ -136,6 +136,8 @@ impl Sender {
         }
         if !matches!(polled, Poll::Ready(Ok(1..))) {
             self.complete();
+            // Whoever gives up waiting and writes less is to ask too: it is still held.
+            self.allow(0);
         }
         match ready!(polled)? {
             0 => Poll::Ready(Ok(0)),
@@ -361,6 +363,18 @@ mod tests {
         let (mut sender, channel) = ends();
         fill(&mut sender);
         assert_eq!(channel.queued(), 2);
+    }
+
+    #[test]
+    fn a_writer_that_gave_up_waiting_is_held_for_less_too() {
+        let (mut sender, channel) = ends();
+        let context = Context::from_waker(Waker::noop());
+        assert!(sender.poll_write(b"abcde", Some(&context)).is_ready());
+        sender.boundary();
+        assert!(sender.poll_write(b"fghi", Some(&context)).is_pending());
+        assert!(sender.poll_write(b"f", Some(&context)).is_pending(), "there is room, but not half of the capacity");
+        assert!(channel.take_queued(&mut Ahead::new()).is_some());
+        assert!(sender.poll_write(b"f", Some(&context)).is_ready());
     }
 
     #[test]
