@@ -1,8 +1,8 @@
 //! A piece of memory that one side fills while the other already takes from its beginning.
 //!
 //! The writer copies bytes behind those that are published and then stores the new length; the puller loads the length
-//! and takes `Bytes` of what is below it. Published bytes are not written again while anybody shares them, so both may work at once. That costs
-//! the writer one store a write, and no lock.
+//! and takes `Bytes` of what is below it. Published bytes are not written again while anybody shares them, so both may work
+//! at once. That costs the writer one store a write, and no lock.
 #![allow(unsafe_code, reason = "this file owns the memory that both ends share")]
 
 use std::fmt;

@@ -29,6 +29,14 @@ fn held(text: &str, grace: Duration) -> Held {
     Held { _directory: directory, path, lifeline, script, lines }
 }
 
+/// A client goes after a part of the body; ready when the program has gone too.
+async fn leave_within_the_body(script: &Script) {
+    let mut body = ask(script, get()).await.into_body();
+    chunk(&mut body).await;
+    drop(body);
+    script.idle().await;
+}
+
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[test]
@@ -51,10 +59,7 @@ fn requirement_14_a_client_that_goes_after_the_head_stops_a_silent_program_as_a_
     for text in ["sleep 1000", "yes", "sleep 1000 | cat", "yes | cat", "exec >&-; sleep 1000", "while :; do :; done"] {
         let held = held(&format!("printf 'A: b\n\nsome'; {text}"), HOUR);
         run(async {
-            let mut body = ask(&held.script, get()).await.into_body();
-            chunk(&mut body).await;
-            drop(body);
-            held.script.idle().await;
+            leave_within_the_body(&held.script).await;
             held.lifeline.end().await;
         });
     }
@@ -78,10 +83,7 @@ fn requirement_14_sigterm_comes_first_and_the_pipes_are_closed_before_it() {
                 while :; do sleep 1000 & wait $!; done";
     let held = held(text, HOUR);
     run(async {
-        let mut body = ask(&held.script, get()).await.into_body();
-        chunk(&mut body).await;
-        drop(body);
-        held.script.idle().await;
+        leave_within_the_body(&held.script).await;
         assert_eq!(held.lifeline.end().await, "told\n");
     });
 }
@@ -92,10 +94,7 @@ fn requirement_14_sigterm_is_sent_once() {
         "exec 2>/dev/null; trap 'echo told >&9' TERM; printf 'A: b\n\nsome'; while :; do sleep 1000 & wait $!; done";
     let held = held(text, Duration::from_millis(50));
     run(async {
-        let mut body = ask(&held.script, get()).await.into_body();
-        chunk(&mut body).await;
-        drop(body);
-        held.script.idle().await;
+        leave_within_the_body(&held.script).await;
         // None at all where the shell was not scheduled within the grace.
         assert!(["told\n", ""].contains(&&held.lifeline.end().await[..]));
     });
@@ -106,10 +105,7 @@ fn requirement_14_sigkill_follows_after_the_grace() {
     let text = "trap '' TERM; sleep 1000 & printf 'A: b\n\nsome'; while :; do sleep 1000; done";
     let held = held(text, Duration::from_millis(50));
     run(async {
-        let mut body = ask(&held.script, get()).await.into_body();
-        chunk(&mut body).await;
-        drop(body);
-        held.script.idle().await;
+        leave_within_the_body(&held.script).await;
         held.lifeline.end().await;
     });
 }
@@ -120,10 +116,7 @@ fn requirement_14_what_outlives_its_leader_is_killed_before_the_leader_is_reaped
     let text = "(trap '' TERM; while :; do sleep 1000; done) & trap - TERM; printf 'A: b\n\nsome'; wait";
     let held = held(text, HOUR);
     run(async {
-        let mut body = ask(&held.script, get()).await.into_body();
-        chunk(&mut body).await;
-        drop(body);
-        held.script.idle().await;
+        leave_within_the_body(&held.script).await;
         held.lifeline.end().await;
     });
 }
