@@ -6,6 +6,8 @@ mod environment;
 mod failures;
 mod heads;
 mod limits;
+#[path = "../support/needed.rs"]
+mod needed;
 mod stopping;
 mod streams;
 mod support;

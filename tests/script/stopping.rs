@@ -9,6 +9,7 @@ use pushpull::gateway::{RequestBody, Script};
 use tempfile::TempDir;
 use tower_service::Service;
 
+use crate::needed::there;
 use crate::support::{Lifeline, Lines, ask, chunk, collect, get, heard, limits, request, run, sh, upload};
 
 /// A script whose processes all hold the lifeline, and say that they are ready when they do.
@@ -97,6 +98,38 @@ fn requirement_14_sigterm_is_sent_once() {
         leave_within_the_body(&held.script).await;
         // None at all where the shell was not scheduled within the grace.
         assert!(["told\n", ""].contains(&&held.lifeline.end().await[..]));
+    });
+}
+
+/// Its child has a group of its own, which it joins before it writes.
+const IN_ANOTHER_GROUP: &str = r#"
+import os, signal, time
+joined, join = os.pipe()
+child = os.fork()
+if child == 0:
+    os.setpgid(0, 0)
+    os.write(join, b"x")
+    time.sleep(1000)
+os.read(joined, 1)
+def told(*_):
+    os.write(9, b"told\n")
+    os.kill(child, signal.SIGKILL)
+    os._exit(0)
+signal.signal(signal.SIGTERM, told)
+os.setpgid(0, child)
+os.write(1, b"A: b\n\nsome")
+time.sleep(1000)
+"#;
+
+#[test]
+fn requirement_14_a_leader_that_has_gone_to_another_group_is_told_too() {
+    if !there(&["python3"]) {
+        return;
+    }
+    let held = held(&format!("exec python3 -c '{IN_ANOTHER_GROUP}'"), HOUR);
+    run(async {
+        leave_within_the_body(&held.script).await;
+        assert_eq!(held.lifeline.end().await, "told\n");
     });
 }
 
