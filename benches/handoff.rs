@@ -95,15 +95,18 @@ fn handoff(c: &mut Criterion) {
     group.finish();
     for (name, cores) in Cores::all() {
         cores.host();
-        between_threads(c, name, cores);
+        let mut group = c.benchmark_group(format!("handoff/{name}"));
+        group.throughput(Throughput::Elements(CHUNKS as u64)).sample_size(20);
+        between_threads(&mut group, cores, "", &ready);
+        between_threads(&mut group, cores, ", a static chunk", &Bytes::from_static(&[7; LEN]));
+        group.finish();
     }
 }
 
-fn between_threads(c: &mut Criterion, name: &str, cores: Cores) {
-    let mut group = c.benchmark_group(format!("handoff/{name}"));
-    group.throughput(Throughput::Elements(CHUNKS as u64)).sample_size(20);
-    let ready = chunk();
-    group.bench_function("Thread", |b| {
+/// Of a chunk that is counted, the count goes from core to core with it: the program clones the one while the host drops the
+/// other.
+fn between_threads(group: &mut BenchmarkGroup<'_, WallTime>, cores: Cores, of: &str, ready: &Bytes) {
+    group.bench_function(format!("Thread{of}"), |b| {
         b.iter(|| {
             let ready = ready.clone();
             let chunks = Thread::new().pull(move |w| {
@@ -114,7 +117,7 @@ fn between_threads(c: &mut Criterion, name: &str, cores: Cores) {
         });
     });
     let pool = Pool::new(1);
-    group.bench_function("Pool", |b| {
+    group.bench_function(format!("Pool{of}"), |b| {
         b.iter(|| {
             let ready = ready.clone();
             let chunks = pool.pull(move |w| {
@@ -124,39 +127,39 @@ fn between_threads(c: &mut Criterion, name: &str, cores: Cores) {
             check(chunks.map(|chunk| chunk.unwrap().len()).sum());
         });
     });
-    group.bench_function("crossbeam bounded(256)", |b| {
+    group.bench_function(format!("crossbeam bounded(256){of}"), |b| {
         b.iter(|| {
             let (sender, receiver) = crossbeam_channel::bounded(QUEUE);
-            by_thread(cores, &ready, move |chunk| sender.send(chunk).is_ok(), receiver.into_iter());
+            by_thread(cores, ready, move |chunk| sender.send(chunk).is_ok(), receiver.into_iter());
         });
     });
-    group.bench_function("std sync_channel(256)", |b| {
+    group.bench_function(format!("std sync_channel(256){of}"), |b| {
         b.iter(|| {
             let (sender, receiver) = mpsc::sync_channel(QUEUE);
-            by_thread(cores, &ready, move |chunk| sender.send(chunk).is_ok(), receiver.into_iter());
+            by_thread(cores, ready, move |chunk| sender.send(chunk).is_ok(), receiver.into_iter());
         });
     });
-    group.bench_function("flume bounded(256)", |b| {
+    group.bench_function(format!("flume bounded(256){of}"), |b| {
         b.iter(|| {
             let (sender, receiver) = flume::bounded(QUEUE);
-            by_thread(cores, &ready, move |chunk| sender.send(chunk).is_ok(), receiver.into_iter());
+            by_thread(cores, ready, move |chunk| sender.send(chunk).is_ok(), receiver.into_iter());
         });
     });
-    group.bench_function("kanal bounded(256)", |b| {
+    group.bench_function(format!("kanal bounded(256){of}"), |b| {
         b.iter(|| {
             let (sender, receiver) = kanal::bounded(QUEUE);
-            by_thread(cores, &ready, move |chunk| sender.send(chunk).is_ok(), from_fn(|| receiver.recv().ok()));
+            by_thread(cores, ready, move |chunk| sender.send(chunk).is_ok(), from_fn(|| receiver.recv().ok()));
         });
     });
-    group.bench_function("tokio mpsc(256)", |b| {
+    group.bench_function(format!("tokio mpsc(256){of}"), |b| {
         b.iter(|| {
             let (sender, mut receiver) = tokio::sync::mpsc::channel(QUEUE);
             let send = move |chunk| sender.blocking_send(chunk).is_ok();
-            by_thread(cores, &ready, send, from_fn(|| receiver.blocking_recv()));
+            by_thread(cores, ready, send, from_fn(|| receiver.blocking_recv()));
         });
     });
     // It has no way to wait: both sides look again and again, and yield in between.
-    group.bench_function("rtrb, looking", |b| {
+    group.bench_function(format!("rtrb, looking{of}"), |b| {
         b.iter(|| {
             let (mut sender, mut receiver) = rtrb::RingBuffer::new(QUEUE);
             let send = move |mut chunk| loop {
@@ -174,10 +177,9 @@ fn between_threads(c: &mut Criterion, name: &str, cores: Cores) {
                     Err(_) => thread::yield_now(),
                 }
             };
-            by_thread(cores, &ready, send, from_fn(receive));
+            by_thread(cores, ready, send, from_fn(receive));
         });
     });
-    group.finish();
 }
 
 /// All chunks from a thread of its own, through a channel.

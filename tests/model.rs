@@ -241,3 +241,106 @@ fn law_11_a_look_that_was_given_up_leaves_the_pull_awake() {
         drop((writer, chunks));
     });
 }
+
+/// Hands over the bytes, each as a chunk of its own.
+fn hand_over(writer: &mut Writer, bytes: &'static [u8]) {
+    for byte in bytes.chunks(1) {
+        writer.write_bytes(bytes::Bytes::from_static(byte)).unwrap();
+    }
+}
+
+/// A pipe through which chunks have been handed over in a row, so that the next few need no lock: a third one waits for a place
+/// in the ring, and a fourth byte would be more than were ever in flight.
+fn in_a_row() -> (Writer, Chunks) {
+    let (mut writer, mut chunks) = pipe(8);
+    for chunk in ["....", "."] {
+        writer.write_bytes(chunk.into()).unwrap();
+        assert_eq!(chunks.next().unwrap().unwrap(), chunk);
+    }
+    (writer, chunks)
+}
+
+#[test]
+fn laws_1_and_11_a_row_of_chunks_arrives() {
+    model(|| {
+        let (mut writer, chunks) = in_a_row();
+        let puller = thread::spawn(move || collect(chunks));
+        hand_over(&mut writer, b"abcd");
+        writer.finish().unwrap();
+        let (bytes, end) = puller.join().unwrap();
+        assert_eq!(bytes, b"abcd");
+        assert!(end.is_none());
+    });
+}
+
+#[test]
+fn law_5_a_waiting_puller_gets_what_is_handed_over_in_a_row() {
+    model(|| {
+        let (mut writer, mut chunks) = in_a_row();
+        let puller = thread::spawn(move || {
+            let pulled: Vec<_> = chunks.by_ref().take(2).map(Result::unwrap).collect();
+            (pulled.concat(), chunks)
+        });
+        hand_over(&mut writer, b"ab");
+        // The writer lives, and says nothing more.
+        let (pulled, chunks) = puller.join().unwrap();
+        assert_eq!(pulled, b"ab");
+        drop((writer, chunks));
+    });
+}
+
+#[test]
+fn law_4_a_row_of_chunks_is_held() {
+    model(|| {
+        let (mut writer, chunks) = pipe(2);
+        let puller = thread::spawn(move || collect(chunks));
+        hand_over(&mut writer, b"abcde");
+        assert!(writer.stats().peak <= 2);
+        writer.finish().unwrap();
+        assert_eq!(puller.join().unwrap().0, b"abcde");
+    });
+}
+
+#[test]
+fn law_1_small_writes_between_chunks_in_a_row_keep_their_place() {
+    model(|| {
+        let (mut writer, chunks) = in_a_row();
+        let puller = thread::spawn(move || collect(chunks));
+        hand_over(&mut writer, b"a");
+        writer.write_all(b"b").unwrap();
+        writer.flush().unwrap();
+        hand_over(&mut writer, b"c");
+        writer.write_all(b"d").unwrap();
+        writer.finish().unwrap();
+        assert_eq!(puller.join().unwrap().0, b"abcd");
+    });
+}
+
+#[test]
+fn law_7_a_puller_that_leaves_keeps_nothing_of_a_row_of_chunks() {
+    model(|| {
+        let (mut writer, chunks) = in_a_row();
+        let byte = bytes::Bytes::from(vec![7; 1]);
+        let puller = thread::spawn(move || drop(chunks));
+        let told = (0..3).any(|_| writer.write_bytes(byte.clone()).is_err());
+        puller.join().unwrap();
+        // Told, it keeps nothing either.
+        assert!(told || writer.write_bytes(byte.clone()).is_err());
+        assert!(byte.is_unique());
+    });
+}
+
+#[test]
+fn law_11_who_waits_for_the_head_beside_a_row_of_chunks_is_told() {
+    model(|| {
+        let (mut writer, mut chunks) = in_a_row();
+        let puller = thread::spawn(move || {
+            chunks.head().wait().unwrap();
+            chunks
+        });
+        hand_over(&mut writer, b"a");
+        let mut chunks = puller.join().unwrap();
+        assert_eq!(chunks.next().unwrap().unwrap(), "a");
+        drop(writer);
+    });
+}

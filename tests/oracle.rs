@@ -18,7 +18,8 @@ use support::watchdog::within;
 #[derive(Debug, Clone)]
 enum Act {
     Write(usize),
-    Hand(usize),
+    /// So many chunks in a row, so long each.
+    Hand(usize, usize),
     Vectored(usize, usize),
     Flush,
     Pause,
@@ -47,7 +48,7 @@ fn len() -> impl Strategy<Value = usize> {
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         6 => len().prop_map(Act::Write),
-        2 => len().prop_map(Act::Hand),
+        2 => (prop_oneof![2 => Just(1_usize), 1 => 2..100_usize], len()).prop_map(|(row, len)| Act::Hand(row, len)),
         1 => (len(), len()).prop_map(|(a, b)| Act::Vectored(a, b)),
         1 => Just(Act::Flush),
         1 => Just(Act::Pause),
@@ -92,7 +93,8 @@ impl Numbers {
 fn expected(script: &[Act]) -> Vec<u8> {
     let mut numbers = Numbers(1);
     let len = |act: &Act| match act {
-        Act::Write(len) | Act::Hand(len) => *len,
+        Act::Write(len) => *len,
+        Act::Hand(row, len) => row * len,
         Act::Vectored(a, b) => a + b,
         Act::Flush | Act::Pause => 0,
     };
@@ -104,7 +106,7 @@ fn play(script: &[Act], ends: Ends, w: &mut dyn Outlet) -> io::Result<()> {
     for act in script {
         match *act {
             Act::Write(len) => w.write_all(&numbers.take(len))?,
-            Act::Hand(len) => w.write_bytes(numbers.take(len).into())?,
+            Act::Hand(row, len) => (0..row).try_for_each(|_| w.write_bytes(numbers.take(len).into()))?,
             Act::Vectored(a, b) => {
                 let parts = [numbers.take(a), numbers.take(b)];
                 let mut slices = [IoSlice::new(&parts[0]), IoSlice::new(&parts[1])];

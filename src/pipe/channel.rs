@@ -22,6 +22,7 @@ use super::ahead::Progress;
 use super::apart::Apart;
 use super::barrier::Barrier;
 use super::piece::Piece;
+use super::ring::Consumer;
 use super::segment::{Segment, Tail};
 use super::state::State;
 use crate::budget::Share;
@@ -60,6 +61,8 @@ struct Locked {
     /// them are known to `state`.
     seen: Option<(usize, usize)>,
     open: Option<Open>,
+    /// What the writer hands over in a row, without the lock, while it does.
+    ring: Option<Consumer>,
     puller: Option<Waker>,
     writer: Option<Held>,
     /// Who waits for the channel to be closed, if anybody does.
@@ -109,13 +112,14 @@ impl Channel {
         Channel {
             attention: Apart::new(AtomicU8::new(0)),
             queued: AtomicUsize::new(0),
-            progress: Apart::new(Progress::new()),
+            progress: Apart::new(Progress::new(options.capacity())),
             barrier: Barrier::detect(),
             locked: Mutex::new(Locked {
                 state,
                 kept: None,
                 seen: None,
                 open: None,
+                ring: None,
                 puller: None,
                 writer: None,
                 watchers: None,
@@ -127,14 +131,18 @@ impl Channel {
     }
 
     fn wake_puller(&self, mut locked: MutexGuard<'_, Locked>) {
-        if locked.in_flight() > locked.counts.peak {
-            self.settle(&mut locked);
-            locked.counts.peak = locked.counts.peak.max(locked.in_flight());
-        }
+        self.note_peak(&mut locked);
         self.queued.store(locked.state.left(), Ordering::Relaxed);
         let puller = self.take_puller(&mut locked);
         drop(locked);
         wake(puller);
+    }
+
+    fn note_peak(&self, locked: &mut Locked) {
+        if locked.in_flight() > locked.counts.peak {
+            self.settle(locked);
+            locked.counts.peak = locked.counts.peak.max(locked.in_flight());
+        }
     }
 
     fn take_puller(&self, locked: &mut Locked) -> Option<Waker> {
@@ -175,8 +183,15 @@ impl Channel {
         locked.state.pulled_ahead(chunks - chunks_seen, bytes - bytes_seen);
     }
 
-    fn lock_settled(&self) -> MutexGuard<'_, Locked> {
+    /// The lock, for whoever looks at what is queued or adds to it.
+    fn lock(&self) -> MutexGuard<'_, Locked> {
         let mut locked = self.locked.lock();
+        locked.queue_handed();
+        locked
+    }
+
+    fn lock_settled(&self) -> MutexGuard<'_, Locked> {
+        let mut locked = self.lock();
         self.settle(&mut locked);
         locked
     }
@@ -191,6 +206,14 @@ impl Locked {
             && tail.rewind(&mut open.segment)
         {
             open.start = 0;
+        }
+    }
+
+    /// What was handed over without the lock comes after what is queued, and before what is in the open segment.
+    fn queue_handed(&mut self) {
+        let Some(ring) = &mut self.ring else { return };
+        while let Some(bytes) = ring.take() {
+            self.state.queue(Piece::Handed(bytes));
         }
     }
 

@@ -1,8 +1,8 @@
 //! The bounded channel and its ends, as [`pipe`] makes them bare and the engines `Thread` and `Pool` around a program.
 //!
 //! ```text
-//!  Writer ── Sender ──> open segment ─┐
-//!                 └───> queue ────────┴─ Channel ──> Chunks ──> Iterator, Reader, Stream, Body
+//!  Writer ── Sender ──> open segment, or ring ─┐
+//!                 └───> queue ─────────────────┴─ Channel ──> Chunks ──> Iterator, Reader, Stream, Body
 //! ```
 
 mod ahead;
@@ -20,6 +20,8 @@ mod processor;
 mod queue;
 mod reader;
 mod recycler;
+mod ring;
+mod row;
 mod segment;
 mod sender;
 mod stall;

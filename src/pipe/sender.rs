@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::barrier::Barrier;
 use super::channel::Channel;
+use super::row::Row;
 use super::segment::Tail;
 use crate::chunk::{Cut, cut};
 use crate::error::Error;
@@ -18,6 +19,8 @@ use crate::options::Options;
 pub(super) struct Sender {
     /// The open segment.
     tail: Option<Tail>,
+    /// What is handed over.
+    row: Row,
     /// The channel's, kept where the writer has it at hand.
     barrier: Barrier,
     /// Where the pending chunk begins in the open segment.
@@ -35,7 +38,7 @@ pub(super) struct Sender {
     channel: Arc<Channel>,
 }
 
-/// How a write of the short way went.
+/// How a write went that goes the short way.
 pub(super) enum Short {
     Done,
     /// It is in, and the puller sleeps or is gone.
@@ -48,6 +51,7 @@ impl Sender {
     pub(super) fn new(channel: Arc<Channel>, options: &Options) -> Sender {
         Sender {
             tail: None,
+            row: Row::default(),
             barrier: channel.barrier(),
             start: 0,
             before: 0,
@@ -176,7 +180,9 @@ impl Sender {
     }
 
     /// Whether the puller gets the last write, of `len` bytes, of which it was seen afterwards that the channel is closed.
-    pub(super) fn arrived(&self, len: usize) -> bool {
+    pub(super) fn arrived(&mut self, len: usize) -> bool {
+        // Else it would keep what came too late into its ring.
+        self.row = Row::default();
         self.channel.kept(self.accepted() - len as u64, len) == Some(len)
     }
 
@@ -202,8 +208,20 @@ impl Sender {
             }
         }
         if self.channel.calls(self.barrier) {
-            self.channel.rouse();
+            self.rouse();
         }
+    }
+
+    /// What comes next is not handed over.
+    fn end_row(&mut self) {
+        if self.row.is_lent() {
+            self.rouse();
+        }
+    }
+
+    /// Wakes a puller that sleeps.
+    pub(super) fn rouse(&mut self) {
+        self.row.end(self.channel.rouse());
     }
 
     /// A small write that is a chunk of its own. Many of them share a segment.
@@ -233,6 +251,7 @@ impl Sender {
 
     /// Queues everything that was written, and opens a fresh segment that begins with `buf`, which is a chunk at the most.
     fn reopen(&mut self, buf: &[u8]) {
+        self.end_row();
         let mut tail = Tail::new(self.chunk_size);
         append(&mut tail, buf);
         self.before += self.filled() as u64;
@@ -283,20 +302,38 @@ impl Sender {
 
     /// Queues `bytes`, without a copy, if nothing is to go before it and there is room: the way of nearly every chunk that is
     /// handed over. Else gives it back.
-    pub(super) fn hand(&mut self, bytes: Bytes) -> Result<(), Bytes> {
-        if self.pending() > 0 || bytes.is_empty() {
+    #[inline]
+    pub(super) fn hand(&mut self, bytes: Bytes) -> Result<Short, Bytes> {
+        let len = bytes.len();
+        if self.pending() > 0 || len == 0 {
             return Err(bytes);
         }
-        let len = bytes.len();
-        self.channel.push(self.accepted(), bytes)?;
-        self.handed(len);
-        Ok(())
+        if len > self.allowance() {
+            return self.hand_locked(bytes);
+        }
+        // Looked for first: bytes that were just made are moved late, and once, or the processor waits for them.
+        let Some(place) = self.row.place() else { return self.hand_locked(bytes) };
+        place.fill(bytes);
+        self.before += len as u64;
+        Ok(if self.channel.calls(self.barrier) { Short::Called } else { Short::Done })
     }
 
-    fn handed(&mut self, len: usize) {
+    fn hand_locked(&mut self, bytes: Bytes) -> Result<Short, Bytes> {
+        let len = bytes.len();
+        let granted = self.channel.push(self.accepted(), bytes)?;
+        self.handed(len, granted);
+        if let Some(ring) = self.row.lend() {
+            self.close();
+            let granted = self.channel.lend(ring, self.accepted());
+            self.allow(granted);
+        }
+        Ok(Short::Done)
+    }
+
+    /// Of what was handed over `len` bytes were queued, and then so many more were `granted`.
+    fn handed(&mut self, len: usize, granted: usize) {
         self.before += len as u64;
-        // What was allowed was counted without this part.
-        self.allow(0);
+        self.allow(granted);
         if let Some(tail) = &mut self.tail {
             tail.grant(0);
         }
@@ -306,8 +343,12 @@ impl Sender {
     pub(super) fn poll_hand(&mut self, bytes: &mut Bytes, context: &Context<'_>) -> Poll<io::Result<()>> {
         self.boundary();
         while !bytes.is_empty() {
-            let len = ready!(self.channel.poll_push(self.accepted(), bytes, context))?;
-            self.handed(len);
+            let polled = self.channel.poll_push(self.accepted(), bytes, context);
+            if polled.is_pending() {
+                // Whoever gives up waiting is to ask too, and is still held.
+                self.allow(0);
+            }
+            self.handed(ready!(polled)?, 0);
         }
         Poll::Ready(Ok(()))
     }
@@ -322,6 +363,7 @@ impl Sender {
 
     /// Queues what was written and leaves the end to somebody else.
     pub(super) fn leave(&mut self) {
+        self.end_row();
         self.close();
     }
 }

@@ -80,7 +80,12 @@ impl<P: Piece> State<P> {
 
     /// Whether as many chunks are queued as may be.
     pub(super) fn is_long(&self) -> bool {
-        self.queued() >= MOST_QUEUED
+        !self.has_places(1)
+    }
+
+    /// Whether so many chunks more may be queued.
+    pub(super) fn has_places(&self, chunks: usize) -> bool {
+        self.queued() + chunks <= MOST_QUEUED
     }
 
     /// Whether a writer that wants `len` bytes in should rather wait for the queue to empty than write a scrap.

@@ -170,11 +170,15 @@ impl Writer {
     ///
     /// As for every write: see [`Writer`].
     pub fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
+        let len = bytes.len();
         match &mut self.outlet {
             Outlet::Channel(sender) => match sender.hand(bytes) {
-                Ok(()) => {
+                Ok(handed) => {
                     wait::count(sender.count());
-                    Ok(())
+                    match handed {
+                        Short::Called => self.answer(len),
+                        _ => Ok(()),
+                    }
                 }
                 Err(bytes) => self.hand_slow(bytes),
             },
@@ -312,9 +316,10 @@ impl Writer {
     /// the channel.
     #[cold]
     fn answer(&mut self, len: usize) -> io::Result<()> {
-        let Outlet::Channel(sender) = &self.outlet else { return Ok(()) };
-        if !self.is_closed() {
-            sender.channel().rouse();
+        let closed = self.is_closed();
+        let Outlet::Channel(sender) = &mut self.outlet else { return Ok(()) };
+        if !closed {
+            sender.rouse();
         } else if !sender.arrived(len) {
             return Err(self.refuse(Error::disconnected()));
         }

@@ -8,8 +8,8 @@ use super::{CLOSED, Channel, wake};
 impl Channel {
     /// The writing side ends, for the first reason that is given.
     ///
-    /// A writer that has got away from its program may be writing into the open segment at this moment. It is told by
-    /// the flag, and what it published before it could see the flag is still queued.
+    /// A writer that has got away from its program may be writing into the open segment or the ring at this moment. It is
+    /// told by the flag, and what it published before it could see the flag is still queued.
     pub(crate) fn end(&self, result: io::Result<()>) {
         self.end_with(result, || self.barrier.heavy());
     }
@@ -26,21 +26,24 @@ impl Channel {
     }
 
     fn end_with(&self, result: io::Result<()>, settle_open: impl FnOnce()) {
-        let mut locked = self.locked.lock();
+        let mut locked = self.lock();
         if locked.state.ended() {
             return;
         }
         self.attend(CLOSED, 0);
-        if locked.open.is_some() {
+        if locked.open.is_some() || locked.ring.is_some() {
             settle_open();
+            locked.queue_handed();
             locked.close_open();
         }
+        let ring = locked.ring.take();
         locked.kept = Some(locked.state.pulled() + locked.state.queued_bytes() as u64);
         locked.state.end(result);
         let writer = locked.writer.take();
         let watchers = locked.watchers.take();
         let others = locked.complete();
         self.wake_puller(locked);
+        drop(ring);
         others.into_iter().for_each(Waker::wake);
         wake(writer.and_then(|held| held.waker));
         watchers.into_iter().for_each(|watchers| watchers.wake());
@@ -58,8 +61,14 @@ impl Channel {
     pub(crate) fn leave(&self) -> Option<io::Result<()>> {
         let mut locked = self.lock_settled();
         self.attend(CLOSED, 0);
+        if locked.ring.is_some() {
+            // What the writer adds from here on it drops itself, for it sees the flag.
+            self.barrier.heavy();
+            locked.queue_handed();
+        }
         let (rest, untold) = locked.state.leave();
         let open = locked.open.take();
+        let ring = locked.ring.take();
         let puller = self.take_puller(&mut locked);
         let writer = locked.writer.take();
         let watchers = locked.watchers.take();
@@ -69,7 +78,7 @@ impl Channel {
         watchers.into_iter().for_each(|watchers| watchers.wake());
         // A reader that has got away from its program may be waiting.
         wake(puller);
-        drop((rest, open, share));
+        drop((rest, open, ring, share));
         untold
     }
 }

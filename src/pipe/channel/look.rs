@@ -2,7 +2,7 @@
 
 use std::task::Context;
 
-use super::{ASLEEP, Channel, Counts};
+use super::{ASLEEP, Channel, Counts, Locked};
 use crate::error::Error;
 use crate::pipe::Stats;
 
@@ -23,20 +23,21 @@ impl Channel {
     /// when a part is written, for a puller that waits for the whole should not be told of every write.
     pub(in crate::pipe) fn poll_begun(&self, context: &Context<'_>) -> Begun {
         let mut locked = self.lock_settled();
-        let held = locked.writer.as_ref().is_some_and(|held| held.waker.is_some());
-        let some = locked.in_flight() > 0;
-        if locked.state.queued() > 0 || (some && held) {
-            return Begun::Whole;
+        let begun = locked.begun();
+        if let Begun::Whole | Begun::Ended = begun {
+            return begun;
         }
-        if locked.state.ended() {
-            return Begun::Ended;
-        }
-        // Without the flag: only what takes the lock wakes this one.
-        self.attend(0, ASLEEP);
+        // With the flag only beside a ring: else nothing wakes this one but what takes the lock.
+        let row = locked.ring.is_some();
+        self.attend(if row { ASLEEP } else { 0 }, ASLEEP);
         let before = locked.puller.replace(context.waker().clone());
         drop(locked);
         drop(before);
-        if some { Begun::Partly } else { Begun::Nothing }
+        if !row {
+            return begun;
+        }
+        self.barrier.heavy();
+        self.lock_settled().begun()
     }
 
     /// Ends the channel if nothing was pulled of it since `chunks` were, and there was something.
@@ -84,6 +85,18 @@ impl Channel {
     }
 }
 
+impl Locked {
+    fn begun(&self) -> Begun {
+        let held = self.writer.as_ref().is_some_and(|held| held.waker.is_some());
+        match self.in_flight() > 0 {
+            some if self.state.queued() > 0 || (some && held) => Begun::Whole,
+            _ if self.state.ended() => Begun::Ended,
+            true => Begun::Partly,
+            false => Begun::Nothing,
+        }
+    }
+}
+
 #[cfg(all(test, not(pushpull_loom)))]
 mod tests {
     use std::io::Write;
@@ -102,5 +115,16 @@ mod tests {
         chunks.next().unwrap().unwrap();
         assert!(!channel.stall(pulled), "something was pulled meanwhile");
         assert!(channel.stall(channel.stats().chunks));
+    }
+
+    #[test]
+    fn law_4_the_peak_counts_what_is_handed_over_beside_what_was_taken_ahead() {
+        let (mut writer, mut chunks) = pipe(1024);
+        let mut hand_over = |chunks| (0..chunks).for_each(|_| writer.write_bytes("a chunk".into()).unwrap());
+        hand_over(20);
+        chunks.next().unwrap().unwrap();
+        hand_over(10);
+        assert_eq!(chunks.by_ref().take(19).count(), 19);
+        assert_eq!(chunks.stats().peak, 29 * "a chunk".len());
     }
 }

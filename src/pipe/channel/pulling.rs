@@ -22,7 +22,7 @@ impl Channel {
         if let Some(chunk) = self.take_ahead(ahead) {
             return Some(Taken::Chunk(chunk));
         }
-        let locked = self.locked.lock();
+        let locked = self.lock();
         let held = locked.writer.as_ref().is_some_and(|held| held.waker.is_some());
         self.take(ahead, locked, held).ok()
     }
@@ -31,12 +31,12 @@ impl Channel {
     pub(in crate::pipe) fn take_written(&self, ahead: &mut Ahead) -> Option<Taken> {
         match self.take_ahead(ahead) {
             Some(chunk) => Some(Taken::Chunk(chunk)),
-            None => self.take(ahead, self.locked.lock(), true).ok(),
+            None => self.take(ahead, self.lock(), true).ok(),
         }
     }
 
     /// The next of those that were taken ahead.
-    #[inline]
+    #[inline(always)]
     pub(in crate::pipe) fn take_ahead(&self, ahead: &mut Ahead) -> Option<Bytes> {
         let (piece, resumes) = self.progress.value.pull(ahead)?;
         if resumes {
@@ -60,7 +60,7 @@ impl Channel {
         if let Some(chunk) = self.take_ahead(ahead) {
             return Poll::Ready(Taken::Chunk(chunk));
         }
-        let mut locked = match self.take(ahead, self.locked.lock(), true) {
+        let mut locked = match self.take(ahead, self.lock(), true) {
             Ok(taken) => return Poll::Ready(taken),
             Err(locked) => locked,
         };
@@ -78,15 +78,15 @@ impl Channel {
         let before = locked.puller.replace(context.waker().clone());
         locked.counts.puller_waits += 1;
         self.attend(ASLEEP, 0);
-        // Whoever opens a segment takes this lock after it, and looks at the flag after that.
-        let open = locked.open.is_some();
+        // Whoever opens a segment or a ring takes this lock after it, and looks at the flag after that.
+        let open = locked.open.is_some() || locked.ring.is_some();
         drop(locked);
         drop(before);
         if !open {
             return Poll::Pending;
         }
         self.barrier.heavy();
-        match self.take(ahead, self.locked.lock(), true) {
+        match self.take(ahead, self.lock(), true) {
             Ok(taken) => Poll::Ready(taken),
             Err(_) => Poll::Pending,
         }

@@ -10,6 +10,7 @@ use super::{ASLEEP, CLOSED, Channel, Held, Locked, Open, wake};
 use crate::error::Error;
 use crate::pipe::barrier::Barrier;
 use crate::pipe::piece::Piece;
+use crate::pipe::ring::{Consumer, SLOTS};
 use crate::pipe::segment::Tail;
 use crate::sync::{MutexGuard, Ordering};
 
@@ -32,10 +33,12 @@ impl Channel {
         self.attention.value.load(Ordering::Acquire) & CLOSED != 0
     }
 
-    /// Wakes a puller that sleeps: something was written into the open segment.
-    pub(in crate::pipe) fn rouse(&self) {
-        let puller = self.take_puller(&mut self.locked.lock());
-        wake(puller);
+    /// Wakes a puller that sleeps: something was written into the open segment or the ring, which is given back.
+    pub(in crate::pipe) fn rouse(&self) -> Option<Consumer> {
+        let mut locked = self.lock();
+        let ring = locked.ring.take();
+        self.wake_puller(locked);
+        ring
     }
 
     /// How many bytes a writer may write now, of the `len` that it wants to; an error when the pipe is closed. Without
@@ -51,16 +54,32 @@ impl Channel {
         self.poll_locked(accepted, len, tail, context).map_ok(|(room, _)| room)
     }
 
-    /// Queues `bytes` if there is room for all of it, and nobody to be asked; else gives it back.
-    pub(in crate::pipe) fn push(&self, accepted: u64, bytes: Bytes) -> Result<(), Bytes> {
-        let mut locked = self.locked.lock();
+    /// Queues `bytes` if there is room for all of it, and nobody to be asked; else gives it back. Says how many more may go
+    /// into the ring.
+    pub(in crate::pipe) fn push(&self, accepted: u64, bytes: Bytes) -> Result<usize, Bytes> {
+        let mut locked = self.lock();
         let state = &mut locked.state;
         if state.ended() || state.room(accepted) < bytes.len() || locked.writer.is_some() || locked.share.is_some() {
             return Err(bytes);
         }
+        let accepted = accepted + bytes.len() as u64;
         locked.state.queue(Piece::Handed(bytes));
+        self.note_peak(&mut locked);
+        let granted = if locked.ring.is_some() { locked.granted(accepted) } else { 0 };
         self.wake_puller(locked);
-        Ok(())
+        Ok(granted)
+    }
+
+    /// From here on a writer that has had `accepted` accepted, and has no segment, may hand over through `ring`. Says how many
+    /// bytes.
+    pub(in crate::pipe) fn lend(&self, ring: Consumer, accepted: u64) -> usize {
+        let mut locked = self.lock();
+        if locked.state.ended() {
+            return 0;
+        }
+        debug_assert!(locked.open.is_none(), "what is in the open segment would come after what is in the ring");
+        locked.ring = Some(ring);
+        locked.granted(accepted)
     }
 
     /// Queues a part of `bytes` that there is room for, and says how long it is.
@@ -86,7 +105,7 @@ impl Channel {
         tail: Option<&mut Tail>,
         context: Option<&Context<'_>>,
     ) -> Poll<io::Result<(usize, MutexGuard<'_, Locked>)>> {
-        let mut locked = self.locked.lock();
+        let mut locked = self.lock();
         if locked.state.ended() {
             return Poll::Ready(Err(Error::disconnected()));
         }
@@ -129,7 +148,7 @@ impl Channel {
     /// one before it holds and has not been taken. Says how much a writer that has had `accepted` accepted may write now.
     pub(in crate::pipe) fn open(&self, tail: &Tail, accepted: u64) -> usize {
         let segment = tail.segment().clone();
-        let mut locked = self.locked.lock();
+        let mut locked = self.lock();
         if locked.state.ended() {
             return 0;
         }
@@ -149,7 +168,7 @@ impl Channel {
     /// A chunk ends here: queues what the open segment holds and has not been taken. `stay` keeps the segment open. Says
     /// how much a writer that has had `accepted` accepted may write now.
     pub(in crate::pipe) fn boundary(&self, stay: bool, accepted: u64) -> usize {
-        let mut locked = self.locked.lock();
+        let mut locked = self.lock();
         let queued = if stay { locked.queue_open() } else { locked.close_open() };
         let room = locked.state.room(accepted);
         if queued {
@@ -163,7 +182,7 @@ impl Channel {
     pub(in crate::pipe) fn push_segment(&self, tail: Tail, accepted: u64) -> usize {
         let end = tail.filled();
         let piece = Piece::Written { segment: tail.into_segment(), start: 0, end };
-        let mut locked = self.locked.lock();
+        let mut locked = self.lock();
         if locked.state.ended() {
             return 0;
         }
@@ -171,5 +190,14 @@ impl Channel {
         let room = locked.state.room(accepted);
         self.wake_puller(locked);
         room
+    }
+}
+
+impl Locked {
+    /// How many bytes may be handed over without the lock: as many as there is room for, without more of them in flight than
+    /// ever before, which would have to be noted.
+    fn granted(&self, accepted: u64) -> usize {
+        let noted = self.counts.peak.saturating_sub(self.in_flight());
+        if self.state.has_places(SLOTS) { self.state.room(accepted).min(noted) } else { 0 }
     }
 }
