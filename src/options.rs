@@ -198,7 +198,7 @@ macro_rules! engine_options {
 macro_rules! queue_options {
     () => {
         /// How many bytes may be accepted and not yet pulled (256 KiB unless set). A writer that has filled it is
-        /// held, and goes on when half of it has been pulled.
+        /// held, and goes on when about half of it has been pulled.
         ///
         /// # Panics
         ///

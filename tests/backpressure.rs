@@ -175,6 +175,40 @@ fn law_4_the_number_of_chunks_is_bounded() {
 }
 
 #[test]
+fn law_4_the_number_of_chunks_handed_over_is_bounded_whoever_looks() {
+    within(|| {
+        let handed = Arc::new(AtomicUsize::new(0));
+        let count = handed.clone();
+        let (looked, look) = channel();
+        let mut chunks = Thread::new().capacity(1 << 20).pull(move |w| {
+            // So many bytes have been in flight: as many may follow without asking.
+            w.write_bytes(vec![7; 1 << 20].into())?;
+            for chunk in 0..100_000 {
+                if chunk % 32 == 0 {
+                    look.recv().map_err(io::Error::other)?;
+                }
+                w.write_bytes(Bytes::from_static(b"x"))?;
+                count.fetch_add(1, SeqCst);
+            }
+            Ok(())
+        });
+        chunks.next().unwrap().unwrap();
+        let mut looks = 0;
+        // Each look moves what was handed over from the writer's ring to the queue.
+        while chunks.stats().writer_waits == 0 {
+            if handed.load(SeqCst) == 32 * looks {
+                chunks.stats();
+                looked.send(()).unwrap();
+                looks += 1;
+            }
+            std::thread::yield_now();
+        }
+        let queued = handed.load(SeqCst);
+        assert!(queued <= 2048, "{queued} chunks of one byte are queued");
+    });
+}
+
+#[test]
 fn a_held_writer_goes_on_when_half_is_pulled() {
     within(|| {
         // Chunks of one byte, so that the queue can be emptied byte by byte.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::sync::{Arc, AtomicUsize, Ordering, UnsafeCell};
 
-/// A power of two. At 32 bytes each they are what a bridge that never hands over a row of chunks need not have.
+/// A power of two, so that the counts may wrap around.
 pub(super) const SLOTS: usize = if cfg!(pushpull_loom) { 2 } else { 64 };
 
 /// The slots keep the two counts on cache lines apart.
@@ -23,9 +23,9 @@ struct Ring {
     taken: AtomicUsize,
 }
 
-// SAFETY: a slot is used by `Place::fill` and `Consumer::take` only. There is one of each for a ring, both are borrowed mutably for it,
-// and the counts tell them apart: a slot is the consumer's from `taken` to `pushed`, and the producer's otherwise. `Bytes` is
-// `Send`, so it may be dropped or taken on another thread.
+// SAFETY: a slot is used by `Place::fill` and `Consumer::take` only. There is one producer and one consumer for a ring, which are
+// borrowed mutably for that, and the counts tell their slots apart: those from `taken` to `pushed` are the consumer's, the others
+// the producer's. `Bytes` is `Send`, so it may be taken or dropped on another thread.
 unsafe impl Sync for Ring {}
 
 /// The writer's end.
@@ -58,17 +58,16 @@ pub(super) fn ring() -> (Producer, Consumer) {
 }
 
 impl Producer {
-    /// The next vacant slot, if there is one.
+    /// The next slot, if it is known to be vacant.
     #[inline]
     pub(super) fn place(&mut self) -> Option<Place<'_>> {
-        if self.pushed.wrapping_sub(self.taken) == SLOTS {
-            // ORDERING: acquire, the other half of the release in `take`: what is taken is out of its slot.
-            self.taken = self.ring.taken.load(Ordering::Acquire);
-            if self.pushed.wrapping_sub(self.taken) == SLOTS {
-                return None;
-            }
-        }
-        Some(Place(self))
+        (self.pushed.wrapping_sub(self.taken) < SLOTS).then_some(Place(self))
+    }
+
+    /// Looks which slots are vacant again.
+    pub(super) fn look(&mut self) {
+        // ORDERING: acquire, the other half of the release in `take`: what is taken is out of its slot.
+        self.taken = self.ring.taken.load(Ordering::Acquire);
     }
 }
 
@@ -77,8 +76,8 @@ impl Place<'_> {
     pub(super) fn fill(self, bytes: Bytes) {
         let Place(Producer { ring, pushed, .. }) = self;
         ring.slots[*pushed % SLOTS].with_mut(|slot| {
-            // SAFETY: `Producer::place` has seen fewer than all slots pushed and not taken, and nobody else pushes: so this one,
-            // the next, is the producer's, which is borrowed mutably.
+            // SAFETY: `Producer::place` has found that fewer than all slots are pushed and not taken, and nobody else pushes: so
+            // this one, the next, is the producer's, which is borrowed mutably.
             unsafe { *slot = Some(bytes) };
         });
         *pushed = pushed.wrapping_add(1);
@@ -117,8 +116,10 @@ mod tests {
     #[test]
     fn it_is_full_after_so_many_and_goes_on_where_it_was_emptied() {
         let (mut producer, mut consumer) = ring();
-        let mut push =
-            |value: u64| producer.place().map(|place| place.fill(value.to_be_bytes().to_vec().into())).is_some();
+        let mut push = |value: u64| {
+            producer.look();
+            producer.place().map(|place| place.fill(value.to_be_bytes().to_vec().into())).is_some()
+        };
         for round in 0..3 {
             let first = round * SLOTS as u64;
             assert!((0..SLOTS as u64).all(|slot| push(first + slot)));
@@ -149,7 +150,10 @@ mod tests {
             let place = loop {
                 match producer.place() {
                     Some(place) => break place,
-                    None => thread::yield_now(),
+                    None => {
+                        producer.look();
+                        thread::yield_now();
+                    }
                 }
             };
             place.fill(number.to_be_bytes().to_vec().into());

@@ -30,6 +30,11 @@ impl Row {
     /// Another was handed over with the lock. With that, the row may be long enough to lend the channel a ring for the next.
     pub(super) fn lend(&mut self) -> Option<Consumer> {
         self.locked += 1;
+        if let Some(producer) = &mut self.producer {
+            // Who has the lock has emptied it. Between two such looks no more go into it than it has slots, whoever takes them out:
+            // that bounds how many are queued.
+            producer.look();
+        }
         if self.locked < FIRST {
             return None;
         }

@@ -52,7 +52,7 @@ pub fn pipe(capacity: usize) -> (Writer, Chunks) {
 /// The writing end of a bridge.
 ///
 /// Small writes are gathered into chunks, in memory that a waiting puller may take from at any time, flushed or not. A
-/// write waits while the bridge holds as many bytes as its capacity, and goes on when half of them have been pulled. A
+/// write waits while the bridge holds as many bytes as its capacity, and goes on when about half of them have been pulled. A
 /// large write may be accepted in parts.
 ///
 /// A program that an engine runs is given one by reference; the engine ends the bridge when the program returns, and not
