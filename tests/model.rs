@@ -344,3 +344,20 @@ fn law_11_who_waits_for_the_head_beside_a_row_of_chunks_is_told() {
         drop(writer);
     });
 }
+
+#[test]
+fn law_11_who_waits_for_the_head_is_told_when_a_row_begins() {
+    model(|| {
+        let (mut writer, mut chunks) = pipe(8);
+        let puller = thread::spawn(move || {
+            chunks.next().unwrap().unwrap();
+            chunks.head().wait().unwrap();
+            chunks
+        });
+        writer.write_bytes("....".into()).unwrap();
+        hand_over(&mut writer, b"a");
+        let mut chunks = puller.join().unwrap();
+        assert_eq!(chunks.next().unwrap().unwrap(), "a");
+        drop(writer);
+    });
+}

@@ -79,6 +79,10 @@ impl Channel {
         }
         debug_assert!(locked.open.is_none(), "what is in the open segment would come after what is in the ring");
         locked.ring = Some(ring);
+        if locked.puller.is_some() {
+            // One who waits for the head has not set the flag, and what goes into the ring wakes by the flag alone.
+            self.attend(ASLEEP, 0);
+        }
         locked.granted(accepted)
     }
 
