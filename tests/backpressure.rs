@@ -138,8 +138,13 @@ fn law_4_sizes_without_end_allocate_what_is_used() {
         let mut feed = setup().filter(|r, w| io::copy(r, w).map(drop)).push_into(Vec::new());
         feed.write_all(b"abc").unwrap();
         assert_eq!(feed.finish().unwrap(), b"abc");
-        let (mut writer, _chunks) = pipe(usize::MAX);
+        let (mut writer, mut chunks) = pipe(usize::MAX);
         writer.write_all(b"abc").unwrap();
+        assert_eq!(chunks.next().unwrap().unwrap(), "abc");
+        writer.write_bytes("def".into()).unwrap();
+        writer.write_all(b"ghi").unwrap();
+        writer.finish().unwrap();
+        assert_eq!(drain(chunks).0, b"defghi");
     });
 }
 

@@ -6,7 +6,9 @@
 use std::future::poll_fn;
 use std::io::{self, Write};
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::{AsyncWrite, Stream};
 use loom::future::block_on;
@@ -30,6 +32,16 @@ fn collect(chunks: Chunks) -> (Vec<u8>, Option<io::Error>) {
         }
     }
     (bytes, end)
+}
+
+/// How often somebody was woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, SeqCst);
+    }
 }
 
 fn poll_next(chunks: &mut Chunks, context: &mut Context<'_>) -> Poll<Option<io::Result<bytes::Bytes>>> {
@@ -342,6 +354,27 @@ fn law_11_who_waits_for_the_head_beside_a_row_of_chunks_is_told() {
         let mut chunks = puller.join().unwrap();
         assert_eq!(chunks.next().unwrap().unwrap(), "a");
         drop(writer);
+    });
+}
+
+#[test]
+fn a_head_that_was_found_beside_a_row_of_chunks_leaves_nobody_to_wake() {
+    model(|| {
+        let (mut writer, mut chunks) = in_a_row();
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        let puller = thread::spawn(move || {
+            while pin!(chunks.head()).poll(&mut Context::from_waker(&waker)).is_pending() {
+                thread::yield_now();
+            }
+            chunks
+        });
+        hand_over(&mut writer, b"a");
+        let chunks = puller.join().unwrap();
+        let before = woken.0.load(SeqCst);
+        hand_over(&mut writer, b"b");
+        assert_eq!(woken.0.load(SeqCst), before);
+        drop((writer, chunks));
     });
 }
 

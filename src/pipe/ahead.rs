@@ -14,7 +14,7 @@ use crate::sync::{AtomicUsize, Ordering, fence};
 /// The chunks themselves, with the puller.
 pub(super) type Ahead = VecDeque<Piece>;
 
-/// The puller looks for a held writer after so many chunks, or such a part of the capacity.
+/// The puller looks for a held writer after so many chunks, or about such a part of the capacity.
 const LOOKS: usize = 16;
 
 /// How far the puller has come with them.

@@ -10,7 +10,7 @@ const FIRST: usize = if cfg!(pushpull_loom) { 1 } else { 8 };
 
 #[derive(Debug, Default)]
 pub(super) struct Row {
-    /// How many were handed over with the lock.
+    /// How many were handed over with the lock since the row began.
     locked: usize,
     producer: Option<Producer>,
     /// Unless it is lent.
@@ -31,8 +31,8 @@ impl Row {
     pub(super) fn lend(&mut self) -> Option<Consumer> {
         self.locked += 1;
         if let Some(producer) = &mut self.producer {
-            // Who has the lock has emptied it. Between two such looks no more go into it than it has slots, whoever takes them out:
-            // that bounds how many are queued.
+            // Whoever took the lock has emptied it. Until the next look no more go into it than it has slots, even if somebody takes
+            // them out: for so many there were places in the queue.
             producer.look();
         }
         if self.locked < FIRST {

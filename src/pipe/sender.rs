@@ -92,7 +92,7 @@ impl Sender {
     }
 
     fn allow(&mut self, bytes: usize) {
-        self.allowed = self.accepted() + bytes as u64;
+        self.allowed = self.accepted().saturating_add(bytes as u64);
     }
 
     /// How many bytes were accepted since the last call.
@@ -235,6 +235,7 @@ impl Sender {
 
     /// A large write, which is a chunk of its own.
     fn write_whole(&mut self, buf: &[u8]) {
+        self.end_row();
         self.boundary();
         let mut tail = Tail::new(buf.len());
         tail.grant(buf.len());
@@ -284,6 +285,7 @@ impl Sender {
         if self.pending() == 0 {
             return;
         }
+        self.end_row();
         if self.spare() == 0 {
             self.close();
             return;
@@ -333,10 +335,8 @@ mod tests {
 
     /// The two ends, for chunks of four bytes and two of them.
     fn ends() -> (Sender, Arc<Channel>) {
-        let mut options = Options::pipe(8);
-        options.set_chunk_size(4);
-        let channel = Arc::new(Channel::new(&options));
-        (Sender::new(channel.clone(), &options), channel)
+        let (sender, channel, _) = ends_of(8, 4);
+        (sender, channel)
     }
 
     /// Writes byte after byte until it is held.
@@ -344,6 +344,58 @@ mod tests {
         while sender.poll_write(b"a", Some(&Context::from_waker(Waker::noop()))).is_ready() {
             while let Short::Done = sender.write_short(b"b") {}
         }
+    }
+
+    /// The two ends, and what the puller has taken ahead.
+    fn ends_of(capacity: usize, chunk_size: usize) -> (Sender, Arc<Channel>, Ahead) {
+        let mut options = Options::pipe(capacity);
+        options.set_chunk_size(chunk_size);
+        let channel = Arc::new(Channel::new(&options));
+        (Sender::new(channel.clone(), &options), channel, Ahead::new())
+    }
+
+    /// Hands over so many chunks of a byte, as far as there is room for them.
+    fn hand_over(sender: &mut Sender, chunks: usize) -> usize {
+        (0..chunks).take_while(|_| sender.hand("x".into()).is_ok()).count()
+    }
+
+    #[test]
+    fn law_4_the_peak_counts_what_is_handed_over_after_large_writes() {
+        let (mut sender, channel, mut ahead) = ends_of(1000, 10);
+        assert_eq!(hand_over(&mut sender, 9), 9);
+        let mut pull = |chunks| (0..chunks).for_each(|_| assert!(channel.take_queued(&mut ahead).is_some()));
+        pull(9);
+        (0..3).for_each(|_| assert!(sender.poll_write(&[1; 10], None).is_ready()));
+        pull(1);
+        assert!(sender.hand(vec![2; 500].into()).is_ok());
+        pull(3);
+        assert_eq!(channel.stats().peak, 520);
+    }
+
+    #[test]
+    fn law_4_the_number_of_chunks_handed_over_after_large_writes_is_bounded() {
+        let (mut sender, channel, mut ahead) = ends_of(1 << 20, 1);
+        assert!(sender.hand(vec![1; 1 << 20].into()).is_ok());
+        assert!(channel.take_queued(&mut ahead).is_some());
+        let mut queued = hand_over(&mut sender, 20);
+        (0..1002).for_each(|_| assert!(matches!(sender.poll_write(b"x", None), Poll::Ready(Ok(1)))));
+        queued += 1002 + hand_over(&mut sender, 1000);
+        assert_eq!(queued, 1024);
+    }
+
+    #[test]
+    fn small_writes_in_between_begin_the_row_anew() {
+        let (mut sender, ..) = ends_of(1000, 100);
+        for _ in 0..20 {
+            assert!(sender.poll_write(b"small", None).is_ready());
+            sender.boundary();
+            assert_eq!(hand_over(&mut sender, 1), 1);
+        }
+        assert!(!sender.row.is_lent());
+        assert_eq!(hand_over(&mut sender, 20), 20);
+        assert!(sender.row.is_lent());
+        assert!(sender.poll_write(b"small", None).is_ready());
+        assert!(!sender.row.is_lent());
     }
 
     #[test]

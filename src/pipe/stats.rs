@@ -20,8 +20,9 @@ pub struct Stats {
     pub writer_waits: u64,
     /// How often the puller had to wait for bytes. Always 0 on `Local`.
     pub puller_waits: u64,
-    /// The most bytes that were accepted and not yet pulled at any time; never above the capacity. Always 0 on
-    /// `Local`.
+    /// The most bytes that were accepted and not yet pulled at any time; never above the capacity. Always 0 on `Local`. Small
+    /// writes are counted when their chunk is complete, or somebody looks: the highest number may lack what had been written of
+    /// a chunk, a chunk size at the most.
     pub peak: usize,
     /// The longest time that the program kept its worker without a wait, as of its last wait or its end: for so long
     /// it has held up the worker's other programs. Measured on `Pool`; zero elsewhere, where it holds up nobody else

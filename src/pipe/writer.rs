@@ -174,11 +174,14 @@ impl Writer {
         match &mut self.outlet {
             Outlet::Channel(sender) => match sender.hand(bytes) {
                 Ok(handed) => {
-                    wait::count(sender.count());
-                    match handed {
+                    let moved = sender.count();
+                    let told = match handed {
                         Short::Called => self.answer(len),
                         _ => Ok(()),
-                    }
+                    };
+                    // At last: it may be the others' turn now.
+                    wait::count(moved);
+                    told
                 }
                 Err(bytes) => self.hand_slow(bytes),
             },

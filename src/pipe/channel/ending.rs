@@ -43,10 +43,10 @@ impl Channel {
         let watchers = locked.watchers.take();
         let others = locked.complete();
         self.wake_puller(locked);
-        drop(ring);
         others.into_iter().for_each(Waker::wake);
         wake(writer.and_then(|held| held.waker));
         watchers.into_iter().for_each(|watchers| watchers.wake());
+        drop(ring);
     }
 
     /// Of `len` bytes that were written into a closed channel after `before` others, how many the puller gets; `None` if it

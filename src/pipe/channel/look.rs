@@ -27,7 +27,7 @@ impl Channel {
         if let Begun::Whole | Begun::Ended = begun {
             return begun;
         }
-        // With the flag only beside a ring: else nothing wakes this one but what takes the lock.
+        // With the flag only beside a ring: else what wakes this one takes the lock. Who lends a ring later sets it.
         let row = locked.ring.is_some();
         self.attend(if row { ASLEEP } else { 0 }, ASLEEP);
         let before = locked.puller.replace(context.waker().clone());
@@ -37,7 +37,12 @@ impl Channel {
             return begun;
         }
         self.barrier.heavy();
-        self.lock_settled().begun()
+        let mut locked = self.lock_settled();
+        let begun = locked.begun();
+        let before = if let Begun::Whole | Begun::Ended = begun { self.take_puller(&mut locked) } else { None };
+        drop(locked);
+        drop(before);
+        begun
     }
 
     /// Ends the channel if nothing was pulled of it since `chunks` were, and there was something.
@@ -72,14 +77,15 @@ impl Channel {
     }
 
     pub(in crate::pipe) fn stats(&self) -> Stats {
-        let locked = self.lock_settled();
+        let mut locked = self.lock_settled();
+        locked.counts.peak = locked.counts.peak.max(locked.in_flight());
         let &Counts { writer_waits, puller_waits, peak } = &locked.counts;
         Stats {
             bytes: locked.state.pulled(),
             chunks: locked.state.chunks(),
             writer_waits,
             puller_waits,
-            peak: peak.max(locked.in_flight()),
+            peak,
             longest_run: self.program.longest_run(),
         }
     }

@@ -67,7 +67,7 @@ impl Channel {
         if let Some(waker) = &mut locked.puller
             && self.attention.value.load(Ordering::Relaxed) & ASLEEP != 0
         {
-            // Since the flag was set and the barrier passed, every write into the open segment looks at the flag.
+            // Since the flag was set and the barrier passed, every write into the open segment or the ring looks at the flag.
             if !waker.will_wake(context.waker()) {
                 let before = mem::replace(waker, context.waker().clone());
                 drop(locked);

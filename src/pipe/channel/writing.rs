@@ -19,7 +19,7 @@ impl Channel {
         self.barrier
     }
 
-    /// To be called after every write into the open segment: does anyone have to be told of it?
+    /// To be called after every write into the open segment or the ring: does anyone have to be told of it?
     #[inline]
     pub(in crate::pipe) fn calls(&self, barrier: Barrier) -> bool {
         barrier.light();
