@@ -132,6 +132,54 @@ fn law_13_a_program_that_is_never_held_gives_way() {
     });
 }
 
+/// Hands over `row` chunks, and one more when its puller sleeps, on a worker of whose programs the other waits for that.
+fn is_told_before_the_others_turn(row: usize) {
+    let pool = Pool::new(1);
+    let (mut out, mut chunks) = pipe(1 << 20);
+    let (go, gone) = channel();
+    let (told, other_told) = channel();
+    let puller = thread::spawn(move || {
+        // As many bytes in flight as none of the later chunks exceeds.
+        assert_eq!(chunks.next().unwrap().unwrap().len(), 10_000);
+        gone.recv().unwrap();
+        chunks.by_ref().take(row).for_each(|chunk| assert_eq!(chunk.unwrap(), "x"));
+        assert_eq!(chunks.next().unwrap().unwrap(), "y");
+        told.send(()).unwrap();
+    });
+    let (mut begin, mut begun) = pipe(1 << 20);
+    let mut other = pool.pull(move |_| {
+        begun.next();
+        other_told.recv().map_err(io::Error::other)
+    });
+    // Launches it, and does not wait for its turn.
+    assert!(other.next_timeout(Duration::ZERO).unwrap().is_err());
+    let mut program = pool.pull(move |_| {
+        let until = |reached: &dyn Fn() -> bool| {
+            while !reached() {
+                thread::yield_now();
+            }
+        };
+        out.write_bytes(vec![7; 10_000].into())?;
+        until(&|| out.stats().bytes == 10_000);
+        (0..row).try_for_each(|_| out.write_bytes("x".into()))?;
+        let waits = out.stats().puller_waits;
+        go.send(()).unwrap();
+        until(&|| out.stats().bytes == 10_000 + row as u64 && out.stats().puller_waits > waits);
+        // Between the count and its sleep it looks once more. If it still does after this, this run shows nothing.
+        thread::sleep(Duration::from_millis(1));
+        begin.write_bytes("go".into())?;
+        out.write_bytes("y".into())
+    });
+    assert!(program.next().is_none() && other.next().is_none());
+    puller.join().unwrap();
+}
+
+#[test]
+fn law_5_a_puller_that_sleeps_is_woken_before_its_writers_turn_ends() {
+    // The last of them ends the turn.
+    within(|| (57..62).for_each(is_told_before_the_others_turn));
+}
+
 #[test]
 fn a_program_that_blocks_is_told_in_the_stats() {
     within(|| {
