@@ -19,8 +19,8 @@ const LEAST: usize = 4 << 10;
 /// Sizes are rounded up to a power of two, from `LEAST` to `MOST_KEPT`.
 const CLASSES: usize = 13;
 
-/// How many bytes of a size rotate: more than a core's own cache holds.
-const ROTATION: usize = 4 << 20;
+/// How many bytes are dropped, of whatever size, until a block's turn comes: more than a core's own cache holds.
+const ROTATION: u64 = 4 << 20;
 
 /// How many bytes of all sizes are kept at the most.
 const MOST_KEPT: usize = 16 << 20;
@@ -58,17 +58,21 @@ fn class(size: usize) -> Option<usize> {
 struct Spare<M> {
     of_class: [VecDeque<Used<M>>; CLASSES],
     bytes: usize,
+    /// How many bytes have been dropped in all.
+    dropped: u64,
 }
 
 struct Used<M> {
     memory: M,
     /// Where it was dropped, if that is known.
     by: Option<u32>,
+    /// How many bytes had been dropped before.
+    before: u64,
 }
 
 impl<M> Spare<M> {
     const fn new() -> Spare<M> {
-        Spare { of_class: [const { VecDeque::new() }; CLASSES], bytes: 0 }
+        Spare { of_class: [const { VecDeque::new() }; CLASSES], bytes: 0, dropped: 0 }
     }
 
     fn take(&mut self, class: usize, size: usize, processor: Option<u32>) -> Option<M> {
@@ -76,8 +80,7 @@ impl<M> Spare<M> {
         let near = spare.back().is_some_and(|last| last.by.is_some() && last.by == processor);
         let used = match near {
             true => spare.pop_back(),
-            false if spare.len().saturating_mul(size) >= ROTATION => spare.pop_front(),
-            false => None,
+            false => spare.pop_front_if(|oldest| self.dropped - oldest.before >= ROTATION),
         }?;
         self.bytes -= size;
         Some(used.memory)
@@ -85,11 +88,13 @@ impl<M> Spare<M> {
 
     /// Gives back what there is no room for.
     fn give(&mut self, class: usize, size: usize, memory: M, by: Option<u32>) -> Option<M> {
+        let before = self.dropped;
+        self.dropped += size as u64;
         if self.bytes + size > MOST_KEPT {
             return Some(memory);
         }
         self.bytes += size;
-        self.of_class[class].push_back(Used { memory, by });
+        self.of_class[class].push_back(Used { memory, by, before });
         None
     }
 }
@@ -105,7 +110,7 @@ mod tests {
     #[test]
     fn the_oldest_memory_is_recycled_unless_the_last_is_near() {
         let class = class(SIZE).unwrap();
-        let count = ROTATION / SIZE;
+        let count = ROTATION as usize / SIZE;
         let mut spare = Spare::new();
         (1..count).for_each(|name| assert_eq!(spare.give(class, SIZE, name, ONE), None));
         assert_eq!(spare.take(class, SIZE, OTHER), None, "it came back before its turn");
@@ -113,6 +118,19 @@ mod tests {
         assert_eq!(spare.take(class, SIZE, OTHER), Some(1));
         assert_eq!(spare.take(class, SIZE, ONE), Some(count), "it lies in this processor's cache");
         assert_eq!(spare.take(class, SIZE, None), None);
+    }
+
+    #[test]
+    fn sizes_take_turns_together() {
+        let (small, large) = (class(SIZE).unwrap(), class(2 * SIZE).unwrap());
+        let mut spare = Spare::new();
+        spare.give(small, SIZE, 1, ONE);
+        spare.give(large, 2 * SIZE, 2, ONE);
+        assert_eq!(spare.take(small, SIZE, OTHER), None);
+        spare.give(large, 2 * SIZE, 3, ONE);
+        assert_eq!(spare.take(small, SIZE, OTHER), Some(1), "more than a cache was dropped after it");
+        assert_eq!(spare.take(large, 2 * SIZE, OTHER), Some(2));
+        assert_eq!(spare.take(large, 2 * SIZE, OTHER), None);
     }
 
     #[test]
