@@ -64,8 +64,7 @@ impl Channel {
         }
         let accepted = accepted + bytes.len() as u64;
         locked.state.queue(Piece::Handed(bytes));
-        self.note_peak(&mut locked);
-        let granted = if locked.ring.is_some() { locked.granted(accepted) } else { 0 };
+        let granted = if locked.ring.is_some() { self.granted(&mut locked, accepted) } else { 0 };
         self.wake_puller(locked);
         Ok(granted)
     }
@@ -83,7 +82,7 @@ impl Channel {
             // One who waits for the head has not set the flag, and what goes into the ring wakes by the flag alone.
             self.attend(ASLEEP, 0);
         }
-        locked.granted(accepted)
+        self.granted(&mut locked, accepted)
     }
 
     /// Queues a part of `bytes` that there is room for, and says how long it is.
@@ -195,13 +194,15 @@ impl Channel {
         self.wake_puller(locked);
         room
     }
-}
 
-impl Locked {
     /// How many bytes may be handed over without the lock: as many as there is room for, without more of them in flight than
     /// ever before, which would have to be noted.
-    fn granted(&self, accepted: u64) -> usize {
-        let noted = self.counts.peak.saturating_sub(self.in_flight());
-        if self.state.has_places(SLOTS) { self.state.room(accepted).min(noted) } else { 0 }
+    fn granted(&self, locked: &mut Locked, accepted: u64) -> usize {
+        if !locked.state.has_places(SLOTS) {
+            return 0;
+        }
+        self.note_peak(locked);
+        let noted = locked.counts.peak - locked.in_flight();
+        locked.state.room(accepted).min(noted)
     }
 }
