@@ -1,8 +1,8 @@
 //! The bounded queue itself: the state behind its lock, the open segment beside it, and who waits for whom.
 //!
-//! A writer takes the lock once or twice a chunk, not once a write: in between it fills the open segment (see
-//! `segment.rs`), or hands over chunks through a ring (`ring.rs`), and looks at one flag. Nothing here blocks; a side that has to wait leaves its `Waker`. A waker is taken
-//! out under the lock, and woken or dropped after it: it may own anything, this channel's ends too.
+//! A writer takes the lock once or twice a chunk, not once a write: in between it fills the open segment (see `segment.rs`), or
+//! hands over chunks through a ring (`ring.rs`), and looks at one flag. Nothing here blocks; a side that has to wait leaves its
+//! `Waker`. A waker is taken out under the lock, and woken or dropped after it: it may own anything, this channel's ends too.
 
 mod closed;
 mod ending;

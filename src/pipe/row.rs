@@ -31,8 +31,8 @@ impl Row {
     pub(super) fn lend(&mut self) -> Option<Consumer> {
         self.locked += 1;
         if let Some(producer) = &mut self.producer {
-            // Whoever took the lock has emptied it. Until the next look no more go into it than it has slots, even if somebody takes
-            // them out: for so many there were places in the queue.
+            // Whoever took the lock has emptied it. Until the next look no more go into it than it has slots, even if somebody
+            // takes them out: for so many there were places in the queue.
             producer.look();
         }
         if self.locked < FIRST {

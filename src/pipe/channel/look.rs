@@ -78,7 +78,7 @@ impl Channel {
 
     pub(in crate::pipe) fn stats(&self) -> Stats {
         let mut locked = self.lock_settled();
-        locked.counts.peak = locked.counts.peak.max(locked.in_flight());
+        self.note_peak(&mut locked);
         let &Counts { writer_waits, puller_waits, peak } = &locked.counts;
         Stats {
             bytes: locked.state.pulled(),

@@ -102,7 +102,7 @@ impl Channel {
     ) -> Result<Taken, MutexGuard<'a, Locked>> {
         self.settle(&mut locked);
         locked.seen = None;
-        locked.counts.peak = locked.counts.peak.max(locked.in_flight());
+        self.note_peak(&mut locked);
         let piece = match locked.state.pull() {
             Some(piece) => piece,
             None => match open.then(|| locked.take_open()).flatten() {
