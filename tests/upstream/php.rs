@@ -33,7 +33,8 @@ const SCRIPTS: [(&str, &str); 9] = [
     ("exit.php", "<?php error_log('on the way out'); echo 'all'; exit(3);"),
     (
         "wait.php",
-        "<?php ignore_user_abort(false); file_put_contents($_GET['f'], 'begun'); echo str_repeat('x', 100000); flush(); register_shutdown_function(function () { file_put_contents($_GET['f'], connection_aborted() ? 'gone' : 'whole'); }); while (true) { echo str_repeat('y', 8192); flush(); usleep(1000); }",
+        // Before it writes, which is what may end it.
+        "<?php ignore_user_abort(false); register_shutdown_function(function () { file_put_contents($_GET['f'], connection_aborted() ? 'gone' : 'whole'); }); file_put_contents($_GET['f'], 'begun'); echo str_repeat('x', 100000); flush(); while (true) { echo str_repeat('y', 8192); flush(); usleep(1000); }",
     ),
     ("source.txt", "<?php echo 'secret';"),
 ];
