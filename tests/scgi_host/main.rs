@@ -7,10 +7,10 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use pushpull::Local;
 use pushpull::gateway::{PushApp, push_fn, service};
 use pushpull::host::scgi::Server;
 use pushpull::host::{Limits, Listener};
+use pushpull::{Local, Thread};
 
 #[path = "../support/front.rs"]
 mod front;
@@ -165,5 +165,28 @@ proptest! {
             }
             goes_on(host);
         });
+    }
+}
+
+/// Room for more of a body can come at any moment, from the program's thread. No clock helps here.
+#[test]
+fn requirement_16_an_upload_never_waits_for_room_that_is_there() {
+    const LENGTH: usize = 32 << 20;
+    let hour = Duration::from_secs(3600);
+    let server = Server::bind("127.0.0.1:0").unwrap().limits(Limits::new().head_time(hour).stall(hour));
+    let app = push_fn(|inp, out, _err, _env| {
+        writeln!(out, "Content-Type: text/plain\n")?;
+        out.flush()?;
+        let read = io::copy(inp, &mut io::sink())?;
+        write!(out, "{read}")
+    });
+    let app = std::sync::Arc::new(app);
+    let host = Host::start(server, move || service(Thread::new(), app.clone()));
+    let bytes = [request(LENGTH, &[]), vec![b'x'; LENGTH]].concat();
+    for _ in 0..40 {
+        let stream = connect(&host);
+        stream.set_write_timeout(Some(DEADLINE)).unwrap();
+        let (text, is_reset) = answer(stream, &bytes);
+        assert!(text.ends_with(&format!("\r\n\r\n{LENGTH}")) && !is_reset, "{text}");
     }
 }

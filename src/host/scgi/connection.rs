@@ -167,7 +167,7 @@ where
                     Poll::Ready(_) => return Err(self.ended()),
                 }
             }
-            Part::Answering { body, missing: missing @ 1.., .. } if !body.is_full() => {
+            Part::Answering { body, missing: missing @ 1.., .. } if body.poll_room(context).is_ready() => {
                 let mut chunk = BytesMut::with_capacity(PIECE);
                 match self.stream.poll_read(context, &mut chunk, PIECE) {
                     Poll::Pending => return Ok(false),
@@ -180,8 +180,7 @@ where
                     Poll::Ready(_) => return Err(Outcome::Gone),
                 }
             }
-            Part::Answering { body, .. } => {
-                let _ = body.poll_room(context);
+            Part::Answering { .. } => {
                 let stream = self.stream.clone();
                 let gone = self.gone.get_or_insert_with(|| Box::pin(async move { stream.gone().await }));
                 return if gone.as_mut().poll(context).is_ready() { Err(Outcome::Gone) } else { Ok(false) };
