@@ -27,7 +27,7 @@ pub struct Environ(Arc<Inner>);
 
 #[derive(Clone)]
 struct Inner {
-    /// All names and values, in one piece of memory.
+    /// All names and values in their order, in one piece of memory, and nothing else.
     text: Vec<u8>,
     variables: Vec<Variable>,
     errors: ErrorStream,
@@ -91,14 +91,16 @@ impl Environ {
 
     fn make(&mut self, place: Option<usize>, name: &[u8], value: &[u8]) {
         let inner = Arc::make_mut(&mut self.0);
-        let mut store = |bytes: &[u8]| {
-            let start = inner.text.len();
-            inner.text.extend_from_slice(bytes);
-            start..inner.text.len()
-        };
         match place {
-            Some(place) => inner.variables[place].value = store(value),
+            Some(place) => {
+                inner.variables[place].value = inner.replace(inner.variables[place].value.clone(), value, place)
+            }
             None => {
+                let mut store = |bytes: &[u8]| {
+                    let start = inner.text.len();
+                    inner.text.extend_from_slice(bytes);
+                    start..inner.text.len()
+                };
                 let (name, value) = (store(name), store(value));
                 inner.variables.push(Variable { name, value });
             }
@@ -108,7 +110,10 @@ impl Environ {
     /// Takes a variable away.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) {
         if let Some(place) = self.place(name.as_ref()) {
-            Arc::make_mut(&mut self.0).variables.remove(place);
+            let inner = Arc::make_mut(&mut self.0);
+            let Variable { name, value } = inner.variables[place].clone();
+            inner.replace(name.start..value.end, b"", place);
+            inner.variables.remove(place);
         }
     }
 
@@ -179,6 +184,20 @@ impl Environ {
     }
 }
 
+impl Inner {
+    /// Puts other text where some of the variable at `place` is, and says where it lies.
+    fn replace(&mut self, old: Range<usize>, text: &[u8], place: usize) -> Range<usize> {
+        let new = old.start..old.start + text.len();
+        for Variable { name, value } in &mut self.variables[place + 1..] {
+            for end in [&mut name.start, &mut name.end, &mut value.start, &mut value.end] {
+                *end = *end - old.end + new.end;
+            }
+        }
+        self.text.splice(old, text.iter().copied());
+        new
+    }
+}
+
 impl Default for Inner {
     fn default() -> Inner {
         Inner {
@@ -242,6 +261,22 @@ mod tests {
         assert_eq!(env.iter().collect::<Vec<_>>(), [(&b"A"[..], &b"1"[..]), (b"B", b"2")]);
         assert_eq!(other.iter().collect::<Vec<_>>(), [(&b"A"[..], &b"three"[..]), (b"C", b"4")]);
         assert_ne!(env, other);
+    }
+
+    #[test]
+    fn what_is_set_anew_or_taken_away_leaves_nothing_behind() {
+        let mut env = Environ::new();
+        for name in ["A", "B", "C"] {
+            env.set(name, "1").unwrap();
+        }
+        for length in (0..1000).chain([3]) {
+            env.set("B", vec![b'x'; length]).unwrap();
+        }
+        assert_eq!((env.get_str("A"), env.get_str("B"), env.get_str("C")), (Some("1"), Some("xxx"), Some("1")));
+        assert_eq!(env.0.text, b"A1BxxxC1");
+        env.remove("A");
+        assert_eq!((env.get_str("A"), env.get_str("B"), env.get_str("C")), (None, Some("xxx"), Some("1")));
+        assert_eq!(env.0.text, b"BxxxC1");
     }
 
     #[test]
