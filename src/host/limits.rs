@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-/// What a client may cost, each with a default.
+/// No time is longer, so that every one can be added to any moment: thirty years.
+const LONGEST: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
+/// What a client may cost, each with a default. `Duration::MAX` is no limit.
 ///
 /// ```
 /// use std::time::Duration;
@@ -108,7 +111,7 @@ impl Limits {
 #[track_caller]
 fn positive(name: &str, time: Duration) -> Duration {
     assert!(!time.is_zero(), "`{name}(0)`: nobody is as fast as that");
-    time
+    time.min(LONGEST)
 }
 
 impl Default for Limits {

@@ -172,8 +172,8 @@ proptest! {
 #[test]
 fn requirement_16_an_upload_never_waits_for_room_that_is_there() {
     const LENGTH: usize = 32 << 20;
-    let hour = Duration::from_secs(3600);
-    let server = Server::bind("127.0.0.1:0").unwrap().limits(Limits::new().head_time(hour).stall(hour));
+    let never = Duration::MAX;
+    let server = Server::bind("127.0.0.1:0").unwrap().limits(Limits::new().head_time(never).stall(never));
     let app = push_fn(|inp, out, _err, _env| {
         writeln!(out, "Content-Type: text/plain\n")?;
         out.flush()?;
@@ -183,7 +183,7 @@ fn requirement_16_an_upload_never_waits_for_room_that_is_there() {
     let app = std::sync::Arc::new(app);
     let host = Host::start(server, move || service(Thread::new(), app.clone()));
     let bytes = [request(LENGTH, &[]), vec![b'x'; LENGTH]].concat();
-    for _ in 0..40 {
+    for _ in 0..20 {
         let stream = connect(&host);
         stream.set_write_timeout(Some(DEADLINE)).unwrap();
         let (text, is_reset) = answer(stream, &bytes);

@@ -1,11 +1,13 @@
 //! What an application does wrong is told, before the head with a status, after it by a cut.
 
 use std::io::ErrorKind::{self, TimedOut, UnexpectedEof};
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use pushpull::fastcgi::{ProtocolStatus, Stream};
 use pushpull::gateway::ExitStatus;
+use socket2::{Domain, Socket, Type};
 
 use super::app::{app, canned};
 use super::ask::{ask, collect, get, got, heard, limits, run, upstream};
@@ -132,7 +134,9 @@ fn requirement_13_each_wait_has_its_limit() {
         let hasty = upstream(&begun).limits(limits(|limits| limits.idle = short));
         assert_eq!(got(&hasty, "/").await, (200, "hello".to_owned(), Some(TimedOut)));
         let hasty = upstream(&begun).limits(limits(|limits| limits.total = Some(short)));
-        assert_eq!(got(&hasty, "/").await.2, Some(TimedOut));
+        let (status, _, error) = got(&hasty, "/").await;
+        // Where the machine has much else to do the head is late too.
+        assert!(matches!((status, error), (200, Some(TimedOut)) | (504, None)), "{status} {error:?}");
         let hasty = upstream(&begun).limits(limits(|limits| limits.head = 4));
         assert_eq!(got(&hasty, "/").await.0, 502);
         // A client that takes nothing.
@@ -167,9 +171,10 @@ fn requirement_13_each_wait_has_its_limit() {
 #[test]
 fn an_application_that_is_not_there_is_told() {
     run(async {
-        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = taken.local_addr().unwrap().to_string();
-        drop(taken);
+        // It is nobody else's, and nobody listens.
+        let taken = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        taken.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let address = taken.local_addr().unwrap().as_socket().unwrap().to_string();
         for address in [&address, "unix:/no/such/socket", "no-such-host.invalid:9000"] {
             let (upstream, mut lines) = heard(upstream(address));
             assert_eq!(got(&upstream, "/").await.0, 502);

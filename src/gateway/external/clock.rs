@@ -93,7 +93,7 @@ impl Clock {
 }
 
 /// A time too long to name is no limit.
-fn after(instant: Instant, duration: Duration) -> Instant {
+pub(in crate::gateway) fn after(instant: Instant, duration: Duration) -> Instant {
     const LONG: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
     instant.checked_add(duration.min(LONG)).unwrap_or(instant)
 }

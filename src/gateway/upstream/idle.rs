@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
 use super::connection::{Resting, Socket};
+use crate::gateway::external::clock::after;
 
 /// The idle connections of one upstream and its clones.
 #[derive(Debug, Default)]
@@ -50,7 +51,7 @@ impl Idle {
     /// Keeps a connection for so long, if there are fewer than `most`.
     pub(super) fn keep(self: &Arc<Idle>, socket: Socket, most: usize, time: Duration) {
         let Ok(resting) = socket.rest() else { return };
-        let Some(until) = Instant::now().checked_add(time) else { return };
+        let until = after(Instant::now(), time);
         let mut state = self.0.lock();
         if state.resting.len() >= most || state.unheard > 0 {
             return;
