@@ -7,6 +7,8 @@ use std::io;
 
 use parking_lot::Mutex;
 
+use crate::program::contained;
+
 /// Why a bridge ended, when it was not the program's own error.
 ///
 /// Everything in this crate reports errors as [`io::Error`]. An error that the *program* returned arrives as it is. One
@@ -230,7 +232,11 @@ pub(crate) struct Echo {
 
 impl Echo {
     pub(crate) fn of(error: &io::Error) -> Echo {
-        Echo { kind: error.kind(), reason: error.to_string().into() }
+        let mut reason = None;
+        // The error may be of the program's own making, and its text too.
+        contained(|| reason = Some(error.to_string()));
+        let reason = reason.unwrap_or_else(|| error.kind().to_string());
+        Echo { kind: error.kind(), reason: reason.into() }
     }
 
     pub(crate) fn error(&self) -> io::Error {

@@ -2,11 +2,12 @@
 
 mod support;
 
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::panic::{self, AssertUnwindSafe};
 
 use bytes::Bytes;
-use pushpull::{Error, Local, Thread};
+use pushpull::{Error, Local, Pool, Thread};
 use support::engine::drain;
 use support::guard::guard;
 use support::watchdog::within;
@@ -150,4 +151,39 @@ fn a_reader_reports_a_panic_too() {
     let mut reader = Thread::new().pull(|_| quiet_panic()).into_reader();
     assert!(is_quiet_panic(reader.read(&mut [0; 8]).unwrap_err()));
     assert_eq!(reader.read(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::Other);
+}
+
+/// An error that nobody can print.
+#[derive(Debug)]
+struct Unspeakable;
+
+impl fmt::Display for Unspeakable {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        quiet_panic()
+    }
+}
+
+impl std::error::Error for Unspeakable {}
+
+#[test]
+fn laws_2_and_8_an_error_whose_text_panics_is_told_like_any_other() {
+    fn failed() -> io::Error {
+        io::Error::new(io::ErrorKind::StorageFull, Unspeakable)
+    }
+    fn is_told(error: io::Error) {
+        assert!(error.get_ref().is_some_and(|source| source.is::<Unspeakable>()));
+    }
+    fn is_read(mut reader: impl Read) {
+        is_told(reader.read(&mut [0; 8]).unwrap_err());
+        let again = reader.read(&mut [0; 8]).unwrap_err();
+        assert_eq!((again.kind(), &again.to_string()[..]), (io::ErrorKind::StorageFull, "no storage space"));
+    }
+    within(|| {
+        is_read(Local::new().pull(|_| Err(failed())).into_reader());
+        is_read(Thread::new().pull(|_| Err(failed())).into_reader());
+        is_read(Pool::new(1).pull(|_| Err(failed())).into_reader());
+        is_told(Local::new().push(|_| Err::<(), _>(failed())).finish().unwrap_err());
+        is_told(Thread::new().push(|_| Err::<(), _>(failed())).finish().unwrap_err());
+        is_told(Pool::new(1).push(|_| Err::<(), _>(failed())).finish().unwrap_err());
+    });
 }

@@ -90,8 +90,9 @@ impl<T> Verdict<T> {
         let error = result.as_ref().err();
         let outcome = if left { Outcome::Disconnected } else { Outcome::of(error) };
         ledger.close(outcome, error, || channel.stats());
+        let echo = error.map(Echo::of);
         let mut told = self.0.lock();
-        told.echo = Some(result.as_ref().err().map(Echo::of));
+        told.echo = Some(echo);
         told.result = Some(result);
         let host = told.host.take();
         drop(told);
