@@ -103,6 +103,7 @@ mod stack;
 mod sync;
 mod turn;
 mod wait;
+mod waker;
 
 #[cfg(feature = "http")]
 pub use adapt::body::Body;

@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::input::uninterrupted;
 use crate::ledger::Ledger;
 use crate::pipe::Channel;
+use crate::waker;
 
 /// How many reads or writes a closed bridge refuses before it unwinds the program. An encoder that is dropped half way
 /// makes a handful of its own.
@@ -115,12 +116,10 @@ impl Program {
     pub(crate) fn leave(&self) {
         let mut waits = self.waits.lock();
         self.gone.store(true, Ordering::Release);
-        let host = waits.host.take();
-        waits.program = None;
+        let (host, program) = (waits.host.take(), waits.program.take());
         drop(waits);
-        if let Some(host) = host {
-            host.wake();
-        }
+        drop(program);
+        waker::wake(host);
     }
 
     /// The host goes: whatever the program waits for, now or later, is refused.
@@ -130,24 +129,18 @@ impl Program {
         }
         self.stopped.store(true, Ordering::SeqCst);
         let program = self.waits.lock().program.take();
-        if let Some(program) = program {
-            program.wake();
-        }
+        waker::wake(program);
     }
 
     /// Says with what the program is about to wait. To be followed by a look at `refuses_to_wait`.
     pub(crate) fn watch(&self, waker: &Waker) {
         let mut waits = self.waits.lock();
-        match &mut waits.program {
-            Some(watched) => watched.clone_from(waker),
-            none => *none = Some(waker.clone()),
-        }
+        let before = waker::keep(&mut waits.program, waker);
         waits.count += 1;
         let observer = waits.observer.take();
         drop(waits);
-        if let Some(observer) = observer {
-            observer.wake();
-        }
+        drop(before);
+        waker::wake(observer);
     }
 
     /// How often it has waited, for whatever.
@@ -161,7 +154,9 @@ impl Program {
         if waits.count > than {
             return Poll::Ready(());
         }
-        waits.observer = Some(context.waker().clone());
+        let before = waker::keep(&mut waits.observer, context.waker());
+        drop(waits);
+        drop(before);
         Poll::Pending
     }
 
@@ -199,7 +194,9 @@ impl Program {
         if self.gone.load(Ordering::Relaxed) {
             return Poll::Ready(());
         }
-        waits.host = Some(context.waker().clone());
+        let before = waker::keep(&mut waits.host, context.waker());
+        drop(waits);
+        drop(before);
         Poll::Pending
     }
 }

@@ -5,9 +5,9 @@ mod support;
 use std::future::poll_fn;
 use std::io::{self, Write};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::Stream;
 use http_body_util::BodyExt;
-use pushpull::{Error, Local, Thread, local, pipe};
+use pushpull::{Chunks, Error, Local, Thread, local, pipe};
 use support::engine::drain;
 use support::guard::guard;
 use support::watchdog::within;
@@ -124,6 +124,44 @@ fn a_waker_may_hold_an_end_of_the_bridge() {
         assert!(
             matches!(poll(&mut chunks), Poll::Ready(Some(Err(error))) if Error::of(&error).unwrap().is_truncated())
         );
+    });
+}
+
+#[test]
+fn a_waker_that_is_dropped_may_wait_itself() {
+    /// Waits for another bridge when it is dropped.
+    struct Waits(Mutex<Chunks>);
+    impl Wake for Waits {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            assert_eq!(self.0.get_mut().unwrap().next().unwrap().unwrap(), "late");
+        }
+    }
+    /// Chunks that come when they are waited for.
+    fn late() -> Chunks {
+        let (mut writer, chunks) = pipe(16);
+        thread::spawn(move || {
+            while writer.stats().puller_waits == 0 {
+                thread::yield_now();
+            }
+            writer.write_all(b"late").and_then(|()| writer.finish())
+        });
+        chunks
+    }
+    within(|| {
+        let bytes = Thread::new().pull(|w| {
+            let (writer, chunks) = pipe(16);
+            let mut local = Local::new().pull(|w| io::copy(&mut chunks.into_reader(), w).map(drop));
+            let waker = Waker::from(Arc::new(Waits(Mutex::new(late()))));
+            assert!(Pin::new(&mut local).poll_next(&mut Context::from_waker(&waker)).is_pending());
+            drop((waker, local, writer));
+            // What this program waits with takes the place of that waker.
+            w.write_all(&late().next().unwrap()?)
+        });
+        let (bytes, error) = drain(bytes);
+        assert!(bytes == b"late" && error.is_none(), "{error:?}");
     });
 }
 

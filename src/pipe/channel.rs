@@ -29,6 +29,7 @@ use crate::budget::Share;
 use crate::options::Options;
 use crate::program::Program;
 use crate::sync::{AtomicU8, AtomicUsize, Mutex, MutexGuard, Ordering};
+use crate::waker;
 
 /// The puller sleeps until something is written.
 const ASLEEP: u8 = 1;
@@ -135,7 +136,7 @@ impl Channel {
         self.queued.store(locked.state.left(), Ordering::Relaxed);
         let puller = self.take_puller(&mut locked);
         drop(locked);
-        wake(puller);
+        waker::wake(puller);
     }
 
     fn note_peak(&self, locked: &mut Locked) {
@@ -254,11 +255,5 @@ impl Locked {
     fn in_flight(&self) -> usize {
         let open = |open: &Open| open.segment.published() - open.start;
         self.state.queued_bytes() + self.open.as_ref().map_or(0, open)
-    }
-}
-
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
     }
 }

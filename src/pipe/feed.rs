@@ -19,7 +19,7 @@ use crate::error::{Echo, Error};
 use crate::input::uninterrupted;
 use crate::ledger::{Ledger, Outcome};
 use crate::options::Options;
-use crate::wait;
+use crate::{wait, waker};
 
 /// The push end of a program that reads: what is written here is what it reads.
 ///
@@ -96,9 +96,7 @@ impl<T> Verdict<T> {
         told.result = Some(result);
         let host = told.host.take();
         drop(told);
-        if let Some(host) = host {
-            host.wake();
-        }
+        waker::wake(host);
     }
 
     fn poll(&self, context: &Context<'_>) -> Poll<io::Result<T>> {
@@ -106,7 +104,7 @@ impl<T> Verdict<T> {
         match told.result.take() {
             Some(result) => Poll::Ready(result),
             None => {
-                let before = told.host.replace(context.waker().clone());
+                let before = waker::keep(&mut told.host, context.waker());
                 drop(told);
                 drop(before);
                 Poll::Pending

@@ -1,7 +1,5 @@
 //! Between the task that watches over a program and the response that the host holds: first an answer, then chunks, one
 //! at a time, then an end. Either side knows at once when the other has gone.
-//!
-//! A waker is taken under the lock and woken after it.
 
 use std::io;
 use std::sync::Arc;
@@ -11,6 +9,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::error::Error;
+use crate::waker;
 
 /// The program's end.
 #[derive(Debug)]
@@ -58,7 +57,9 @@ impl<T> Inlet<T> {
         if state.chunk.is_none() {
             return Poll::Ready(());
         }
-        keep(&mut state.inlet, context);
+        let before = waker::keep(&mut state.inlet, context.waker());
+        drop(state);
+        drop(before);
         Poll::Pending
     }
 
@@ -93,7 +94,9 @@ impl<T> Inlet<T> {
         if state.gone {
             return Poll::Ready(());
         }
-        keep(&mut state.inlet, context);
+        let before = waker::keep(&mut state.inlet, context.waker());
+        drop(state);
+        drop(before);
         Poll::Pending
     }
 
@@ -102,7 +105,7 @@ impl<T> Inlet<T> {
         change(&mut state);
         let waker = state.outlet.take();
         drop(state);
-        wake(waker);
+        waker::wake(waker);
     }
 }
 
@@ -116,7 +119,9 @@ impl<T> Outlet<T> {
         if !matches!(state.end, End::Open) {
             return Poll::Ready(None);
         }
-        keep(&mut state.outlet, context);
+        let before = waker::keep(&mut state.outlet, context.waker());
+        drop(state);
+        drop(before);
         Poll::Pending
     }
 
@@ -125,13 +130,15 @@ impl<T> Outlet<T> {
         if let Some(chunk) = state.chunk.take() {
             let waker = state.inlet.take();
             drop(state);
-            wake(waker);
+            waker::wake(waker);
             return Poll::Ready(Some(Ok(chunk)));
         }
         match std::mem::replace(&mut state.end, End::Told) {
             End::Open => {
                 state.end = End::Open;
-                keep(&mut state.outlet, context);
+                let before = waker::keep(&mut state.outlet, context.waker());
+                drop(state);
+                drop(before);
                 Poll::Pending
             }
             End::Failed(error) => Poll::Ready(Some(Err(error))),
@@ -175,20 +182,7 @@ impl<T> Drop for Outlet<T> {
         let unwanted = (state.answer.take(), state.chunk.take(), state.outlet.take());
         let waker = state.inlet.take();
         drop(state);
-        wake(waker);
+        waker::wake(waker);
         drop(unwanted);
-    }
-}
-
-fn keep(place: &mut Option<Waker>, context: &Context<'_>) {
-    match place {
-        Some(waker) => waker.clone_from(context.waker()),
-        None => *place = Some(context.waker().clone()),
-    }
-}
-
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
     }
 }

@@ -1,6 +1,4 @@
 //! The body of a request on its way from a connection to its program. Either side knows at once when the other has gone.
-//!
-//! A waker is taken under the lock and woken after it.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -13,6 +11,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use parking_lot::Mutex;
 
 use crate::gateway::{Refusal, unnamed};
+use crate::waker;
 
 /// How many bytes wait in memory. Beyond them the connection is not read, unless another request needs it.
 const MOST_HELD: usize = 64 * 1024;
@@ -99,7 +98,9 @@ impl Arriving {
         if !state.is_full() {
             return Poll::Ready(());
         }
-        state.connection = Some(context.waker().clone());
+        let before = waker::keep(&mut state.connection, context.waker());
+        drop(state);
+        drop(before);
         Poll::Pending
     }
 
@@ -108,7 +109,7 @@ impl Arriving {
         let changed = change(&mut state);
         let waker = state.program.take();
         drop(state);
-        wake(waker);
+        waker::wake(waker);
         changed
     }
 }
@@ -122,7 +123,9 @@ impl Arrived {
             Ok(None) if state.is_complete() => None,
             Ok(None) if state.is_ended => Some(Err(short(state.missing.unwrap_or_default()))),
             Ok(None) => {
-                state.program = Some(context.waker().clone());
+                let before = waker::keep(&mut state.program, context.waker());
+                drop(state);
+                drop(before);
                 return Poll::Pending;
             }
             Err(error) => Some(Err(error)),
@@ -131,7 +134,7 @@ impl Arrived {
         let has_room = state.spool.is_empty() && state.held_bytes <= MOST_HELD / 2;
         let waker = if has_room { state.connection.take() } else { None };
         drop(state);
-        wake(waker);
+        waker::wake(waker);
         Poll::Ready(chunk)
     }
 
@@ -247,14 +250,8 @@ impl Drop for Arrived {
         state.held_bytes = 0;
         let waker = state.connection.take();
         drop(state);
-        wake(waker);
+        waker::wake(waker);
         drop(unwanted);
-    }
-}
-
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
     }
 }
 

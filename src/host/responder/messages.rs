@@ -1,5 +1,6 @@
 //! What a request's program says to the log, on its way to the front server's.
 
+use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
@@ -7,6 +8,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::gateway::ErrorStream;
+use crate::waker;
 
 /// How many bytes may wait to be sent. What does not fit is counted.
 const MOST_WAITING: usize = 64 * 1024;
@@ -42,25 +44,21 @@ impl Messages {
         state.lines.push(b'\n');
         let waker = state.connection.take();
         drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        waker::wake(waker);
     }
 
     /// What has come since the last time; who asks is woken when there is more.
     pub(in crate::host) fn take(&self, context: &Context<'_>) -> Option<Bytes> {
         let mut state = self.0.lock();
-        if !state.connection.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
-            state.connection = Some(context.waker().clone());
-        }
-        if state.lines.is_empty() {
-            return None;
-        }
-        let lost = std::mem::take(&mut state.lost);
+        let before = waker::keep(&mut state.connection, context.waker());
+        let lost = mem::take(&mut state.lost);
         if lost > 0 {
             state.lines.extend_from_slice(format!("{lost} lines did not fit and are lost\n").as_bytes());
         }
-        Some(std::mem::take(&mut state.lines).into())
+        let lines = mem::take(&mut state.lines);
+        drop(state);
+        drop(before);
+        (!lines.is_empty()).then(|| lines.into())
     }
 }
 

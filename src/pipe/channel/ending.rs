@@ -3,7 +3,8 @@
 use std::io;
 use std::task::Waker;
 
-use super::{CLOSED, Channel, wake};
+use super::{CLOSED, Channel};
+use crate::waker;
 
 impl Channel {
     /// The writing side ends, for the first reason that is given.
@@ -44,7 +45,7 @@ impl Channel {
         let others = locked.complete();
         self.wake_puller(locked);
         others.into_iter().for_each(Waker::wake);
-        wake(writer.and_then(|held| held.waker));
+        waker::wake(writer.and_then(|held| held.waker));
         watchers.into_iter().for_each(|watchers| watchers.wake());
         drop(ring);
     }
@@ -74,10 +75,10 @@ impl Channel {
         let watchers = locked.watchers.take();
         let share = locked.share.take();
         drop(locked);
-        wake(writer.and_then(|held| held.waker));
+        waker::wake(writer.and_then(|held| held.waker));
         watchers.into_iter().for_each(|watchers| watchers.wake());
         // A reader that has got away from its program may be waiting.
-        wake(puller);
+        waker::wake(puller);
         drop((rest, open, ring, share));
         untold
     }

@@ -5,10 +5,11 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
-use super::{ASLEEP, Channel, Locked, Taken, wake};
+use super::{ASLEEP, Channel, Locked, Taken};
 use crate::pipe::ahead::Ahead;
 use crate::pipe::state;
 use crate::sync::{MutexGuard, Ordering};
+use crate::waker;
 
 impl Channel {
     /// How many chunks are known to be there, beside those that the puller has taken ahead.
@@ -52,7 +53,7 @@ impl Channel {
         let writer = locked.writer_to_wake();
         self.hold(&locked);
         drop(locked);
-        wake(writer);
+        waker::wake(writer);
     }
 
     /// Whatever has been written, complete or not; or the end; or else the puller is woken when there is one of them.
@@ -131,7 +132,7 @@ impl Channel {
         self.queued.store(locked.state.left(), Ordering::Relaxed);
         drop(locked);
         drop(puller);
-        wake(writer);
+        waker::wake(writer);
         others.into_iter().for_each(Waker::wake);
         Ok(Taken::Chunk(piece.into_bytes()))
     }

@@ -6,13 +6,14 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 
-use super::{ASLEEP, CLOSED, Channel, Held, Locked, Open, wake};
+use super::{ASLEEP, CLOSED, Channel, Held, Locked, Open};
 use crate::error::Error;
 use crate::pipe::barrier::Barrier;
 use crate::pipe::piece::Piece;
 use crate::pipe::ring::{Consumer, SLOTS};
 use crate::pipe::segment::Tail;
 use crate::sync::{MutexGuard, Ordering};
+use crate::waker;
 
 impl Channel {
     pub(in crate::pipe) fn barrier(&self) -> Barrier {
@@ -141,7 +142,7 @@ impl Channel {
         let others = if goes_on { locked.provided() } else { Vec::new() };
         drop(locked);
         drop((before, spent));
-        wake(puller);
+        waker::wake(puller);
         others.into_iter().for_each(Waker::wake);
         // Only the writer itself makes the room less.
         if goes_on || missed { self.poll_locked(accepted, len, None, Some(context)) } else { Poll::Pending }
@@ -163,7 +164,7 @@ impl Channel {
         } else if tail.filled() > 0 && self.attention.value.load(Ordering::Relaxed) & ASLEEP != 0 {
             let puller = self.take_puller(&mut locked);
             drop(locked);
-            wake(puller);
+            waker::wake(puller);
         }
         room
     }
