@@ -111,6 +111,10 @@ unsafe fn place<X>(
     body: impl FnOnce(&Rc<Shared<X>>),
 ) -> Switch<(), (), (), Stack> {
     let begin = move |yielder: &Yielder<(), ()>, ()| {
+        if shared.frame.is_closed() {
+            // It goes without having begun.
+            return;
+        }
         shared.frame.yielder.set(yielder);
         body(&shared);
         shared.frame.close();
@@ -188,14 +192,16 @@ impl<X> Coroutine<X> {
 }
 
 impl<X> Drop for Coroutine<X> {
-    /// A suspended program is told that its host is gone, and runs to its end on this stack. One that never began is
-    /// dropped as it is.
+    /// A suspended program is told that its host is gone, and runs to its end on this stack. Of one that never began only
+    /// what it owns is dropped: there too, where a panic is the host's as any other, and in the host's place in the chain, so
+    /// that it may wait as the host may. Dropped from outside it would end the process.
     fn drop(&mut self) {
-        if self.is_started() {
-            self.shared.frame.close();
-            while !self.is_done() {
-                self.resume(None);
-            }
+        self.shared.frame.close();
+        if !self.is_started() {
+            self.switch.resume(());
+        }
+        while !self.is_done() {
+            self.resume(None);
         }
     }
 }

@@ -5,6 +5,7 @@ mod support;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::mpsc;
 
 use bytes::Bytes;
 use pushpull::{Error, Local, Pool, Thread};
@@ -185,5 +186,57 @@ fn laws_2_and_8_an_error_whose_text_panics_is_told_like_any_other() {
         is_told(Local::new().push(|_| Err::<(), _>(failed())).finish().unwrap_err());
         is_told(Thread::new().push(|_| Err::<(), _>(failed())).finish().unwrap_err());
         is_told(Pool::new(1).push(|_| Err::<(), _>(failed())).finish().unwrap_err());
+    });
+}
+
+#[test]
+fn a_panic_in_what_a_program_that_never_began_owns_is_the_hosts() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            quiet_panic();
+        }
+    }
+    fn panics(host: impl FnOnce(Panics)) {
+        let payload = panic::catch_unwind(AssertUnwindSafe(|| host(Panics))).unwrap_err();
+        assert_eq!(*payload.downcast::<&str>().unwrap(), "quiet");
+    }
+    fn pulled(owned: Panics) -> impl FnOnce(&mut dyn Write) -> io::Result<()> {
+        move |_| Ok(drop(owned))
+    }
+    within(|| {
+        panics(|owned| drop(Local::new().pull(|w| pulled(owned)(w))));
+        panics(|owned| drop(Local::new().pull(|w| pulled(owned)(w)).into_reader()));
+        panics(|owned| Local::new().pull_scoped(|w| pulled(owned)(w), |_| ()));
+        panics(|owned| drop(Local::new().push(|_| Ok(drop(owned)))));
+        panics(|owned| Local::new().push(|_| Ok(drop(owned))).abort(io::ErrorKind::Other.into()));
+        panics(|owned| drop(Local::new().filter(|_, w| pulled(owned)(w)).steps()));
+        panics(|owned| drop(Thread::new().pull(|w| pulled(owned)(w))));
+        panics(|owned| drop(Pool::new(1).pull(|w| pulled(owned)(w))));
+    });
+}
+
+#[test]
+fn what_a_program_that_never_began_owns_may_wait_when_it_is_dropped() {
+    struct Waits(Option<pushpull::Chunks>, mpsc::Sender<usize>);
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            self.1.send(drain(self.0.take().unwrap()).0.len()).unwrap();
+        }
+    }
+    within(|| {
+        let (told, tells) = mpsc::channel();
+        // Also inside a program, which is suspended for it.
+        let waits =
+            |told: &mpsc::Sender<usize>| Waits(Some(Thread::new().pull(|w| w.write_all(b"four"))), told.clone());
+        let owned = waits(&told);
+        drop(Local::new().pull(move |_| Ok(drop(owned))));
+        let outer = Local::new().pull(move |w| {
+            let owned = waits(&told);
+            drop(Local::new().pull(move |_| Ok(drop(owned))));
+            w.write_all(b"end")
+        });
+        assert_eq!(drain(outer).0, b"end");
+        assert_eq!(tells.iter().collect::<Vec<_>>(), [4, 4]);
     });
 }
