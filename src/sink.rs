@@ -38,8 +38,10 @@ impl<W: Write> SharedSink<W> {
             let _ = sink.into_parts();
             return Err(echo.error());
         }
-        flush(&mut sink)?;
-        sink.into_inner().map_err(|error| error.into_error())
+        let flushed = flush(&mut sink);
+        // The buffer is empty, or what is in it would be tried again when it is dropped.
+        let (sink, _) = sink.into_parts();
+        flushed.map(|()| sink)
     }
 
     fn with<T>(&self, write: impl FnOnce(&mut BufWriter<W>) -> io::Result<T>) -> io::Result<T> {

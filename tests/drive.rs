@@ -3,6 +3,7 @@
 mod support;
 
 use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use pushpull::{Error, Local, Thread, drive};
@@ -138,4 +139,35 @@ fn a_sink_that_takes_nothing_is_full_and_not_busy() {
         let error = feed.push_into(io::Cursor::new([0; 0])).finish().map(drop).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WriteZero);
     });
+}
+
+#[test]
+fn a_sink_that_failed_when_it_was_taken_back_gets_nothing_more() {
+    /// Fails once.
+    #[derive(Clone, Default)]
+    struct Once(Arc<Mutex<(bool, Vec<u8>)>>);
+    impl Write for Once {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            let mut state = self.0.lock().unwrap();
+            if !std::mem::replace(&mut state.0, true) {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            state.1.extend_from_slice(buf);
+            Ok(buf.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let copy = |r: &mut dyn io::Read, w: &mut dyn Write| io::copy(r, w).map(drop);
+    let (one, other) = (Once::default(), Once::default());
+    let mut feed = Local::new().filter(move |r, w| copy(r, w)).push_into(one.clone());
+    feed.write_all(b"hello").unwrap();
+    assert_eq!(feed.finish().map(drop).unwrap_err().kind(), io::ErrorKind::TimedOut);
+    let mut feed = Thread::new().filter(move |r, w| copy(r, w)).push_into(other.clone());
+    feed.write_all(b"hello").unwrap();
+    assert_eq!(feed.finish().map(drop).unwrap_err().kind(), io::ErrorKind::TimedOut);
+    for sink in [one, other] {
+        assert_eq!(sink.0.lock().unwrap().1, b"");
+    }
 }

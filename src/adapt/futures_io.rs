@@ -62,7 +62,7 @@ impl AsyncWrite for Writer {
     }
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.get_mut().shut_down())
+        Poll::Ready(self.get_mut().end_well())
     }
 }
 

@@ -79,7 +79,7 @@ impl AsyncWrite for Writer {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.get_mut().shut_down())
+        Poll::Ready(self.get_mut().end_well())
     }
 }
 

@@ -53,7 +53,13 @@ pub(super) fn run(job: Job) -> io::Result<()> {
 }
 
 fn spawn(stack_size: usize, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().name("pushpull".to_owned()).stack_size(stack_size).spawn(body).map(drop)
+    let spawned = thread::Builder::new().name("pushpull".to_owned()).stack_size(stack_size).spawn(body);
+    spawned.map(drop).map_err(|error| refused(&error))
+}
+
+/// No thread is to be had. What the system says reads as if it were a full pipe, to be tried again.
+pub(super) fn refused(error: &io::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::OutOfMemory, format!("the system has no more threads to give: {error}"))
 }
 
 /// The life of a thread: one job after the other, until there is none for a while.

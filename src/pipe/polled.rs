@@ -15,9 +15,6 @@ use crate::turn::Turn;
 pub(super) struct Polled {
     /// What its task has moved since it last waited.
     turn: Turn,
-    /// It was shut down.
-    #[cfg(feature = "stream")]
-    shut: bool,
 }
 
 impl Writer {
@@ -67,13 +64,5 @@ impl Writer {
         context: &Context<'_>,
     ) -> Poll<io::Result<usize>> {
         poll_write_each(bufs, |buf| self.poll_write(buf, context))
-    }
-
-    /// As [`finish`](Writer::finish), for a writer that stays where it is. To be told again is no error.
-    pub(crate) fn shut_down(&mut self) -> io::Result<()> {
-        if self.polled.shut {
-            return Ok(());
-        }
-        self.end_well().inspect(|()| self.polled.shut = true)
     }
 }

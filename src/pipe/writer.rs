@@ -69,6 +69,8 @@ pub struct Writer {
     pub(super) outlet: Outlet,
     /// Whether it says how the bridge ends. One that does not is a program's that an engine runs.
     bare: bool,
+    /// It has said so, and that it ended well.
+    ended: bool,
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(super) polled: Polled,
     /// How long it waits for a puller that does not pull.
@@ -85,6 +87,7 @@ impl Writer {
         Writer {
             outlet,
             bare,
+            ended: false,
             #[cfg(any(feature = "http", feature = "stream"))]
             polled: Polled::default(),
             patience,
@@ -263,13 +266,18 @@ impl Writer {
         self.end_well()
     }
 
-    pub(super) fn end_well(&mut self) -> io::Result<()> {
+    /// To be told again is no error.
+    pub(crate) fn end_well(&mut self) -> io::Result<()> {
+        if self.ended {
+            return Ok(());
+        }
         let closed = self.is_closed();
         match &mut self.outlet {
             Outlet::Channel(sender) if self.bare => sender.end(Ok(())),
             Outlet::Channel(sender) => sender.leave(),
             Outlet::Sink(sink) => sink.flush()?,
         }
+        self.ended = self.bare && !closed;
         if closed { Err(Error::disconnected()) } else { Ok(()) }
     }
 

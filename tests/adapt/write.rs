@@ -234,3 +234,25 @@ fn a_program_may_run_an_asynchronous_encoder() {
         }
     });
 }
+
+#[test]
+fn a_writer_that_was_shut_down_and_is_finished_has_ended_well() {
+    use tokio::io::AsyncWriteExt as _;
+
+    let (mut writer, chunks) = pipe(64);
+    block_on(async {
+        tokio::io::AsyncWriteExt::write_all(&mut writer, b"all").await.unwrap();
+        writer.shutdown().await.unwrap();
+        writer.shutdown().await.unwrap();
+    });
+    writer.finish().unwrap();
+    let (bytes, end) = drain(chunks);
+    assert!(bytes == b"all" && end.is_none(), "{end:?}");
+    // It may not have ended well.
+    let (mut writer, chunks) = pipe(64);
+    drop(chunks);
+    for _ in 0..2 {
+        assert_eq!(block_on(writer.shutdown()).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+    assert_eq!(writer.finish().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+}

@@ -13,6 +13,7 @@ use super::task::{self, Task};
 use crate::alarm;
 use crate::coroutine::{self, Coroutine};
 use crate::engine::bridge::Job;
+use crate::engine::idle;
 use crate::pipe::Channel;
 use crate::program::Program;
 use crate::stack::Stack;
@@ -61,7 +62,8 @@ impl Worker {
         let work = move || {
             Worker { inbox, mail: Mail::default(), turns: 0, programs: Slots::new(), now: Instant::now() }.work();
         };
-        thread::Builder::new().name(format!("pushpull-{number}")).spawn(work).map(drop)
+        let spawned = thread::Builder::new().name(format!("pushpull-{number}")).spawn(work);
+        spawned.map(drop).map_err(|error| idle::refused(&error))
     }
 
     fn work(mut self) {
