@@ -117,7 +117,7 @@ impl http_body::Body for Body {
         held.poll(context, |context| chunks.poll_in_turn(context))
     }
 
-    /// True only when everything was written, pulled, and ended well.
+    /// True only when everything was pulled, and so was the error, if it ended with one.
     fn is_end_stream(&self) -> bool {
         self.held.is_empty() && self.chunks.is_over()
     }
@@ -138,7 +138,7 @@ impl http_body::Body for LocalBody {
         held.poll(context, |context| chunks.poll_in_turn(context))
     }
 
-    /// True only when the program has ended well and everything was pulled.
+    /// True only when the program has ended and everything was pulled, and so was its error, if it failed.
     fn is_end_stream(&self) -> bool {
         self.held.is_empty() && self.chunks.is_over()
     }

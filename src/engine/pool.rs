@@ -147,7 +147,8 @@ impl Pool {
     /// What a program wrote before still arrives, and then an error that
     /// [`is_shut_down`](crate::Error::is_shut_down); so does the first pull or write of a bridge that had not started.
     /// A program that is computing or blocked is not waited for: it learns at its next call, or by
-    /// [`is_closed`](Writer::is_closed). Another call waits for it again.
+    /// [`is_closed`](Writer::is_closed). Another call waits for it again. A program of this pool that calls it waits for
+    /// itself, as long as the deadline says.
     ///
     /// ```
     /// use std::io::Write;

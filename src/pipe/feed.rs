@@ -151,7 +151,8 @@ impl<T> Feed<T> {
         self.writer.close(Err(uninterrupted(error)));
     }
 
-    /// Ends the program's input, and waits for what it makes of it.
+    /// Ends the program's input, and waits for what it makes of it. The program itself, which may have been given the feed,
+    /// would wait for ever.
     ///
     /// # Errors
     ///

@@ -169,7 +169,7 @@ impl Class {
         Ok((place, start))
     }
 
-    /// One more slab, twice as large as all before it were, up to `MOST`; smaller where the system has no such mapping.
+    /// One more slab, as large as all before it together, up to `MOST`; smaller where the system has no such mapping.
     fn add(&mut self) -> io::Result<usize> {
         let mut count = self.slabs.iter().flatten().map(|slab| slab.count).sum::<usize>().clamp(LEAST, MOST);
         let slab = loop {
