@@ -48,6 +48,9 @@ impl Gathered {
     pub(crate) fn settle(&mut self, written: io::Result<usize>) -> io::Result<u64> {
         match written {
             Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) if written > self.bytes => {
+                Err(io::Error::other(format!("the sink says that it took {written} bytes of {}", self.bytes)))
+            }
             Ok(written) => {
                 self.forget(written);
                 Ok(written as u64)
@@ -58,7 +61,7 @@ impl Gathered {
     }
 
     fn forget(&mut self, mut written: usize) {
-        self.bytes -= written.min(self.bytes);
+        self.bytes -= written;
         while let Some(chunk) = self.chunks.front_mut() {
             if written < chunk.len() {
                 chunk.advance(written);

@@ -171,3 +171,18 @@ fn a_sink_that_failed_when_it_was_taken_back_gets_nothing_more() {
         assert_eq!(sink.0.lock().unwrap().1, b"");
     }
 }
+
+#[test]
+fn a_sink_that_says_it_took_more_than_it_was_given_is_not_believed() {
+    struct Boasts;
+    impl Write for Boasts {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            Ok(buf.len() + 7)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let error = drive([Ok(Bytes::from_static(b"hello"))], &mut Boasts).unwrap_err();
+    assert_eq!(error.to_string(), "the sink failed after 0 bytes: the sink says that it took 12 bytes of 5");
+}

@@ -225,6 +225,8 @@ impl<P: Protocol> Server<P> {
         if P::TRUSTS && !listener.is_local() {
             errors.say("who can connect from another machine decides what programs are told: listen on loopback or a Unix socket");
         }
+        let refused =
+            |error: io::Error| io::Error::new(error.kind(), format!("cannot serve with {threads} threads: {error}"));
         let free = Arc::new(Semaphore::new(limits.connections));
         let (shared, given) = Threads::new(threads);
         let serve = |index: usize, listener: Listener, given: UnboundedReceiver<Accepted>| {
@@ -232,7 +234,8 @@ impl<P: Protocol> Server<P> {
             let (limits, told, errors, closed) = (limits.clone(), told.clone(), errors.clone(), closed.clone());
             let (protocol, shutdown) = (protocol.clone(), shutdown.clone());
             let host = Rc::new(Host { protocol, limits, told, errors, shutdown, closed });
-            let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+            let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+            let runtime = runtime.map_err(refused)?;
             let share = Share { index, listener, threads: shared.clone(), given, free: free.clone(), host };
             runtime.block_on(async { listener::serve(share, make()).await })
         };
@@ -242,9 +245,9 @@ impl<P: Protocol> Server<P> {
             let serve = &serve;
             let others = given
                 .map(|(index, given)| {
-                    let listener = listener.share()?;
+                    let listener = listener.share().map_err(refused)?;
                     let name = thread::Builder::new().name(format!("serve {index}"));
-                    name.spawn_scoped(scope, move || serve(index, listener, given))
+                    name.spawn_scoped(scope, move || serve(index, listener, given)).map_err(refused)
                 })
                 .collect::<Vec<_>>();
             if others.iter().any(Result::is_err) {
