@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 use std::iter;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -67,9 +68,9 @@ fn stamped(line: &dyn std::fmt::Display) -> String {
     format!("{} {line}\n", humantime::format_rfc3339_millis(SystemTime::now()))
 }
 
-/// Writes what has gathered in one piece, then waits for more. A log that cannot be written stops no server.
+/// Writes what has gathered in one piece, then waits for more. A log that cannot be written stops no server, but is told of.
 fn write(queue: &Receiver<Line>, lost: &AtomicU64) {
-    let (mut requests, mut troubles) = (String::new(), String::new());
+    let (mut requests, mut troubles, mut is_lost) = (String::new(), String::new(), false);
     while let Ok(first) = queue.recv() {
         thread::sleep(GATHER);
         for line in iter::once(first).chain(queue.try_iter().take(MOST_LINES)) {
@@ -82,9 +83,41 @@ fn write(queue: &Receiver<Line>, lost: &AtomicU64) {
         if count > 0 {
             troubles.push_str(&stamped(&format_args!("{count} lines of the log did not fit and are lost")));
         }
-        let _ = io::stdout().write_all(requests.as_bytes()).and_then(|()| io::stdout().flush());
+        if let Some(error) = put(&mut io::stdout(), &requests, &mut is_lost) {
+            troubles.push_str(&stamped(&format_args!("the log of requests cannot be written, and is lost: {error}")));
+        }
         let _ = io::stderr().write_all(troubles.as_bytes());
         requests.clear();
         troubles.clear();
+    }
+}
+
+/// Writes lines. Says why they are lost: once, until they are not.
+fn put(out: &mut impl Write, lines: &str, is_lost: &mut bool) -> Option<io::Error> {
+    if lines.is_empty() {
+        return None;
+    }
+    let failed = out.write_all(lines.as_bytes()).and_then(|()| out.flush()).err();
+    let was_lost = mem::replace(is_lost, failed.is_some());
+    failed.filter(|_| !was_lost)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_cannot_be_written_is_told_of_once() {
+        let mut is_lost = false;
+        let mut told = |out: &mut dyn Write, lines| put(&mut &mut *out, lines, &mut is_lost).is_some();
+        let (mut full, mut good) = (&mut [0_u8; 0][..], Vec::new());
+        assert!(!told(&mut good, "a\n"));
+        assert!(told(&mut full, "b\n"));
+        assert!(!told(&mut full, "c\n"));
+        assert!(!told(&mut good, ""));
+        assert!(!told(&mut full, "d\n"));
+        assert!(!told(&mut good, "e\n"));
+        assert!(told(&mut full, "f\n"));
+        assert_eq!(good, b"a\ne\n");
     }
 }
