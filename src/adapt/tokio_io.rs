@@ -43,7 +43,8 @@ readers!(Reader, local::Reader);
 
 /// The end of an asynchronous producer, from [`pipe`](crate::pipe). Shutting it down is its
 /// [`finish`](Writer::finish); dropped before that it was cut off, and its puller is told. A flush ends the chunk and does
-/// not wait. A program that an engine runs may use it too, and is ended by its return, as ever.
+/// not wait. A program that an engine runs may use it too, and is ended by its return, as ever. Where `AsyncWriteExt` is in
+/// scope beside `std::io::Write`, say which `write_all` is meant: `AsyncWriteExt::write_all(&mut writer, bytes)`.
 ///
 /// ```
 /// use tokio::io::AsyncWriteExt;
