@@ -15,6 +15,10 @@ use http::{HeaderMap, StatusCode};
 /// How long a head may be, in bytes, where nothing else is said.
 pub const MOST_HEAD: usize = 64 * 1024;
 
+/// How many names the fields of a head may have. A map of fields has an end, a little further on: there is still room for
+/// what a server adds.
+const MOST_NAMES: usize = 20_000;
+
 /// Fields that belong to a connection and not to a response (RFC 9110, 7.6.1), beside those that `Connection` names.
 const HOP_BY_HOP: [HeaderName; 7] = [
     CONNECTION,
@@ -60,6 +64,8 @@ pub enum HeadError {
     BadStatus,
     /// The content length is no number.
     BadLength,
+    /// The fields have more names than can be kept.
+    TooManyNames,
 }
 
 impl fmt::Display for HeadError {
@@ -75,6 +81,7 @@ impl fmt::Display for HeadError {
             HeadError::Repeated(name) => write!(f, "{name} comes more than once"),
             HeadError::BadStatus => f.write_str("the status is not a final one of three digits"),
             HeadError::BadLength => f.write_str("the content length is no number"),
+            HeadError::TooManyNames => f.write_str("it has fields of too many names"),
         }
     }
 }
@@ -161,8 +168,11 @@ impl Head {
                     return Err(HeadError::Repeated("Status"));
                 }
             } else {
-                fields.append(name, value);
+                fields.try_append(name, value).map_err(|_| HeadError::TooManyNames)?;
             }
+        }
+        if fields.keys_len() > MOST_NAMES {
+            return Err(HeadError::TooManyNames);
         }
         if fields.is_empty() && status.is_none() {
             return Err(HeadError::NoField);
@@ -348,6 +358,18 @@ mod tests {
         assert_eq!(error, Some(HeadError::TooLong(100)));
         assert!(parser.seen.capacity() < 1000);
         assert_eq!(HeadParser::new(100).feed(&[b'x'; 10_000_000]), Err(HeadError::TooLong(100)));
+    }
+
+    #[test]
+    fn requirement_8_more_names_than_can_be_kept_are_an_error() {
+        let block = |names: usize| (0..names).map(|name| format!("N{name}: 1\n")).collect::<String>();
+        for names in [40_000, 24_576, MOST_NAMES + 1] {
+            assert_eq!(Head::parse(block(names).as_bytes()), Err(HeadError::TooManyNames), "{names}");
+        }
+        let most = block(MOST_NAMES - 1) + "Content-Length: 1\n" + &"Content-Length: 1\nN0: 2\n".repeat(10_000);
+        let mut head = Head::parse(most.as_bytes()).unwrap();
+        assert_eq!((head.length(), head.fields.get_all("n0").iter().count()), (Some(1), 10_001));
+        head.fields.insert("added", HeaderValue::from(1));
     }
 
     #[test]

@@ -268,7 +268,9 @@ pub(crate) fn of_meta_variables<B>(env: &Environ, body: B) -> io::Result<Request
             },
         };
         let value = HeaderValue::from_bytes(value).map_err(|_| invalid(&String::from_utf8_lossy(variable)))?;
-        fields.append(name, value);
+        fields.try_append(name, value).map_err(|_| {
+            Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the request has fields of too many names")
+        })?;
     }
     request.extensions_mut().insert(env.clone());
     Ok(request)
@@ -312,5 +314,20 @@ fn version(protocol: &[u8]) -> Version {
         b"HTTP/2" | b"HTTP/2.0" => Version::HTTP_2,
         b"HTTP/3" | b"HTTP/3.0" => Version::HTTP_3,
         _ => Version::HTTP_11,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_names_than_fields_can_have_are_a_431() {
+        let mut env = Environ::new();
+        for name in 0..25_000 {
+            env.add(format!("HTTP_{name}").as_bytes(), b"");
+        }
+        let error = of_meta_variables(&env, ()).unwrap_err();
+        assert_eq!(Refusal::of_failure(&error).status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
 }
