@@ -81,7 +81,7 @@ pub(crate) use head::has_no_body;
 #[cfg(feature = "cli")]
 pub(crate) use path::check;
 #[cfg(feature = "cli")]
-pub(crate) use request::{SOFTWARE, WITHHELD, of_meta_variables};
+pub(crate) use request::{SOFTWARE, WITHHELD, of_meta_variables, uri, version};
 
 /// The bodies of responses that stay on their thread.
 pub mod local {

@@ -281,7 +281,8 @@ fn field_name(variable: &[u8]) -> Option<HeaderName> {
     HeaderName::from_bytes(&name).ok()
 }
 
-fn uri(env: &Environ) -> Option<Uri> {
+/// The target of the request, unless it is malformed.
+pub(crate) fn uri(env: &Environ) -> Option<Uri> {
     if let Some(raw) = env.get("REQUEST_URI").filter(|raw| !raw.is_empty()) {
         return Uri::try_from(raw).ok();
     }
@@ -307,7 +308,7 @@ fn protocol(version: Version) -> &'static str {
     }
 }
 
-fn version(protocol: &[u8]) -> Version {
+pub(crate) fn version(protocol: &[u8]) -> Version {
     match protocol {
         b"HTTP/0.9" => Version::HTTP_09,
         b"HTTP/1.0" => Version::HTTP_10,

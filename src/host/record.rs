@@ -21,6 +21,9 @@ pub enum End {
 }
 
 /// What the log says of a request. Its text is one line, without control characters.
+///
+/// Of a request that a front server sent and that was refused it says what is known: a method or a target that did not
+/// come, or is none, is `-`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Record {

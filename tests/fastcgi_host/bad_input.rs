@@ -56,6 +56,8 @@ fn requirement_24_ten_megabytes_of_parameters_are_a_431() {
     assert!(answer.is_complete() && answer.text().starts_with("Status: 431 "), "{answer:?}");
     assert!(client.send(get(1, true, &[])).answer(1).is_complete());
     host.wait_for("the parameters are longer than 65536 bytes");
+    // What it was never came.
+    host.wait_for("- - - HTTP/1.1 431 ");
 }
 
 #[test]
@@ -68,6 +70,26 @@ fn requirement_24_what_describes_no_request_is_a_400() {
         let answer = client.send(get(1, true, &[extra])).answer(1);
         assert!(answer.text().starts_with("Status: 400 "), "{extra:?}: {answer:?}");
     }
+}
+
+#[test]
+fn requirement_17_what_is_refused_is_in_the_log_with_what_is_known_of_it() {
+    let host = local();
+    let mut client = Client::connect(host.address);
+    let mut refused = |name, value, line: &str| {
+        let answer = client.send(get(1, true, &[("REMOTE_ADDR", "192.0.2.7"), (name, value)])).answer(1);
+        let (_, text) = answer.text().split_once("\r\n\r\n").unwrap();
+        let said = host.wait_for(&format!("{line} {} ", text.len()));
+        assert!(said.ends_with(" done"), "{said}");
+    };
+    refused("CONTENT_LENGTH", "four", "192.0.2.7 POST /a HTTP/1.1 400");
+    refused("SCRIPT_NAME", "/a/../b", "192.0.2.7 POST /a HTTP/1.1 400");
+    refused("REQUEST_METHOD", "G ET", "192.0.2.7 - /a HTTP/1.1 400");
+    refused("REQUEST_URI", "a b", "192.0.2.7 POST - HTTP/1.1 400");
+    refused("HTTP_A", "a\0b", "192.0.2.7 POST /a HTTP/1.1 400");
+    let answer = client.send(get(1, true, &[("REQUEST_METHOD", "HEAD"), ("CONTENT_LENGTH", "four")])).answer(1);
+    assert!(answer.text().ends_with("\r\n\r\n"), "{answer:?}");
+    host.wait_for("- HEAD /a HTTP/1.1 400 0 ");
 }
 
 #[test]

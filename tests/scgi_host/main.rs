@@ -121,7 +121,11 @@ fn requirement_22_what_is_no_head_is_told() {
     ] {
         let (answer, _) = answer(connect(&host), text.as_bytes());
         assert!(answer.starts_with(&format!("Status: {status} ")), "{text:?}: {answer}");
+        host.wait_for(&format!("- - - HTTP/1.1 {status} "));
     }
+    let pairs = [("REMOTE_ADDR", "192.0.2.7"), ("SCRIPT_NAME", "/a/../b")];
+    assert!(answer(connect(&host), &request(0, &pairs)).0.starts_with("Status: 400 "));
+    host.wait_for("192.0.2.7 POST /a HTTP/1.1 400 ");
     goes_on(&host);
 }
 

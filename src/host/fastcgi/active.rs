@@ -81,7 +81,10 @@ where
                 (Exchange::begin(params, arrived, accept, service.clone(), errors, told), body)
             }
             // Its body goes nowhere.
-            Err(refusal) => (Exchange::refused(refusal, errors, host.told.clone()), arriving(Some(0)).0),
+            Err(refusal) => {
+                let told = host.told.clone();
+                (Exchange::refused(refusal, &params, errors, told), arriving(Some(0)).0)
+            }
         };
         self.part = Part::Answering { exchange: Box::new(exchange), body };
     }

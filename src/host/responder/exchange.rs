@@ -59,7 +59,7 @@ where
 {
     /// Asks the service.
     pub(in crate::host) fn begin<S>(
-        params: Params,
+        mut params: Params,
         body: RequestBody,
         accept: &Accept,
         mut service: S,
@@ -72,7 +72,7 @@ where
     {
         let request = match params.request(body, accept, errors.clone()) {
             Ok(request) => request,
-            Err(refusal) => return Exchange::refused(refusal, errors, told),
+            Err(refusal) => return Exchange::refused(refusal, &params, errors, told),
         };
         let logged = Logged::of(&request, told);
         let is_head = *request.method() == Method::HEAD;
@@ -83,11 +83,17 @@ where
         Exchange { stage: Stage::Asked(Box::pin(answer)), is_head, logged, errors }
     }
 
-    /// Answers in the service's place.
-    pub(in crate::host) fn refused(refusal: Refusal, errors: ErrorStream, told: Option<Arc<Told>>) -> Exchange<R> {
+    /// Answers in the service's place, whatever of the parameters has come.
+    pub(in crate::host) fn refused(
+        refusal: Refusal,
+        params: &Params,
+        errors: ErrorStream,
+        told: Option<Arc<Told>>,
+    ) -> Exchange<R> {
         errors.say(&format!("a request was refused: {refusal}"));
-        let logged = Logged::of(&Request::new(()), told.filter(|_| false));
-        let mut exchange = Exchange { stage: Stage::Over, is_head: false, logged, errors };
+        let known = params.known();
+        let is_head = *known.method() == Method::HEAD;
+        let mut exchange = Exchange { stage: Stage::Over, is_head, logged: Logged::of(&known, told), errors };
         exchange.refuse(refusal);
         exchange
     }

@@ -3,12 +3,15 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode, Uri};
 
-use crate::gateway::{Connection, Environ, ErrorStream, Mount, Refusal, SOFTWARE, WITHHELD, check, of_meta_variables};
+use crate::gateway::{
+    Connection, Environ, ErrorStream, Mount, Refusal, SOFTWARE, WITHHELD, check, of_meta_variables, uri, version,
+};
 
 /// The names of RFC 3875 (4.1), and two that every server sends beside them.
 const NAMES: [&[u8]; 19] = [
@@ -114,7 +117,7 @@ impl Params {
 
     /// The request that they describe, with themselves as its [`Environ`].
     pub(in crate::host) fn request<B>(
-        mut self,
+        &mut self,
         body: B,
         accept: &Accept,
         errors: ErrorStream,
@@ -123,13 +126,28 @@ impl Params {
             return Err(Refusal::bad_request("the request has no method"));
         }
         self.complete(accept)?;
-        let env = self.env.with_errors(errors).with_multi_threaded(true).with_multi_process(true);
+        self.env = mem::take(&mut self.env).with_errors(errors).with_multi_threaded(true).with_multi_process(true);
         let told = |error: io::Error| Refusal::bad_request(&error.to_string());
-        let mut request = of_meta_variables(&env, body).map_err(told)?;
-        if let (Some(remote), Some(local)) = (remote(&env), end(&env, "SERVER_NAME", "SERVER_PORT")) {
+        let env = &self.env;
+        let mut request = of_meta_variables(env, body).map_err(told)?;
+        if let (Some(remote), Some(local)) = (remote(env), end(env, "SERVER_NAME", "SERVER_PORT")) {
             request.extensions_mut().insert(Connection::new(remote, local));
         }
         Ok(request)
+    }
+
+    /// What is known of a request that is refused, as the log tells it.
+    pub(in crate::host) fn known(&self) -> Request<()> {
+        let mut request = Request::new(());
+        let method = self.env.get("REQUEST_METHOD").unwrap_or_default();
+        let unknown = || Method::from_bytes(b"-").expect("it is a token");
+        *request.method_mut() = Method::from_bytes(method).unwrap_or_else(|_| unknown());
+        let has_target = ["REQUEST_URI", "SCRIPT_NAME", "PATH_INFO"].iter().any(|name| self.env.get(name).is_some());
+        let target = if has_target { uri(&self.env) } else { None };
+        *request.uri_mut() = target.unwrap_or_else(|| Uri::from_static("-"));
+        *request.version_mut() = version(self.env.get("SERVER_PROTOCOL").unwrap_or_default());
+        request.extensions_mut().insert(self.env.clone());
+        request
     }
 
     /// Parts the path, and adds what may not be missing (RFC 3875, 4.1).

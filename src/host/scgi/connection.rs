@@ -226,7 +226,7 @@ where
                 let arrived = RequestBody::of_front(arrived, self.host.limits.body_idle);
                 (Exchange::begin(params, arrived, accept, self.service.clone(), errors, told), body, missing)
             }
-            Err(refusal) => (Exchange::refused(refusal, errors, told), arriving(Some(0)).0, 0),
+            Err(refusal) => (Exchange::refused(refusal, &params, errors, told), arriving(Some(0)).0, 0),
         };
         self.part = Part::Answering { exchange: Box::new(exchange), body, missing };
     }
