@@ -214,8 +214,15 @@ impl Head {
 
     /// How long the body will be, by the program's own word.
     pub(crate) fn length(&self) -> Option<u64> {
-        self.fields.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+        content_length(self.fields.get(CONTENT_LENGTH)?.as_bytes())
     }
+}
+
+/// The number that a content length is: digits, and nothing else (RFC 3875, 4.1.2; RFC 9110, 8.6).
+pub(crate) fn content_length(digits: &[u8]) -> Option<u64> {
+    // A number's own parsing takes a sign.
+    let digits = digits.iter().all(u8::is_ascii_digit).then_some(digits)?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// A status whose response has no body (RFC 9110, 6.4.1).
@@ -255,11 +262,7 @@ fn check_length(fields: &mut HeaderMap) -> Result<(), HeadError> {
     if values.any(|value| value != first) {
         return Err(HeadError::Repeated("Content-Length"));
     }
-    let digits = first.as_bytes();
-    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    if !is_number || first.to_str().ok().and_then(|text| text.parse::<u64>().ok()).is_none() {
-        return Err(HeadError::BadLength);
-    }
+    content_length(first.as_bytes()).ok_or(HeadError::BadLength)?;
     fields.insert(CONTENT_LENGTH, first);
     Ok(())
 }

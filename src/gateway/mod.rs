@@ -76,6 +76,7 @@ pub(crate) use convert::open;
 pub(crate) use error_stream::escape;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 pub(crate) use external::unnamed;
+pub(crate) use head::content_length;
 #[cfg(feature = "cli")]
 pub(crate) use head::has_no_body;
 #[cfg(feature = "cli")]

@@ -13,6 +13,7 @@ use http::{Method, Request, StatusCode, Version};
 use http_body::SizeHint;
 
 use super::environ::VERSION;
+use super::head::content_length;
 use super::path::{decode, encode};
 use super::refusal::Refusal;
 use super::{Environ, Mount};
@@ -67,7 +68,7 @@ pub(crate) const WITHHELD: [HeaderName; 12] = [
 
 /// The meta-variables of a request to an app at the root, with the body that its fields announce.
 pub(crate) fn meta_variables(parts: &Parts) -> Result<Environ, Refusal> {
-    let announced = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let announced = parts.headers.get(CONTENT_LENGTH).and_then(|value| content_length(value.as_bytes()));
     of_request(parts, &Mount::root(), announced)
 }
 

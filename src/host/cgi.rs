@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
 
-use crate::gateway::{App, Environ, ErrorStream, Head, Input, MOST_DRAINED, Refusal, open};
+use crate::gateway::{App, Environ, ErrorStream, Head, Input, MOST_DRAINED, Refusal, content_length, open};
 use crate::{Error, Local, drive};
 
 /// What a body is that says nothing of itself (RFC 9110, 8.3).
@@ -104,10 +104,10 @@ fn is_gone(error: &io::Error) -> bool {
 /// The body of the request, of which no more is read than its length.
 fn body(environ: &Environ, input: impl Read + 'static, may_last: bool) -> io::Result<Input> {
     let method = environ.get("REQUEST_METHOD").unwrap_or_default();
-    match environ.get_str("CONTENT_LENGTH") {
-        Some(length) if !length.is_empty() => match length.parse() {
-            Ok(length) => Ok(Input::exact(BufReader::new(input.take(length)), length)),
-            Err(_) => Err(Refusal::new(StatusCode::BAD_REQUEST, "the content length is no number").into()),
+    match environ.get("CONTENT_LENGTH") {
+        Some(length) if !length.is_empty() => match content_length(length) {
+            Some(length) => Ok(Input::exact(BufReader::new(input.take(length)), length)),
+            None => Err(Refusal::new(StatusCode::BAD_REQUEST, "the content length is no number").into()),
         },
         _ if may_last && matches!(method, b"POST" | b"PUT" | b"PATCH") => Ok(Input::new(BufReader::new(input))),
         _ => Ok(Input::empty()),
@@ -256,9 +256,11 @@ mod tests {
 
     #[test]
     fn a_bad_content_length_is_a_400() {
-        let mut output = Vec::new();
-        answer(echo(), &environ("POST", "four"), &b"four"[..], true, &mut output).unwrap();
-        assert!(output.starts_with(b"Status: 400 "));
+        for length in ["four", "+4", " 4", "4 ", "-4", "99999999999999999999"] {
+            let mut output = Vec::new();
+            answer(echo(), &environ("POST", length), &b"four"[..], true, &mut output).unwrap();
+            assert!(output.starts_with(b"Status: 400 "), "{length:?}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::limits::Limits;
 use super::spool::{Spooled, spool};
 use crate::adapt::source::poll_data;
 use crate::gateway::Environ;
+use crate::gateway::head::content_length;
 use crate::gateway::refusal::Refusal;
 
 pub(in crate::gateway) use super::spool::{failed, too_large};
@@ -103,7 +104,7 @@ impl RequestBody {
 fn announce(parts: &Parts, spooled: &Spooled, env: &mut Environ) -> Result<(), Refusal> {
     let announced = parts.headers.get(CONTENT_LENGTH);
     if let Some(announced) = announced
-        && announced.to_str().ok().and_then(|text| text.parse().ok()) != Some(spooled.length)
+        && content_length(announced.as_bytes()) != Some(spooled.length)
     {
         return Err(Refusal::bad_request("the request's body is not as long as its content length"));
     }

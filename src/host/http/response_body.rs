@@ -15,6 +15,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::End;
 use super::exchange::Answered;
+use crate::gateway::content_length;
 
 /// How long what is queued on HTTP/2 has to leave before a reset, which throws it away.
 const FLUSH_TIME: Duration = Duration::from_millis(50);
@@ -54,7 +55,7 @@ impl<B: Body<Data = Bytes>> ResponseBody<B> {
         let has_none = answered.method == Method::HEAD
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
             || response.body().is_end_stream();
-        let said = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let said = response.headers().get(CONTENT_LENGTH).and_then(|value| content_length(value.as_bytes()));
         let left = said.or_else(|| response.body().size_hint().exact());
         if has_none {
             answered.set_end(End::Done);

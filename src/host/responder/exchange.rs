@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use tokio::time::Instant;
@@ -163,7 +163,7 @@ where
         if !has_none && !body.is_end_stream() && !head.fields.contains_key(CONTENT_TYPE) {
             head.fields.insert(CONTENT_TYPE, UNKNOWN_TYPE);
         }
-        let said = head.fields.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let said = head.length();
         let left = if has_none { Some(0) } else { said.or_else(|| body.size_hint().exact()) };
         let mut bytes = Vec::with_capacity(512);
         head.write(&mut bytes);

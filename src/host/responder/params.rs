@@ -10,7 +10,8 @@ use std::sync::Arc;
 use http::{Method, Request, StatusCode, Uri};
 
 use crate::gateway::{
-    Connection, Environ, ErrorStream, Mount, Refusal, SOFTWARE, WITHHELD, check, of_meta_variables, uri, version,
+    Connection, Environ, ErrorStream, Mount, Refusal, SOFTWARE, WITHHELD, check, content_length, of_meta_variables,
+    uri, version,
 };
 
 /// The names of RFC 3875 (4.1), and two that every server sends beside them.
@@ -110,9 +111,7 @@ impl Params {
     /// How long the body is, if that was said.
     pub(in crate::host) fn length(&self) -> Result<Option<u64>, Refusal> {
         let Some(text) = self.env.get("CONTENT_LENGTH") else { return Ok(None) };
-        let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-        let length = self.env.get_str("CONTENT_LENGTH").filter(|_| is_number).and_then(|text| text.parse().ok());
-        length.map(Some).ok_or_else(|| Refusal::bad_request("the content length is no number"))
+        content_length(text).map(Some).ok_or_else(|| Refusal::bad_request("the content length is no number"))
     }
 
     /// The request that they describe, with themselves as its [`Environ`].

@@ -206,8 +206,7 @@ where
             Ok(None) => return,
             Ok(Some(head)) => {
                 let taken = head.pairs.iter().try_for_each(|(name, value)| params.add(name, value, accept));
-                let length = length(&head.pairs).ok_or_else(|| Refusal::bad_request("the content length is too large"));
-                taken.and(length).map(|length| (head.length, length))
+                taken.map(|()| (head.length, head.body))
             }
             Err(BadHead::TooLong) => {
                 Err(Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, BadHead::TooLong.to_string()))
@@ -263,10 +262,4 @@ where
         }
         Ok(moved)
     }
-}
-
-/// The length that the first pair says.
-fn length(pairs: &[(&[u8], &[u8])]) -> Option<u64> {
-    let (_, value) = pairs.first()?;
-    std::str::from_utf8(value).ok()?.parse().ok()
 }

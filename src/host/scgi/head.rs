@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use crate::gateway::content_length;
+
 /// How long it may be, in bytes: a program could hardly be started with more.
 pub(super) const MOST_HEAD: usize = 64 * 1024;
 
@@ -15,6 +17,8 @@ pub(super) struct Head<'a> {
     pub(super) pairs: Vec<Pair<'a>>,
     /// How many bytes it has, with everything around it.
     pub(super) length: usize,
+    /// How many bytes the body has.
+    pub(super) body: u64,
 }
 
 /// Why bytes are no head.
@@ -62,12 +66,16 @@ pub(super) fn head(bytes: &[u8]) -> Result<Option<Head<'_>>, BadHead> {
     let text = &bytes[digits + 1..];
     match text.get(length) {
         None => Ok(None),
-        Some(b',') => Ok(Some(Head { pairs: pairs(&text[..length])?, length: digits + 1 + length + 1 })),
+        Some(b',') => {
+            let (pairs, body) = pairs(&text[..length])?;
+            Ok(Some(Head { pairs, length: digits + 1 + length + 1, body }))
+        }
         Some(_) => Err(BadHead::NoComma),
     }
 }
 
-fn pairs(text: &[u8]) -> Result<Vec<Pair<'_>>, BadHead> {
+/// The pairs, and what the first of them says of the body.
+fn pairs(text: &[u8]) -> Result<(Vec<Pair<'_>>, u64), BadHead> {
     let text = match text {
         [] => return Err(BadHead::NoLength),
         [text @ .., 0] => text,
@@ -85,14 +93,12 @@ fn pairs(text: &[u8]) -> Result<Vec<Pair<'_>>, BadHead> {
         }
         found.push((name, value));
     }
-    let is_number = |value: &[u8]| !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-    if !found.first().is_some_and(|(name, value)| *name == b"CONTENT_LENGTH" && is_number(value)) {
-        return Err(BadHead::NoLength);
-    }
+    let first = found.first().filter(|(name, _)| *name == b"CONTENT_LENGTH");
+    let body = first.and_then(|(_, value)| content_length(value)).ok_or(BadHead::NoLength)?;
     if !found.contains(&(b"SCGI", b"1")) {
         return Err(BadHead::NoVersion);
     }
-    Ok(found)
+    Ok((found, body))
 }
 
 #[cfg(test)]
@@ -113,7 +119,7 @@ mod tests {
         let text = netstring(SAMPLE) + "What is the answer to life?";
         let head = head(text.as_bytes()).unwrap().unwrap();
         assert!(text.starts_with("70:"));
-        assert_eq!(head.length, 74);
+        assert_eq!((head.length, head.body), (74, 27));
         assert_eq!(head.pairs[0], (&b"CONTENT_LENGTH"[..], &b"27"[..]));
         assert_eq!(head.pairs[3], (&b"REQUEST_URI"[..], &b"/deepthought"[..]));
     }
@@ -142,6 +148,8 @@ mod tests {
             (netstring("SCGI\x001\0CONTENT_LENGTH\x000\0"), BadHead::NoLength),
             (netstring("CONTENT_LENGTH\0\0SCGI\x001\0"), BadHead::NoLength),
             (netstring("CONTENT_LENGTH\0-1\0SCGI\x001\0"), BadHead::NoLength),
+            (netstring("CONTENT_LENGTH\0+1\0SCGI\x001\0"), BadHead::NoLength),
+            (netstring("CONTENT_LENGTH\x0099999999999999999999\0SCGI\x001\0"), BadHead::NoLength),
             (netstring(first), BadHead::NoVersion),
             (netstring(&format!("{first}SCGI\x002\0")), BadHead::NoVersion),
             (netstring(&format!("{first}SCGI\x001\0A\x00b\0A\x00b\0")), BadHead::Repeated),
