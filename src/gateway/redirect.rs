@@ -9,11 +9,12 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION, TRANSFER_
 use http::{Method, Request, Response, StatusCode, Uri};
 use tower_service::Service;
 
-use super::Environ;
 #[cfg(target_os = "linux")]
 use super::external::Permit;
 use super::refusal::Refusal;
+use super::report::tell;
 use super::response::LocalRedirect;
+use super::{Environ, ErrorStream};
 
 /// How many redirects are followed for one request.
 const MOST_HOPS: usize = 10;
@@ -27,12 +28,23 @@ const OF_THE_BODY: [HeaderName; 4] =
 ///
 /// Put it around a whole router, so that a program can redirect to another.
 #[derive(Clone)]
-pub struct LocalRedirects<S>(S);
+pub struct LocalRedirects<S> {
+    service: S,
+    errors: Option<ErrorStream>,
+}
 
 impl<S> LocalRedirects<S> {
     /// Follows the local redirects of `service`.
     pub fn new(service: S) -> LocalRedirects<S> {
-        LocalRedirects(service)
+        LocalRedirects { service, errors: None }
+    }
+
+    /// Where it is said that a redirect cannot be followed: the error stream of the request's [`Environ`] unless set, which
+    /// is `tracing`'s.
+    #[must_use]
+    pub fn errors(mut self, errors: ErrorStream) -> LocalRedirects<S> {
+        self.errors = Some(errors);
+        self
     }
 }
 
@@ -47,14 +59,23 @@ where
     type Future = Following<S, B, S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(context)
+        self.service.poll_ready(context)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        let of_request = || request.extensions().get::<Environ>().map(Environ::errors);
+        let errors = self.errors.clone().or_else(of_request).unwrap_or_default();
+        let origin = Origin { method: request.method().clone(), errors };
         let again = Again::of(&request);
-        let step = Step::Asked(Box::pin(self.0.call(request)));
-        Following { service: self.0.clone(), again, step, hops: 0 }
+        let step = Step::Asked(Box::pin(self.service.call(request)));
+        Following { service: self.service.clone(), origin, again, step, hops: 0 }
     }
+}
+
+/// How a failure is told, beside the target.
+struct Origin {
+    method: Method,
+    errors: ErrorStream,
 }
 
 /// What is asked again is asked with.
@@ -90,6 +111,7 @@ impl Again {
 /// The answer of [`LocalRedirects`].
 pub struct Following<S, B, F> {
     service: S,
+    origin: Origin,
     again: Again,
     step: Step<B, F>,
     hops: usize,
@@ -127,27 +149,38 @@ where
                         return Poll::Ready(Ok(response));
                     }
                     this.hops += 1;
-                    let place = response.headers().get(LOCATION).map(|place| place.as_bytes());
-                    let mut again = place.and_then(|place| this.again.request(place));
+                    let place = response.headers().get(LOCATION).map_or(&b""[..], |place| place.as_bytes());
+                    let mut again = this.again.request(place);
                     #[cfg(target_os = "linux")]
                     if let Some(request) = &mut again
                         && let Some(permit) = response.extensions().get::<Permit>()
                     {
                         request.extensions_mut().insert(permit.clone());
                     }
-                    this.step = match again {
-                        Some(request) if this.hops <= MOST_HOPS => Step::Ready(Some(Box::new(request))),
-                        Some(_) => return refuse("the program's local redirects do not end"),
-                        None => return refuse("the program's local redirect is no path"),
+                    let reason = match again {
+                        Some(request) if this.hops <= MOST_HOPS => {
+                            this.step = Step::Ready(Some(Box::new(request)));
+                            continue;
+                        }
+                        Some(_) => format!("more than {MOST_HOPS} local redirects, the last to "),
+                        None => "a local redirect to what is no path: ".to_owned(),
                     };
+                    return Poll::Ready(Ok(this.refuse(reason, place)));
                 }
             }
         }
     }
 }
 
-fn refuse<R: From<String>, E>(reason: &str) -> Poll<Result<Response<R>, E>> {
-    Poll::Ready(Ok(Refusal::new(StatusCode::BAD_GATEWAY, reason).into_response()))
+impl<S, B, F> Following<S, B, F> {
+    /// A 502, because of where the last redirect leads.
+    fn refuse<R: From<String>>(&self, reason: String, place: &[u8]) -> Response<R> {
+        let refusal = Refusal::new(StatusCode::BAD_GATEWAY, reason + &String::from_utf8_lossy(place));
+        let Origin { method, errors } = &self.origin;
+        let target = self.again.0.uri.path_and_query().map_or("/", |target| target.as_str());
+        tell(errors, method.as_str(), target, &refusal);
+        refusal.into_response()
+    }
 }
 
 impl<S> fmt::Debug for LocalRedirects<S> {

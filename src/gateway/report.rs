@@ -32,7 +32,12 @@ impl Report {
     /// One line.
     pub(super) fn failure(&self, what: &dyn fmt::Display) {
         let text = |name| String::from_utf8_lossy(self.env.get(name).unwrap_or_default());
-        // An error stream takes everything.
-        let _ = writeln!(self.errors.clone(), "{} {}: {what}", text("REQUEST_METHOD"), text("REQUEST_URI"));
+        tell(&self.errors, &text("REQUEST_METHOD"), &text("REQUEST_URI"), what);
     }
+}
+
+/// One line about the request with this method and target.
+pub(super) fn tell(errors: &ErrorStream, method: &str, target: &str, what: &dyn fmt::Display) {
+    // An error stream takes everything.
+    let _ = writeln!(errors.clone(), "{method} {target}: {what}");
 }

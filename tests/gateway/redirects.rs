@@ -1,7 +1,7 @@
 //! Local redirects are answered by the server itself.
 
 use pushpull::gateway::{Body, LocalRedirect};
-use pushpull::gateway::{LocalRedirects, push_fn, service};
+use pushpull::gateway::{ErrorStream, LocalRedirects, push_fn, service};
 use tower_service::Service;
 
 use super::client::{Answer, ask, block_on, collect};
@@ -78,7 +78,11 @@ fn a_redirect_has_meta_variables_of_its_own() {
 #[test]
 fn a_redirect_to_no_path_is_a_502() {
     let app = push_fn(|_inp, out, _err, _env| out.write_all(b"Location: /a b\n\n"));
-    let mut service = LocalRedirects::new(service(pushpull::Local::new(), app));
-    let answer: Answer = block_on(async { collect(service.call(request("GET", "/")).await.unwrap()).await });
+    let (say, hear) = std::sync::mpsc::channel();
+    let errors = ErrorStream::new(move |line| say.send(line.to_owned()).unwrap());
+    let mut service = LocalRedirects::new(service(pushpull::Local::new(), app)).errors(errors);
+    let answer: Answer = block_on(async { collect(service.call(request("POST", "/from?here")).await.unwrap()).await });
     assert_eq!(answer.status.as_u16(), 502);
+    let told = "POST /from?here: 502 Bad Gateway: a local redirect to what is no path: /a b";
+    assert_eq!(hear.try_iter().collect::<Vec<_>>(), [told]);
 }

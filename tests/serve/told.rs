@@ -108,7 +108,10 @@ fn requirement_9_a_loop_of_local_redirects_ends() {
     // One program at a time is enough for all hops.
     let serving = Serving::start(&["--max-programs", "1", "--", &program]);
     assert_eq!(get(&serving, "/once").chunks(), (b"/end q".to_vec(), true));
-    assert_eq!(get(&serving, "/loop").status(), 502);
+    assert_eq!(get(&serving, "/loop?a").status(), 502);
+    let told = "GET /loop?a: 502 Bad Gateway: more than 10 local redirects, the last to /loop";
+    let line = serving.troubles.wait_for("GET /loop?a: ", 1).remove(0);
+    assert!(line.ends_with(told), "{line}");
     assert_eq!(get(&serving, "/once").status(), 200);
 }
 

@@ -33,7 +33,8 @@ pub fn run(parser: lexopt::Parser) -> Result<(), String> {
     match &arguments.speaks {
         Speaks::Http => {
             let server = http_host::Server::new(listener).map_err(told)?;
-            serve(server, "http", &arguments, &shutdown, |errors| LocalRedirects::new(app.errors(errors)))
+            let service = |errors: ErrorStream| LocalRedirects::new(app.errors(errors.clone())).errors(errors);
+            serve(server, "http", &arguments, &shutdown, service)
         }
         // There the front server follows local redirects, and has a log that is told of failures too.
         Speaks::FastCgi { front, multiplexes } => {
