@@ -212,6 +212,11 @@ impl Head {
         into.extend_from_slice(b"\r\n");
     }
 
+    /// Says of a body that says nothing of itself what it is then (RFC 9110, 8.3).
+    pub(crate) fn set_unknown_type(&mut self) {
+        self.fields.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/octet-stream"));
+    }
+
     /// How long the body will be, by the program's own word.
     pub(crate) fn length(&self) -> Option<u64> {
         content_length(self.fields.get(CONTENT_LENGTH)?.as_bytes())

@@ -10,13 +10,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, HeaderValue};
 
 use crate::gateway::{App, Environ, ErrorStream, Head, Input, MOST_DRAINED, Refusal, content_length, open};
 use crate::{Error, Local, drive};
-
-/// What a body is that says nothing of itself (RFC 9110, 8.3).
-const UNKNOWN_TYPE: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// Answers the request that this process was started for, with an app of either kind: reads the meta-variables from the
 /// environment and the body from standard input, and writes the response to standard output.
@@ -122,8 +118,8 @@ fn send(
     environ: &Environ,
     output: &mut impl Write,
 ) -> io::Result<()> {
-    if first.is_some() && !head.fields.contains_key(CONTENT_TYPE) {
-        head.fields.insert(CONTENT_TYPE, UNKNOWN_TYPE);
+    if first.is_some() {
+        head.set_unknown_type();
     }
     let mut text = Vec::with_capacity(256);
     head.write(&mut text);

@@ -64,9 +64,6 @@ impl RequestBody {
 
     /// Nothing more comes, and nothing is left to be taken.
     fn end(&mut self) {
-        if let Some(Arriving { source: Source::Http { unread, .. }, .. }) = &mut self.0 {
-            *unread = None;
-        }
         self.0 = None;
     }
 }

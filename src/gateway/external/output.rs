@@ -7,8 +7,11 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use http::StatusCode;
 
+use super::clock::{Clock, Limit};
+use super::limits::Limits;
 use super::programs::Permit;
 use super::relay::Inlet;
+use super::stop::Stop;
 use crate::gateway::head::{Fed, Head, HeadError, HeadParser, has_no_body};
 use crate::gateway::refusal::Refusal;
 
@@ -31,6 +34,8 @@ pub(in crate::gateway) struct Output {
     inlet: Inlet<Answer>,
     phase: Phase,
     is_head_request: bool,
+    /// How many bytes went nowhere.
+    drained: u64,
 }
 
 #[derive(Debug)]
@@ -46,7 +51,7 @@ enum Phase {
 
 impl Output {
     pub(in crate::gateway) fn new(inlet: Inlet<Answer>, most_head: usize, is_head_request: bool) -> Output {
-        Output { inlet, phase: Phase::Head(HeadParser::new(most_head)), is_head_request }
+        Output { inlet, phase: Phase::Head(HeadParser::new(most_head)), is_head_request, drained: 0 }
     }
 
     /// The response waits for its answer.
@@ -76,12 +81,24 @@ impl Output {
         }
     }
 
-    /// Takes what the program wrote. There has to be room for it.
+    /// Takes what the program wrote, and has the clock know of it. There has to be room for it.
     ///
     /// # Errors
     ///
-    /// When it begins with no head.
-    pub(in crate::gateway) fn take(&mut self, mut chunk: Bytes) -> Result<(), HeadError> {
+    /// When it begins with no head, or more goes nowhere than may.
+    pub(in crate::gateway) fn take(&mut self, chunk: Bytes, clock: &mut Clock, limits: &Limits) -> Result<(), Stop> {
+        clock.moves();
+        if self.is_drained() {
+            self.drained += chunk.len() as u64;
+        }
+        self.part(chunk).map_err(Stop::Head)?;
+        if self.is_drained() {
+            clock.drains();
+        }
+        if self.drained > limits.drained { Err(Stop::Limit(Limit::Drained)) } else { Ok(()) }
+    }
+
+    fn part(&mut self, mut chunk: Bytes) -> Result<(), HeadError> {
         match &mut self.phase {
             Phase::Head(parser) => {
                 if let Fed::Complete(head, used) = parser.feed(&chunk)? {

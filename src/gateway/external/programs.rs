@@ -1,5 +1,6 @@
 //! How many programs run, how many may, and their common end.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -111,6 +112,12 @@ impl Drop for Counted {
             self.0.idle.notify_waiters();
         }
     }
+}
+
+/// Whether the system has no room for one more, which passes.
+pub(in crate::gateway) fn is_full(error: &io::Error) -> bool {
+    const TOO_MANY: [i32; 4] = [libc::EAGAIN, libc::EMFILE, libc::ENFILE, libc::ENOMEM];
+    error.raw_os_error().is_some_and(|code| TOO_MANY.contains(&code))
 }
 
 fn full() -> Refusal {

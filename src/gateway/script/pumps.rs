@@ -4,12 +4,11 @@ use std::io::Write;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use tokio::time::{Instant, Sleep};
 
 use super::streams::Stream;
 use super::upload::Upload;
-use crate::gateway::external::clock::{Clock, Limit, Wait};
+use crate::gateway::external::clock::{Clock, Wait};
 use crate::gateway::external::output::Output;
 use crate::gateway::external::stop::Stop;
 use crate::gateway::external::turn::{TURN, yield_turn};
@@ -24,8 +23,6 @@ pub(super) struct Pumps {
     pub(super) errors: ErrorStream,
     pub(super) output: Output,
     clock: Clock,
-    /// How many bytes went nowhere.
-    drained: u64,
 }
 
 impl Pumps {
@@ -37,7 +34,7 @@ impl Pumps {
         output: Output,
     ) -> Pumps {
         let (stdout, stderr) = (Some(stdout), Some(stderr));
-        Pumps { upload, stdout, stderr, errors, output, clock: Clock::start(), drained: 0 }
+        Pumps { upload, stdout, stderr, errors, output, clock: Clock::start() }
     }
 
     /// Moves what can be moved. Ready when the program has to stop.
@@ -89,24 +86,12 @@ impl Pumps {
             let Poll::Ready(()) = self.output.poll_room(context) else { return Ok(()) };
             let Poll::Ready(read) = stdout.poll(context) else { return Ok(()) };
             match read {
-                Some(chunk) => self.take(chunk, limits)?,
+                Some(chunk) => self.output.take(chunk, &mut self.clock, limits)?,
                 None => self.stdout = None,
             }
         }
         yield_turn(context);
         Ok(())
-    }
-
-    fn take(&mut self, chunk: Bytes, limits: &Limits) -> Result<(), Stop> {
-        self.clock.moves();
-        if self.output.is_drained() {
-            self.drained += chunk.len() as u64;
-        }
-        self.output.take(chunk).map_err(Stop::Head)?;
-        if self.output.is_drained() {
-            self.clock.drains();
-        }
-        if self.drained > limits.drained { Err(Stop::Limit(Limit::Drained)) } else { Ok(()) }
     }
 
     /// Ready when a limit of time is reached.

@@ -17,7 +17,7 @@ use super::streams::{MOST_ERRORS, MOST_OUTPUT, Stream};
 use super::upload::Upload;
 use super::watch::Watch;
 use crate::gateway::external::output::{Answer, Output};
-use crate::gateway::external::programs::Permit;
+use crate::gateway::external::programs::{Permit, is_full};
 use crate::gateway::external::relay::{Outlet, relay};
 use crate::gateway::external::request_body::Taken;
 use crate::gateway::external::response::response;
@@ -99,10 +99,9 @@ fn start(
 
 /// Why there is no program: something that passes, a request that is too large for one, or a fault of the program file.
 fn not_started(error: io::Error) -> Refusal {
-    const TOO_MANY: [i32; 4] = [libc::EAGAIN, libc::EMFILE, libc::ENFILE, libc::ENOMEM];
     let status = match error.raw_os_error() {
         Some(libc::E2BIG) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        Some(code) if TOO_MANY.contains(&code) => StatusCode::SERVICE_UNAVAILABLE,
+        _ if is_full(&error) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     Refusal::new(status, format!("the program cannot be started: {error}"))

@@ -7,7 +7,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::StatusCode;
 
 use super::connection::{Connecting, Socket, connect};
@@ -18,7 +17,7 @@ use super::settings::Settings;
 use crate::fastcgi::ProtocolStatus;
 use crate::gateway::external::clock::{Clock, Limit, Wait};
 use crate::gateway::external::output::Output;
-use crate::gateway::external::programs::{Counted, Permit, Programs};
+use crate::gateway::external::programs::{Counted, Permit, Programs, is_full};
 use crate::gateway::external::stop::Stop;
 use crate::gateway::external::turn::{TURN, yield_turn};
 use crate::gateway::refusal::Refusal;
@@ -36,8 +35,6 @@ pub(super) struct Conversation {
     output: Output,
     errors: ErrorStream,
     clock: Clock,
-    /// How many bytes went nowhere.
-    drained: u64,
 }
 
 enum Link {
@@ -74,7 +71,7 @@ impl Conversation {
             None => Link::Connecting(connect(settings.address.clone())),
         };
         let unheard = matches!(link, Link::Connecting(_)).then(|| idle.unheard());
-        Conversation { settings, idle, link, unheard, sending, output, errors, clock: Clock::start(), drained: 0 }
+        Conversation { settings, idle, link, unheard, sending, output, errors, clock: Clock::start() }
     }
 
     /// Until the request has been answered, or is not to be.
@@ -168,7 +165,9 @@ impl Conversation {
                     receiving.hold(Heard::Output(chunk));
                     return Ok(Received::Nothing);
                 }
-                Ok(Some(Heard::Output(chunk))) => self.take(chunk)?,
+                Ok(Some(Heard::Output(chunk))) => {
+                    self.output.take(chunk, &mut self.clock, &self.settings.limits)?;
+                }
                 Ok(Some(Heard::Errors(text))) => {
                     self.clock.moves();
                     // An error stream takes everything.
@@ -192,18 +191,6 @@ impl Conversation {
         Ok(Received::Nothing)
     }
 
-    fn take(&mut self, chunk: Bytes) -> Result<(), Stop> {
-        self.clock.moves();
-        if self.output.is_drained() {
-            self.drained += chunk.len() as u64;
-        }
-        self.output.take(chunk).map_err(Stop::Head)?;
-        if self.output.is_drained() {
-            self.clock.drains();
-        }
-        if self.drained > self.settings.limits.drained { Err(Stop::Limit(Limit::Drained)) } else { Ok(()) }
-    }
-
     /// The connection is gone. One that was kept may have been closed before the request came, which is then asked again on
     /// a new one, once.
     fn connect_again(&mut self, reason: String) -> Result<(), Stop> {
@@ -222,9 +209,7 @@ impl Conversation {
 
     /// Why there is no connection: something that passes, or no application.
     fn not_connected(&self, error: &io::Error) -> Stop {
-        const TOO_MANY: [i32; 4] = [libc::EAGAIN, libc::EMFILE, libc::ENFILE, libc::ENOMEM];
-        let passes = error.raw_os_error().is_some_and(|code| TOO_MANY.contains(&code));
-        let status = if passes { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_GATEWAY };
+        let status = if is_full(error) { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_GATEWAY };
         Stop::Connection(Refusal::new(status, format!("cannot connect to {}: {error}", self.settings.address)))
     }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use tokio::time::Instant;
@@ -18,9 +17,6 @@ use crate::gateway::{Environ, ErrorStream, Head, Refusal, has_no_body};
 use crate::host::protocol::Failure;
 use crate::host::server::Told;
 use crate::host::{End, Record, RequestBody};
-
-/// What a body is that says nothing of itself (RFC 9110, 8.3).
-const UNKNOWN_TYPE: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// A request that is being answered.
 pub(in crate::host) struct Exchange<R> {
@@ -160,8 +156,8 @@ where
         self.logged.record.status = Some(parts.status);
         let mut head = Head::of_response(&parts);
         let has_none = self.is_head || has_no_body(parts.status);
-        if !has_none && !body.is_end_stream() && !head.fields.contains_key(CONTENT_TYPE) {
-            head.fields.insert(CONTENT_TYPE, UNKNOWN_TYPE);
+        if !has_none && !body.is_end_stream() {
+            head.set_unknown_type();
         }
         let said = head.length();
         let left = if has_none { Some(0) } else { said.or_else(|| body.size_hint().exact()) };
