@@ -1,8 +1,8 @@
 //! An HTTP server (HTTP/1.1, and HTTP/2 with prior knowledge) for services of one thread or many (feature `cli`).
 //!
-//! One single-threaded runtime per core, one socket that all of them listen to. A connection stays on the thread that
-//! accepted it, and so do the services behind it: they need not be `Send`, and apps on [`Local`](crate::Local) run inside
-//! the server's own polls.
+//! One single-threaded runtime per core, one socket that all of them listen to. Whichever thread accepts a connection gives
+//! it to the one that has the fewest. There it stays, and so do the services behind it: they need not be `Send`, and apps
+//! on [`Local`](crate::Local) run inside the server's own polls.
 //!
 //! ```text
 //!                  connection.rs ── hyper ──> exchange.rs ──> your service
