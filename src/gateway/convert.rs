@@ -81,10 +81,11 @@ where
     let slot = Slot::default();
     let told = slot.clone();
     let mut chunks = engine.pull(move |writer| {
-        part(writer, told, MOST_HEAD, Length::Free, |out| {
+        let (ended, _) = part(writer, told, MOST_HEAD, Length::Free, |out| {
             input.join(out.outgoing());
             app.answer(input, out, &env)
-        })
+        });
+        ended
     });
     // The first chunk is the mark that stands for the head.
     let first = chunks.next();

@@ -133,14 +133,15 @@ enum Part {
     Failed(HeadError),
 }
 
-/// Runs a program whose output is parted, and sees to it that the host is told head, then end or error.
+/// Runs a program whose output is parted, and sees to it that the host is told head, then end or error. Beside how it ended
+/// it says how many bytes came beyond the body's length.
 pub(super) fn part<W: Outlet>(
     writer: &mut W,
     slot: Slot,
     most_head: usize,
     length: Length,
     program: impl FnOnce(&mut Output<W>) -> io::Result<()>,
-) -> io::Result<()> {
+) -> (io::Result<()>, u64) {
     let part = Part::Head(HeadParser::new(most_head));
     let mut output = Output(Rc::new(RefCell::new(Parted { writer: writer.take(), slot, part, length })));
     let result = program::run(|| program(&mut output));
@@ -149,7 +150,8 @@ pub(super) fn part<W: Outlet>(
     let mark = if result.is_ok() { Mark::More } else { Mark::Failure };
     // A program that has failed has told why already.
     let released = parted.release(mark);
-    result.and(released)
+    let excess = if let Length::Known { excess, .. } = parted.length { excess } else { 0 };
+    (result.and(released), excess)
 }
 
 impl<W: Outlet> Output<W> {

@@ -132,15 +132,18 @@ where
         let Program { app, body, method, env, slot, most_head, .. } = self;
         // The length in the answer to a `HEAD` is that of a body which is not there.
         let length = if method == Method::HEAD { Length::Free } else { Length::Kept };
-        let result = part(writer, slot, most_head, length, |out| {
+        let (result, excess) = part(writer, slot, most_head, length, |out| {
             let input = Input::of_body(body);
             input.join(out.outgoing());
             app.answer(input, out, &env)
         });
-        if let Err(error) = &result
-            && !Error::of(error).is_some_and(Error::is_disconnected)
-        {
-            Report { errors: env.errors(), env }.failure(error);
+        let report = |what: &dyn fmt::Display| Report { errors: env.errors(), env: env.clone() }.failure(what);
+        match &result {
+            Err(error) if !Error::of(error).is_some_and(Error::is_disconnected) => report(error),
+            _ if excess > 0 => {
+                report(&format_args!("the program wrote {excess} bytes more than its content length"));
+            }
+            _ => {}
         }
         result
     }

@@ -5,9 +5,9 @@ use std::sync::mpsc::channel;
 
 use http_body::Body;
 use pushpull::Error;
-use pushpull::gateway::{push_fn, service};
+use pushpull::gateway::{Environ, ErrorStream, push_fn, service};
 
-use super::client::{ask, block_on, collect, frame, get, pieces, request};
+use super::client::{ask, block_on, collect, frame, get, pieces, request, whole};
 use super::support::guard::guard;
 
 on_every_engine! {
@@ -50,6 +50,29 @@ on_every_engine! {
                 assert_eq!(answer.exact, Some(10));
                 assert_eq!((answer.body.len(), answer.error.is_some()), (written.min(10), cut), "{written} written");
             }
+        }
+    }
+
+    /// Requirement 15: what is more is a fault all the same, and is told, once.
+    fn requirement_15_more_than_the_content_length_is_told(engine) {
+        for method in ["GET", "HEAD"] {
+            let (say, hear) = channel();
+            let app = push_fn(|_inp, out, _err, _env| {
+                write!(out, "Content-Length: 4\n\nfour")?;
+                (0..3).try_for_each(|_| write!(out, ", more").and_then(|()| out.flush()))
+            });
+            let mut request = request(method, "/x", whole(""));
+            let errors = ErrorStream::new(move |line| say.send(line.to_owned()).unwrap());
+            let mut env = Environ::new().with_errors(errors);
+            env.set("REQUEST_METHOD", method).unwrap();
+            env.set("REQUEST_URI", "/x").unwrap();
+            request.extensions_mut().insert(env);
+            let answer = block_on(async { collect(ask(&mut service(engine.clone(), app), request).await).await });
+            assert!(answer.error.is_none());
+            // The last of the stream's clones goes with the program.
+            let told = "GET /x: the program wrote 18 bytes more than its content length";
+            let told = if method == "GET" { vec![told] } else { Vec::new() };
+            assert_eq!(hear.iter().collect::<Vec<_>>(), told);
         }
     }
 

@@ -116,6 +116,28 @@ fn requirement_9_a_loop_of_local_redirects_ends() {
 }
 
 #[test]
+fn requirement_16_what_a_program_writes_beyond_its_length_is_told_once() {
+    let scripts = Scripts::new();
+    let head = "printf 'Content-Type: text/plain\\nContent-Length: 5\\n\\n";
+    // All at once, and in many pieces.
+    let short = scripts.sh("short", &format!("{head}hello, and more'"));
+    let long = scripts.sh("long", &format!("{head}hello'; head -c 3000000 /dev/zero"));
+    for (program, surplus) in [(short, 10), (long, 3_000_000)] {
+        let serving = Serving::start(&["--", &program]);
+        assert_eq!(get(&serving, "/a").body(), b"hello");
+        let told = format!("GET /a: the program wrote {surplus} bytes more than its content length");
+        serving.troubles.wait_for(&told, 1);
+        assert!(serving.requests.wait_for("GET /a ", 1)[0].ends_with(" done"));
+        // Nobody is to get a body here.
+        let head = "HEAD /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        assert_eq!(exchange(serving.address, head).body(), b"");
+        assert_eq!(get(&serving, "/c").status(), 200);
+        serving.troubles.wait_for("GET /c: ", 1);
+        assert_eq!(serving.troubles.wait_for("bytes more", 2).len(), 2);
+    }
+}
+
+#[test]
 fn requirement_11_head_on_a_streaming_program() {
     let scripts = Scripts::new();
     let program =

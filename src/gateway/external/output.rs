@@ -14,6 +14,7 @@ use super::relay::Inlet;
 use super::stop::Stop;
 use crate::gateway::head::{Fed, Head, HeadError, HeadParser, has_no_body};
 use crate::gateway::refusal::Refusal;
+use crate::gateway::report::Report;
 
 /// What the response is told first.
 pub(in crate::gateway) type Answer = Result<Opening, Refusal>;
@@ -45,6 +46,8 @@ enum Phase {
     Redirect(Head),
     /// The response has its head. So many bytes are to come, if that is known.
     Body(Option<u64>),
+    /// The response has as much as its content length says. So many bytes have come beyond it.
+    Full(u64),
     /// The response has everything.
     Done,
 }
@@ -61,7 +64,7 @@ impl Output {
 
     /// What comes goes nowhere.
     pub(in crate::gateway) fn is_drained(&self) -> bool {
-        matches!(self.phase, Phase::Redirect(_) | Phase::Done)
+        matches!(self.phase, Phase::Redirect(_) | Phase::Full(_) | Phase::Done)
     }
 
     /// The client has to take something before more can come.
@@ -110,6 +113,7 @@ impl Output {
                 let left = *left;
                 self.pass(left, chunk);
             }
+            Phase::Full(surplus) => *surplus += chunk.len() as u64,
             Phase::Redirect(_) | Phase::Done => {}
         }
         Ok(())
@@ -124,22 +128,29 @@ impl Output {
         let has_body = !self.is_head_request && !has_no_body(head.status);
         let length = if has_body { head.length() } else { Some(0) };
         // First, so that a body that is all there goes out with its head.
-        self.pass(length, rest);
+        if has_body {
+            self.pass(length, rest);
+        } else {
+            self.done(Ok(()));
+        }
         self.inlet.answer(Ok(Opening { head, length, permit: None }));
     }
 
     /// Hands on a chunk of the body, of which `left` bytes are to come. What is more goes nowhere.
     fn pass(&mut self, left: Option<u64>, mut chunk: Bytes) {
+        let written = chunk.len();
         let left = left.map(|left| {
             chunk.truncate(usize::try_from(left).unwrap_or(usize::MAX));
             left - chunk.len() as u64
         });
         self.phase = Phase::Body(left);
+        let surplus = (written - chunk.len()) as u64;
         if !chunk.is_empty() {
             self.inlet.send(chunk);
         }
         if left == Some(0) {
             self.done(Ok(()));
+            self.phase = Phase::Full(surplus);
         }
     }
 
@@ -156,27 +167,32 @@ impl Output {
                 self.done(Err(io::Error::new(kind, refusal)));
                 false
             }
-            Phase::Done => false,
+            Phase::Full(_) | Phase::Done => false,
         }
     }
 
-    /// The program has gone, with all that it wrote taken and with this failure, if any. Says what no answer tells.
-    pub(in crate::gateway) fn finish(&mut self, failure: Option<String>, permit: Option<Permit>) -> Option<String> {
-        let missing = match self.phase {
+    /// The program has gone, with all that it wrote taken and with this failure, if any. What no answer tells is reported.
+    pub(in crate::gateway) fn finish(&mut self, failure: Option<String>, permit: Option<Permit>, report: &Report) {
+        let wrong = match self.phase {
             Phase::Body(Some(left)) => Some(format!("the program wrote {left} bytes fewer than its content length")),
+            // A fault, but not one of the response.
+            Phase::Full(surplus @ 1..) => {
+                Some(format!("the program wrote {surplus} bytes more than its content length"))
+            }
             Phase::Head(_) => Some(HeadError::Incomplete.to_string()),
             _ => None,
         };
-        if let Some(reason) = failure.or(missing) {
+        if let Some(reason) = failure.or(wrong) {
             let refusal = Refusal::new(StatusCode::BAD_GATEWAY, reason.clone());
-            let is_answer = self.fail(refusal, io::ErrorKind::UnexpectedEof);
-            return (!is_answer).then_some(reason);
+            if !self.fail(refusal, io::ErrorKind::UnexpectedEof) {
+                report.failure(&reason);
+            }
+            return;
         }
         if let Phase::Redirect(head) = mem::replace(&mut self.phase, Phase::Done) {
             self.inlet.answer(Ok(Opening { head, length: Some(0), permit }));
         }
         self.done(Ok(()));
-        None
     }
 
     fn done(&mut self, result: io::Result<()>) {

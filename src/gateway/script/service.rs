@@ -27,7 +27,8 @@ use crate::gateway::{Body, ErrorStream, InvalidVariable, Limits, Mount, RequestB
 /// the log, line by line.
 ///
 /// A program that fails before its head is complete is answered with 502; one that fails later (a signal, an exit status
-/// other than zero, fewer bytes than its `Content-Length`) cuts the response, after every byte that it wrote.
+/// other than zero, fewer bytes than its `Content-Length`) cuts the response, after every byte that it wrote. Of more bytes
+/// than its `Content-Length` the log is told, and nobody gets them.
 ///
 /// When the client goes, in whatever state, or a [limit](Limits) is reached, the program's streams are closed and its
 /// process group is sent SIGTERM; when the program has gone or the grace has passed, what is left of the group is sent

@@ -48,11 +48,7 @@ impl Watch {
                 let permit = pumps.output.is_unanswered().then_some(permit);
                 pumps.finish();
                 match until(&mut pumps, &settings, &programs, timer, |pumps, _| pumps.poll_over()).await {
-                    Ok(()) => {
-                        if let Some(failure) = pumps.output.finish(failure, permit) {
-                            report.failure(&failure);
-                        }
-                    }
+                    Ok(()) => pumps.output.finish(failure, permit, &report),
                     Err(stop) => stop.tell(&mut pumps.output, &report),
                 }
                 return;
@@ -65,7 +61,7 @@ impl Watch {
         drop(counted);
         if matches!(stop, Stop::Limit(Limit::Drained)) {
             // A redirect needs nothing of what was not taken.
-            pumps.output.finish(None, Some(permit));
+            pumps.output.finish(None, Some(permit), &report);
         }
     }
 }

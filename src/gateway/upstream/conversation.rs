@@ -93,7 +93,7 @@ impl Conversation {
                 stop.tell(&mut self.output, &report);
                 if matches!(stop, Stop::Limit(Limit::Drained)) {
                     // A redirect needs nothing of what was not taken.
-                    self.output.finish(None, Some(permit));
+                    self.output.finish(None, Some(permit), &report);
                 }
             }
         }
@@ -229,10 +229,7 @@ impl Conversation {
         let (status, reason) = match ended.status {
             Some(ProtocolStatus::RequestComplete) => {
                 let failure = failure(self.settings.exit_status, ended.app_status);
-                if let Some(failure) = self.output.finish(failure, permit) {
-                    report.failure(&failure);
-                }
-                return;
+                return self.output.finish(failure, permit, report);
             }
             Some(ProtocolStatus::Overloaded) => (StatusCode::SERVICE_UNAVAILABLE, "the application is overloaded"),
             Some(ProtocolStatus::CantMpxConn) => {
