@@ -201,15 +201,22 @@ fn a_panic_in_what_a_program_that_never_began_owns_is_the_hosts() {
         let payload = panic::catch_unwind(AssertUnwindSafe(|| host(Panics))).unwrap_err();
         assert_eq!(*payload.downcast::<&str>().unwrap(), "quiet");
     }
+    fn reads(owned: Panics) -> io::Result<()> {
+        drop(owned);
+        Ok(())
+    }
     fn pulled(owned: Panics) -> impl FnOnce(&mut dyn Write) -> io::Result<()> {
-        move |_| Ok(drop(owned))
+        move |_| {
+            drop(owned);
+            Ok(())
+        }
     }
     within(|| {
         panics(|owned| drop(Local::new().pull(|w| pulled(owned)(w))));
         panics(|owned| drop(Local::new().pull(|w| pulled(owned)(w)).into_reader()));
         panics(|owned| Local::new().pull_scoped(|w| pulled(owned)(w), |_| ()));
-        panics(|owned| drop(Local::new().push(|_| Ok(drop(owned)))));
-        panics(|owned| Local::new().push(|_| Ok(drop(owned))).abort(io::ErrorKind::Other.into()));
+        panics(|owned| drop(Local::new().push(|_| reads(owned))));
+        panics(|owned| Local::new().push(|_| reads(owned)).abort(io::ErrorKind::Other.into()));
         panics(|owned| drop(Local::new().filter(|_, w| pulled(owned)(w)).steps()));
         panics(|owned| drop(Thread::new().pull(|w| pulled(owned)(w))));
         panics(|owned| drop(Pool::new(1).pull(|w| pulled(owned)(w))));
@@ -230,10 +237,16 @@ fn what_a_program_that_never_began_owns_may_wait_when_it_is_dropped() {
         let waits =
             |told: &mpsc::Sender<usize>| Waits(Some(Thread::new().pull(|w| w.write_all(b"four"))), told.clone());
         let owned = waits(&told);
-        drop(Local::new().pull(move |_| Ok(drop(owned))));
+        drop(Local::new().pull(move |_| {
+            drop(owned);
+            Ok(())
+        }));
         let outer = Local::new().pull(move |w| {
             let owned = waits(&told);
-            drop(Local::new().pull(move |_| Ok(drop(owned))));
+            drop(Local::new().pull(move |_| {
+                drop(owned);
+                Ok(())
+            }));
             w.write_all(b"end")
         });
         assert_eq!(drain(outer).0, b"end");
