@@ -5,6 +5,8 @@
 mod command_line;
 #[path = "bench/compared.rs"]
 mod compared;
+#[path = "bench/keep.rs"]
+mod keep;
 #[path = "support/needed.rs"]
 mod needed;
 #[path = "bench/page.rs"]

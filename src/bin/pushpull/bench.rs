@@ -5,6 +5,7 @@ mod arguments;
 mod compare;
 mod html;
 mod interrupt;
+mod keep;
 mod machine;
 mod measuring;
 mod plot;
@@ -14,8 +15,6 @@ mod report;
 mod rounds;
 mod table;
 
-use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -80,14 +79,6 @@ fn measure(arguments: &Arguments, interrupt: &Interrupt) -> Result<Report, Inter
     })
 }
 
-/// Writes a file, all of it or nothing.
 fn keep(path: &Path, text: &str) -> Result<(), String> {
-    let written = tempfile::NamedTempFile::new_in(arguments::directory(path)).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        // As any file that is made here, and not as a temporary one, which is its owner's alone.
-        let mode = fs::metadata(path).map_or(0o644, |old| std::os::unix::fs::PermissionsExt::mode(&old.permissions()));
-        fs::set_permissions(file.path(), std::os::unix::fs::PermissionsExt::from_mode(mode & 0o777))?;
-        file.persist(path).map_err(|error| error.error)
-    });
-    written.map(drop).map_err(|error| format!("cannot write {}: {error}", path.display()))
+    keep::keep(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }

@@ -1,11 +1,12 @@
 //! The command line of `bench`, checked.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use lexopt::{Arg, Parser};
 
+use super::keep;
 use super::measuring::effort::Effort;
 use super::questions::Question;
 use super::report::Report;
@@ -125,22 +126,17 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("--time takes seconds from 1 to 86400, which {text:?} is not"))
 }
 
-/// A file that can be written. Told before anything is measured.
+/// Where a file can be written. Told before anything is measured.
 fn to_write(name: &str, parser: &mut Parser) -> Result<PathBuf, String> {
     let path = path(parser)?;
     let trouble = |what: &str| Err(format!("--{name} {}: {what}", path.display()));
     if path.file_name().is_none() || path.is_dir() {
         return trouble("is a directory");
     }
-    match tempfile::tempfile_in(directory(&path)) {
-        Ok(_) => Ok(path),
+    match keep::check(&path) {
+        Ok(()) => Ok(path),
         Err(error) => trouble(&format!("cannot be written: {error}")),
     }
-}
-
-/// Where a file lies.
-pub fn directory(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn kept(parser: &mut Parser) -> Result<(PathBuf, Report), String> {
