@@ -38,6 +38,11 @@ pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
             return Ok(ExitCode::SUCCESS);
         }
     };
+    if let Some((path, old)) = &arguments.compare
+        && !is_comparable(&arguments, old)
+    {
+        return Err(nothing_in_common(path));
+    }
     let interrupt = Interrupt::on_signal().map_err(|error| format!("cannot listen for signals: {error}"))?;
     let report = match measure(&arguments, &interrupt) {
         Ok(report) => report,
@@ -55,8 +60,23 @@ pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
     }
     let Some((path, old)) = &arguments.compare else { return Ok(ExitCode::SUCCESS) };
     let comparison = Comparison::new(old, &report);
+    if comparison.is_empty() {
+        return Err(nothing_in_common(path));
+    }
     crate::say(&format!("\nSince {}, taken {}:\n{comparison}", path.display(), old.taken));
     Ok(if comparison.slower().is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SLOWER) })
+}
+
+/// Whether an engine is to be measured as it was then.
+fn is_comparable(arguments: &Arguments, old: &Report) -> bool {
+    arguments.questions.iter().any(|question| {
+        let trials = question.trials(arguments.effort);
+        trials.iter().any(|trial| compare::has(old, question.name(), trial))
+    })
+}
+
+fn nothing_in_common(path: &Path) -> String {
+    format!("--compare {}: no engine was measured there in any case that is measured now", path.display())
 }
 
 fn measure(arguments: &Arguments, interrupt: &Interrupt) -> Result<Report, Interrupted> {

@@ -33,8 +33,8 @@ Questions (all of them unless some are named):
   --json FILE                keeps all figures, for --compare and for other programs
   --html FILE                a page with plots
   --compare FILE             says what got slower since that file was kept, beyond the noise; if something did, the
-                             exit code is 1
-  --quick                    runs each case for a moment, only to see that it works
+                             exit code is 1; if nothing was measured then as it is now, there is no verdict, and it is 2
+  --quick                    runs each case for a moment, only to see that it works; what it keeps cannot be compared
   --help                     this text
 
 Stop other work on the machine first. Everything takes turns, round after round; a figure is the median of its rounds, a
@@ -98,6 +98,15 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
                 }
             }
             other => return Err(crate::unclear(other.unexpected())),
+        }
+    }
+    if let Some((path, old)) = &said.compare {
+        let trouble = |why| Err(format!("--compare {}: {why}", path.display()));
+        if said.quick {
+            return trouble("the figures of a run with --quick mean nothing, and are not compared");
+        }
+        if old.quick {
+            return trouble("was kept with --quick: its figures mean nothing, and are not compared");
         }
     }
     if said.quick {

@@ -7,7 +7,8 @@ use std::fmt;
 
 use super::measuring::figure::{Figure, Measure};
 use super::measuring::statistics::median;
-use super::report::{Report, Row};
+use super::questions::Trial;
+use super::report::{Case, Report, Row};
 
 /// Less than this is never told, however still the machine was.
 const LEAST: f64 = 0.1;
@@ -60,15 +61,28 @@ impl Comparison {
         slower
     }
 
+    /// Nothing is in both: that is no verdict.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
     fn faster(&self) -> usize {
         self.changes.iter().filter(|change| change.slower.recip() > change.beyond).count()
     }
 }
 
+/// Whether an engine was measured then in this case.
+pub fn has(old: &Report, question: &str, Trial { case, contender, engine, .. }: &Trial) -> bool {
+    *engine && find(old, question, case, contender).is_some_and(|row| row.failed.is_none())
+}
+
 fn same<'a>(old: &'a Report, row: &Row) -> Option<&'a Row> {
-    old.rows
-        .iter()
-        .find(|other| (&other.question, &other.case, &other.contender) == (&row.question, &row.case, &row.contender))
+    find(old, &row.question, &row.case, &row.contender)
+}
+
+fn find<'a>(old: &'a Report, question: &str, case: &Case, contender: &str) -> Option<&'a Row> {
+    let key = (question, case, contender);
+    old.rows.iter().find(|row| (&row.question[..], &row.case, &row.contender[..]) == key)
 }
 
 fn changes(old: &Row, new: &Row, drift: f64) -> Vec<Change> {
@@ -129,7 +143,7 @@ mod tests {
     use super::super::machine::Machine;
     use super::super::measuring::contender::Sizes;
     use super::super::measuring::workload::Workload;
-    use super::super::report::{Case, SCHEMA};
+    use super::super::report::SCHEMA;
     use super::*;
 
     /// A report in which everything by hand takes `peers`, and `Local` takes `ours` with a middle half of `width`.
