@@ -75,3 +75,37 @@ fn a_report_is_replaced_whole_and_keeps_its_mode() {
     let mode = std::fs::metadata(files.at("report.json")).unwrap().permissions().mode();
     assert_eq!((mode & 0o777, std::fs::read_dir(files.path()).unwrap().count()), (0o640, 1));
 }
+
+#[test]
+fn a_latency_that_was_not_measured_is_no_figure() {
+    let files = Files::new();
+    // Four writes of a byte, and a stamp has eight.
+    let arguments = ["--quick", "--workload", "write=1,writer=1ms"];
+    let (json, html) = (files.name("short.json"), files.name("short.html"));
+    let (code, out, err) = run(&[&arguments[..], &["--json", &json, "--html", &html]].concat());
+    assert_eq!((code, &err[..]), (0, ""), "{out}");
+    for row in rows(&files.json("short.json")) {
+        let figures = row["figures"].as_object().unwrap();
+        assert!(figures.contains_key("throughput") && !figures.contains_key("latency"), "{row}");
+    }
+    let local = out.lines().find(|line| line.trim_start().starts_with("Local ")).unwrap();
+    assert!(local.split_whitespace().rev().take(2).eq(["·", "·"]), "{out}");
+    assert!(!std::fs::read_to_string(html).unwrap().contains("<th scope=\"col\">latency"));
+    let (_, advice) = out.split_once("What to take").unwrap();
+    assert!(advice.contains("For 1 B writes") && !advice.contains("from write to pull"), "{out}");
+}
+
+#[test]
+fn who_is_left_out_is_told_with_the_reason() {
+    let files = Files::new();
+    let arguments = ["--quick", "--workload", "write=1KiB,bridges=600"];
+    let (json, html) = (files.name("many.json"), files.name("many.html"));
+    let (code, out, err) = run(&[&arguments[..], &["--json", &json, "--html", &html]].concat());
+    assert_eq!((code, &err[..]), (0, ""), "{out}");
+    let told = "Thread, Pool with a capacity of 1 MiB: 600 bridges may hold more than 512 MiB";
+    assert!(out.contains(&format!("  left out: {told}\n")), "{out}");
+    assert_eq!(files.json("many.json")["left_out"], serde_json::json!([told]));
+    assert!(std::fs::read_to_string(html).unwrap().contains(told));
+    // And of those that are not, there is nothing to tell.
+    assert_eq!(all().report.get("left_out"), None);
+}

@@ -95,6 +95,7 @@ fn measure(arguments: &Arguments, interrupt: &Interrupt) -> Result<Report, Inter
         machine: Machine::this(),
         quick: *quick,
         workload: workload.clone(),
+        left_out: questions.iter().flat_map(|question| question.left_out()).collect(),
         rows,
     })
 }

@@ -170,6 +170,7 @@ mod tests {
             machine,
             quick: false,
             workload: None,
+            left_out: Vec::new(),
             rows,
         }
     }

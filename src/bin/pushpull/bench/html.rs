@@ -105,7 +105,7 @@ fn figures(html: &mut String, rows: &[&Row]) {
                     let [low, middle, high] = [figure.low, figure.median, figure.high].map(|value| measure.show(value));
                     format!("{middle} <small>{low} to {high}</small>")
                 });
-                let _ = write!(html, "<td>{}</td>", shown.unwrap_or_default());
+                let _ = write!(html, "<td>{}</td>", shown.as_deref().unwrap_or("·"));
             }
         }
         html.push_str("</tr>\n");
@@ -191,14 +191,20 @@ fn backpressure(html: &mut String, report: &Report) {
 
 fn own(html: &mut String, report: &Report) {
     let rows: Vec<&Row> = report.of("workload").collect();
-    let of_chunk =
-        report.of("workload").filter(|row| row.engine && row.case.chunk == 32 << 10 && row.contender != "Local");
+    let queued = report.of("workload").filter(|row| row.engine && row.contender != "Local");
+    // Where capacities are small, so are chunks.
+    let chunk = queued.clone().map(|row| row.case.chunk).filter(|chunk| *chunk <= 32 << 10).max().unwrap_or_default();
+    let of_chunk = queued.filter(move |row| row.case.chunk == chunk);
     let plots = [Measure::Throughput, Measure::Latency, Measure::Wakes]
         .map(|measure| line_plot(measure.name(), ("capacity", true), measure, of_chunk.clone(), |case| case.capacity));
-    let words = format!(
-        "<code>--workload {}</code>, chunks of 32 KiB.",
-        escaped(report.workload.as_deref().unwrap_or_default())
+    let mut words = format!(
+        "<code>--workload {}</code>, chunks of {}.",
+        escaped(report.workload.as_deref().unwrap_or_default()),
+        quantity::bytes(chunk as f64)
     );
+    for left_out in &report.left_out {
+        let _ = write!(words, " Left out: {}.", escaped(left_out));
+    }
     section(html, "workload", "Your case", &words, &plots, &rows);
 }
 

@@ -71,6 +71,14 @@ impl Question {
             Question::Workload(workload) => own::trials(workload, effort),
         }
     }
+
+    /// Who is not measured though the question is about all, and why.
+    pub fn left_out(self) -> Vec<String> {
+        match self {
+            Question::Workload(workload) => own::left_out(&workload),
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl Trial {

@@ -27,6 +27,9 @@ pub struct Report {
     pub quick: bool,
     /// The case that was asked about.
     pub workload: Option<String>,
+    /// Who was not measured in that case, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
     pub rows: Vec<Row>,
 }
 

@@ -42,6 +42,9 @@ pub fn show(report: &Report) -> String {
     if let Some(row) = own.first() {
         pressure(&mut text, &row.case.name, &own, true);
     }
+    for left_out in &report.left_out {
+        text.push_str(&format!("  left out: {left_out}\n"));
+    }
     for row in report.rows.iter().filter(|row| row.failed.is_some()) {
         let why = row.failed.as_deref().unwrap_or_default();
         text.push_str(&format!("\n{}, {}, {}: not measured: {why}\n", row.question, row.case.name, row.contender));

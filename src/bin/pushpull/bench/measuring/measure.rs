@@ -64,15 +64,16 @@ pub fn run_writes(
         (Measure::Wakes, (woken + task_wakes) as f64 / (bytes / 1048576.0)),
     ]);
     if watching == Watching::Writes {
-        latencies.sort_unstable();
-        let part =
-            |of_hundred: usize| latencies.get(latencies.len() * of_hundred / 100).map_or(0.0, |n| *n as f64 / 1e9);
         sample.extend([
             (Measure::Held, notes.held().as_secs_f64() / time.as_secs_f64() / workload.bridges as f64),
             (Measure::InFlight, most as f64),
-            (Measure::Latency, part(50)),
-            (Measure::SlowLatency, part(99)),
         ]);
+        // A few very short writes have no room for a stamp.
+        latencies.sort_unstable();
+        for (measure, of_hundred) in [(Measure::Latency, 50), (Measure::SlowLatency, 99)] {
+            let latency = latencies.get(latencies.len() * of_hundred / 100);
+            sample.extend(latency.map(|nanos| (measure, *nanos as f64 / 1e9)));
+        }
     }
     Ok(sample)
 }
