@@ -1,7 +1,8 @@
 //! Mistakes are told at once, in one line, and an interrupt ends it cleanly.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,7 @@ fn mistakes_are_told_in_one_line_with_exit_code_2() {
         (&["--workload", "reader=fast"], "fast"),
         (&["--workload", "reader=1h"], "ten seconds"),
         (&["--workload", "colour=red"], "colour"),
+        (&["--workload", "writer=10s,bridges=100000"], "would take about"),
         (&["--json", directory], directory),
         (&["--json", &nowhere], &nowhere),
         (&["--html", &nowhere], &nowhere),
@@ -62,8 +64,37 @@ fn help_has_examples_and_fits_a_terminal() {
 #[cfg(target_os = "linux")]
 fn an_interrupt_ends_it_and_keeps_nothing() {
     let files = Files::new();
+    let child = started(&["--time", "600", "--json", &files.name("report.json")]);
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), &output.stdout[..]), (Some(130), &b""[..]), "{told}");
+    assert!(told.ends_with("interrupted; nothing is kept\n") && told.lines().count() == 2, "{told}");
+    assert_eq!(fs::read_dir(files.path()).unwrap().count(), 0);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_takes_long_says_so_before_and_when_it_is_interrupted() {
+    let mut child = started(&["--time", "1", "--workload", "writer=10s"]);
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
+    let line = told.next().unwrap().unwrap();
+    assert!(line.contains("takes about 4m 40s"), "{line}");
+    interrupt(&child);
+    let line = told.next().unwrap().unwrap();
+    assert!(line.contains("after this measurement") && line.contains("second"), "{line}");
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    // It ended before the measurement did.
+    assert!(told.next().is_none());
+}
+
+/// A run that listens for interrupts.
+#[cfg(target_os = "linux")]
+fn started(arguments: &[&str]) -> Child {
     let mut child = Command::new(PUSHPULL)
-        .args(["bench", "--time", "600", "--json", &files.name("report.json")])
+        .arg("bench")
+        .args(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -73,12 +104,12 @@ fn an_interrupt_ends_it_and_keeps_nothing() {
         assert!(Instant::now() < until && child.try_wait().unwrap().is_none(), "it does not listen");
         thread::sleep(Duration::from_millis(5));
     }
+    child
+}
+
+#[cfg(target_os = "linux")]
+fn interrupt(child: &Child) {
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.status.code(), &output.stdout[..]), (Some(130), &b""[..]), "{told}");
-    assert!(told.contains("interrupted") && told.lines().count() == 1, "{told}");
-    assert_eq!(fs::read_dir(files.path()).unwrap().count(), 0);
 }
 
 /// Whether a process has a handler for SIGINT, the second of the signals.

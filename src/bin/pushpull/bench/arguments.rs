@@ -29,13 +29,17 @@ Questions (all of them unless some are named):
                                reader=PACE    what the host does between its pulls (full)
                                bridges=COUNT  how many there are at once (1)
                              a PACE is `full`, a pause after each call (10ms), or after some (16x10ms)
-  --time SECONDS             about how long, from 1 to 86400 (60)
+  --time SECONDS             about how long, from 1 to 86400 (60); where a workload pauses for long, or has many
+                             bridges, less is written and fewer settings are tried, or it says that it takes longer
   --json FILE                keeps all figures, for --compare and for other programs
   --html FILE                a page with plots
   --compare FILE             says what got slower since that file was kept, beyond the noise; if something did, the
                              exit code is 1; if nothing was measured then as it is now, there is no verdict, and it is 2
-  --quick                    runs each case for a moment, only to see that it works; what it keeps cannot be compared
+  --quick                    runs each case for a moment, with hardly a pause, only to see that it works; what it keeps
+                             cannot be compared
   --help                     this text
+
+An interrupt (Ctrl-C) ends it after the measurement that is going on, a second one at once.
 
 Stop other work on the machine first. Everything takes turns, round after round; a figure is the median of its rounds, a
 ratio the median of the ratios within the rounds, and ~ stands before what varies by more than a quarter.

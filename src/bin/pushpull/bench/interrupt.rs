@@ -1,4 +1,4 @@
-//! SIGINT: the first ends it after the run that is going on, the second at once.
+//! SIGINT: the first ends it after the run that is going on, and says so; the second at once.
 
 use std::io;
 use std::process;
@@ -16,10 +16,12 @@ pub const EXIT_CODE: u8 = 130;
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
+    /// `tell` says what the first one does.
+    ///
     /// # Errors
     ///
     /// When the signal cannot be listened for.
-    pub fn on_signal() -> io::Result<Interrupt> {
+    pub fn on_signal(tell: impl Fn(&str) + Send + 'static) -> io::Result<Interrupt> {
         let interrupt = Interrupt(Arc::default());
         let told = interrupt.0.clone();
         let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
@@ -31,6 +33,7 @@ impl Interrupt {
             runtime.block_on(async {
                 interrupted.recv().await;
                 told.store(true, Ordering::Relaxed);
+                tell("interrupted: it ends after this measurement; a second interrupt ends it now");
                 interrupted.recv().await;
                 process::exit(EXIT_CODE.into());
             });

@@ -20,6 +20,12 @@ impl Progress {
         Progress { bar, before: Duration::ZERO.into() }
     }
 
+    /// Says something, from whichever thread, without a bar in it.
+    pub fn teller(&self) -> impl Fn(&str) + Send + 'static {
+        let bar = self.bar.clone();
+        move |text| bar.suspend(|| eprintln!("pushpull: {text}"))
+    }
+
     /// What is measured now, and how much of its question's time has passed.
     pub fn show(&self, question: &str, contender: &str, passed: Duration) {
         self.bar.set_message(format!("{question}: {contender}"));

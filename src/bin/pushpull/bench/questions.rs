@@ -3,11 +3,13 @@
 mod backpressure;
 mod fan;
 mod handoff;
+mod in_time;
 mod lifetime;
 mod own;
 mod write_size;
 
 use std::io;
+use std::time::Duration;
 
 use super::measuring::contender::{Contender, Sizes, Way};
 use super::measuring::effort::Effort;
@@ -25,6 +27,25 @@ pub enum Question {
     Fan,
     /// A case of one's own.
     Workload(Workload),
+}
+
+/// A question with all that is measured to answer it.
+pub struct Asked {
+    pub question: Question,
+    /// What there is for it.
+    pub time: Duration,
+    pub trials: Vec<Trial>,
+    /// Who is not measured though the question is about all, and why.
+    pub left_out: Vec<String>,
+    /// About how long it takes at the least, where that is known before.
+    pub takes: Duration,
+}
+
+impl Asked {
+    /// About how long it will be.
+    pub fn about(&self) -> Duration {
+        self.time.max(self.takes)
+    }
 }
 
 /// One contender in one case, to be run again and again.
@@ -61,23 +82,17 @@ impl Question {
         }
     }
 
-    pub fn trials(self, effort: Effort) -> Vec<Trial> {
-        match self {
+    /// What is to be measured in this time.
+    pub fn asked(self, effort: Effort, time: Duration) -> Asked {
+        let trials = match self {
             Question::Handoff => handoff::trials(effort),
             Question::WriteSize => write_size::trials(effort),
             Question::Lifetime => lifetime::trials(effort),
             Question::Backpressure => backpressure::trials(effort),
             Question::Fan => fan::trials(effort),
-            Question::Workload(workload) => own::trials(workload, effort),
-        }
-    }
-
-    /// Who is not measured though the question is about all, and why.
-    pub fn left_out(self) -> Vec<String> {
-        match self {
-            Question::Workload(workload) => own::left_out(&workload),
-            _ => Vec::new(),
-        }
+            Question::Workload(workload) => return own::asked(workload, effort, time),
+        };
+        Asked { question: self, time, trials, left_out: Vec::new(), takes: Duration::ZERO }
     }
 }
 

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::interrupt::Interrupt;
 use super::measuring::effort::Effort;
 use super::measuring::figure::{Figure, Measure, Sample};
 use super::progress::Progress;
-use super::questions::{Question, Trial};
+use super::questions::{Asked, Trial};
 use super::report::Row;
 
 /// More than this makes no figure better.
@@ -22,14 +22,9 @@ pub struct Interrupted;
 /// # Errors
 ///
 /// When it is interrupted.
-pub fn run(
-    question: Question,
-    effort: Effort,
-    time: Duration,
-    progress: &Progress,
-    interrupt: &Interrupt,
-) -> Result<Vec<Row>, Interrupted> {
-    let mut trials: Vec<_> = question.trials(effort).into_iter().map(Measured::new).collect();
+pub fn run(asked: Asked, effort: Effort, progress: &Progress, interrupt: &Interrupt) -> Result<Vec<Row>, Interrupted> {
+    let (name, time, about) = (asked.question.name(), asked.time, asked.about());
+    let mut trials: Vec<_> = asked.trials.into_iter().map(Measured::new).collect();
     let start = Instant::now();
     let mut round = 0;
     // The first is thrown away: memory is touched and threads are made for the first time.
@@ -43,13 +38,13 @@ pub fn run(
             }
             let done = (round * count + number) as f64 / (count * (effort.rounds + 1)) as f64;
             let part = (start.elapsed().as_secs_f64() / time.as_secs_f64()).min(done);
-            progress.show(question.name(), trial.trial.contender, time.mul_f64(part.min(1.0)));
+            progress.show(name, trial.trial.contender, about.mul_f64(part.min(1.0)));
             trial.run(round > 0);
         }
         round += 1;
     }
-    progress.pass(time);
-    Ok(trials.into_iter().map(|trial| trial.into_row(question.name())).collect())
+    progress.pass(about);
+    Ok(trials.into_iter().map(|trial| trial.into_row(name)).collect())
 }
 
 struct Measured {

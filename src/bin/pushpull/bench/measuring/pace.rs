@@ -30,6 +30,22 @@ impl Pace {
         }
     }
 
+    /// How many calls there are to a pause.
+    pub fn calls(self) -> u64 {
+        match self {
+            Pace::Full => 1,
+            Pace::Paused { calls, .. } => calls.into(),
+        }
+    }
+
+    /// The same with pauses of so much at the most.
+    pub fn hurried(self, most: Duration) -> Pace {
+        match self {
+            Pace::Full => self,
+            Pace::Paused { calls, pause } => Pace::Paused { calls, pause: pause.min(most) },
+        }
+    }
+
     /// The pause after the call of this number, from zero.
     pub fn after(self, call: u64) -> Option<Duration> {
         match self {

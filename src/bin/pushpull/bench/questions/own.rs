@@ -1,14 +1,17 @@
 //! Which engine, chunk size and capacity for a case of one's own?
 
 use std::iter;
+use std::time::Duration;
 
-use super::Trial;
+use super::in_time::{self, Plan, Setting};
+use super::{Asked, Question, Trial};
 use crate::bench::measuring::contender::{Contender, Sizes, Way};
 use crate::bench::measuring::effort::Effort;
-use crate::bench::measuring::measure::Watching;
+use crate::bench::measuring::measure::{self, Watching};
 use crate::bench::measuring::pace::Pace;
 use crate::bench::measuring::quantity;
 use crate::bench::measuring::workload::Workload;
+use crate::bench::report::Case;
 
 const CAPACITIES: [usize; 4] = [32 << 10, 128 << 10, 256 << 10, 1 << 20];
 const CHUNKS: [usize; 3] = [4 << 10, 32 << 10, 64 << 10];
@@ -19,15 +22,35 @@ const MEMORY: usize = 512 << 20;
 /// More threads than most systems give.
 const MOST_THREADS: usize = 10_000;
 
-pub fn trials(workload: Workload, effort: Effort) -> Vec<Trial> {
-    let trial = |(contender, sizes)| {
-        Trial::of_workload(workload.to_string(), contender, workload, sizes, Watching::Writes, effort)
+pub fn asked(workload: Workload, effort: Effort, time: Duration) -> Asked {
+    let Plan { settings, left_out, takes } = plan(&workload, effort, time);
+    let run = hurried(&workload, effort);
+    let trial = |Setting { contender, sizes, writes }| Trial {
+        case: Case::new(workload.to_string(), &workload, sizes),
+        contender: contender.name(),
+        engine: contender.is_engine(),
+        run: Box::new(move || measure::run_writes(contender, &run, sizes, writes, Watching::Writes)),
     };
-    settings(&workload).into_iter().map(trial).collect()
+    let trials = settings.into_iter().map(trial).collect();
+    Asked { question: Question::Workload(workload), time, trials, left_out, takes }
+}
+
+pub fn plan(workload: &Workload, effort: Effort, time: Duration) -> Plan {
+    // As many writes as the pauses would allow that were asked for.
+    let setting = |(contender, sizes)| Setting { contender, sizes, writes: workload.writes(sizes, effort) };
+    let settings = settings(workload).into_iter().map(setting).collect();
+    let mut plan = in_time::plan(&hurried(workload, effort), settings, effort, time);
+    plan.left_out.splice(0..0, left_out(workload));
+    plan
+}
+
+fn hurried(workload: &Workload, effort: Effort) -> Workload {
+    let [writer, reader] = [workload.writer, workload.reader].map(|pace| pace.hurried(effort.pause));
+    Workload { writer, reader, ..*workload }
 }
 
 /// Who cannot take part, or not with each capacity, and why.
-pub fn left_out(workload: &Workload) -> Vec<String> {
+fn left_out(workload: &Workload) -> Vec<String> {
     let bridges = workload.bridges;
     let (there, absent): (Vec<Contender>, Vec<_>) =
         Contender::ALL.into_iter().partition(|contender| takes_part(*contender, workload));
