@@ -5,11 +5,11 @@ use std::future::pending;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use pushpull::Local;
-use pushpull::fastcgi::{ProtocolStatus, Role, begin_request};
+use pushpull::fastcgi::{ProtocolStatus, Role, Stream, begin_request, records};
 use pushpull::gateway::{push_fn, service};
 use pushpull::host::{Limits, RequestBody};
 use tower::service_fn;
@@ -71,7 +71,9 @@ fn requirement_13_a_request_that_was_begun_and_does_not_come_is_closed() {
 fn requirement_13_a_body_that_does_not_come_is_an_error_to_the_read() {
     let host = limited(Limits::new().body_idle(SHORT));
     let mut client = Client::connect(host.address);
-    client.send(request(1, true, &[("QUERY_STRING", "all"), ("CONTENT_LENGTH", "5")])).stdin(1, b"four");
+    let mut sent = BytesMut::from(&request(1, true, &[("QUERY_STRING", "all"), ("CONTENT_LENGTH", "5")])[..]);
+    records(Stream::Stdin, 1, "four".into()).put(&mut sent);
+    client.send(sent);
     let answer = client.answer(1);
     assert!(answer.is_complete(), "{answer:?}");
     assert!(answer.text().ends_with(&format!("4 {:?}\n", Some(ErrorKind::InvalidInput))), "{answer:?}");

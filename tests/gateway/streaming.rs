@@ -153,6 +153,9 @@ on_every_engine! {
             let mut len = first.len();
             while let Some(chunk) = frame(&mut body).await {
                 len += chunk.unwrap().len();
+                while let Ok(n) = hear.try_recv() {
+                    assert!(n * 10_000 < len + 500_000, "the program is at write {n}, its client at byte {len}");
+                }
             }
             assert_eq!(len, 10_000_000);
         });

@@ -175,7 +175,7 @@ fn a_time_too_long_to_name_is_no_limit() {
 
 #[test]
 fn requirement_13_a_stream_of_http_2_that_is_not_read_is_cut_off_alone() {
-    let host = endless(Limits::new().stall(SHORT).head_time(SHORT));
+    let host = endless(Limits::new().stall(LONGER).head_time(LONGER));
     with_window(host.address, Some(1 << 16), async |mut sender| {
         let mut held = ask(&mut sender, get("/")).await.into_body();
         let mut read = ask(&mut sender, get("/")).await.into_body();
@@ -203,7 +203,7 @@ fn requirement_13_a_stream_of_http_2_that_is_not_read_is_cut_off_alone() {
 
 #[test]
 fn requirement_13_a_connection_of_http_2_without_requests_is_closed() {
-    let host = Host::start(Limits::new().head_time(SHORT), || {
+    let host = Host::start(Limits::new().head_time(LONGER), || {
         Answer(|request: http::Request<_>| async move {
             if request.uri().path() == "/" {
                 return Response::new(http_body_util::Full::new(Bytes::from_static(b"hello")));

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
 /// How long an event may take before it counts as missing.
@@ -26,6 +27,7 @@ pub struct Server {
     child: Child,
     pub address: SocketAddr,
     directory: TempDir,
+    _port: Socket,
 }
 
 /// What a server is given: a directory for its files, and a port.
@@ -50,7 +52,6 @@ impl Place<'_> {
 impl Server {
     /// Starts what `prepare` says, and waits until it is there.
     pub fn start(prepare: impl Fn(&Place<'_>) -> Command) -> Server {
-        // A port that was free a moment ago can be taken by now.
         (0..5).find_map(|_| Server::try_start(&prepare)).expect("the server does not start")
     }
 
@@ -58,7 +59,7 @@ impl Server {
         let directory = tempfile::tempdir().unwrap();
         // Some serve as another user than they were started by.
         fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
-        let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).unwrap();
+        let (port, address) = held_port(Ipv4Addr::LOCALHOST, 0);
         let mut command = prepare(&Place { directory: directory.path(), port: address.port() });
         let said = File::create(directory.path().join("said.log")).unwrap();
         let child = command
@@ -68,7 +69,7 @@ impl Server {
             .process_group(0)
             .spawn()
             .unwrap();
-        let mut server = Server { child, address, directory };
+        let mut server = Server { child, address, directory, _port: port };
         let until = Instant::now() + DEADLINE;
         while TcpStream::connect(address).is_err() {
             assert!(Instant::now() < until, "the server does not listen: {}", server.said());
@@ -87,6 +88,17 @@ impl Server {
         let logs = files.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
         logs.filter_map(|path| fs::read_to_string(path).ok()).collect()
     }
+}
+
+/// A port for somebody else to listen on, any for 0. As long as the socket is there the system gives it to nobody who asks for
+/// any.
+pub fn held_port(host: Ipv4Addr, port: u16) -> (Socket, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    // Whoever listens has to say so too, as every server does.
+    socket.set_reuse_address(true).unwrap();
+    socket.bind(&SocketAddr::from((host, port)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
 }
 
 impl Drop for Server {

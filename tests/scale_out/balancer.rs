@@ -44,7 +44,7 @@ impl Balanced {
         config: &str,
         command: impl Fn(&std::path::Path, &std::path::Path) -> Command,
     ) -> Balanced {
-        let options = ["--health", "/health", "--shutdown-notice", "1", "--shutdown-grace", "60"];
+        let options = ["--health", "/health", "--shutdown-notice", "3", "--shutdown-grace", "60"];
         let responders = HOSTS.map(|host| Responder::serve_at(host, protocol, &options)).into();
         let text = fs::read_to_string(format!("{}/examples/scale-out/{config}", env!("CARGO_MANIFEST_DIR"))).unwrap();
         let with_addresses = |text: String, (host, responder): (&&str, &Responder)| {

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use pushpull::gateway::{ExitStatus, Refusal, Script};
 
-use crate::support::{Lifeline, ask, collect, get, heard, limits, run, sh, text};
+use crate::support::{Lifeline, ask, cannot_start, collect, get, heard, limits, run, sh, text};
 
 /// The bytes of the response's body, and whether an error followed.
 fn outcome(script: &Script) -> (Vec<u8>, Option<String>) {
@@ -184,11 +184,7 @@ fn requirement_8_what_is_no_head_is_a_502() {
 
 #[test]
 fn a_program_that_cannot_be_started_is_a_500_that_is_logged() {
-    let directory = tempfile::tempdir().unwrap();
-    let program = directory.path().join("link");
-    std::os::unix::fs::symlink("/bin/sh", &program).unwrap();
-    let (script, mut lines) = heard(Script::new(&program).unwrap());
-    std::fs::remove_file(&program).unwrap();
+    let (script, mut lines) = cannot_start();
     assert_eq!(status(&script), 500);
     assert!(run(lines.next()).contains("cannot be started"));
 }

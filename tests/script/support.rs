@@ -49,6 +49,14 @@ pub fn heard(script: Script) -> (Script, Lines) {
     (script.errors(errors), Lines(receiver))
 }
 
+/// A script that can no longer be started, which would be a 500 and is told.
+pub fn cannot_start() -> (Script, Lines) {
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("link");
+    std::os::unix::fs::symlink("/bin/sh", &program).unwrap();
+    heard(Script::new(&program).unwrap())
+}
+
 impl Lines {
     pub async fn next(&mut self) -> String {
         self.0.recv().await.expect("a line")

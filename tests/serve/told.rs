@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::host::{Scripts, Serving};
+use super::host::{Scripts, Serving, wait_until};
 use super::wire::{Got, Wire, exchange};
 
 fn get(serving: &Serving, path: &str) -> Got {
@@ -131,6 +131,7 @@ fn requirement_16_what_a_program_writes_beyond_its_length_is_told_once() {
         // Nobody is to get a body here.
         let head = "HEAD /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
         assert_eq!(exchange(serving.address, head).body(), b"");
+        wait_until("its program has ended", || serving.children().is_empty());
         assert_eq!(get(&serving, "/c").status(), 200);
         serving.troubles.wait_for("GET /c: ", 1);
         assert_eq!(serving.troubles.wait_for("bytes more", 2).len(), 2);

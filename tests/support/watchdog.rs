@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Far beyond what any test takes, also under a sanitizer.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Runs a test on a thread of its own.
 pub fn within(test: impl FnOnce() + Send + 'static) {

@@ -32,8 +32,9 @@ impl Interrupt {
         thread::Builder::new().name("signals".into()).spawn(move || {
             runtime.block_on(async {
                 interrupted.recv().await;
-                told.store(true, Ordering::Relaxed);
+                // First, for the end has words of its own.
                 tell("interrupted: it ends after this measurement; a second interrupt ends it now");
+                told.store(true, Ordering::Relaxed);
                 interrupted.recv().await;
                 process::exit(EXIT_CODE.into());
             });
