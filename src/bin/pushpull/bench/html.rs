@@ -51,7 +51,7 @@ fn section(html: &mut String, id: &str, title: &str, words: &str, plots: &[Strin
         return;
     }
     let _ = writeln!(html, "<section id=\"{id}\">\n<h2>{title}</h2>\n<p>{words}</p>");
-    legend(html, rows);
+    legend(html, plots);
     html.push_str("<div class=\"plots\">\n");
     for plot in plots.iter().filter(|plot| !plot.is_empty()) {
         let _ = writeln!(html, "<figure>{plot}</figure>");
@@ -61,16 +61,17 @@ fn section(html: &mut String, id: &str, title: &str, words: &str, plots: &[Strin
     html.push_str("</section>\n");
 }
 
-fn legend(html: &mut String, rows: &[&Row]) {
+/// Of what is in the plots.
+fn legend(html: &mut String, plots: &[String]) {
     html.push_str("<ul class=\"legend\">");
     for contender in Contender::ALL.map(Contender::name) {
-        if rows.iter().any(|row| row.contender == contender) {
+        let class = format!("series s-{}", class(contender));
+        if plots.iter().any(|plot| plot.contains(&format!("\"{class}\""))) {
             let mut mark = String::new();
             plot::sign(&mut mark, contender, 14.0, 8.0);
             let _ = write!(
                 html,
-                "<li class=\"series s-{}\"><svg viewBox=\"0 0 28 16\" aria-hidden=\"true\"><path class=\"line\" d=\"M0 8H28\"/>{mark}</svg>{contender}</li>",
-                class(contender)
+                "<li class=\"{class}\"><svg viewBox=\"0 0 28 16\" aria-hidden=\"true\"><path class=\"line\" d=\"M0 8H28\"/>{mark}</svg>{contender}</li>"
             );
         }
     }
@@ -191,14 +192,15 @@ fn backpressure(html: &mut String, report: &Report) {
 
 fn own(html: &mut String, report: &Report) {
     let rows: Vec<&Row> = report.of("workload").collect();
-    let queued = report.of("workload").filter(|row| row.engine && row.contender != "Local");
+    let queued = report.of("workload").filter(|row| row.contender != "Local");
     // Where capacities are small, so are chunks.
-    let chunk = queued.clone().map(|row| row.case.chunk).filter(|chunk| *chunk <= 32 << 10).max().unwrap_or_default();
+    let engines = queued.clone().filter(|row| row.engine);
+    let chunk = engines.map(|row| row.case.chunk).filter(|chunk| *chunk <= 32 << 10).max().unwrap_or_default();
     let of_chunk = queued.filter(move |row| row.case.chunk == chunk);
     let plots = [Measure::Throughput, Measure::Latency, Measure::Wakes]
         .map(|measure| line_plot(measure.name(), ("capacity", true), measure, of_chunk.clone(), |case| case.capacity));
     let mut words = format!(
-        "<code>--workload {}</code>, chunks of {}.",
+        "<code>--workload {}</code>, chunks of {}. <code>Local</code> has no capacity: it is in the table, and below.",
         escaped(report.workload.as_deref().unwrap_or_default()),
         quantity::bytes(chunk as f64)
     );
@@ -250,6 +252,7 @@ fn beside(html: &mut String, report: &Report) {
             "write_size" => format!("{} writes", row.case.name),
             "fan" => format!("{} at once", row.case.name),
             "handoff" => "a ready chunk".to_owned(),
+            "workload" => "your case".to_owned(),
             _ => row.case.name.clone(),
         };
         let mark = Mark { contender: row.contender.clone(), low: ratio.low, value: ratio.middle, high: ratio.high };
