@@ -150,14 +150,11 @@ impl Program {
 
     /// Ready when it has waited more often than that.
     pub(crate) fn poll_waited(&self, than: u64, context: &Context<'_>) -> Poll<()> {
-        let mut waits = self.waits.lock();
+        let waits = self.waits.lock();
         if waits.count > than {
             return Poll::Ready(());
         }
-        let before = waker::keep(&mut waits.observer, context.waker());
-        drop(waits);
-        drop(before);
-        Poll::Pending
+        waker::wait(waits, |waits| &mut waits.observer, context)
     }
 
     /// Law 14: unwinding code never waits. A program's thread was not unwinding when the program began.
@@ -190,13 +187,10 @@ impl Program {
     }
 
     pub(crate) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
-        let mut waits = self.waits.lock();
+        let waits = self.waits.lock();
         if self.gone.load(Ordering::Relaxed) {
             return Poll::Ready(());
         }
-        let before = waker::keep(&mut waits.host, context.waker());
-        drop(waits);
-        drop(before);
-        Poll::Pending
+        waker::wait(waits, |waits| &mut waits.host, context)
     }
 }

@@ -36,6 +36,11 @@ impl Report {
     }
 }
 
+/// What is told of bytes that nobody gets.
+pub(super) fn surplus(bytes: u64) -> String {
+    format!("the program wrote {bytes} bytes more than its content length")
+}
+
 /// One line about the request with this method and target.
 pub(super) fn tell(errors: &ErrorStream, method: &str, target: &str, what: &dyn fmt::Display) {
     // An error stream takes everything.

@@ -17,7 +17,7 @@ use super::head::MOST_HEAD;
 use super::kind::App;
 use super::output::{Length, Outlet, Slot, part};
 use super::refusal::Refusal;
-use super::report::Report;
+use super::report::{Report, surplus};
 use super::request;
 use super::{Environ, Input, Mount};
 use crate::{Chunks, Error, Local, Pool, Thread, local};
@@ -140,9 +140,7 @@ where
         let report = |what: &dyn fmt::Display| Report { errors: env.errors(), env: env.clone() }.failure(what);
         match &result {
             Err(error) if !Error::of(error).is_some_and(Error::is_disconnected) => report(error),
-            _ if excess > 0 => {
-                report(&format_args!("the program wrote {excess} bytes more than its content length"));
-            }
+            _ if excess > 0 => report(&surplus(excess)),
             _ => {}
         }
         result

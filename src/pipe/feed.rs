@@ -103,12 +103,7 @@ impl<T> Verdict<T> {
         let mut told = self.0.lock();
         match told.result.take() {
             Some(result) => Poll::Ready(result),
-            None => {
-                let before = waker::keep(&mut told.host, context.waker());
-                drop(told);
-                drop(before);
-                Poll::Pending
-            }
+            None => waker::wait(told, |told| &mut told.host, context),
         }
     }
 

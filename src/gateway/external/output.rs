@@ -14,7 +14,7 @@ use super::relay::Inlet;
 use super::stop::Stop;
 use crate::gateway::head::{Fed, Head, HeadError, HeadParser, has_no_body};
 use crate::gateway::refusal::Refusal;
-use crate::gateway::report::Report;
+use crate::gateway::report::{Report, surplus};
 
 /// What the response is told first.
 pub(in crate::gateway) type Answer = Result<Opening, Refusal>;
@@ -176,9 +176,7 @@ impl Output {
         let wrong = match self.phase {
             Phase::Body(Some(left)) => Some(format!("the program wrote {left} bytes fewer than its content length")),
             // A fault, but not one of the response.
-            Phase::Full(surplus @ 1..) => {
-                Some(format!("the program wrote {surplus} bytes more than its content length"))
-            }
+            Phase::Full(bytes @ 1..) => Some(surplus(bytes)),
             Phase::Head(_) => Some(HeadError::Incomplete.to_string()),
             _ => None,
         };

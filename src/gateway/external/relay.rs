@@ -53,14 +53,11 @@ impl<T> Inlet<T> {
 
     /// Whether there is room for a chunk.
     pub(in crate::gateway) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
-        let mut state = self.0.lock();
+        let state = self.0.lock();
         if state.chunk.is_none() {
             return Poll::Ready(());
         }
-        let before = waker::keep(&mut state.inlet, context.waker());
-        drop(state);
-        drop(before);
-        Poll::Pending
+        waker::wait(state, |state| &mut state.inlet, context)
     }
 
     /// A chunk waits to be taken.
@@ -90,14 +87,11 @@ impl<T> Inlet<T> {
 
     /// Ready when the response has gone without all that belongs to it.
     pub(in crate::gateway) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
-        let mut state = self.0.lock();
+        let state = self.0.lock();
         if state.gone {
             return Poll::Ready(());
         }
-        let before = waker::keep(&mut state.inlet, context.waker());
-        drop(state);
-        drop(before);
-        Poll::Pending
+        waker::wait(state, |state| &mut state.inlet, context)
     }
 
     fn change(&self, change: impl FnOnce(&mut State<T>)) {
@@ -119,10 +113,7 @@ impl<T> Outlet<T> {
         if !matches!(state.end, End::Open) {
             return Poll::Ready(None);
         }
-        let before = waker::keep(&mut state.outlet, context.waker());
-        drop(state);
-        drop(before);
-        Poll::Pending
+        waker::wait(state, |state| &mut state.outlet, context)
     }
 
     pub(in crate::gateway) fn poll_chunk(&mut self, context: &Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
@@ -136,10 +127,7 @@ impl<T> Outlet<T> {
         match std::mem::replace(&mut state.end, End::Told) {
             End::Open => {
                 state.end = End::Open;
-                let before = waker::keep(&mut state.outlet, context.waker());
-                drop(state);
-                drop(before);
-                Poll::Pending
+                waker::wait(state, |state| &mut state.outlet, context)
             }
             End::Failed(error) => Poll::Ready(Some(Err(error))),
             // Kept: that all is over is asked later too.

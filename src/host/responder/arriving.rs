@@ -94,14 +94,11 @@ impl Arriving {
 
     /// Ready when there is room; else the program has to read first.
     pub(in crate::host) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
-        let mut state = self.0.lock();
+        let state = self.0.lock();
         if !state.is_full() {
             return Poll::Ready(());
         }
-        let before = waker::keep(&mut state.connection, context.waker());
-        drop(state);
-        drop(before);
-        Poll::Pending
+        waker::wait(state, |state| &mut state.connection, context)
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -123,10 +120,7 @@ impl Arrived {
             Ok(None) if state.is_complete() => None,
             Ok(None) if state.is_ended => Some(Err(short(state.missing.unwrap_or_default()))),
             Ok(None) => {
-                let before = waker::keep(&mut state.program, context.waker());
-                drop(state);
-                drop(before);
-                return Poll::Pending;
+                return waker::wait(state, |state| &mut state.program, context);
             }
             Err(error) => Some(Err(error)),
         };

@@ -200,10 +200,13 @@ fn own(html: &mut String, report: &Report) {
     let plots = [Measure::Throughput, Measure::Latency, Measure::Wakes]
         .map(|measure| line_plot(measure.name(), ("capacity", true), measure, of_chunk.clone(), |case| case.capacity));
     let mut words = format!(
-        "<code>--workload {}</code>, chunks of {}. <code>Local</code> has no capacity: it is in the table, and below.",
+        "<code>--workload {}</code>, chunks of {}.",
         escaped(report.workload.as_deref().unwrap_or_default()),
         quantity::bytes(chunk as f64)
     );
+    if rows.iter().any(|row| row.contender == "Local") {
+        words.push_str(" <code>Local</code> has no capacity: it is in the table.");
+    }
     for left_out in &report.left_out {
         let _ = write!(words, " Left out: {}.", escaped(left_out));
     }
