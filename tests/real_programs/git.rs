@@ -9,7 +9,7 @@ use super::host::{Serving, wait_until};
 use super::needed::there;
 
 /// The same git for everybody, whatever the machine's settings.
-fn git(directory: &Path, arguments: &[&str]) -> Output {
+pub fn git(directory: &Path, arguments: &[&str]) -> Output {
     let output = Command::new("git")
         .args(["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "protocol.version=2"])
         .args(arguments)
@@ -27,7 +27,7 @@ fn head(directory: &Path) -> String {
 }
 
 /// Bytes that do not compress: xorshift64.
-fn noise(len: usize, seed: u64) -> Vec<u8> {
+pub fn noise(len: usize, seed: u64) -> Vec<u8> {
     let mut state = seed | 1;
     let mut bytes = Vec::with_capacity(len + 8);
     while bytes.len() < len {
