@@ -1,5 +1,7 @@
 //! Programs that were not written for this: git, cgit, gitweb, CGI.pm, PHP, DokuWiki, Adminer, and Python's WSGI.
 
+#[path = "real_programs/adminer.rs"]
+mod adminer;
 #[path = "real_programs/browser.rs"]
 mod browser;
 #[path = "real_programs/cgi_pm.rs"]

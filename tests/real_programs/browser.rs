@@ -80,6 +80,9 @@ impl Browser {
     pub fn post(&self, path: &str, fields: &[(&str, &str)]) -> Page {
         // By way of files: a command line does not take a long text.
         let fields = fields.iter().enumerate().map(|(number, (name, value))| {
+            if value.is_empty() {
+                return format!("{name}=");
+            }
             let file = self.files.path().join(format!("field {number}"));
             fs::write(&file, value).unwrap();
             format!("{name}@{}", file.display())
@@ -112,7 +115,14 @@ impl Browser {
 
     /// Reads a little of a response that is larger than all buffers on the way, checks what is so meanwhile, and goes.
     pub fn abort(&self, path: &str, meanwhile: impl FnOnce()) {
-        let mut curl = self.curl(path).stdout(Stdio::piped()).spawn().unwrap();
+        self.abort_with(path, &[], meanwhile);
+    }
+
+    /// The same with more of `curl`'s options.
+    pub fn abort_with(&self, path: &str, options: &[&str], meanwhile: impl FnOnce()) {
+        let mut curl = self.curl(path);
+        curl.arg("-b").arg(self.files.path().join("jar")).args(options);
+        let mut curl = curl.stdout(Stdio::piped()).spawn().unwrap();
         curl.stdout.as_mut().unwrap().read_exact(&mut [0; 4096]).unwrap();
         meanwhile();
         curl.kill().unwrap();

@@ -68,7 +68,8 @@ fn every_link_of_gitweb_below_a_mount_leads_to_a_page() {
         let serving = start(&repository, paths, &["--mount", "/git/browse"]);
         let browser = Browser::new(&serving, "--http1.1");
         // Its stylesheet and its images are another server's.
-        let wanted = |path: &str| path.starts_with("/git/browse") && !path.contains("large") && !path.contains("static/");
+        let wanted =
+            |path: &str| path.starts_with("/git/browse") && !path.contains("large") && !path.contains("static/");
         let found = browser.walk("/git/browse", 25, wanted);
         assert!(found.len() > 20, "{found:#?}");
     }

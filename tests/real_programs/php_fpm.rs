@@ -29,12 +29,14 @@ impl Fpm {
         // It is replaced as soon as there is a configuration.
         let master = Command::new("true").spawn().unwrap();
         let mut fpm = Fpm { master, directory };
-        fs::create_dir(fpm.path("sessions")).unwrap();
+        for name in ["sessions", "temporary"] {
+            fs::create_dir(fpm.path(name)).unwrap();
+        }
         prepare(&fpm);
         let at = fpm.place("");
         let mut text = format!(
             "[global]\nerror_log = {at}log\ndaemonize = no\n[www]\nlisten = {at}socket\npm = static\n\
-             pm.max_children = {WORKERS}\nphp_admin_value[session.save_path] = {at}sessions\n"
+             pm.max_children = {WORKERS}\nphp_admin_value[session.save_path] = {at}sessions\nphp_admin_value[upload_tmp_dir] = {at}temporary\n"
         );
         // A master that is root has to be told whom its workers run as.
         if rustix::process::geteuid().is_root() {
@@ -46,7 +48,7 @@ impl Fpm {
         fs::write(fpm.path("fpm.conf"), text).unwrap();
         fpm.master.wait().unwrap();
         fpm.master = Command::new(FPM)
-            .args(["-F", "-R", "-y"])
+            .args(["-F", "-R", "-d", &format!("sys_temp_dir={}", fpm.place("temporary")), "-y"])
             .arg(fpm.path("fpm.conf"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -64,10 +66,6 @@ impl Fpm {
     /// The same as a text.
     pub fn place(&self, name: &str) -> String {
         self.path(name).into_os_string().into_string().unwrap()
-    }
-
-    pub fn file(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text.replace("AT/", &self.place(""))).unwrap();
     }
 
     /// For `--upstream`.
