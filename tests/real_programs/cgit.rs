@@ -3,7 +3,7 @@
 use super::browser::{Browser, leaves_no_process};
 use super::host::Serving;
 use super::needed::there;
-use super::repository::{ODD, ODD_IN_URL, Repository, clones, gunzipped, same};
+use super::repository::{LARGE, MIDDLING, ODD, ODD_IN_URL, Repository, clones, gunzipped, same};
 
 const CGIT: &str = "/usr/lib/cgit/cgit.cgi";
 
@@ -22,7 +22,7 @@ fn cgit_shows_what_git_has_in_every_version_of_http() {
     if !there(&[CGIT, "git", "curl"]) {
         return;
     }
-    let repository = Repository::new();
+    let repository = Repository::new(MIDDLING);
     // What comes from its cache is sent by other code than what is made.
     for cache in ["0", "100"] {
         let serving = start(&repository, cache, &[]);
@@ -67,7 +67,7 @@ fn every_link_of_cgit_below_a_mount_leads_to_a_page() {
     if !there(&[CGIT, "git", "curl"]) {
         return;
     }
-    let repository = Repository::new();
+    let repository = Repository::new(MIDDLING);
     let serving = start(&repository, "0", &["--mount", "/git/browse"]);
     let browser = Browser::new(&serving, "--http1.1");
     // The large file takes long to be shown in a table.
@@ -81,7 +81,7 @@ fn git_clones_from_cgit() {
     if !there(&[CGIT, "git", "curl"]) {
         return;
     }
-    let repository = Repository::new();
+    let repository = Repository::new(MIDDLING);
     repository.git(&["update-server-info"]);
     let serving = start(&repository, "0", &[]);
     clones(&format!("http://{}/served.git", serving.address), &repository);
@@ -92,7 +92,7 @@ fn an_aborted_download_leaves_nothing_of_cgit() {
     if !there(&[CGIT, "git", "curl"]) {
         return;
     }
-    let repository = Repository::new();
+    let repository = Repository::new(LARGE);
     let serving = start(&repository, "0", &[]);
     leaves_no_process(&serving, "/served.git/plain/large", &repository.mark());
     // In this one cgit waits for a gzip.

@@ -3,7 +3,7 @@
 use super::browser::{Browser, leaves_no_process};
 use super::host::Serving;
 use super::needed::there;
-use super::repository::{ODD, ODD_IN_URL, Repository, gunzipped, same};
+use super::repository::{LARGE, MIDDLING, ODD, ODD_IN_URL, Repository, gunzipped, same};
 
 const GITWEB: &str = "/usr/lib/cgi-bin/gitweb.cgi";
 
@@ -26,7 +26,7 @@ fn gitweb_shows_what_git_has_in_every_version_of_http() {
     if !there(&[GITWEB, DATES, "git", "curl"]) {
         return;
     }
-    let repository = Repository::new();
+    let repository = Repository::new(MIDDLING);
     let serving = start(&repository, "1", &[]);
     for browser in Browser::each(&serving) {
         browser.get("/").has(200, "All of them").is_whole();
@@ -63,7 +63,7 @@ fn every_link_of_gitweb_below_a_mount_leads_to_a_page() {
     if !there(&[GITWEB, "git", "curl"]) {
         return;
     }
-    let repository = Repository::new();
+    let repository = Repository::new(MIDDLING);
     for paths in ["0", "1"] {
         let serving = start(&repository, paths, &["--mount", "/git/browse"]);
         let browser = Browser::new(&serving, "--http1.1");
@@ -80,7 +80,7 @@ fn an_aborted_download_leaves_nothing_of_gitweb() {
     if !there(&[GITWEB, "git", "curl"]) {
         return;
     }
-    let repository = Repository::new();
+    let repository = Repository::new(LARGE);
     let serving = start(&repository, "1", &[]);
     leaves_no_process(&serving, "/served.git/blob_plain/HEAD:/large", &repository.mark());
     // In this one a shell waits for git and gzip.

@@ -14,20 +14,23 @@ use super::git::{git, noise};
 pub const ODD: &str = "Wörter & mehr/naïve 100% #1+2.txt";
 pub const ODD_IN_URL: &str = "W%C3%B6rter%20%26%20mehr/na%C3%AFve%20100%25%20%231+2.txt";
 
-/// Larger than all that a connection and a pipe hold.
-const LARGE: usize = 16 << 20;
+/// A file that is larger than all that a connection and a pipe hold.
+pub const LARGE: usize = 16 << 20;
+
+/// One that comes in many pieces.
+pub const MIDDLING: usize = 3 << 20;
 
 pub struct Repository(TempDir);
 
 impl Repository {
-    /// A bare one, `served.git`, with a tag `v1.0` and the branch `main`, which is a commit ahead.
-    pub fn new() -> Repository {
+    /// A bare one, `served.git`, with a tag `v1.0` and the branch `main`, which is a commit ahead. It has a file `large` of this size.
+    pub fn new(large: usize) -> Repository {
         let repository = Repository(tempfile::tempdir().unwrap());
         let (root, first) = (repository.root(), repository.root().join("first"));
         git(&root, &["init", "-q", "-b", "main", "first"]);
         fs::create_dir(first.join("Wörter & mehr")).unwrap();
         fs::write(first.join(ODD), "Grüße & <b>\n").unwrap();
-        fs::write(first.join("large"), noise(LARGE, 7)).unwrap();
+        fs::write(first.join("large"), noise(large, 7)).unwrap();
         // Nothing is deflated, so that a test spends no time on it.
         git(&first, &["-c", "core.compression=0", "add", "."]);
         git(&first, &["commit", "-q", "-m", "Erste Änderung"]);
@@ -93,5 +96,5 @@ pub fn clones(url: &str, repository: &Repository) {
     let clone: &Path = &place.path().join("clone");
     git(clone, &["fsck", "--strict"]);
     assert_eq!(git(clone, &["rev-parse", "HEAD"]).stdout, repository.git(&["rev-parse", "HEAD"]));
-    assert_eq!(fs::read(clone.join("large")).unwrap(), noise(LARGE, 7));
+    assert!(fs::read(clone.join("large")).unwrap() == repository.blob("large"), "the clone differs");
 }
