@@ -239,13 +239,19 @@ impl Chunks {
         }
     }
 
+    /// Moves the program's input on. Whatever waits for these chunks does so first: nothing else polls the source.
+    pub(super) fn feed(&mut self, context: &Context<'_>) {
+        // A source that panics is not put back: the program then reads that its input was truncated, and never a clean end.
+        if let Some(mut feeder) = self.feeder.take()
+            && feeder.get_mut()(&mut Context::from_waker(context.waker())).is_pending()
+        {
+            self.feeder = Some(feeder);
+        }
+    }
+
     /// Whatever is there, after the program was given what there is for it to read.
     fn poll_take(&mut self, context: &Context<'_>) -> Poll<Taken> {
-        if let Some(feeder) = &mut self.feeder
-            && feeder.get_mut()(&mut Context::from_waker(context.waker())).is_ready()
-        {
-            self.feeder = None;
-        }
+        self.feed(context);
         self.channel.poll_take(&mut self.ahead, context)
     }
 

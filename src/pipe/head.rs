@@ -40,6 +40,7 @@ impl<'a> Head<'a> {
             return Poll::Ready(Ok(()));
         }
         self.chunks.begin();
+        self.chunks.feed(context);
         loop {
             // Before the look: a wait that comes after it is seen below.
             let waits = self.chunks.channel().program.waits();

@@ -10,7 +10,7 @@ use std::thread;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use pushpull::{Chunks, Local, Pool, Thread, pipe};
+use pushpull::{Chunks, Error, Local, Pool, Thread, pipe};
 
 use crate::support::engine::{OnLocal, OnPool, OnThread, Setup, drain, small};
 use crate::support::guard::guard;
@@ -251,5 +251,83 @@ fn a_source_is_polled_by_the_task() {
         law::<OnLocal>();
         law::<OnThread>();
         law::<OnPool<1>>();
+    });
+}
+
+/// A program that needs all of its input before it writes anything, behind each engine that a polled source feeds.
+fn fed(source: impl Stream<Item = io::Result<Bytes>> + Send + Clone + 'static) -> Vec<Chunks> {
+    let program = |r: &mut pushpull::Reader, w: &mut pushpull::Writer| {
+        let mut all = Vec::new();
+        r.read_to_end(&mut all)?;
+        w.write_all(&all)
+    };
+    let body =
+        http_body_util::StreamBody::new(futures_util::TryStreamExt::map_ok(source.clone(), hyper::body::Frame::data));
+    vec![
+        Thread::new().capacity(8).filter(program).pull_from_stream(source.clone()),
+        small(1).filter(program).pull_from_stream(source.clone()),
+        small(2).filter(program).pull_from_stream(source),
+        small(1).filter(program).pull_from_body(body),
+    ]
+}
+
+/// Every way to wait for the chunks of a fed filter polls its source: nothing else does.
+#[test]
+fn law_11_every_wait_for_a_fed_filter_drives_its_source() {
+    within(|| {
+        let source = futures_util::stream::iter((0..20).map(|_| Ok(Bytes::from_static(b"a chunk"))));
+        let expected = b"a chunk".repeat(20);
+        for mut chunks in fed(source.clone()) {
+            block_on(chunks.head()).unwrap();
+            assert_eq!(drain(chunks).0, expected, "after a head that was awaited");
+        }
+        for mut chunks in fed(source.clone()) {
+            chunks.head().wait().unwrap();
+            assert_eq!(drain(chunks).0, expected, "after a head that was waited for");
+        }
+        for mut chunks in fed(source.clone()) {
+            let mut bytes = Vec::new();
+            while let Some(chunk) = chunks.next_timeout(std::time::Duration::from_secs(600)) {
+                bytes.extend_from_slice(&chunk.unwrap());
+            }
+            assert_eq!(bytes, expected, "with a deadline");
+        }
+        for mut chunks in fed(source.clone()) {
+            // A head that was given up has moved the input on, and leaves it to the next wait.
+            let _ = Pin::new(&mut chunks.head()).poll(&mut Context::from_waker(Waker::noop()));
+            let mut bytes = Vec::new();
+            chunks.into_reader().read_to_end(&mut bytes).unwrap();
+            assert_eq!(bytes, expected, "read after a head that was given up");
+        }
+        for mut chunks in fed(source) {
+            let nested = small(1).pull(move |w| {
+                chunks.head().wait()?;
+                Iterator::try_for_each(&mut chunks, |chunk| w.write_all(&chunk?))
+            });
+            assert_eq!(drain(nested).0, expected, "in a program that is suspended for it");
+        }
+    });
+}
+
+/// A source that panics in its host's poll and is polled again does not end the program's input well.
+#[test]
+fn law_2_a_source_that_panics_is_no_end() {
+    #[derive(Clone)]
+    struct Panics(bool);
+    impl Stream for Panics {
+        type Item = io::Result<Bytes>;
+        fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+            if std::mem::replace(&mut self.0, true) {
+                return Poll::Ready(None);
+            }
+            std::panic::resume_unwind(Box::new("the source's"))
+        }
+    }
+    within(|| {
+        for mut chunks in fed(Panics(false)) {
+            let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Iterator::next(&mut chunks)));
+            assert!(unwound.is_err());
+            assert!(Error::of(&drain(chunks).1.unwrap()).is_some_and(Error::is_truncated));
+        }
     });
 }
