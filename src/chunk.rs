@@ -2,6 +2,7 @@
 
 use std::io;
 use std::mem;
+#[cfg(feature = "stream")]
 use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
@@ -146,18 +147,13 @@ pub(crate) fn write_all(mut buf: &[u8], mut write: impl FnMut(&[u8]) -> io::Resu
     Ok(())
 }
 
-/// Writes one buffer after the other, as `Write::write_vectored` does.
-pub(crate) fn write_each(
-    bufs: &[io::IoSlice<'_>],
-    mut write: impl FnMut(&[u8]) -> io::Result<usize>,
-) -> io::Result<usize> {
-    match poll_write_each(bufs, |buf| Poll::Ready(write(buf))) {
-        Poll::Ready(written) => written,
-        Poll::Pending => unreachable!("what was written was not waited for"),
-    }
+/// Writes all of every buffer, in order, as a blocking `Write::write_vectored` of this crate does.
+pub(crate) fn write_each(writer: &mut impl io::Write, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
+    bufs.iter().try_fold(0, |written, buf| writer.write_all(buf).map(|()| written + buf.len()))
 }
 
-/// The same where a write may have to be waited for.
+/// Writes one buffer after the other as far as there is room.
+#[cfg(feature = "stream")]
 pub(crate) fn poll_write_each(
     bufs: &[io::IoSlice<'_>],
     mut poll_write: impl FnMut(&[u8]) -> Poll<io::Result<usize>>,

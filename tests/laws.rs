@@ -230,6 +230,68 @@ on_every_engine! {
         }
     }
 
+    /// A blocking write accepts all of its bytes, as one to a file does: code that does not look how many were written loses
+    /// none, and code that takes a short write for a failure does not fail.
+    fn law_4_a_blocking_write_accepts_all_of_its_bytes<E: Engine>() {
+        for setup in setups().chain([Setup { chunk_size: 64, capacity: 100, unbuffered: false }]) {
+            let len = setup.capacity.min(1000) * 3 + 1;
+            let (large, small) = (vec![1; len], [2; 3]);
+            let expected = [&large[..], &small, &large, &small, &large].concat();
+            let check = move |w: &mut dyn Write| {
+                assert_eq!(w.write(&large)?, len, "{setup:?}");
+                assert_eq!(w.write(&small)?, small.len());
+                let slices = [&large[..], b"", &small, &large].map(IoSlice::new);
+                assert_eq!(w.write_vectored(&slices)?, 2 * len + small.len(), "{setup:?}");
+                Ok(())
+            };
+            let (bytes, end) = drain(E::pull(setup, Box::new({
+                let check = check.clone();
+                move |w| check(w)
+            })));
+            assert!(end.is_none(), "{end:?}");
+            assert!(bytes == expected, "pulled with {setup:?}");
+
+            let mut feed = E::push(setup, Box::new(|r| {
+                let mut bytes = Vec::new();
+                r.read_to_end(&mut bytes).map(|_| bytes)
+            }));
+            check(&mut feed).unwrap();
+            assert!(feed.finish().unwrap() == expected, "pushed with {setup:?}");
+
+            /// Takes little at a time.
+            struct Sips(Vec<u8>);
+            impl Write for Sips {
+                fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+                    let len = buf.len().min(7);
+                    self.0.extend_from_slice(&buf[..len]);
+                    Ok(len)
+                }
+                fn flush(&mut self) -> io::Result<()> {
+                    Ok(())
+                }
+            }
+            let feed = E::push_into(setup, Box::new(move |_, w| check(w)), Sips(Vec::new()));
+            assert!(feed.finish().unwrap().0 == expected, "into a sink with {setup:?}");
+        }
+    }
+
+    /// A puller that goes in the middle of a large write: the write fails, and does not say that a part was accepted.
+    fn law_4_a_write_that_its_puller_leaves_half_way_fails<E: Engine>() {
+        for vectored in [false, true] {
+            let (tell, told) = channel();
+            let mut items = E::pull(Setup { capacity: 64, ..Setup::default() }, Box::new(move |w| {
+                let large = vec![7; 1 << 20];
+                let slices = [&large[..], &large].map(IoSlice::new);
+                let written = if vectored { w.write_vectored(&slices) } else { w.write(&large) };
+                tell.send(written.map_err(|error| is_disconnected(&error))).unwrap();
+                Ok(())
+            }));
+            items.next().unwrap().unwrap();
+            drop(items);
+            assert_eq!(told.recv().unwrap(), Err(true));
+        }
+    }
+
     /// A puller that waits gets what was written, flushed or not; without a queue, what was flushed.
     fn law_5_a_waiting_puller_is_not_starved<E: Engine>() {
         let (go, wait) = channel::<()>();

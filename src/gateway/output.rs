@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 
 use super::head::{Fed, Head, HeadError, HeadParser};
 use super::input::Outgoing;
+use crate::chunk::write_each;
 use crate::error::Error;
 use crate::program;
 
@@ -214,20 +215,21 @@ impl<W: Outlet> Parted<W> {
         Ok(())
     }
 
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+    /// Accepts all of `buf`: what of it belongs to the head, to the body, and beyond that.
+    fn write(&mut self, buf: &[u8]) -> io::Result<()> {
         match &mut self.part {
             Part::Body => self.write_body(buf),
-            Part::Held if buf.is_empty() => Ok(0),
+            Part::Held if buf.is_empty() => Ok(()),
             Part::Held => {
                 self.release(Mark::More)?;
                 self.write_body(buf)
             }
             Part::Failed(error) => Err(self.writer.refuse(error.clone().into())),
             Part::Head(parser) => match parser.feed(buf) {
-                Ok(Fed::Wanting) => Ok(buf.len()),
+                Ok(Fed::Wanting) => Ok(()),
                 Ok(Fed::Complete(head, used)) => {
                     self.hold(head);
-                    Ok(used)
+                    self.write(&buf[used..])
                 }
                 Err(error) => {
                     self.part = Part::Failed(error.clone());
@@ -237,34 +239,34 @@ impl<W: Outlet> Parted<W> {
         }
     }
 
-    fn write_body(&mut self, buf: &[u8]) -> io::Result<usize> {
-        match self.length {
-            Length::Known { left: 0, .. } => self.exceed(buf.len()).map(|()| buf.len()),
-            Length::Known { left, .. } => {
-                let part = &buf[..usize::try_from(left).map_or(buf.len(), |left| buf.len().min(left))];
-                let written = self.writer.write(part);
-                self.count(part.len(), written)
-            }
-            Length::Free | Length::Kept => self.writer.write(buf),
+    fn write_body(&mut self, buf: &[u8]) -> io::Result<()> {
+        let Length::Known { left, .. } = self.length else { return self.writer.write_all(buf) };
+        let (part, beyond) = buf.split_at(usize::try_from(left).map_or(buf.len(), |left| buf.len().min(left)));
+        if !part.is_empty() {
+            let written = self.writer.write_all(part);
+            self.count(part.len(), written)?;
         }
+        self.exceed(beyond.len())
     }
 
     fn hand(&mut self, mut chunk: Bytes) -> io::Result<()> {
         let Length::Known { left, .. } = self.length else { return self.writer.hand(chunk) };
         let part = chunk.split_to(usize::try_from(left).map_or(chunk.len(), |left| chunk.len().min(left)));
         let len = part.len();
-        let handed = self.writer.hand(part).map(|()| len);
+        let handed = self.writer.hand(part);
         self.count(len, handed)?;
         self.exceed(chunk.len())
     }
 
-    /// Counts what was written of the `asked` bytes. The write that completes the body is not told that the host has gone:
-    /// it may well go with the last byte.
-    fn count(&mut self, asked: usize, written: io::Result<usize>) -> io::Result<usize> {
+    /// Counts the `len` bytes of a write, if they were `written`. The write that completes the body is not told that the host
+    /// has gone: it may well go with the last byte.
+    fn count(&mut self, len: usize, written: io::Result<()>) -> io::Result<()> {
         let Length::Known { left, .. } = &mut self.length else { return written };
-        let written = if asked as u64 == *left { written.or(Ok(asked)) } else { written };
-        *left -= written.as_ref().map_or(0, |written| *written as u64);
-        written
+        if len as u64 != *left {
+            written?;
+        }
+        *left -= len as u64;
+        Ok(())
     }
 
     /// Takes so many bytes that nobody will get. There is an end to it.
@@ -299,7 +301,11 @@ impl<W: Outlet> Parted<W> {
 
 impl<W: Outlet> Write for Output<W> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(buf)
+        self.0.borrow_mut().write(buf).map(|()| buf.len())
+    }
+
+    fn write_vectored(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        write_each(self, bufs)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -13,13 +13,13 @@ use super::bridge::{Bridge, ENGINE};
 use super::exchange::Given;
 #[cfg(any(feature = "http", feature = "stream"))]
 use crate::adapt::source::{Source, Supply};
-use crate::chunk::{Cut, Pending};
+use crate::chunk::{Cut, Pending, write_each};
 use crate::error::{Echo, Error};
 use crate::ledger::{Ledger, Outcome};
 use crate::options::Options;
 use crate::pipe::Stats;
 
-/// The most that one write copies for the program at a time.
+/// How much of a large write is copied for the program at a time.
 const MOST_COPIED: usize = 256 * 1024;
 
 /// The push end of a program on [`Local`](crate::Local) that reads: what is written here is what it reads.
@@ -234,11 +234,16 @@ impl<T> Write for Feed<T> {
             }
             Cut::Whole => {
                 self.flush()?;
-                let part = &buf[..buf.len().min(MOST_COPIED)];
-                self.give(Bytes::copy_from_slice(part))?;
-                Ok(part.len())
+                for part in buf.chunks(MOST_COPIED) {
+                    self.give(Bytes::copy_from_slice(part))?;
+                }
+                Ok(buf.len())
             }
         }
+    }
+
+    fn write_vectored(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        write_each(self, bufs)
     }
 
     /// Lets the program read what was written.

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use bytes::Bytes;
 
 use super::exchange::Link;
-use crate::chunk::{Cut, write_all, write_each};
+use crate::chunk::{Cut, write_each};
 use crate::error::Error;
 use crate::wait::Refused;
 
@@ -100,17 +100,17 @@ impl Writer {
         }
     }
 
-    fn write_slow(&mut self, buf: &[u8]) -> io::Result<usize> {
+    fn write_slow(&mut self, buf: &[u8]) -> io::Result<()> {
         match &mut self.outlet {
-            Outlet::Host(_) if buf.is_empty() => Ok(0),
+            Outlet::Host(_) if buf.is_empty() => Ok(()),
             Outlet::Host(link) => cut(link, buf).map_err(|refused| refuse(link, refused)),
-            Outlet::Sink(sink) => sink.write(buf),
+            Outlet::Sink(sink) => sink.write_all(buf),
         }
     }
 }
 
 /// A write that completes a chunk, or is one.
-fn cut(link: &Link, buf: &[u8]) -> Result<usize, Refused> {
+fn cut(link: &Link, buf: &[u8]) -> Result<(), Refused> {
     link.frame.may_suspend()?;
     let pending = &link.exchange.pending;
     let cut = pending.borrow().cut(buf.len());
@@ -126,7 +126,7 @@ fn cut(link: &Link, buf: &[u8]) -> Result<usize, Refused> {
             link.frame.lend(buf)?;
         }
     }
-    Ok(buf.len())
+    Ok(())
 }
 
 #[cold]
@@ -148,16 +148,16 @@ impl Writer {
 impl Write for Writer {
     #[inline]
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        if self.join(buf) { Ok(buf.len()) } else { self.write_slow(buf) }
+        self.write_all(buf).map(|()| buf.len())
     }
 
     #[inline]
     fn write_all(&mut self, buf: &[u8]) -> io::Result<()> {
-        if self.join(buf) { Ok(()) } else { write_all(buf, |buf| self.write_slow(buf)) }
+        if self.join(buf) { Ok(()) } else { self.write_slow(buf) }
     }
 
     fn write_vectored(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        write_each(bufs, |buf| self.write(buf))
+        write_each(self, bufs)
     }
 
     /// Ends the chunk here: what was written is handed over.

@@ -52,8 +52,9 @@ pub fn pipe(capacity: usize) -> (Writer, Chunks) {
 /// The writing end of a bridge.
 ///
 /// Small writes are gathered into chunks, in memory that a waiting puller may take from at any time, flushed or not. A
-/// write waits while the bridge holds as many bytes as its capacity, and goes on when about half of them have been pulled. A
-/// large write may be accepted in parts.
+/// write waits while the bridge holds as many bytes as its capacity, and goes on when about half of them have been pulled.
+/// `write`, `write_vectored` and [`write_bytes`](Writer::write_bytes) accept all of their bytes, however many: they wait for
+/// room as often as it takes. Only [`try_write`](Writer::try_write) and the polls may accept a part.
 ///
 /// A program that an engine runs is given one by reference; the engine ends the bridge when the program returns, and not
 /// the writer. A bare one comes from [`pipe`], and says itself how it ends: [`finish`](Writer::finish),
@@ -63,7 +64,8 @@ pub fn pipe(capacity: usize) -> (Writer, Chunks) {
 ///
 /// `BrokenPipe` (see [`Error::is_disconnected`](crate::Error::is_disconnected)) once the puller is gone or the bridge has
 /// ended, and for a write that would have to wait in a program that is unwinding. A program that ignores 64 such errors
-/// is unwound at the next. `TimedOut` (see [`Error::is_stalled`](crate::Error::is_stalled)) once, when the puller has stalled
+/// is unwound at the next. If the puller goes in the middle of a large write, the write fails, whatever it has accepted by then.
+/// `TimedOut` (see [`Error::is_stalled`](crate::Error::is_stalled)) once, when the puller has stalled
 /// for as long as the engine's [`stall_timeout`](crate::Thread::stall_timeout) allows.
 pub struct Writer {
     pub(super) outlet: Outlet,
@@ -337,7 +339,12 @@ impl Writer {
         Ok(())
     }
 
-    fn write_slow(&mut self, buf: &[u8]) -> io::Result<usize> {
+    /// Accepts all of a write that does not go the short way.
+    fn write_slow(&mut self, buf: &[u8]) -> io::Result<()> {
+        write_all(buf, |buf| self.write_part(buf))
+    }
+
+    fn write_part(&mut self, buf: &[u8]) -> io::Result<usize> {
         match &mut self.outlet {
             Outlet::Channel(sender) => {
                 let written = match sender.write_allowed(buf) {
@@ -370,16 +377,16 @@ impl Writer {
 impl Write for Writer {
     #[inline]
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        if self.write_short(buf)? { Ok(buf.len()) } else { self.write_slow(buf) }
+        self.write_all(buf).map(|()| buf.len())
     }
 
     #[inline]
     fn write_all(&mut self, buf: &[u8]) -> io::Result<()> {
-        if self.write_short(buf)? { Ok(()) } else { write_all(buf, |buf| self.write_slow(buf)) }
+        if self.write_short(buf)? { Ok(()) } else { self.write_slow(buf) }
     }
 
     fn write_vectored(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        write_each(bufs, |buf| self.write(buf))
+        write_each(self, bufs)
     }
 
     /// Ends the chunk here. What was written can be pulled without it too; this is a boundary.

@@ -354,6 +354,11 @@ impl<T> Write for Fed<T> {
         self.put(Ok(Bytes::copy_from_slice(buf))).map(|()| buf.len())
     }
 
+    fn write_vectored(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        let all: Vec<u8> = bufs.iter().flat_map(|buf| buf.iter().copied()).collect();
+        self.write(&all)
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         self.drain();
         Ok(())
