@@ -99,6 +99,42 @@ fn a_puller_drains_its_bridges_in_any_order() {
     });
 }
 
+/// A writer is told that it may write, and what it writes is queued a moment later. What a puller takes in between gives
+/// back only its own share of the budget.
+#[test]
+fn law_4_a_budget_holds_while_writers_and_their_puller_run_at_full_speed() {
+    const BRIDGES: usize = 4;
+    const LARGE: usize = 64 << 10;
+    const SMALL: usize = 4 << 10;
+    within(|| {
+        let budget = Budget::new(LARGE);
+        let thread = Thread::new().chunk_size(SMALL).capacity(8 * LARGE).budget(&budget);
+        // By writes that have returned: never more than what the bridges have accepted.
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let mut bridges = [(); BRIDGES].map(|()| {
+            let accepted = accepted.clone();
+            thread.pull(move |w| {
+                let bytes = [7; LARGE];
+                loop {
+                    for len in [SMALL, LARGE] {
+                        w.write_all(&bytes[..len])?;
+                        accepted.fetch_add(len, SeqCst);
+                    }
+                }
+            })
+        });
+        let mut pulled = 0;
+        for turn in 0..200_000 {
+            let chunk = bridges[turn % BRIDGES].next().unwrap().unwrap();
+            pulled += chunk.len();
+            let held = accepted.load(SeqCst).saturating_sub(pulled);
+            assert!(held <= LARGE + BRIDGES * SMALL, "{held} bytes are held after {turn} pulls");
+        }
+        bridges.into_iter().for_each(Chunks::join);
+        assert_eq!(budget.available(), LARGE);
+    });
+}
+
 #[test]
 fn who_asked_first_is_served_first() {
     within(|| {

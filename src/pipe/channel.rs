@@ -70,6 +70,8 @@ struct Locked {
     watchers: Option<Box<Watchers>>,
     /// Of a budget, if it has one.
     share: Option<Box<Share>>,
+    /// With a budget: how many bytes in all the writer has been told that it may write, in writes that fill no rest.
+    granted: u64,
     counts: Counts,
 }
 
@@ -125,6 +127,7 @@ impl Channel {
                 writer: None,
                 watchers: None,
                 share,
+                granted: 0,
                 counts: Counts::default(),
             }),
             program: Program::default(),

@@ -26,6 +26,30 @@ on_every_engine! {
         assert!(answer.error.is_none());
     }
 
+    /// Law 4: one write accepts all of its bytes, whatever of them is head, body, or beyond the body's length.
+    fn law_4_a_response_in_one_write_is_whole(engine) {
+        for (length, beyond) in [("", 0), ("Content-Length: 300000
+", 0), ("Content-Length: 300000
+", 100)] {
+            for vectored in [false, true] {
+                let app = push_fn(move |_inp, out, _err, _env| {
+                    let head = format!("{length}Content-Type: text/plain
+
+").into_bytes();
+                    let body = vec![b'x'; 300_000 + beyond];
+                    let all = [&head[..], &body].concat();
+                    let slices = [&head[..], &body].map(io::IoSlice::new);
+                    let written = if vectored { out.write_vectored(&slices)? } else { out.write(&all)? };
+                    assert_eq!(written, all.len());
+                    Ok(())
+                });
+                let answer = block_on(async { collect(ask(&mut service(engine.clone(), app), get("/")).await).await });
+                assert!(answer.error.is_none(), "{:?}", answer.error);
+                assert_eq!((answer.status.as_u16(), answer.body.len()), (200, 300_000));
+            }
+        }
+    }
+
     /// A pull app is a service too, and so is each that was converted.
     fn a_pull_app_answers(engine) {
         fn blocks() -> impl PullApp<Output = impl Iterator<Item = io::Result<bytes::Bytes>>> + Clone + Send + Sync {

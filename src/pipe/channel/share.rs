@@ -5,6 +5,17 @@ use std::task::{Context, Waker};
 use super::Locked;
 
 impl Locked {
+    /// A writer that has had `accepted` accepted is told that it may write `len` bytes more, and does so after the lock is
+    /// released. Until then they count as held: what is pulled meanwhile does not give their share back.
+    pub(super) fn grant(&mut self, accepted: u64, len: usize) {
+        self.granted = accepted + len as u64;
+    }
+
+    /// How many bytes may be in flight without another question, but for what joins the open segment.
+    fn most_in_flight(&self) -> usize {
+        self.in_flight().max(self.granted.saturating_sub(self.state.pulled()) as usize)
+    }
+
     /// Sees to it that a write of `len` bytes has room, as far as that is up to the budget. Without a context, only of
     /// what is there. Says whether a writer that was held goes on for it, and whose waker is not needed any more.
     pub(super) fn provide(
@@ -40,7 +51,7 @@ impl Locked {
         if self.share.is_none() {
             return Vec::new();
         }
-        let most = self.in_flight();
+        let most = self.most_in_flight();
         let Some(share) = &mut self.share else { return Vec::new() };
         // What the writer may still put into the open segment without asking is less than a chunk, which is its own.
         let woken = share.settle(len, most);
@@ -55,5 +66,33 @@ impl Locked {
         let mut woken = share.give_up();
         woken.extend(share.settle(0, most.saturating_sub(share.own())));
         woken
+    }
+}
+
+#[cfg(all(test, not(pushpull_loom)))]
+mod tests {
+    use std::sync::Arc;
+    use std::task::Poll;
+
+    use crate::budget::Budget;
+    use crate::options::Options;
+    use crate::pipe::ahead::Ahead;
+    use crate::pipe::sender::Sender;
+    use crate::pipe::{Channel, Taken};
+
+    #[test]
+    fn law_4_what_a_writer_was_granted_is_not_given_back_before_it_is_written() {
+        let budget = Budget::new(8);
+        let mut options = Options::pipe(100);
+        options.set_chunk_size(4);
+        options.set_budget(&budget);
+        let channel = Arc::new(Channel::new(&options));
+        assert!(Sender::new(channel.clone(), &options).poll_write(&[7; 4], None).is_ready());
+        let room = channel.poll_room(4, 8, None, None);
+        assert!(matches!(room, Poll::Ready(Ok(8))));
+        assert_eq!(budget.available(), 0);
+        // Its own chunk is pulled, and is all that is given back: the eight bytes that come need the own chunk and four more.
+        assert!(matches!(channel.take_written(&mut Ahead::new()), Some(Taken::Chunk(_))));
+        assert_eq!(budget.available(), 4);
     }
 }

@@ -52,7 +52,10 @@ impl Channel {
         tail: Option<&mut Tail>,
         context: Option<&Context<'_>>,
     ) -> Poll<io::Result<usize>> {
-        self.poll_locked(accepted, len, tail, context).map_ok(|(room, _)| room)
+        self.poll_locked(accepted, len, tail, context).map_ok(|(room, mut locked)| {
+            locked.grant(accepted, len.min(room));
+            room
+        })
     }
 
     /// Queues `bytes` if there is room for all of it, and nobody to be asked; else gives it back. Says how many more may go
