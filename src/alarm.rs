@@ -42,6 +42,11 @@ pub(crate) fn keep_clock() {
     CLOCK.set(Some(Clock::default()));
 }
 
+/// Whether this thread has a clock.
+pub(crate) fn has_clock() -> bool {
+    with_clock(|_| ()).is_some()
+}
+
 /// Wakes everybody whose time has come, and says when the next is to be woken.
 pub(crate) fn ring() -> Option<Instant> {
     loop {

@@ -8,11 +8,11 @@ use crate::error::Error;
 use crate::gathered::Gathered;
 use crate::input::uninterrupted;
 
-/// Drives a pull app into a push sink: pulls every chunk of `source` and writes it to `sink`, and says how many bytes
-/// went in.
+/// Drives a pull app into a push sink: pulls every chunk of `source`, writes it to `sink`, and returns how many bytes went
+/// in.
 ///
 /// Small chunks that are there at once, by the source's own `size_hint`, are gathered into vectored writes. The sink is
-/// flushed at the end.
+/// flushed before each pull that may wait, which is one to which the `size_hint` promises no chunk, and at the end.
 ///
 /// ```
 /// use std::io::Write;
@@ -30,7 +30,15 @@ use crate::input::uninterrupted;
 /// kind and says how many bytes had gone ([`Error::bytes_moved`](crate::Error::bytes_moved)); the source is dropped,
 /// which stops the program behind it.
 ///
+/// A sink that says `WouldBlock` has failed too: use one that blocks, or `drive_tokio` (feature `tokio`).
+///
 /// # Caveats
+///
+/// Of a source that is only borrowed, as by `chunks.by_ref()`, chunks that the sink did not take are lost with the error or the
+/// panic of the sink. Do not go on with it.
+///
+/// A source that promises nothing, such as `iter::from_fn`, has its sink flushed after each chunk. If a flush is expensive, as
+/// that of an encoder is, wrap the sink in a writer whose `flush` does nothing.
 ///
 /// A source whose `size_hint` promises chunks that it makes only when asked, such as a `map` over a `Vec`, keeps up to
 /// 64 KiB of them back from the sink while it makes more.
@@ -46,12 +54,19 @@ where
     let mut source = source.into_iter();
     let mut gathered = Gathered::default();
     let mut moved = 0;
+    let mut flushed = 0;
     let failed = loop {
         match source.next() {
             Some(Ok(chunk)) => {
                 gathered.push(chunk);
-                if gathered.is_full() || source.size_hint().0 == 0 {
+                let (promised, most) = source.size_hint();
+                if gathered.is_full() || promised == 0 {
                     gathered.write(sink, &mut moved).map_err(|error| Error::sink(moved, error))?;
+                }
+                // The next pull may wait, and what was written must not wait with it. At the end there is a flush anyway.
+                if promised == 0 && most != Some(0) && flushed < moved {
+                    flush(sink).map_err(|error| Error::sink(moved, error))?;
+                    flushed = moved;
                 }
             }
             Some(Err(error)) => break Some(error),

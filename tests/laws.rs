@@ -112,6 +112,72 @@ on_every_engine! {
         }
     }
 
+    /// A sink that would block, or is interrupted, gets every byte once, and comes back: what says so has accepted nothing, and
+    /// can be done again.
+    fn law_1_fidelity_into_a_sink_that_would_block<E: Engine>() {
+        /// Takes a few bytes at a time, and between them refuses so many times.
+        struct Reluctant {
+            refuses: usize,
+            refused: usize,
+            bytes: Vec<u8>,
+            flushed: usize,
+        }
+        impl Reluctant {
+            fn refuse(&mut self) -> io::Result<()> {
+                self.refused += 1;
+                if self.refused <= self.refuses {
+                    let kinds = [io::ErrorKind::WouldBlock, io::ErrorKind::Interrupted];
+                    return Err(kinds[self.refused % 2].into());
+                }
+                self.refused = 0;
+                Ok(())
+            }
+        }
+        impl Write for Reluctant {
+            fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+                self.refuse()?;
+                let len = buf.len().min(30);
+                self.bytes.extend_from_slice(&buf[..len]);
+                Ok(len)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                self.refuse()?;
+                self.flushed = self.bytes.len();
+                Ok(())
+            }
+        }
+        fn retried<T>(mut call: impl FnMut() -> io::Result<T>) -> T {
+            loop {
+                match call() {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    called => return called.unwrap(),
+                }
+            }
+        }
+        for setup in setups() {
+            for refuses in [1, 4] {
+                let sink = Reluctant { refuses, refused: 0, bytes: Vec::new(), flushed: 0 };
+                let copy = |r: &mut dyn io::BufRead, w: &mut dyn support::engine::Outlet| io::copy(r, w).map(drop);
+                let mut feed = E::push_into(setup, Box::new(copy), sink);
+                let mut expected = Vec::new();
+                for n in 0..20_usize {
+                    let piece = vec![n as u8; n];
+                    match n % 3 {
+                        0 => retried(|| feed.write_bytes(piece.clone().into())),
+                        1 => assert_eq!(retried(|| feed.write(&piece)), piece.len()),
+                        _ => retried(|| feed.flush()),
+                    }
+                    if n % 3 < 2 {
+                        expected.extend_from_slice(&piece);
+                    }
+                }
+                let sink = feed.finish().unwrap();
+                assert!(sink.bytes == expected, "{setup:?}");
+                assert_eq!(sink.flushed, expected.len());
+            }
+        }
+    }
+
     /// A returned `Err`: all bytes written before it, then that error once, then nothing.
     fn law_2_truncation_cannot_look_like_the_end<E: Engine>() {
         let program = || -> Pushes {
@@ -151,6 +217,42 @@ on_every_engine! {
         assert_eq!(bytes, b"a beginning, longer than a chunk");
         assert!(Error::of(&error).unwrap().is_truncated());
         assert_eq!((error.kind(), again.kind()), (io::ErrorKind::UnexpectedEof, io::ErrorKind::UnexpectedEof));
+    }
+
+    /// A sink that panics has failed, also for a program that catches the panic and says that all is well.
+    fn law_2_a_sink_that_panics_is_no_end<E: Engine>() {
+        struct Panics(usize);
+        impl Write for Panics {
+            fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+                match self.0.checked_sub(buf.len()) {
+                    Some(left) => self.0 = left,
+                    // Once.
+                    None if std::mem::replace(&mut self.0, usize::MAX) < usize::MAX => {
+                        panic::resume_unwind(Box::new("the sink's"))
+                    }
+                    None => {}
+                }
+                Ok(buf.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        for catches in [false, true] {
+            for room in [0, 10, 100] {
+                let mut feed = E::push_into(Setup::default(), Box::new(move |r, w| {
+                    let mut copy = || io::copy(r, w).map(drop);
+                    if !catches {
+                        return copy();
+                    }
+                    while panic::catch_unwind(AssertUnwindSafe(&mut copy)).is_err() {}
+                    Ok(())
+                }), Panics(room));
+                // The program may have ended by now.
+                let _ = feed.write_all(&[7; 200]);
+                assert!(feed.finish().is_err(), "a panic after {room} bytes");
+            }
+        }
     }
 
     /// The first reason wins: what happens after it does not replace it, and it is told once.

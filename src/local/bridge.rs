@@ -85,10 +85,20 @@ impl Bridge {
         self.coroutine.shared().exchange.hungry.get()
     }
 
+    /// The program's sink would block.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.coroutine.shared().exchange.blocked.get()
+    }
+
     /// What the program lends, if it has paused for that and nobody has a copy.
     #[inline]
     pub(super) fn lent(&self) -> &[u8] {
         if self.lends_on { &[] } else { self.coroutine.lent().unwrap_or_default() }
+    }
+
+    /// The first bytes of what the program lends have been dealt with.
+    pub(super) fn shorten_lent(&mut self, len: usize) {
+        self.coroutine.shorten_lent(len);
     }
 
     /// A copy of what the program lends, for a host that keeps it; of a large write a piece, and the others follow, each as
@@ -102,7 +112,7 @@ impl Bridge {
         };
         let piece = if lent.len() < most { Bytes::copy_from_slice(lent) } else { spare::copy(&lent[..most]) };
         let rest = lent.len() - piece.len();
-        self.coroutine.shorten_lent(piece.len());
+        self.shorten_lent(piece.len());
         self.lends_on = rest > 0;
         (piece, rest)
     }
@@ -157,10 +167,18 @@ pub(crate) fn push<T: 'static>(
     options: &Options,
     program: impl FnOnce(&mut Reader) -> io::Result<T> + 'static,
 ) -> Feed<T> {
+    push_linked(options, |_, reader| program(reader))
+}
+
+/// The same for a program that has more to do with its host than to read.
+pub(super) fn push_linked<T: 'static>(
+    options: &Options,
+    program: impl FnOnce(&Link, &mut Reader) -> io::Result<T> + 'static,
+) -> Feed<T> {
     let value = Rc::new(Cell::new(None));
     let slot = value.clone();
     let bridge = Bridge::new(options, move |link| {
-        let result = program::run(|| program(&mut Reader::fed(link.clone())));
+        let result = program::run(|| program(link, &mut Reader::fed(link.clone())));
         slot.set(Some(result));
         link.close();
     });

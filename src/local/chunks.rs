@@ -1,6 +1,8 @@
 //! The pull end of a local bridge.
 
-use std::io::{self, Write};
+mod driving;
+
+use std::io;
 use std::mem;
 #[cfg(any(feature = "http", feature = "stream"))]
 use std::task::{Context, ready};
@@ -10,8 +12,7 @@ use bytes::Bytes;
 
 use super::bridge::{Bridge, ENGINE, Pause};
 use super::{Head, Reader};
-use crate::drive::flush;
-use crate::error::{Echo, Error};
+use crate::error::Echo;
 use crate::ledger::{Ledger, Outcome};
 use crate::options::Options;
 use crate::pipe::Stats;
@@ -59,7 +60,7 @@ enum State {
     Running(Bridge),
     /// `head` has waited for the first chunk. In a box: few ask, and all chunks would be larger for it.
     Ahead(Box<Ahead>),
-    /// The bridge could not be built; still to be told.
+    /// The bridge could not be built, or a sink has panicked; still to be told.
     Refused(io::Error),
     /// How, if not well.
     Over(Option<Echo>),
@@ -252,13 +253,25 @@ impl Chunks {
             Next::End => return Poll::Ready(Ok(())),
             Next::Waiting => return Poll::Pending,
         };
+        self.keep(chunk);
+        Poll::Ready(Ok(()))
+    }
+
+    /// The next chunk is there, and has not been pulled; `None` if it is lent.
+    fn keep(&mut self, chunk: Option<Bytes>) {
         if let State::Running(bridge) = mem::replace(&mut self.bridge, State::Over(None)) {
             self.bridge = State::Ahead(Box::new(Ahead { bridge, chunk }));
         }
-        // It has not been pulled.
         self.bytes -= self.waiting().0 as u64;
         self.chunks -= 1;
-        Poll::Ready(Ok(()))
+    }
+
+    /// What is lent has not been pulled, but for so many bytes.
+    fn keep_lent(&mut self, pulled: usize) {
+        if let State::Running(bridge) = &mut self.bridge {
+            bridge.shorten_lent(pulled);
+        }
+        self.keep(None);
     }
 
     /// What `head` has waited for, or else the end.
@@ -320,43 +333,6 @@ impl Chunks {
     fn fail(&mut self, error: io::Error) -> io::Error {
         self.bridge = State::Over(Some(Echo::of(&error)));
         error
-    }
-
-    /// Lets the program write straight into `sink`, and says how many bytes went in.
-    ///
-    /// A write of a whole chunk or more is lent to the sink without a copy. The sink is flushed at the end.
-    ///
-    /// ```
-    /// use std::io::Write;
-    ///
-    /// let mut chunks = pushpull::Local::new().pull(|w| w.write_all(&[7; 1 << 20]));
-    /// let mut sink = Vec::new();
-    /// assert_eq!(chunks.drive_into(&mut sink)?, 1 << 20);
-    /// # std::io::Result::Ok(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// The program's own; or the sink's, which says how many bytes had gone
-    /// ([`Error::bytes_moved`](crate::Error::bytes_moved)). After it the chunks are over, and the program was stopped.
-    pub fn drive_into(&mut self, sink: &mut (impl Write + ?Sized)) -> io::Result<u64> {
-        let mut moved = 0;
-        loop {
-            let (written, len) = match self.advance(None) {
-                Next::Chunk(chunk) => (sink.write_all(&chunk), chunk.len()),
-                Next::Lent => (sink.write_all(self.lent()), self.lent().len()),
-                Next::Error(error) => return Err(error),
-                Next::End | Next::Waiting => break,
-            };
-            if let Err(error) = written {
-                return Err(self.fail_sink(Error::sink(moved, error)));
-            }
-            moved += len as u64;
-        }
-        match flush(sink) {
-            Ok(()) => Ok(moved),
-            Err(error) => Err(self.fail_sink(Error::sink(moved, error))),
-        }
     }
 
     /// The same bytes as [`Read`](io::Read) and [`BufRead`](io::BufRead). A large write is read where it lies, without a

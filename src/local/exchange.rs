@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::chunk::Pending;
 use crate::coroutine::Shared;
+use crate::error::Error;
 use crate::options::Options;
 use crate::wait::Refused;
 
@@ -24,6 +25,8 @@ pub(super) struct Exchange {
     pub(super) error: Cell<Option<io::Error>>,
     /// From the program: it waits for input.
     pub(super) hungry: Cell<bool>,
+    /// From the program: its sink would block.
+    pub(super) blocked: Cell<bool>,
     /// To the program: what it reads next, in order. A program that only writes does not pay for it.
     input: Cell<Option<Box<Inbox>>>,
 }
@@ -53,6 +56,7 @@ impl Exchange {
             pending: RefCell::new(Pending::new(options.unqueued_chunk_size(), options.unbuffered)),
             error: Cell::new(None),
             hungry: Cell::new(false),
+            blocked: Cell::new(false),
             input: Cell::new(None),
         }
     }
@@ -84,6 +88,14 @@ impl Shared<Exchange> {
                 return self.next_given();
             }
         }
+    }
+
+    /// The program's sink would block: gives control to the host, which lets the program go on when the sink is to be asked
+    /// again.
+    pub(super) fn wait_for_sink(&self) -> io::Result<()> {
+        let resumed = self.frame.suspend(|| self.exchange.blocked.set(true));
+        self.exchange.blocked.set(false);
+        resumed.map_err(|_| self.frame.refuse(Error::disconnected()))
     }
 
     /// Gives the program something to read, after what it was given before.

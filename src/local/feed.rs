@@ -13,11 +13,12 @@ use super::bridge::{Bridge, ENGINE};
 use super::exchange::Given;
 #[cfg(any(feature = "http", feature = "stream"))]
 use crate::adapt::source::{Source, Supply};
-use crate::chunk::{Cut, Pending, write_each};
+use crate::chunk::{Cut, Pending};
 use crate::error::{Echo, Error};
 use crate::ledger::{Ledger, Outcome};
 use crate::options::Options;
 use crate::pipe::Stats;
+use crate::sink;
 
 /// How much of a large write is copied for the program at a time.
 const MOST_COPIED: usize = 256 * 1024;
@@ -42,10 +43,15 @@ const MOST_COPIED: usize = 256 * 1024;
 ///
 /// When the program has ended early, a write fails with an error of the kind that the program failed with, or with
 /// `BrokenPipe` if it returned `Ok`. [`finish`](Feed::finish) has the value, or the original error.
+///
+/// `WouldBlock` if the program writes into a sink that would block (see [`Filter::push_into`](super::Filter::push_into)).
+/// The call has then accepted nothing, and can be made again.
 pub struct Feed<T> {
     state: State<T>,
     pending: Pending,
     value: Slot<T>,
+    /// The end of the input was given.
+    ended: bool,
     bytes: u64,
     chunks: u64,
     ledger: Ledger,
@@ -69,6 +75,7 @@ impl<T> Feed<T> {
             },
             pending: Pending::new(options.unqueued_chunk_size(), options.unbuffered),
             value,
+            ended: false,
             bytes: 0,
             chunks: 0,
             ledger: Ledger::open(options, ENGINE),
@@ -81,7 +88,8 @@ impl<T> Feed<T> {
     ///
     /// As for every write: see [`Feed`].
     pub fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
-        self.flush()?;
+        self.retry()?;
+        self.give_pending()?;
         if bytes.is_empty() { Ok(()) } else { self.give(bytes) }
     }
 
@@ -97,25 +105,78 @@ impl<T> Feed<T> {
 
     /// Ends the program's input with an error, which is what its read then gives.
     pub fn abort(mut self, error: io::Error) {
-        let _ = self.flush();
+        let _ = self.give_pending();
         self.end(error, Outcome::of);
     }
 
-    /// Ends the program's input, and waits for what it makes of it.
+    /// Ends the program's input, and waits for what it makes of it. A sink that would block is asked again until it takes the
+    /// rest.
     ///
     /// # Errors
     ///
     /// The error that the program returned, or its panic.
     pub fn finish(mut self) -> io::Result<T> {
-        // Why a write fails is told below, by the program's own result.
-        let _ = self.flush();
-        self.ledger.begin();
-        if let State::Running(bridge) = &mut self.state {
-            bridge.give(Given::End);
-            bridge.resume(None);
-            self.settle();
+        let mut waits = 0;
+        loop {
+            let result = self.try_finish();
+            if !self.is_blocked() {
+                return result;
+            }
+            sink::pause(waits)?;
+            waits += 1;
         }
-        self.take_result()
+    }
+
+    /// Ends the program's input, and returns what the program makes of it, without waiting for a sink that would block. What
+    /// is written after it is not read.
+    ///
+    /// ```
+    /// use std::io::{self, ErrorKind, Write};
+    /// # use std::{cell::RefCell, rc::Rc};
+    /// # #[derive(Clone, Default)]
+    /// # struct Socket(Rc<RefCell<(usize, Vec<u8>)>>);
+    /// # impl Write for Socket {
+    /// #     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+    /// #         let (room, bytes) = &mut *self.0.borrow_mut();
+    /// #         let len = buf.len().min(std::mem::take(room));
+    /// #         bytes.extend_from_slice(&buf[..len]);
+    /// #         if len > 0 { Ok(len) } else { Err(ErrorKind::WouldBlock.into()) }
+    /// #     }
+    /// #     fn flush(&mut self) -> io::Result<()> { Ok(()) }
+    /// # }
+    ///
+    /// # let socket = Socket::default();
+    /// # let until_writable = || socket.0.borrow_mut().0 = 3;
+    /// let filter = pushpull::Local::new().filter(|r, w| io::copy(r, w).map(drop));
+    /// let mut feed = filter.push_into(socket.clone());
+    /// feed.write_all(b"as it is")?;
+    /// let socket = loop {
+    ///     match feed.try_finish() {
+    ///         Err(error) if error.kind() == ErrorKind::WouldBlock => until_writable(),
+    ///         finished => break finished?,
+    ///     }
+    /// };
+    /// # assert_eq!(socket.0.borrow().1, b"as it is");
+    /// # io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if the sink would block: nothing is lost, and the call can be made again. Otherwise as
+    /// [`finish`](Feed::finish).
+    pub fn try_finish(&mut self) -> io::Result<T> {
+        self.ledger.begin();
+        if !std::mem::replace(&mut self.ended, true) {
+            // Why a write fails is told below, by the program's own result.
+            let _ = self.give_pending();
+            if let State::Running(bridge) = &self.state {
+                bridge.give(Given::End);
+            }
+            self.run();
+        } else {
+            self.retry()?;
+        }
+        if self.is_blocked() { Err(io::ErrorKind::WouldBlock.into()) } else { self.take_result() }
     }
 
     /// Runs the program on what the supply has. Ready with what it makes of it; where it waits, whatever for, it is
@@ -143,6 +204,10 @@ impl<T> Feed<T> {
             if let State::Running(bridge) = &self.state
                 && !bridge.is_hungry()
             {
+                if bridge.is_blocked() {
+                    // No event says when the sink takes more: it is asked again in the task's next turn.
+                    context.waker().wake_by_ref();
+                }
                 return Poll::Pending;
             }
         }
@@ -160,18 +225,69 @@ impl<T> Feed<T> {
         }
     }
 
+    /// Lets the program read `bytes`: at once, or when its sink takes what it has written.
     fn give(&mut self, bytes: Bytes) -> io::Result<()> {
-        match &mut self.state {
+        match &self.state {
             State::Running(bridge) => {
                 self.bytes += bytes.len() as u64;
                 self.chunks += 1;
                 self.ledger.begin();
                 bridge.give(Given::Chunk(bytes));
-                bridge.resume(None);
-                self.settle();
+                if !bridge.is_blocked() {
+                    self.run();
+                }
                 Ok(())
             }
             State::Ended(_, echo) => Err(echo.as_ref().map_or_else(Error::disconnected, Echo::error)),
+        }
+    }
+
+    fn give_pending(&mut self) -> io::Result<()> {
+        match self.pending.take() {
+            Some(chunk) => self.give(chunk),
+            None => Ok(()),
+        }
+    }
+
+    /// Accepts all of `buf`. Behind a sink that would block the rest of a large write waits as one chunk.
+    fn accept(&mut self, mut buf: &[u8]) -> io::Result<()> {
+        match self.pending.cut(buf.len()) {
+            _ if buf.is_empty() => {}
+            Cut::Join => self.pending.append(buf),
+            Cut::Complete(part) => {
+                self.pending.append(&buf[..part]);
+                self.give_pending()?;
+                self.pending.append(&buf[part..]);
+            }
+            Cut::Whole => {
+                self.give_pending()?;
+                while !buf.is_empty() {
+                    let part = if self.is_blocked() { buf.len() } else { buf.len().min(MOST_COPIED) };
+                    self.give(Bytes::copy_from_slice(&buf[..part]))?;
+                    buf = &buf[part..];
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The program's sink would block.
+    fn is_blocked(&self) -> bool {
+        matches!(&self.state, State::Running(bridge) if bridge.is_blocked())
+    }
+
+    /// Lets a program whose sink would block ask it again.
+    fn retry(&mut self) -> io::Result<()> {
+        if self.is_blocked() {
+            self.run();
+        }
+        if self.is_blocked() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    }
+
+    fn run(&mut self) {
+        if let State::Running(bridge) = &mut self.state {
+            bridge.resume(None);
+            self.settle();
         }
     }
 
@@ -217,47 +333,29 @@ impl<T> State<T> {
 impl<T> Write for Feed<T> {
     #[inline]
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        if self.pending.join(buf) {
-            return Ok(buf.len());
+        if !self.pending.join(buf) {
+            self.retry()?;
+            self.accept(buf)?;
         }
-        match self.pending.cut(buf.len()) {
-            _ if buf.is_empty() => Ok(0),
-            Cut::Join => {
-                self.pending.append(buf);
-                Ok(buf.len())
-            }
-            Cut::Complete(part) => {
-                self.pending.append(&buf[..part]);
-                self.flush()?;
-                self.pending.append(&buf[part..]);
-                Ok(buf.len())
-            }
-            Cut::Whole => {
-                self.flush()?;
-                for part in buf.chunks(MOST_COPIED) {
-                    self.give(Bytes::copy_from_slice(part))?;
-                }
-                Ok(buf.len())
-            }
-        }
+        Ok(buf.len())
     }
 
     fn write_vectored(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        write_each(self, bufs)
+        self.retry()?;
+        bufs.iter().try_fold(0, |written, buf| self.accept(buf).map(|()| written + buf.len()))
     }
 
     /// Lets the program read what was written.
     fn flush(&mut self) -> io::Result<()> {
-        match self.pending.take() {
-            Some(chunk) => self.give(chunk),
-            None => Ok(()),
-        }
+        self.retry()?;
+        self.give_pending()?;
+        if self.is_blocked() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
     }
 }
 
 impl<T> Drop for Feed<T> {
     fn drop(&mut self) {
-        let _ = self.flush();
+        let _ = self.give_pending();
         self.end(Error::truncated(), |_| Outcome::Disconnected);
     }
 }

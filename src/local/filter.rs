@@ -5,8 +5,8 @@ use std::io;
 
 use bytes::Bytes;
 
-use super::bridge::{Bridge, write};
-use super::{Chunks, Feed, Reader, Steps, Writer, push};
+use super::bridge::{Bridge, push_linked, write};
+use super::{Chunks, Feed, Reader, Steps, Writer};
 use crate::options::Options;
 use crate::sink::SharedSink;
 
@@ -70,11 +70,22 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// The sink's error is what the program's write gives; `finish` reports it if the program kept it to itself.
+    /// The sink's error is what the program's write gives; `finish` reports it if the program kept it to itself, and after a
+    /// panic of the sink too.
+    ///
+    /// # A sink that would block
+    ///
+    /// If the sink says `WouldBlock`, the program is suspended in its write, and nothing is lost: the sink, what it has not
+    /// taken, and the program stay as they are. From then on `write`, `write_bytes` and `flush` ask the sink again first, and
+    /// return `WouldBlock` if it still would block. Such a call has accepted nothing, and a call that returns `Ok` has accepted
+    /// all of its bytes. At the end, [`try_finish`](Feed::try_finish) returns `WouldBlock` in the same way;
+    /// [`finish`](Feed::finish) waits, and asks again after 100 µs to 10 ms. `Interrupted` is tried again at once.
     pub fn push_into<W: io::Write + 'static>(self, sink: W) -> Feed<W> {
-        let program = self.program;
-        let sink = SharedSink::new(sink, &self.options);
-        push(&self.options, move |r| {
+        let Filter { options, program } = self;
+        let own = options.clone();
+        push_linked(&options, move |link, r| {
+            let link = link.clone();
+            let sink = SharedSink::new(sink, &own, move |_| link.wait_for_sink());
             program(r, &mut Writer::sink(Box::new(sink.clone())))?;
             sink.finish()
         })

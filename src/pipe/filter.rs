@@ -13,7 +13,7 @@ use super::Channel;
 use super::{Chunks, Feed, Reader, Writer};
 use crate::engine::{Launcher, pull, push};
 use crate::options::Options;
-use crate::sink::SharedSink;
+use crate::sink::{self, SharedSink};
 
 /// A program that reads and writes, such as a compressor, waiting to be told from where and to where. It runs nothing
 /// before that.
@@ -81,10 +81,18 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// The sink's error is what the program's write gives; `finish` reports it if the program kept it to itself.
+    /// The sink's error is what the program's write gives; `finish` reports it if the program kept it to itself, and after a
+    /// panic of the sink too.
+    ///
+    /// # A sink that would block
+    ///
+    /// If the sink says `WouldBlock`, the program waits in its write, and asks again after 100 µs to 10 ms: nothing is lost.
+    /// Meanwhile writes to the feed are accepted up to the capacity, and then wait too. A program on a
+    /// [`Pool`](crate::Pool) is suspended for that wait. If the feed is dropped, the wait ends with `BrokenPipe`.
+    /// `Interrupted` is tried again at once.
     pub fn push_into<W: io::Write + Send + 'static>(self, sink: W) -> Feed<W> {
         let program = self.program.into_inner();
-        let sink = SharedSink::new(sink, &self.options);
+        let sink = SharedSink::new(sink, &self.options, sink::pause);
         push(self.launcher, &self.options, move |r| {
             program(r, &mut Writer::sink(Box::new(sink.clone())))?;
             sink.finish()

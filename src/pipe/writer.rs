@@ -18,6 +18,7 @@ use crate::chunk::{write_all, write_each};
 use crate::error::Error;
 use crate::input::uninterrupted;
 use crate::options::Options;
+use crate::sink::TryWrite;
 use crate::wait;
 
 /// A bare bridge: what is written to the [`Writer`] on one side is pulled from the [`Chunks`] on the other. At most
@@ -81,7 +82,7 @@ pub struct Writer {
 
 pub(super) enum Outlet {
     Channel(Sender),
-    Sink(Box<dyn Write + Send + Sync>),
+    Sink(Box<dyn TryWrite + Send + Sync>),
 }
 
 impl Writer {
@@ -107,7 +108,7 @@ impl Writer {
     }
 
     /// The writer of a program whose output goes straight into a sink.
-    pub(crate) fn sink(sink: Box<dyn Write + Send + Sync>) -> Writer {
+    pub(crate) fn sink(sink: Box<dyn TryWrite + Send + Sync>) -> Writer {
         Writer::new(Outlet::Sink(sink), None, false)
     }
 
@@ -147,7 +148,7 @@ impl Writer {
         }
         let sender = match &mut self.outlet {
             Outlet::Channel(sender) => sender,
-            Outlet::Sink(sink) => return sink.write(buf),
+            Outlet::Sink(sink) => return sink.try_write(buf),
         };
         match sender.poll_write(buf, None) {
             Poll::Ready(Ok(0)) if !buf.is_empty() => Err(io::ErrorKind::WouldBlock.into()),

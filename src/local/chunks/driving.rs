@@ -1,0 +1,86 @@
+//! A local program straight into a sink.
+
+use std::io::{self, Write};
+use std::panic::{self, AssertUnwindSafe};
+
+use super::{Chunks, Next, State};
+use crate::chunk::write_all;
+use crate::drive::flush;
+use crate::error::Error;
+
+impl Chunks {
+    /// Lets the program write straight into `sink`, and returns how many bytes went in.
+    ///
+    /// A write of a whole chunk or more is lent to the sink without a copy. The sink is flushed before the program runs on,
+    /// which may wait, and at the end.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// let mut chunks = pushpull::Local::new().pull(|w| w.write_all(&[7; 1 << 20]));
+    /// let mut sink = Vec::new();
+    /// assert_eq!(chunks.drive_into(&mut sink)?, 1 << 20);
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The program's own; or the sink's, which says how many bytes had gone
+    /// ([`Error::bytes_moved`](crate::Error::bytes_moved)). After it the chunks are over, and the program was stopped. Only
+    /// `WouldBlock` ends nothing: another call goes on with the next byte that the sink has not taken.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the sink panics. The program was stopped then, and the chunks give an error: how many bytes the sink took is
+    /// not known.
+    pub fn drive_into(&mut self, sink: &mut (impl Write + ?Sized)) -> io::Result<u64> {
+        let mut moved = 0;
+        match panic::catch_unwind(AssertUnwindSafe(|| self.drive(sink, &mut moved))) {
+            Ok(driven) => driven.map(|()| moved),
+            Err(payload) => {
+                let error = Error::sink(moved, io::Error::other("the sink panicked"));
+                let error = self.fail_sink(error);
+                self.bridge = State::Refused(error);
+                panic::resume_unwind(payload)
+            }
+        }
+    }
+
+    fn drive(&mut self, sink: &mut (impl Write + ?Sized), moved: &mut u64) -> io::Result<()> {
+        loop {
+            let before = *moved;
+            let written = match self.advance(None) {
+                Next::Chunk(chunk) => {
+                    let written = write_counted(sink, &chunk, moved);
+                    if written.is_err() {
+                        self.keep(Some(chunk.slice((*moved - before) as usize..)));
+                    }
+                    written
+                }
+                Next::Lent => {
+                    let written = write_counted(sink, self.lent(), moved);
+                    if written.is_err() {
+                        self.keep_lent((*moved - before) as usize);
+                    }
+                    written
+                }
+                Next::Error(error) => return Err(error),
+                Next::End | Next::Waiting => return flush(sink).map_err(|error| self.fail_drive(*moved, error)),
+            };
+            let flushed = written.and_then(|()| if self.is_over() { Ok(()) } else { flush(sink) });
+            flushed.map_err(|error| self.fail_drive(*moved, error))?;
+        }
+    }
+
+    /// A sink that failed after so many bytes. One that would block may be asked again.
+    fn fail_drive(&mut self, moved: u64, error: io::Error) -> io::Error {
+        let passing = error.kind() == io::ErrorKind::WouldBlock;
+        let error = Error::sink(moved, error);
+        if passing { error } else { self.fail_sink(error) }
+    }
+}
+
+/// Writes all of `buf`, and counts in `moved` what has gone even if it fails.
+fn write_counted(sink: &mut (impl Write + ?Sized), buf: &[u8], moved: &mut u64) -> io::Result<()> {
+    write_all(buf, |buf| sink.write(buf).inspect(|written| *moved += *written as u64))
+}
