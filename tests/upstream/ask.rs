@@ -32,6 +32,11 @@ pub fn upstream(address: &str) -> Upstream {
     Upstream::fastcgi(address).unwrap().limits(limits(|_| {})).errors(ErrorStream::new(|_| {}))
 }
 
+/// One that keeps connections.
+pub fn keeping(address: &str) -> Upstream {
+    upstream(address).idle(8, Duration::from_secs(3600))
+}
+
 /// What is said of failures, line by line.
 pub fn heard(upstream: Upstream) -> (Upstream, UnboundedReceiver<String>) {
     let (sender, receiver) = unbounded_channel();

@@ -9,7 +9,7 @@ use pushpull::fastcgi::{ProtocolStatus, abort};
 use tokio::sync::{Notify, Semaphore};
 
 use super::app::{app, canned};
-use super::ask::{ask, collect, get, got, heard, post, upstream};
+use super::ask::{ask, collect, get, got, heard, keeping, post, upstream};
 
 const HELLO: &str = "Content-Type: text/plain\n\nhello";
 const HOUR: Duration = Duration::from_secs(3600);
@@ -22,7 +22,7 @@ fn well(text: &str) -> (u16, String, Option<std::io::ErrorKind>) {
 fn requests_one_after_the_other_share_a_connection() {
     super::ask::run(async {
         let (address, count) = canned(HELLO, 0, ProtocolStatus::RequestComplete).await;
-        let upstream = upstream(&address);
+        let upstream = keeping(&address);
         for _ in 0..1000 {
             assert_eq!(got(&upstream, "/").await, well("hello"));
         }
@@ -46,6 +46,27 @@ fn without_idle_connections_each_request_has_its_own_and_says_so() {
             assert_eq!(got(&upstream, "/").await, well("false"));
         }
         assert_eq!(count.load(SeqCst), 3);
+    });
+}
+
+#[test]
+fn requirement_14_an_application_that_works_on_after_its_answer_holds_up_no_request() {
+    super::ask::run(async {
+        // As a script that has called `fastcgi_finish_request`: its work ends when the test does.
+        let (address, count) = app(|_, mut peer| async move {
+            let asked = peer.request().await.unwrap();
+            peer.out(HELLO).await;
+            peer.well().await;
+            if asked.params["PATH_INFO"] == "/finish" {
+                std::future::pending::<()>().await;
+            }
+        })
+        .await;
+        let upstream = upstream(&address);
+        for path in ["/finish", "/", "/finish", "/finish", "/"] {
+            assert_eq!(got(&upstream, path).await, well("hello"));
+        }
+        assert_eq!(count.load(SeqCst), 5);
     });
 }
 
@@ -101,7 +122,7 @@ fn an_idle_connection_does_not_hold_the_process_that_another_request_waits_for()
             }
         })
         .await;
-        let upstream = upstream(&address).idle(8, HOUR);
+        let upstream = keeping(&address);
         let asked = (0..50).map(|number| {
             let upstream = upstream.clone();
             tokio::task::spawn_local(async move {
@@ -159,7 +180,7 @@ fn a_kept_connection_that_was_closed_meanwhile_is_not_used() {
             }
         })
         .await;
-        let upstream = upstream(&address);
+        let upstream = keeping(&address);
         for number in 1..=5 {
             assert_eq!(got(&upstream, "/").await, well("hello"));
             closed.notified().await;
@@ -179,7 +200,7 @@ fn a_connection_that_says_what_nobody_asked_is_not_used() {
             peer.closed().await;
         })
         .await;
-        let upstream = upstream(&address);
+        let upstream = keeping(&address);
         for _ in 0..3 {
             assert_eq!(got(&upstream, "/").await, well("hello"));
         }
@@ -204,7 +225,7 @@ fn a_request_that_must_not_be_asked_twice_has_a_connection_of_its_own() {
             }
         })
         .await;
-        let upstream = upstream(&address);
+        let upstream = keeping(&address);
         for number in 1..=5 {
             let response = ask(&upstream, post("/", "body")).await;
             assert_eq!(collect(response.into_body()).await.0, b"hello");
@@ -249,13 +270,13 @@ async fn forgetful(beginning: &'static str) -> (String, super::app::Count) {
 fn a_request_lost_with_a_kept_connection_is_asked_once_more() {
     super::ask::run(async {
         let (address, count) = forgetful("").await;
-        let upstream = upstream(&address);
+        let upstream = keeping(&address);
         assert_eq!(got(&upstream, "/").await, well("hello"));
         assert_eq!(got(&upstream, "/").await, well("hello"));
         assert_eq!(count.load(SeqCst), 2);
         // With a body that is spooled too.
         let (address, count) = forgetful("").await;
-        let upstream = super::ask::upstream(&address);
+        let upstream = keeping(&address);
         assert_eq!(got(&upstream, "/").await, well("hello"));
         assert_eq!(ask(&upstream, put(200_000)).await.into_body().collect().await.unwrap().to_bytes(), "hello");
         assert_eq!(count.load(SeqCst), 2);
@@ -267,7 +288,7 @@ fn what_may_have_been_done_is_not_asked_again() {
     super::ask::run(async {
         // A byte of an answer came.
         let (address, count) = forgetful("warning\n").await;
-        let upstream = upstream(&address);
+        let upstream = keeping(&address);
         assert_eq!(got(&upstream, "/").await, well("hello"));
         assert_eq!(ask(&upstream, get("/")).await.status(), 502);
         assert_eq!(count.load(SeqCst), 1);
@@ -281,7 +302,7 @@ fn what_may_have_been_done_is_not_asked_again() {
             }
         })
         .await;
-        let (upstream, mut lines) = heard(super::ask::upstream(&address));
+        let (upstream, mut lines) = heard(keeping(&address));
         assert_eq!(got(&upstream, "/").await, well("hello"));
         assert_eq!(ask(&upstream, get("/")).await.status(), 502);
         assert_eq!(count.load(SeqCst), 2);

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::ask::{ask, chunk, collect, get, got, heard, post, run, upstream};
 use super::needed::there;
 
-const SCRIPTS: [(&str, &str); 9] = [
+const SCRIPTS: [(&str, &str); 10] = [
     ("index.php", "<?php echo 'index ', $_SERVER['SCRIPT_NAME'];"),
     (
         "info.php",
@@ -35,6 +35,10 @@ const SCRIPTS: [(&str, &str); 9] = [
         "wait.php",
         // Before it writes, which is what may end it.
         "<?php ignore_user_abort(false); register_shutdown_function(function () { file_put_contents($_GET['f'], connection_aborted() ? 'gone' : 'whole'); }); file_put_contents($_GET['f'], 'begun'); echo str_repeat('x', 100000); flush(); while (true) { echo str_repeat('y', 8192); flush(); usleep(1000); }",
+    ),
+    (
+        "finish.php",
+        "<?php echo 'finished'; fastcgi_finish_request(); while (!file_exists($_GET['f'])) { usleep(1000); clearstatcache(); }",
     ),
     ("source.txt", "<?php echo 'secret';"),
 ];
@@ -170,13 +174,16 @@ async fn answers(php: &Php) {
         assert_eq!((words[0], words[1].len()), (&length.to_string()[..], 8), "{text}");
     }
     // Without, on one that is kept. PHP closes it after 500 requests, at any moment.
+    let keeping = upstream.clone().idle(8, Duration::from_secs(10));
     let mut pids = std::collections::BTreeSet::new();
     for _ in 0..1000 {
-        let (status, text, error) = got(&upstream, "/sum.php").await;
+        let (status, text, error) = got(&keeping, "/sum.php").await;
         assert_eq!((status, error), (200, None));
         pids.insert(text.split(' ').nth(2).unwrap().to_owned());
     }
     assert!(pids.len() <= 8, "{pids:?}");
+
+    drop(keeping);
 
     let response = ask(&upstream, get("/cookies.php")).await;
     assert_eq!((response.status().as_u16(), response.headers().get_all("set-cookie").iter().count()), (404, 50));
@@ -197,4 +204,20 @@ async fn answers(php: &Php) {
     for _ in 0..10 {
         assert_eq!(got(&upstream, "/").await.0, 200);
     }
+}
+
+/// A script that has sent its answer works on, and the next request gets a process that is free.
+#[test]
+fn requirement_14_a_script_that_has_finished_its_request_holds_up_no_other() {
+    let Some(php) = Php::fpm() else { return };
+    run(async {
+        let upstream = php.upstream();
+        let done = php.directory.path().join("done");
+        let finished = got(&upstream, &format!("/finish.php?f={}", done.display())).await;
+        assert_eq!(finished, (200, "finished".into(), None));
+        for _ in 0..10 {
+            assert_eq!(got(&upstream, "/").await, (200, "index /index.php".into(), None));
+        }
+        fs::write(done, "").unwrap();
+    });
 }

@@ -25,7 +25,7 @@ use crate::host::{Address, BadAddress};
 ///
 /// It is given the request's meta-variables as parameters and the body as `STDIN`; what it writes is the response, and is
 /// passed on as it comes, no faster than the client takes it. Both flow at the same time. What it says as `STDERR` goes to
-/// the log, line by line. Connections are kept for the next requests.
+/// the log, line by line. Each request has a connection of its own, unless [some are kept](Upstream::idle).
 ///
 /// An application that fails before its head is complete is answered with 502 (503 if it says that it is overloaded); one
 /// that fails later (the connection is gone, a status other than zero, fewer bytes than its `Content-Length`) cuts the
@@ -54,7 +54,6 @@ use crate::host::{Address, BadAddress};
 ///   affair.
 /// * PHP ends a request with status 0 even when a script died in its middle. Before the head that is a 500 of PHP's own;
 ///   after it nothing tells, and the response seems whole.
-/// * A kept connection holds a process of php-fpm, which serves nobody else then: see [`idle`](Upstream::idle).
 ///
 /// For a program that is started for each request use [`Script`](crate::gateway::Script); for code in this process,
 /// [`service`](crate::gateway::service).
@@ -139,11 +138,17 @@ impl Upstream {
         self
     }
 
-    /// How many connections are kept while nothing is asked (8), and for how long (10 s). None: each request has its own,
-    /// and the application is told to close it.
+    /// Sets how many connections are kept while nothing is asked, and for how long (default: none). Without them each request
+    /// has its own connection, and the application is told to close it.
     ///
-    /// Each of them holds a process of php-fpm, which has only a few (`pm.max_children`, of which Debian allows 5): keep
-    /// fewer if others ask it too. A request that finds its connection closed by the application is asked again on a new one,
+    /// Keep some for an application whose connections are served independently, such as one on
+    /// `host::fastcgi::Server`. A process of php-fpm or of a pre-forking application serves one connection alone:
+    ///
+    /// * While the connection is kept, the process serves no other. Debian allows php-fpm five (`pm.max_children`).
+    /// * A script that calls `fastcgi_finish_request` works on after its answer. A request that is given its connection
+    ///   waits for that work, although other processes are free. If the script asks its own site, both wait for each other.
+    ///
+    /// A request that finds its connection closed by the application is asked again on a new one,
     /// once, if its body has not begun or is spooled. One whose method is not idempotent (`POST`) must not be asked twice, and
     /// so never gets a kept connection: one is closed for it.
     #[must_use]

@@ -6,8 +6,9 @@ use super::site::Site;
 use crate::gateway::{Environ, ErrorStream, ExitStatus, Limits, Mount, RequestBody};
 use crate::host::Address;
 
-/// How many connections are kept, and for how long, unless set. Each of them holds a process of php-fpm.
-const MOST_IDLE: usize = 8;
+/// How many connections are kept, and for how long, unless set. The process behind one may be busy, and nothing tells: PHP's
+/// `fastcgi_finish_request` ends a request and works on.
+const MOST_IDLE: usize = 0;
 const IDLE_TIME: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone)]

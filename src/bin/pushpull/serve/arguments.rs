@@ -42,7 +42,8 @@ Upstream, in place of a program: a FastCGI application that runs already, such a
   --root DIRECTORY          the scripts: the first *.php on a request's path, below the mount, that is a regular file is
                             asked for, what follows is PATH_INFO; a directory is its index.php. All else is 404, and no
                             link is followed. Without a root the application is asked for everything
-  --max-idle N              how many connections are kept while nothing is asked (8), each for 10 s
+  --max-idle N              how many connections are kept while nothing is asked (0), each for 10 s. Keep none to PHP: a
+                            script that works on after fastcgi_finish_request holds up the next request
                             --env sets a parameter, --max-programs is the number of requests, and --pass-env,
                             --directory and --kill-grace are for programs only
 
@@ -57,7 +58,7 @@ Limits of the program (times in seconds, sizes in bytes):
 Limits of the client:
   --timeout-head S          until the whole head of a request is there, from the connection's beginning or the last
                             answer (10); over FastCGI and SCGI from its first byte
-  --timeout-client S        for taking nothing of a response (60)
+  --timeout-client S        for taking nothing of a response (60): one that takes a little is not cut
   --max-body BYTES          the body of a request (1073741824), else 413
   --max-connections N       how many there are at a time (10000), else 503; FastCGI and SCGI: one more is closed
 
@@ -231,8 +232,7 @@ impl Said {
             "max-body" => self.program_limits.body = whole(name, value()?)?,
             "timeout-head" => self.limits = self.limits.clone().head_time(positive(name, value()?)?),
             "timeout-client" => {
-                self.program_limits.client = positive(name, value()?)?;
-                self.limits = self.limits.clone().stall(self.program_limits.client);
+                self.limits = self.limits.clone().stall(positive(name, value()?)?);
             }
             "max-connections" => self.limits = self.limits.clone().connections(number(name, value()?)?),
             "shutdown-notice" => self.limits = self.limits.clone().notice(seconds(name, value()?)?),
