@@ -5,7 +5,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION, TRANSFER_ENCODING};
+use http::header::{
+    CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap,
+    HeaderName, LAST_MODIFIED, LOCATION, SET_COOKIE, TRANSFER_ENCODING, VARY,
+};
 use http::{Method, Request, Response, StatusCode, Uri};
 use tower_service::Service;
 
@@ -20,11 +23,28 @@ use super::{Environ, ErrorStream};
 const MOST_HOPS: usize = 10;
 
 /// What a body of the request is not there for any more when it is asked for again.
-const OF_THE_BODY: [HeaderName; 4] =
-    [CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, HeaderName::from_static("content-encoding")];
+const OF_THE_BODY: [HeaderName; 4] = [CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, CONTENT_ENCODING];
+
+/// Fields of a redirect that say nothing of the final response: where it leads, and what its own body would be.
+const OF_THE_REDIRECT: [HeaderName; 10] = [
+    LOCATION,
+    CONTENT_TYPE,
+    CONTENT_LENGTH,
+    TRANSFER_ENCODING,
+    CONTENT_ENCODING,
+    CONTENT_LANGUAGE,
+    CONTENT_LOCATION,
+    CONTENT_RANGE,
+    ETAG,
+    LAST_MODIFIED,
+];
 
 /// A service that answers local redirects itself: asks the service in it again for what the `Location` names, as a `GET`
 /// without a body, up to ten times. After that it is a loop, and a 502.
+///
+/// The fields beside the `Location` become fields of the final response, but for those that describe a body (`Content-Type`,
+/// `ETag` and the like). `Set-Cookie` and `Vary` are added to the final response's own. Of another field the final response
+/// keeps its own, if it has one.
 ///
 /// Put it around a whole router, so that a program can redirect to another.
 #[derive(Clone)]
@@ -68,7 +88,7 @@ where
         let origin = Origin { method: request.method().clone(), errors };
         let again = Again::of(&request);
         let step = Step::Asked(Box::pin(self.service.call(request)));
-        Following { service: self.service.clone(), origin, again, step, hops: 0 }
+        Following { service: self.service.clone(), origin, again, step, hops: 0, kept: HeaderMap::new() }
     }
 }
 
@@ -115,6 +135,8 @@ pub struct Following<S, B, F> {
     again: Again,
     step: Step<B, F>,
     hops: usize,
+    /// The fields of the redirects, for the final response.
+    kept: HeaderMap,
 }
 
 enum Step<B, F> {
@@ -144,11 +166,13 @@ where
                     this.step = Step::Asked(Box::pin(this.service.call(*request)));
                 }
                 Step::Asked(answer) => {
-                    let response = ready!(answer.as_mut().poll(context))?;
+                    let mut response = ready!(answer.as_mut().poll(context))?;
                     if response.extensions().get::<LocalRedirect>().is_none() {
+                        give(&this.kept, response.headers_mut());
                         return Poll::Ready(Ok(response));
                     }
                     this.hops += 1;
+                    keep(&mut this.kept, response.headers());
                     let place = response.headers().get(LOCATION).map_or(&b""[..], |place| place.as_bytes());
                     let mut again = this.again.request(place);
                     #[cfg(target_os = "linux")]
@@ -165,7 +189,9 @@ where
                         Some(_) => format!("more than {MOST_HOPS} local redirects, the last to "),
                         None => "a local redirect to what is no path: ".to_owned(),
                     };
-                    return Poll::Ready(Ok(this.refuse(reason, place)));
+                    let mut refused = this.refuse(reason, place);
+                    give(&this.kept, refused.headers_mut());
+                    return Poll::Ready(Ok(refused));
                 }
             }
         }
@@ -181,6 +207,35 @@ impl<S, B, F> Following<S, B, F> {
         tell(errors, method.as_str(), target, &refusal);
         refusal.into_response()
     }
+}
+
+/// Keeps the fields of a redirect. Of those that come alone a later redirect's stand.
+fn keep(kept: &mut HeaderMap, fields: &HeaderMap) {
+    for name in fields.keys().filter(|name| !OF_THE_REDIRECT.contains(name)) {
+        if !is_added(name) {
+            kept.remove(name);
+        }
+        // A map has an end, which no sensible response comes to.
+        fields.get_all(name).iter().for_each(|value| drop(kept.try_append(name, value.clone())));
+    }
+}
+
+/// Gives the final response what was kept, in front of what it has of the same name.
+fn give(kept: &HeaderMap, fields: &mut HeaderMap) {
+    for name in kept.keys() {
+        if fields.contains_key(name) && !is_added(name) {
+            continue;
+        }
+        let own: Vec<_> = fields.get_all(name).iter().cloned().collect();
+        fields.remove(name);
+        let all = kept.get_all(name).iter().cloned().chain(own);
+        all.for_each(|value| drop(fields.try_append(name, value)));
+    }
+}
+
+/// Returns `true` for fields of which each response has some of its own.
+fn is_added(name: &HeaderName) -> bool {
+    matches!(*name, SET_COOKIE | VARY)
 }
 
 impl<S> fmt::Debug for LocalRedirects<S> {

@@ -36,6 +36,40 @@ on_every_engine! {
         assert_eq!((answer.status.as_u16(), answer.text()), (200, "GET /there a=b \"\""));
     }
 
+    /// Requirement 9: `Set-Cookie` and the other fields beside the `Location` are kept for the final response.
+    fn requirement_9_the_fields_of_a_local_redirect_are_kept(engine) {
+        let app = push_fn(|_inp, out, _err, env| {
+            out.write_all(match env.get_str("PATH_INFO").unwrap() {
+                "/login" => b"Set-Cookie: sid=1\nSet-Cookie: a=1\nX-First: 1\nX-Both: 1\nX-All: 1\nVary: Cookie\nETag: \"1\"\n\
+                    Content-Language: en\nLocation: /between\n\n" as &[u8],
+                "/between" => b"Set-Cookie: a=2\nX-Both: 2\nX-Both: 2b\nX-All: 2\nLocation: /home\n\n",
+                "/none" => b"Set-Cookie: sid=1\nLocation: /a b\n\n",
+                _ => b"Content-Type: text/plain\nSet-Cookie: a=3\nX-All: 3\nVary: Accept\n\nhome",
+            })
+        });
+        let mut service = LocalRedirects::new(service(engine, app));
+        block_on(async {
+            let response = ask(&mut service, request("GET", "/login")).await;
+            assert_eq!(response.status().as_u16(), 200);
+            let fields = response.headers();
+            for (name, values) in [
+                ("set-cookie", &["sid=1", "a=1", "a=2", "a=3"][..]),
+                ("x-first", &["1"]),
+                ("x-both", &["2", "2b"]),
+                ("x-all", &["3"]),
+                ("vary", &["Cookie", "Accept"]),
+                ("content-type", &["text/plain"]),
+                ("etag", &[]),
+                ("content-language", &[]),
+                ("location", &[]),
+            ] {
+                assert_eq!(fields.get_all(name).iter().collect::<Vec<_>>(), values, "{name}");
+            }
+            let refused = ask(&mut service, request("GET", "/none")).await;
+            assert_eq!((refused.status().as_u16(), refused.headers()["set-cookie"].as_bytes()), (502, &b"sid=1"[..]));
+        });
+    }
+
     /// Requirement 9: there is a limit on hops.
     fn requirement_9_a_loop_of_redirects_ends(engine) {
         let (say, hear) = std::sync::mpsc::channel();
