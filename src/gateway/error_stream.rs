@@ -10,8 +10,9 @@ const MOST_LINE: usize = 8 * 1024;
 
 /// A sink for messages, which hands on one line at a time.
 ///
-/// The default gives each line to `tracing` as a warning of the target `pushpull::stderr`. Control bytes are escaped
-/// (`\x1b`), so that a log is what it seems; a line longer than 8 KiB comes in parts.
+/// The default gives each line to `tracing` as a warning of the target `pushpull::stderr`. Control bytes and Unicode's
+/// invisible controls, such as those of text direction, are escaped (`\x1b`), so that a log is what it seems. A line longer
+/// than 8 KiB comes in parts.
 ///
 /// ```
 /// use std::io::Write;
@@ -57,13 +58,34 @@ pub(crate) fn escape(line: &[u8]) -> String {
         for character in chunk.valid().chars() {
             match character {
                 '\t' => text.push(character),
-                _ if character.is_control() => text.extend(escape_bytes(character.encode_utf8(&mut [0; 4]).as_bytes())),
+                _ if character.is_control() || is_invisible(character) => {
+                    text.extend(escape_bytes(character.encode_utf8(&mut [0; 4]).as_bytes()))
+                }
                 _ => text.push(character),
             }
         }
         text.extend(escape_bytes(chunk.invalid()));
     }
     text
+}
+
+/// Returns `true` for characters that change how others look, and are not seen: the separators of lines, and those of
+/// Unicode's category `Cf` (UAX #44) that no script writes as a sign.
+fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 fn escape_bytes(bytes: &[u8]) -> impl Iterator<Item = char> {
@@ -144,6 +166,17 @@ mod tests {
     fn requirement_17_control_bytes_are_escaped() {
         let said = lines(|errors| errors.write_all(b"a\tb\r\n\x1b]0;x\x07 \xc3\xa9 \xff\n\n").unwrap());
         assert_eq!(said, ["a\tb", "\\x1b]0;x\\x07 \u{e9} \\xff", ""]);
+    }
+
+    #[test]
+    fn requirement_17_unicode_controls_are_escaped() {
+        for hidden in ["\u{202e}", "\u{2066}", "\u{200f}", "\u{61c}", "\u{2028}", "\u{85}", "\u{feff}", "\u{e0041}"] {
+            let said = lines(|errors| errors.write_all(format!("a{hidden}b\n").as_bytes()).unwrap());
+            let bytes: String = hidden.bytes().map(|byte| format!("\\x{byte:02x}")).collect();
+            assert_eq!(said, [format!("a{bytes}b")]);
+        }
+        let visible = "\u{e9} \u{5d0}\u{627}\u{600} \u{2014} \u{1f600} \u{4e2d}";
+        assert_eq!(lines(|errors| writeln!(errors, "{visible}").unwrap()), [visible]);
     }
 
     #[test]

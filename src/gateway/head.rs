@@ -188,9 +188,7 @@ impl Head {
         let is_local_redirect = status.is_none() && place.is_some_and(is_local);
         let implied = if place.is_some() { StatusCode::FOUND } else { StatusCode::OK };
         let status = status.unwrap_or(implied);
-        if has_no_body(status) {
-            fields.remove(CONTENT_LENGTH);
-        }
+        set_no_length(status, &mut fields);
         Ok(Head { status, fields, is_local_redirect })
     }
 
@@ -230,9 +228,18 @@ pub(crate) fn content_length(digits: &[u8]) -> Option<u64> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// A status whose response has no body (RFC 9110, 6.4.1).
+/// Returns `true` if the response with this status has no content (RFC 9110, 6.4.1 and 15.3.6).
 pub(crate) fn has_no_body(status: StatusCode) -> bool {
-    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// Corrects the length of a response that has no content. A 205 has to say that it has none (RFC 9110, 15.3.6).
+pub(crate) fn set_no_length(status: StatusCode, fields: &mut HeaderMap) {
+    if status == StatusCode::RESET_CONTENT {
+        fields.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    } else if has_no_body(status) {
+        fields.remove(CONTENT_LENGTH);
+    }
 }
 
 fn field(line: &[u8], number: usize) -> Result<(HeaderName, HeaderValue), HeadError> {
@@ -407,6 +414,9 @@ mod tests {
     #[test]
     fn requirement_8_without_a_body_there_is_no_length() {
         assert!(parse("Status: 304\nContent-Length: 7\n\n").unwrap().fields.is_empty());
+        for length in ["", "Content-Length: 7\n"] {
+            assert_eq!(parse(&format!("Status: 205\n{length}\n")).unwrap().length(), Some(0));
+        }
         assert_eq!(parse("Content-Length: 7\nContent-Length: 7\n\n").unwrap().length(), Some(7));
     }
 

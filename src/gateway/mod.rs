@@ -76,13 +76,14 @@ pub(crate) use convert::open;
 pub(crate) use error_stream::escape;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 pub(crate) use external::unnamed;
-pub(crate) use head::content_length;
 #[cfg(feature = "cli")]
-pub(crate) use head::has_no_body;
+pub(crate) use head::set_no_length;
+pub(crate) use head::{content_length, has_no_body};
 #[cfg(feature = "cli")]
 pub(crate) use path::check;
+pub(crate) use request::complete;
 #[cfg(feature = "cli")]
-pub(crate) use request::{SOFTWARE, WITHHELD, of_meta_variables, uri, version};
+pub(crate) use request::{ClientWatched, SOFTWARE, WITHHELD, check_host, of_meta_variables, uri, version};
 
 /// The bodies of responses that stay on their thread.
 pub mod local {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::head::{Fed, Head, HeadError, HeadParser};
+use super::head::{Fed, Head, HeadError, HeadParser, has_no_body};
 use super::input::Outgoing;
 use crate::chunk::write_each;
 use crate::error::Error;
@@ -200,7 +200,7 @@ impl<W: Outlet> Outgoing for RefCell<Parted<W>> {
 
 impl<W: Outlet> Parted<W> {
     fn hold(&mut self, head: Head) {
-        if let (Length::Kept, Some(left)) = (self.length, head.length()) {
+        if let (Length::Kept, Some(left), false) = (self.length, head.length(), has_no_body(head.status)) {
             self.length = Length::Known { left, excess: 0 };
         }
         *self.slot.lock() = Some(Held { head, waits: self.writer.waits() });

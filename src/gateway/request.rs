@@ -12,9 +12,9 @@ use http::uri::{Authority, Uri};
 use http::{Method, Request, StatusCode, Version};
 use http_body::SizeHint;
 
-use super::environ::VERSION;
+use super::environ::{InvalidVariable, VERSION};
 use super::head::content_length;
-use super::path::{decode, encode};
+use super::path::{decode, encode, encode_target};
 use super::refusal::Refusal;
 use super::{Environ, Mount};
 
@@ -33,11 +33,20 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection between these two.
+    /// Creates the two ends of a connection. An address of IPv4 that came by IPv6 (`::ffff:192.0.2.1`) becomes what it is.
     pub fn new(remote: SocketAddr, local: SocketAddr) -> Connection {
-        Connection { remote, local }
+        let canonical = |end: SocketAddr| match end.ip().to_canonical() {
+            IpAddr::V4(address) => SocketAddr::new(address.into(), end.port()),
+            // With its scope.
+            IpAddr::V6(_) => end,
+        };
+        Connection { remote: canonical(remote), local: canonical(local) }
     }
 }
+
+/// In the extensions of a request: its server cuts a client that takes nothing, as it sees on the socket.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClientWatched;
 
 /// Who the client is, if the server has made sure of it: put it into the request's extensions (`AUTH_TYPE`,
 /// `REMOTE_USER`).
@@ -98,7 +107,7 @@ fn of_request(parts: &Parts, mount: &Mount, length: Option<u64>) -> Result<Envir
     check_codings(&parts.headers)?;
     let connection = parts.extensions.get::<Connection>();
     let (name, port, host) = server(parts, connection)?;
-    let path = decode(parts.uri.path())?;
+    let path = decode(parts.uri.path().as_bytes())?;
     let Some(below) = mount.below(&path) else {
         return Err(Refusal::new(StatusCode::NOT_FOUND, "there is nothing here"));
     };
@@ -151,6 +160,16 @@ fn check_codings(fields: &HeaderMap) -> Result<(), Refusal> {
     Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "the request has a transfer coding that is not known here"))
 }
 
+/// Makes sure that a request says which host it is for.
+///
+/// # Errors
+///
+/// 400 if a program would get none.
+#[cfg(feature = "cli")]
+pub(crate) fn check_host(parts: &Parts) -> Result<(), Refusal> {
+    server(parts, None).map(drop)
+}
+
 /// The server's name, its port, and what the client calls both.
 fn server(parts: &Parts, connection: Option<&Connection>) -> Result<(String, u16, String), Refusal> {
     let mut hosts = parts.headers.get_all(HOST).iter();
@@ -167,7 +186,7 @@ fn server(parts: &Parts, connection: Option<&Connection>) -> Result<(String, u16
         }
         // Older clients need not say (RFC 9112, 3.2).
         (None, None) if parts.version < Version::HTTP_11 => {
-            let name = local.map_or_else(|| "localhost".to_owned(), |local| bracketed(local.ip()));
+            let name = local.map_or_else(|| "localhost".to_owned(), |local| bracketed(local.ip().to_canonical()));
             return Ok((name.clone(), local.map_or(80, |local| local.port()), name));
         }
         (None, None) => return Err(Refusal::bad_request("the request names no host")),
@@ -268,7 +287,8 @@ pub(crate) fn of_meta_variables<B>(env: &Environ, body: B) -> io::Result<Request
                 None => continue,
             },
         };
-        let value = HeaderValue::from_bytes(value).map_err(|_| invalid(&String::from_utf8_lossy(variable)))?;
+        // A value that no field can hold is among the meta-variables alone.
+        let Ok(value) = HeaderValue::from_bytes(value) else { continue };
         fields.try_append(name, value).map_err(|_| {
             Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the request has fields of too many names")
         })?;
@@ -282,10 +302,51 @@ fn field_name(variable: &[u8]) -> Option<HeaderName> {
     HeaderName::from_bytes(&name).ok()
 }
 
-/// The target of the request, unless it is malformed.
+/// Completes the meta-variables that another server has sent. If it sent no path, the path is that of `REQUEST_URI`, decoded
+/// and checked as over HTTP: nginx's own `scgi_params` has neither `SCRIPT_NAME` nor `PATH_INFO`.
+///
+/// # Errors
+///
+/// 400 if that is no path.
+pub(crate) fn complete(env: &mut Environ) -> Result<(), Refusal> {
+    let told = |error: InvalidVariable| Refusal::bad_request(&error.to_string());
+    if let Some(remote) = env.get_str("REMOTE_ADDR").and_then(|text| text.parse::<IpAddr>().ok())
+        && remote.to_canonical() != remote
+    {
+        env.set("REMOTE_ADDR", address(remote)).map_err(told)?;
+    }
+    if env.get("SCRIPT_NAME").is_some() || env.get("PATH_INFO").is_some() {
+        return Ok(());
+    }
+    let Some(raw) = env.get("REQUEST_URI").filter(|raw| !raw.is_empty()) else { return Ok(()) };
+    if raw.contains(&b'#') {
+        return Err(Refusal::bad_request("the target holds a fragment"));
+    }
+    let (path, query) = match raw.iter().position(|byte| *byte == b'?') {
+        Some(at) => (&raw[..at], &raw[at + 1..]),
+        None => (raw, &b""[..]),
+    };
+    let path = match Uri::try_from(path) {
+        // A target that names its host.
+        Ok(uri) if uri.scheme().is_some() => decode(uri.path().as_bytes())?,
+        _ => decode(path)?,
+    };
+    let query = query.to_vec();
+    env.set("PATH_INFO", path).map_err(told)?;
+    if env.get("QUERY_STRING").is_none() {
+        env.set("QUERY_STRING", query).map_err(told)?;
+    }
+    Ok(())
+}
+
+/// The target of the request, unless there is none. What no URI can hold of it is percent-encoded.
 pub(crate) fn uri(env: &Environ) -> Option<Uri> {
     if let Some(raw) = env.get("REQUEST_URI").filter(|raw| !raw.is_empty()) {
-        return Uri::try_from(raw).ok();
+        // Of what follows a `#` a URI would keep nothing.
+        let plain = if raw.contains(&b'#') { None } else { Uri::try_from(raw).ok() };
+        if let Some(uri) = plain.or_else(|| Uri::try_from(encode_target(raw)).ok()) {
+            return Some(uri);
+        }
     }
     let mut text = encode(env.get("SCRIPT_NAME").unwrap_or_default());
     text.push_str(&encode(env.get("PATH_INFO").unwrap_or_default()));
@@ -294,7 +355,7 @@ pub(crate) fn uri(env: &Environ) -> Option<Uri> {
     }
     if let Some(query) = env.get("QUERY_STRING").filter(|query| !query.is_empty()) {
         text.push('?');
-        text.push_str(std::str::from_utf8(query).ok()?);
+        text.push_str(&encode_target(query));
     }
     Uri::try_from(text).ok()
 }

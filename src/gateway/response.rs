@@ -1,10 +1,9 @@
 //! A head as an HTTP response, and back.
 
 use http::Response;
-use http::header::CONTENT_LENGTH;
 use http::response::Parts;
 
-use super::head::{Head, has_no_body, strip};
+use super::head::{Head, set_no_length, strip};
 
 /// In the extensions of a response: its `Location` names a place on this server, which the server is to answer with (RFC
 /// 3875, 6.2.2). [`LocalRedirects`](super::LocalRedirects) does that; where nobody does, the client gets a 302.
@@ -27,9 +26,7 @@ impl Head {
     pub fn of_response(parts: &Parts) -> Head {
         let mut fields = parts.headers.clone();
         strip(&mut fields);
-        if has_no_body(parts.status) {
-            fields.remove(CONTENT_LENGTH);
-        }
+        set_no_length(parts.status, &mut fields);
         let is_local_redirect = parts.extensions.get::<LocalRedirect>().is_some();
         Head { status: parts.status, fields, is_local_redirect }
     }

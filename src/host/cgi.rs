@@ -11,7 +11,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::gateway::{App, Environ, ErrorStream, Head, Input, MOST_DRAINED, Refusal, content_length, open};
+use crate::gateway::{
+    App, Environ, ErrorStream, Head, Input, MOST_DRAINED, Refusal, complete, content_length, has_no_body, open,
+};
 use crate::{Error, Local, drive};
 
 /// Answers the request that this process was started for, with an app of either kind: reads the meta-variables from the
@@ -70,7 +72,10 @@ fn answer<A, K>(
 where
     A: App<K>,
 {
-    let opened = body(environ, input, may_last).and_then(|input| {
+    let mut environ = environ.clone();
+    let completed = complete(&mut environ).map_err(io::Error::from);
+    let environ = &environ;
+    let opened = completed.and_then(|()| body(environ, input, may_last)).and_then(|input| {
         let mut opened = open(&Local::new(), Arc::new(app), input, environ.clone())?;
         // Unless the head was flushed, an error right behind it is still an answer of its own.
         let first = if opened.is_flushed { None } else { opened.chunks.next().transpose()? };
@@ -118,13 +123,14 @@ fn send(
     environ: &Environ,
     output: &mut impl Write,
 ) -> io::Result<()> {
-    if first.is_some() {
+    let has_none = has_no_body(head.status);
+    if first.is_some() && !has_none {
         head.set_unknown_type();
     }
     let mut text = Vec::with_capacity(256);
     head.write(&mut text);
     let body = first.map(Ok).into_iter().chain(chunks);
-    if environ.get("REQUEST_METHOD") == Some(b"HEAD") {
+    if environ.get("REQUEST_METHOD") == Some(b"HEAD") || has_none {
         // What is not wanted is taken all the same, so that the program can end by itself.
         let mut left = MOST_DRAINED;
         for chunk in body {
@@ -257,6 +263,39 @@ mod tests {
             answer(echo(), &environ("POST", length), &b"four"[..], true, &mut output).unwrap();
             assert!(output.starts_with(b"Status: 400 "), "{length:?}");
         }
+    }
+
+    #[test]
+    fn requirement_17_a_205_has_no_content_and_says_so() {
+        let app = push_fn(|_inp, out, _err, _env| out.write_all(b"Status: 205\n\nbody"));
+        let (text, ended) = run(app, "GET");
+        assert_eq!(text, "Status: 205 Reset Content\r\ncontent-length: 0\r\n\r\n");
+        assert!(ended.is_ok());
+    }
+
+    #[test]
+    fn requirement_22_what_the_server_took_is_passed_on_and_a_path_is_made_of_it() {
+        let pulled = |target: &[u8]| {
+            let mut environ = environ("GET", "");
+            environ.set("REQUEST_URI", target).unwrap();
+            environ.set("HTTP_A", b"\xe9\x01").unwrap();
+            environ.set("REMOTE_ADDR", "::ffff:192.0.2.1").unwrap();
+            let app = pull_fn(|request: http::Request<Input>| {
+                let env = request.extensions().get::<Environ>().unwrap();
+                let mut text = request.uri().to_string().into_bytes();
+                for name in ["PATH_INFO", "QUERY_STRING", "REQUEST_URI", "HTTP_A", "REMOTE_ADDR"] {
+                    text.extend([b"|", env.get(name).unwrap_or_default()].concat());
+                }
+                Ok(Response::new(iter::once(Ok(text.into()))))
+            });
+            let mut output = Vec::new();
+            answer(app, &environ, io::empty(), false, &mut output).unwrap();
+            output
+        };
+        let text = pulled(b"/caf\xe9%20?a\xff");
+        let expected = b"/caf%E9%20?a%FF|/caf\xe9 |a\xff|/caf\xe9%20?a\xff|\xe9\x01|192.0.2.1";
+        assert!(text.ends_with(expected), "{}", text.escape_ascii());
+        assert!(pulled(b"/a/../b").starts_with(b"Status: 400 "));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HeaderValue};
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
@@ -14,6 +15,13 @@ use super::responder::Accept;
 use super::server::{Host, Server};
 use super::stream::Stream;
 use crate::gateway::Mount;
+
+/// Returns the answer to `OPTIONS *`: there is a server (RFC 9110, 9.3.7).
+pub(super) fn about_server<B>(empty: B) -> Response<B> {
+    let mut response = Response::new(empty);
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    response
+}
 
 pub(super) type Failure = Box<dyn Error + Send + Sync>;
 

@@ -31,7 +31,7 @@ pub struct Record {
     pub remote: Option<SocketAddr>,
     /// The request's method.
     pub method: Method,
-    /// The request's target, as it was sent.
+    /// The request's target, as it was sent. What no URI can hold, and a front server has taken, is percent-encoded.
     pub uri: Uri,
     /// The request's protocol.
     pub version: Version,

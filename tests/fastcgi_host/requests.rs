@@ -4,6 +4,7 @@ use std::io::{self, BufRead, ErrorKind, Read};
 
 use bytes::Bytes;
 use http::Response;
+use pushpull::fastcgi::{Records, Role, Stream, begin_request, put_pair, records};
 use pushpull::gateway::{PushApp, Script, pull_fn, push_fn, service};
 use pushpull::host::fastcgi::Server;
 use pushpull::{Local, Thread};
@@ -55,6 +56,44 @@ pub fn app() -> impl PushApp + Send + Sync + Clone {
 
 pub fn local() -> Host {
     Host::start(server(), || service(Local::new(), app()))
+}
+
+#[test]
+fn requirement_22_without_a_path_it_is_that_of_the_target() {
+    let pairs = [("REQUEST_METHOD", "GET"), ("REQUEST_URI", "/a%20b/c?env")];
+    let asked = bare(&pairs);
+    let answer = Client::connect(local().address).send(asked).answer(1);
+    for line in ["SCRIPT_NAME=", "PATH_INFO=/a b/c", "QUERY_STRING=env", "REQUEST_URI=/a%20b/c?env", "REMOTE_PORT="] {
+        assert!(answer.text().lines().any(|said| said == line), "{line} is not in {answer:?}");
+    }
+    let answer =
+        Client::connect(local().address).send(bare(&[("REQUEST_METHOD", "GET"), ("REQUEST_URI", "/a#b")])).answer(1);
+    assert!(answer.is_complete() && answer.text().starts_with("Status: 400 "), "{answer:?}");
+}
+
+#[test]
+fn requirement_17_the_server_answers_what_is_asked_of_itself_and_a_205_has_no_content() {
+    let host = Host::start(server(), || {
+        service(Local::new(), push_fn(|_inp, out, _err, _env| out.write_all(b"Status: 205\n\nbody")))
+    });
+    let mut client = Client::connect(host.address);
+    let answer = client.send(bare(&[("REQUEST_METHOD", "OPTIONS"), ("REQUEST_URI", "*")])).answer(1);
+    assert!(answer.is_complete());
+    assert_eq!(answer.text(), "Status: 200 OK\r\ncontent-length: 0\r\n\r\n");
+    let answer = client.send(bare(&[("REQUEST_METHOD", "GET")])).answer(1);
+    assert!(answer.is_complete());
+    assert_eq!(answer.text(), "Status: 205 Reset Content\r\ncontent-length: 0\r\n\r\n");
+}
+
+/// A request with these parameters alone, on a connection that is kept.
+fn bare(pairs: &[(&str, &str)]) -> Vec<u8> {
+    let mut text = Vec::new();
+    pairs.iter().for_each(|(name, value)| put_pair(&mut text, name.as_bytes(), value.as_bytes()));
+    let mut bytes = begin_request(1, Role::Responder, true).to_vec();
+    records(Stream::Params, 1, text.into()).put(&mut bytes);
+    bytes.extend(Records::end(Stream::Params, 1));
+    bytes.extend(Records::end(Stream::Stdin, 1));
+    bytes
 }
 
 #[test]

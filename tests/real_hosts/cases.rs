@@ -77,6 +77,15 @@ behind_every_server! {
         }
     }
 
+    /// Requirement 22: nginx's own parameters for SCGI hold no path but that of the target.
+    fn the_path_is_that_of_the_request(front) {
+        let text = front.client().get("/app/x%20y?case=environ").1.unwrap();
+        let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        let parts = [value("SCRIPT_NAME"), value("PATH_INFO")];
+        assert_eq!(parts.map(Option::unwrap_or_default).concat(), "/app/x y", "{text}");
+        assert_eq!(value("REQUEST_URI"), Some("/app/x%20y?case=environ"));
+    }
+
     fn a_hundred_megabytes_out(front) {
         let mut client = front.client();
         client.ask("GET", &format!("/app?case=out&size={LARGE}"), None);

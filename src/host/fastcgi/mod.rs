@@ -19,6 +19,9 @@
 //! * A front server decides what an application is told, so only harmless parameters pass: the names of RFC 3875,
 //!   `REQUEST_URI`, `REMOTE_PORT`, and the fields (`HTTP_*`) that do not belong to its own connection. Others pass if they are
 //!   [accepted](Server::accept_param). Which application answers is never its decision.
+//! * Values are bytes, and are passed on as they are. A `Uri` holds them percent-encoded, and a value that no field can hold is
+//!   in the [`Environ`](crate::gateway::Environ) alone. If neither `SCRIPT_NAME` nor `PATH_INFO` is sent, the path is that of
+//!   `REQUEST_URI`, decoded and checked as over HTTP. `OPTIONS *` is answered by the server itself.
 //! * Requests are answered while their bodies come. A body that nobody reads holds up the connection once 64 KiB of it wait;
 //!   if there are other requests on it, the body goes to a temporary file instead, up to 64 MiB, and then the request ends as
 //!   `OVERLOADED`.

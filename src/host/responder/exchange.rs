@@ -14,7 +14,7 @@ use tower_service::Service;
 
 use super::params::{Accept, Params, remote};
 use crate::gateway::{Environ, ErrorStream, Head, Refusal, has_no_body};
-use crate::host::protocol::Failure;
+use crate::host::protocol::{Failure, about_server};
 use crate::host::server::Told;
 use crate::host::{End, Record, RequestBody};
 
@@ -66,6 +66,12 @@ where
         S: Service<Request<RequestBody>, Response = Response<R>> + 'static,
         S::Error: Into<Failure>,
     {
+        if params.is_about_server() {
+            let logged = Logged::of(&params.known(), told);
+            let mut exchange = Exchange { stage: Stage::Over, is_head: false, logged, errors };
+            exchange.answer(about_server(String::new()));
+            return exchange;
+        }
         let request = match params.request(body, accept, errors.clone()) {
             Ok(request) => request,
             Err(refusal) => return Exchange::refused(refusal, &params, errors, told),
@@ -90,12 +96,13 @@ where
         let known = params.known();
         let is_head = *known.method() == Method::HEAD;
         let mut exchange = Exchange { stage: Stage::Over, is_head, logged: Logged::of(&known, told), errors };
-        exchange.refuse(refusal);
+        exchange.answer(refusal.into_response());
         exchange
     }
 
-    fn refuse(&mut self, refusal: Refusal) {
-        let (parts, text) = refusal.into_response::<String>().into_parts();
+    /// Answers in the service's place.
+    fn answer(&mut self, response: Response<String>) {
+        let (parts, text) = response.into_parts();
         self.logged.record.status = Some(parts.status);
         let mut bytes = Vec::with_capacity(256);
         Head::of_response(&parts).write(&mut bytes);
@@ -119,7 +126,8 @@ where
                     Err(error) => {
                         let error: Failure = error;
                         self.errors.say(&format!("the service failed: {error}"));
-                        self.refuse(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the service failed"));
+                        let refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the service failed");
+                        self.answer(refusal.into_response());
                     }
                 },
                 Stage::Body { body, left } => {

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use http::{Method, Request, StatusCode, Uri};
 
 use crate::gateway::{
-    Connection, Environ, ErrorStream, Mount, Refusal, SOFTWARE, WITHHELD, check, content_length, of_meta_variables,
-    uri, version,
+    ClientWatched, Connection, Environ, ErrorStream, Mount, Refusal, SOFTWARE, WITHHELD, check, complete,
+    content_length, of_meta_variables, uri, version,
 };
 
 /// The names of RFC 3875 (4.1), and two that every server sends beside them.
@@ -97,6 +97,10 @@ impl Params {
             let reason = format!("the request has more than {MOST_VARIABLES} parameters");
             return Err(Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, reason));
         }
+        // No server takes a field that has an end of a line within it.
+        if name.starts_with(b"HTTP_") && value.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
+            return Err(Refusal::bad_request("a field holds the end of a line"));
+        }
         let is_good = match self.env.get(name).filter(|_| name.starts_with(b"HTTP_")) {
             Some(first) => {
                 let separator: &[u8] = if name == b"HTTP_COOKIE" { b"; " } else { b", " };
@@ -112,6 +116,11 @@ impl Params {
     pub(in crate::host) fn length(&self) -> Result<Option<u64>, Refusal> {
         let Some(text) = self.env.get("CONTENT_LENGTH") else { return Ok(None) };
         content_length(text).map(Some).ok_or_else(|| Refusal::bad_request("the content length is no number"))
+    }
+
+    /// Returns `true` for `OPTIONS *`, which is about the server and none of its programs (RFC 9110, 9.3.7).
+    pub(in crate::host) fn is_about_server(&self) -> bool {
+        self.env.get("REQUEST_METHOD") == Some(b"OPTIONS") && self.env.get("REQUEST_URI") == Some(b"*")
     }
 
     /// The request that they describe, with themselves as its [`Environ`].
@@ -132,6 +141,7 @@ impl Params {
         if let (Some(remote), Some(local)) = (remote(env), end(env, "SERVER_NAME", "SERVER_PORT")) {
             request.extensions_mut().insert(Connection::new(remote, local));
         }
+        request.extensions_mut().insert(ClientWatched);
         Ok(request)
     }
 
@@ -151,6 +161,7 @@ impl Params {
 
     /// Parts the path, and adds what may not be missing (RFC 3875, 4.1).
     fn complete(&mut self, accept: &Accept) -> Result<(), Refusal> {
+        complete(&mut self.env)?;
         let part = |name| self.env.get(name).unwrap_or_default();
         let path = [part("SCRIPT_NAME"), part("PATH_INFO")].concat();
         check(&path)?;
@@ -169,6 +180,7 @@ impl Params {
             ("PATH_INFO", ""),
             ("QUERY_STRING", ""),
             ("REMOTE_ADDR", ""),
+            ("REMOTE_PORT", ""),
             ("SCRIPT_NAME", ""),
             ("SERVER_NAME", "localhost"),
             ("SERVER_PORT", "80"),
@@ -178,6 +190,13 @@ impl Params {
             if self.env.get(name).is_none() {
                 self.env.set(name, value).map_err(|error| Refusal::bad_request(&error.to_string()))?;
             }
+        }
+        if self.env.get("REQUEST_URI").is_none()
+            && let Some(target) = uri(&self.env)
+        {
+            self.env
+                .set("REQUEST_URI", target.to_string())
+                .map_err(|error| Refusal::bad_request(&error.to_string()))?;
         }
         Ok(())
     }
@@ -191,7 +210,7 @@ pub(in crate::host) fn remote(env: &Environ) -> Option<SocketAddr> {
 fn end(env: &Environ, address: &str, port: &str) -> Option<SocketAddr> {
     let address: IpAddr = env.get_str(address)?.trim_matches(['[', ']']).parse().ok()?;
     let port = env.get_str(port).and_then(|port| port.parse().ok()).unwrap_or_default();
-    Some(SocketAddr::new(address, port))
+    Some(SocketAddr::new(address.to_canonical(), port))
 }
 
 #[cfg(test)]
@@ -271,9 +290,8 @@ mod tests {
         let status = |pairs: &[(&str, &str)]| request(pairs, &accept).map(drop).map_err(|it| it.status().as_u16());
         assert_eq!(status(&[]), Err(400));
         assert_eq!(status(&[("REQUEST_METHOD", "G ET")]), Err(400));
-        assert_eq!(status(&[("REQUEST_METHOD", "GET"), ("REQUEST_URI", "a b")]), Err(400));
-        assert_eq!(status(&[("REQUEST_METHOD", "GET"), ("HTTP_A", "a\nb")]), Err(400));
         assert_eq!(status(&[("REQUEST_METHOD", "GET"), ("HTTP_A", "a\0b")]), Err(400));
+        assert_eq!(status(&[("REQUEST_METHOD", "GET"), ("HTTP_A", "a\nb")]), Err(400));
         let many: Vec<_> = (0..2000).map(|number| format!("HTTP_{number}")).collect();
         let many: Vec<_> = many.iter().map(|name| (&name[..], "x")).collect();
         assert_eq!(status(&many), Err(431));
@@ -282,6 +300,67 @@ mod tests {
             params.add(b"CONTENT_LENGTH", text.as_bytes(), &accept).unwrap();
             assert!(params.length().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn requirement_22_what_the_front_server_took_is_passed_on() {
+        let target: &[u8] = b"/caf\xe9 \"<>\\^`{|}\x01/\xc3\xa9#a?\xff b#c";
+        let field = b"a\x01\x7f\tb\xe9";
+        let mut params = Params::default();
+        let pairs: [(&str, &[u8]); 5] = [
+            ("REQUEST_METHOD", b"GET"),
+            ("REQUEST_URI", target),
+            ("SCRIPT_NAME", b"/caf\xe9"),
+            ("HTTP_A", field),
+            ("HTTP_B", b"\xe9"),
+        ];
+        for (name, value) in pairs {
+            params.add(name.as_bytes(), value, &Accept::default()).unwrap();
+        }
+        let request = params.request((), &Accept::default(), ErrorStream::default()).unwrap();
+        let env = request.extensions().get::<Environ>().unwrap();
+        assert_eq!((env.get("REQUEST_URI"), env.get("HTTP_A")), (Some(target), Some(&field[..])));
+        let encoded = "/caf%E9%20%22%3C%3E%5C%5E%60%7B%7C%7D%01/%C3%A9%23a?%FF%20b%23c";
+        assert_eq!(request.uri().to_string(), encoded);
+        assert_eq!(request.headers()["b"].as_bytes(), b"\xe9");
+        assert!(!request.headers().contains_key("a"));
+    }
+
+    #[test]
+    fn requirement_22_without_a_path_it_is_that_of_the_target() {
+        let part = |target: &str, accept: &Accept| {
+            let pairs = [("REQUEST_METHOD", "GET"), ("REQUEST_URI", target)];
+            let request = request(&pairs, accept).map_err(|refusal| refusal.status().as_u16())?;
+            let env = request.extensions().get::<Environ>().unwrap();
+            let part = |name| String::from_utf8_lossy(env.get(name).unwrap()).into_owned();
+            Ok([part("SCRIPT_NAME"), part("PATH_INFO"), part("QUERY_STRING")])
+        };
+        let parts = |parts: [&str; 3]| Ok(parts.map(str::to_owned));
+        let mut accept = Accept::default();
+        assert_eq!(part("/app/x%20y?q=%31", &accept), parts(["", "/app/x y", "q=%31"]));
+        assert_eq!(part("http://name.example/a?b", &accept), parts(["", "/a", "b"]));
+        assert_eq!(part("http://name.example", &accept), parts(["", "/", ""]));
+        accept.mount(Mount::at("/app").unwrap());
+        assert_eq!(part("/app/x%20y?q=1", &accept), parts(["/app", "/x y", "q=1"]));
+        assert_eq!(part("/app?", &accept), parts(["/app", "", ""]));
+        assert_eq!(part("/other", &accept), Err(404));
+        for bad in ["/app/../a", "/app/%2e%2E", "/app%2Fa", "/a%00", "/%zz", "/app/a#b", "app", "*"] {
+            assert_eq!(part(bad, &accept), Err(400), "{bad}");
+        }
+        // One that was sent, if only to say that there is none, stays.
+        let sent = env(&[("PATH_INFO", ""), ("REQUEST_URI", "/a")], &Accept::default());
+        assert_eq!((sent.get_str("SCRIPT_NAME"), sent.get_str("PATH_INFO")), (Some(""), Some("")));
+    }
+
+    #[test]
+    fn requirement_17_an_address_of_ipv4_is_one_wherever_it_came_by() {
+        let pairs =
+            [("REQUEST_METHOD", "GET"), ("REMOTE_ADDR", "::ffff:192.0.2.1"), ("SERVER_NAME", "::ffff:192.0.2.2")];
+        let request = request(&pairs, &Accept::default()).unwrap();
+        let env = request.extensions().get::<Environ>().unwrap();
+        assert_eq!(env.get_str("REMOTE_ADDR"), Some("192.0.2.1"));
+        let ends = request.extensions().get::<Connection>().unwrap();
+        assert_eq!((ends.remote.to_string(), ends.local.to_string()), ("192.0.2.1:0".into(), "192.0.2.2:80".into()));
     }
 
     #[test]
