@@ -56,7 +56,7 @@ impl Limits {
     }
 
     /// How long a connection may take to send the whole head of a request (10 s), from when it was accepted or its last
-    /// answer was complete. A front server, which keeps connections for later, has as long as it likes before the first byte.
+    /// answer was complete. A `PING` of HTTP/2 is no request. A front server, which keeps connections for later, has as long as it likes before the first byte.
     ///
     /// # Panics
     ///
@@ -80,7 +80,8 @@ impl Limits {
         self
     }
 
-    /// How long a client may take nothing of a response that waits for it (60 s).
+    /// How long a client may take nothing of a response that waits for it (60 s). A client that takes a little is not cut, as
+    /// far as the system tells: on HTTP/2 that is 16 KiB of a stream, on a Unix socket what was written at once.
     ///
     /// # Panics
     ///

@@ -46,6 +46,8 @@ mod share;
 #[cfg(feature = "cli")]
 mod shutdown;
 #[cfg(feature = "cli")]
+mod stall;
+#[cfg(feature = "cli")]
 mod stream;
 
 #[cfg(feature = "cli")]

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::BufMut;
-use rustix::net::{RecvFlags, recv};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg};
 use socket2::SockRef;
 use tokio::io::{Interest, Ready};
 use tokio::net::{TcpStream, UnixStream};
@@ -39,6 +39,8 @@ pub(super) struct Stream {
     leaves: Cell<bool>,
     /// How many bytes were given to the reader and not taken.
     untaken: Cell<usize>,
+    /// Whether writes are tried until there is no room, whatever the system says of it.
+    tries: Cell<bool>,
 }
 
 #[derive(Debug)]
@@ -73,7 +75,13 @@ impl Stream {
     }
 
     fn new(socket: Socket, looks: bool) -> Stream {
-        Stream { socket, looks: Cell::new(looks), leaves: Cell::new(false), untaken: Cell::new(0) }
+        Stream {
+            socket,
+            looks: Cell::new(looks),
+            leaves: Cell::new(false),
+            untaken: Cell::new(0),
+            tries: Cell::new(false),
+        }
     }
 
     /// A close is not what tells the end, so that bytes need not be looked at first.
@@ -204,14 +212,35 @@ impl Stream {
         Ok(())
     }
 
+    /// Has writes tried, although the socket does not seem to have room: see [`Stall`](super::stall::Stall).
+    pub(super) fn try_writes(&self) {
+        self.tries.set(true);
+    }
+
     /// Writes what the socket takes.
     pub(super) fn poll_write(&self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.poll_write_ready(context))?;
+            match self.poll_write_ready(context) {
+                Poll::Ready(ready) => ready?,
+                Poll::Pending if self.tries.get() => return self.try_send(slices),
+                Poll::Pending => return Poll::Pending,
+            }
             match self.try_write_vectored(slices) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 written => return Poll::Ready(written),
             }
+        }
+    }
+
+    /// Writes what there is room for, however little. Pending: the task is woken when there is more.
+    fn try_send(&self, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        match sendmsg(self, slices, &mut SendAncillaryBuffer::default(), flags) {
+            Err(rustix::io::Errno::AGAIN) => {
+                self.tries.set(false);
+                Poll::Pending
+            }
+            sent => Poll::Ready(sent.map_err(io::Error::from)),
         }
     }
 

@@ -101,6 +101,40 @@ fn requirement_11_the_body_of_head_is_not_sent() {
     assert!(host.said.records(2).iter().all(|record| record.end == End::Done && record.bytes == 0));
 }
 
+#[test]
+fn requirement_17_a_205_has_no_content_and_says_so() {
+    let apps: [Host; 2] = [
+        Host::start(Limits::new(), || {
+            service(Local::new(), push_fn(|_inp, out, _err, _env| out.write_all(b"Status: 205\n\nbody")))
+        }),
+        // A service that is no app.
+        Host::start(Limits::new(), || {
+            super::host::Answer(|_| async {
+                let mut response = http::Response::new(http_body_util::Full::new(bytes::Bytes::from_static(b"body")));
+                *response.status_mut() = http::StatusCode::RESET_CONTENT;
+                response
+            })
+        }),
+    ];
+    for host in apps {
+        let mut wire = super::wire::Wire::connect(host.address);
+        for _ in 0..2 {
+            let head = wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("\r\n\r\n");
+            assert!(head.starts_with("HTTP/1.1 205 ") && head.contains("content-length: 0\r\n"), "{head}");
+        }
+        for request in ["GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"] {
+            assert_eq!(super::wire::exchange(host.address, request).body(), b"");
+        }
+        let (length, body) = talk(host.address, async |mut sender| {
+            let response = ask(&mut sender, get("/")).await;
+            let length = response.headers().get("content-length").cloned();
+            (length, response.into_body().collect().await.unwrap().to_bytes())
+        });
+        assert_eq!((length, body), (Some("0".try_into().unwrap()), "".into()));
+        assert!(host.said.records(5).iter().all(|record| record.end == End::Done && record.bytes == 0));
+    }
+}
+
 /// A host of an app that writes a piece each time that it is told to.
 fn trickling(on: impl Fn(Arc<Mutex<Receiver<()>>>) -> Host) -> (Host, std::sync::mpsc::Sender<()>) {
     let (tell, told) = channel();

@@ -101,6 +101,36 @@ fn requirement_15_a_whole_response_of_http_1_0_is_no_reset() {
 }
 
 #[test]
+fn requirement_17_what_ends_with_the_connection_of_http_1_0_does_not_announce_that_it_is_kept() {
+    let host = Host::start(Limits::new(), || {
+        service(
+            Local::new(),
+            push_fn(|_inp, out, _err, env| {
+                if env.get_str("PATH_INFO") == Some("/announced") {
+                    out.write_all(b"Content-Length: 5\n")?;
+                }
+                out.write_all(b"Content-Type: text/plain\nConnection: keep-alive\n\n")?;
+                out.flush()?;
+                out.write_all(b"hello")
+            }),
+        )
+    });
+    let ask = |method: &str, path: &str| format!("{method} {path} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    let got = exchange(host.address, ask("GET", "/"));
+    let head = String::from_utf8_lossy(&got.text).to_lowercase();
+    assert!(head.starts_with("http/1.0 200 ok\r\n") && head.contains("\r\nconnection: close\r\n"), "{head}");
+    assert_eq!((got.body(), got.error), (&b"hello"[..], None));
+    // One that has a length or no body does not end with it.
+    let mut wire = Wire::connect(host.address);
+    for _ in 0..2 {
+        let head = wire.send(ask("GET", "/announced")).until("hello").to_lowercase();
+        assert!(head.contains("\r\nconnection: keep-alive\r\n"), "{head}");
+        let head = wire.send(ask("HEAD", "/")).until("\r\n\r\n").to_lowercase();
+        assert!(head.contains("\r\nconnection: keep-alive\r\n"), "{head}");
+    }
+}
+
+#[test]
 fn requirement_15_on_http_2_the_stream_is_reset() {
     let host = failing();
     let (bytes, error) = talk(host.address, async |mut sender| {

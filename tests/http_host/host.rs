@@ -42,8 +42,12 @@ impl Said {
         records.clone()
     }
 
+    pub fn count(&self) -> usize {
+        self.records.lock().unwrap().len()
+    }
+
     pub fn is_empty(&self) -> bool {
-        self.records.lock().unwrap().is_empty()
+        self.count() == 0
     }
 
     pub fn troubles(&self) -> Vec<String> {

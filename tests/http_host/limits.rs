@@ -219,3 +219,67 @@ fn requirement_13_a_connection_of_http_2_without_requests_is_closed() {
         }
     });
 }
+
+/// No limit but the client's is ever looked at here.
+fn only_the_clients(stall: Duration) -> Limits {
+    Limits::new().stall(stall).head_time(Duration::MAX).body_idle(Duration::MAX)
+}
+
+#[test]
+fn requirement_13_the_clients_limit_does_not_wait_for_that_of_a_head() {
+    let host = endless(only_the_clients(SHORT));
+    let mut wire = Wire::narrow(host.address);
+    wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("\r\n\r\n");
+    assert_eq!(host.said.records(1)[0].end, End::Cut);
+    // On HTTP/2 before anything was taken, and after it.
+    for window in [0, 1 << 14] {
+        with_window(host.address, Some(window), async |mut sender| {
+            let before = host.said.count();
+            let mut held = ask(&mut sender, get("/")).await.into_body();
+            while host.said.count() == before {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            while held.frame().await.expect("it looks whole").is_ok() {}
+        });
+    }
+    assert!(host.said.records(3).iter().all(|record| record.end == End::Cut));
+}
+
+#[test]
+fn requirement_13_a_client_that_takes_little_but_steadily_is_not_cut() {
+    let host = endless(only_the_clients(LONGER));
+    let mut wire = Wire::narrow(host.address);
+    wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("\r\n\r\n");
+    // In all that time less than a third of the socket's buffer, from which on it counts as writable.
+    let mut buffer = [0; 4096];
+    let began = Instant::now();
+    while began.elapsed() < LONGER * 4 {
+        std::thread::sleep(SHORT / 4);
+        wire.0.read_exact(&mut buffer).unwrap();
+    }
+    assert!(host.said.is_empty());
+    // It has stopped, and then it is cut.
+    assert_eq!(host.said.records(1)[0].end, End::Cut);
+}
+
+#[test]
+fn requirement_13_pings_are_no_requests() {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0pingpong";
+    let host = greeting(Limits::new().head_time(LONGER));
+    let mut wire = Wire::connect(host.address);
+    wire.send(PREFACE);
+    let mut pinging = wire.0.try_clone().unwrap();
+    let sent = std::thread::spawn(move || {
+        (0..200).find(|_| {
+            std::thread::sleep(SHORT / 4);
+            pinging.write_all(PING).is_err()
+        })
+    });
+    // Each is answered, up to the end, and none by a word of HTTP/1.1.
+    let got = wire.rest().text;
+    assert!(got.windows(8).any(|window| window == b"pingpong"));
+    assert!(!got.windows(5).any(|window| window == b"HTTP/"), "{}", got.escape_ascii());
+    drop(wire);
+    assert!(sent.join().unwrap().is_some(), "a connection with nothing but PINGs is kept");
+}

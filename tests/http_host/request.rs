@@ -60,7 +60,12 @@ fn requirement_1_what_is_no_request_never_reaches_a_program() {
         ("GET / HTTP/3.7\r\nHost: a\r\n\r\n", 400),
         ("\x16\x03\x01\x02\r\n\r\n", 400),
         ("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", 400),
-        ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("OPTIONS * HTTP/1.1\r\n\r\n", 400),
+        ("GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET /a?b# HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET http://a/#b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET /# HTTP/1.0\r\n\r\n", 400),
         ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
         ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
         (
@@ -78,6 +83,74 @@ fn requirement_1_what_is_no_request_never_reaches_a_program() {
     }
     assert_eq!(runs.load(Ordering::SeqCst), 0);
     assert!(host.said.troubles().iter().any(|line| line.contains("invalid")), "{:?}", host.said.troubles());
+}
+
+#[test]
+fn requirement_17_a_fragment_is_refused_in_any_request_and_none_is_seen_in_a_body() {
+    let (host, runs) = telling();
+    let mut wire = Wire::connect(host.address);
+    let body = "GET /a#b HTTP/1.1\r\nHost: #\r\n\r\n";
+    wire.send(format!("POST /one HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+    wire.send(format!(
+        "POST /two HTTP/1.1\r\nHost: a\r\nX: #\r\nTransfer-Encoding: chunked\r\n\r\n{:x};#\r\n{body}\r\n0\r\n\r\n",
+        body.len()
+    ));
+    wire.send("GET /three#four HTTP/1.1\r\nHost: a\r\n\r\n");
+    let text = String::from_utf8(wire.rest().text).unwrap();
+    for part in ["PATH_INFO=/one\n", "PATH_INFO=/two\n", "HTTP_X=#\n", "HTTP/1.1 400 Bad Request\r\n"] {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn requirement_17_a_body_is_passed_on_as_it_is_whatever_it_holds() {
+    let host = Host::start(Limits::new(), || {
+        service(
+            Local::new(),
+            push_fn(|inp, out, _err, _env| {
+                out.write_all(b"Content-Type: text/plain\n\n")?;
+                std::io::copy(inp, out).map(drop)
+            }),
+        )
+    });
+    let body = "GET /a#b HTTP/1.1\r\n#\r\n\r\n".repeat(1000);
+    let mut wire = Wire::connect(host.address);
+    for piece in [10, 1000] {
+        wire.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n");
+        for piece in body.as_bytes().chunks(piece) {
+            wire.send([format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat());
+        }
+        assert_eq!(wire.send("0\r\n\r\n").rest().chunks(), (body.clone().into_bytes(), true));
+        wire = Wire::connect(host.address);
+    }
+}
+
+#[test]
+fn requirement_17_the_server_answers_what_is_asked_of_itself() {
+    let (host, runs) = telling();
+    let mut wire = Wire::connect(host.address);
+    for _ in 0..2 {
+        let head = wire.send("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n").until("\r\n\r\n");
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains("content-length: 0\r\n"), "{head}");
+    }
+    let got = exchange(host.address, "OPTIONS * HTTP/1.0\r\n\r\n");
+    assert_eq!((got.status(), got.body()), (200, &b""[..]));
+    let answer = talk(host.address, async |mut sender| {
+        let mut request = get("/");
+        *request.method_mut() = http::Method::OPTIONS;
+        let mut parts = request.uri().clone().into_parts();
+        parts.path_and_query = Some(http::uri::PathAndQuery::from_static("*"));
+        *request.uri_mut() = http::Uri::from_parts(parts).unwrap();
+        let response = ask(&mut sender, request).await;
+        (response.status().as_u16(), response.into_body().collect().await.unwrap().to_bytes())
+    });
+    assert_eq!(answer, (200, "".into()));
+    assert_eq!(runs.load(Ordering::SeqCst), 0);
+    // What is asked of a program is not the server's to answer.
+    assert_eq!(exchange(host.address, "OPTIONS / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").status(), 200);
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+    assert_eq!(host.said.records(5)[0].to_string().split(' ').nth(2), Some("*"));
 }
 
 #[test]

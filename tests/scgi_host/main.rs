@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use pushpull::gateway::{PushApp, push_fn, service};
+use pushpull::gateway::{Mount, PushApp, push_fn, service};
 use pushpull::host::scgi::Server;
 use pushpull::host::{Limits, Listener};
 use pushpull::{Local, Thread};
+use socket2::{Domain, Socket, Type};
 
 #[path = "../support/front.rs"]
 mod front;
@@ -144,6 +145,105 @@ fn requirement_13_what_does_not_come_in_time_is_given_up() {
     host.wait_for("the request's body did not come");
     goes_on(&host);
 }
+
+/// A request with these parameters, and without a body.
+fn bare(pairs: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut text = b"CONTENT_LENGTH\x000\0SCGI\x001\0".to_vec();
+    for (name, value) in pairs {
+        text.extend([name.as_bytes(), b"\0", value, b"\0"].concat());
+    }
+    [format!("{}:", text.len()).as_bytes(), &text, b","].concat()
+}
+
+#[test]
+fn requirement_22_without_a_path_it_is_that_of_the_target_and_bytes_are_passed_on() {
+    let host = Host::start(Server::bind("127.0.0.1:0").unwrap().mount(Mount::at("/app").unwrap()), || {
+        let app = push_fn(|_inp, out, _err, env| {
+            out.write_all(b"Content-Type: text/plain\n\n")?;
+            for name in ["SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REQUEST_URI", "HTTP_A"] {
+                out.write_all(&[env.get(name).unwrap_or(b"none"), b"|"].concat())?;
+            }
+            Ok(())
+        });
+        service(Local::new(), app)
+    });
+    let told = |target: &[u8], field: &[u8]| {
+        let bytes = bare(&[("REQUEST_METHOD", b"GET"), ("REQUEST_URI", target), ("HTTP_A", field)]);
+        let mut stream = connect(&host);
+        stream.write_all(&bytes).unwrap();
+        let mut text = Vec::new();
+        stream.read_to_end(&mut text).unwrap();
+        text
+    };
+    // As nginx sends it with its own `scgi_params`.
+    let text = told(b"/app/x%20y?q=1", b"b");
+    assert!(text.ends_with(b"\r\n\r\n/app|/x y|q=1|/app/x%20y?q=1|b|"), "{}", text.escape_ascii());
+    let text = told(b"/app/caf\xe9\"{?\xff", b"\xe9\x01");
+    let expected = b"\r\n\r\n/app|/caf\xe9\"{|\xff|/app/caf\xe9\"{?\xff|\xe9\x01|";
+    assert!(text.ends_with(expected), "{}", text.escape_ascii());
+    host.wait_for("GET /app/caf%E9%22%7B?%FF HTTP/1.1 200 ");
+    for bad in [&b"/app/../a"[..], b"/app/a%2Fb", b"/app/a#b"] {
+        assert!(told(bad, b"").starts_with(b"Status: 400 "), "{}", bad.escape_ascii());
+    }
+}
+
+#[test]
+fn requirement_17_the_server_answers_what_is_asked_of_itself_and_a_205_has_no_content() {
+    let host = Host::start(Server::bind("127.0.0.1:0").unwrap(), || {
+        service(Local::new(), push_fn(|_inp, out, _err, _env| out.write_all(b"Status: 205\n\nbody")))
+    });
+    let asked = bare(&[("REQUEST_METHOD", b"OPTIONS"), ("REQUEST_URI", b"*")]);
+    let (text, is_reset) = answer(connect(&host), &asked);
+    assert_eq!((&text[..], is_reset), ("Status: 200 OK\r\ncontent-length: 0\r\n\r\n", false));
+    host.wait_for("OPTIONS * HTTP/1.1 200 0 ");
+    let (text, is_reset) = answer(connect(&host), &bare(&[("REQUEST_METHOD", b"GET")]));
+    assert_eq!((&text[..], is_reset), ("Status: 205 Reset Content\r\ncontent-length: 0\r\n\r\n", false));
+}
+
+#[test]
+fn requirement_13_a_front_server_that_takes_little_but_steadily_is_not_cut() {
+    let limit = Duration::from_secs(1);
+    let limits = Limits::new().stall(limit).head_time(Duration::MAX);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let app = || {
+        service(
+            Local::new(),
+            push_fn(|_inp, out, _err, _env| {
+                out.write_all(b"Content-Type: text/plain\n\n")?;
+                loop {
+                    out.write_all(&[b'x'; 4096])?;
+                }
+            }),
+        )
+    };
+    let server = Server::new(Listener::unix(&path).unwrap()).unwrap().limits(limits.clone());
+    let unix = Host::start(server, app);
+    let tcp = Host::start(Server::bind("127.0.0.1:0").unwrap().limits(limits), app);
+    let slow = |mut stream: Box<dyn Duplex>| {
+        stream.write_all(&bare(&[("REQUEST_METHOD", b"GET")])).unwrap();
+        let (mut piece, began) = ([0; 4096], Instant::now());
+        while began.elapsed() < limit * 3 {
+            std::thread::sleep(limit / 20);
+            stream.read_exact(&mut piece).unwrap();
+        }
+        stream
+    };
+    // In all that time less than a third of the socket's buffer, from which on it counts as writable.
+    let narrow = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    narrow.set_recv_buffer_size(4096).unwrap();
+    narrow.connect(&tcp.address.into()).unwrap();
+    let _one = slow(Box::new(TcpStream::from(narrow)));
+    let _other = slow(Box::new(UnixStream::connect(&path).unwrap()));
+    // They have stopped, and then they are cut.
+    for host in [tcp, unix] {
+        host.wait_for("the front server takes nothing of a response");
+    }
+}
+
+trait Duplex: Read + Write {}
+
+impl<S: Read + Write> Duplex for S {}
 
 #[test]
 fn requirement_24_every_truncation_is_survived() {

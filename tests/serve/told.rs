@@ -98,6 +98,67 @@ fn requirement_15_an_exit_status_may_mean_nothing() {
 }
 
 #[test]
+fn requirement_17_unicode_controls_are_escaped_in_the_log() {
+    let scripts = Scripts::new();
+    let program = scripts.sh("say", "printf 'a\\342\\200\\256b\\n' >&2; printf 'A: b\\n\\n'");
+    let serving = Serving::start(&["--", &program]);
+    assert_eq!(get(&serving, "/a\u{202e}b").status(), 200);
+    serving.troubles.wait_for("a\\xe2\\x80\\xaeb", 1);
+    serving.requests.wait_for("GET /a\\xe2\\x80\\xaeb HTTP/1.1 200 ", 1);
+}
+
+#[test]
+fn requirement_17_an_address_of_ipv4_is_one_on_a_socket_of_ipv6() {
+    // Where there is no IPv6, there is nothing to be seen.
+    if std::net::TcpListener::bind("[::]:0").is_err() {
+        return;
+    }
+    let scripts = Scripts::new();
+    let program = scripts.sh("tell", "printf 'A: b\\n\\n%s %s' \"$REMOTE_ADDR\" \"$SERVER_NAME\"");
+    let serving = Serving::start_on("[::]:0", &["--", &program], "://[::]:");
+    let line = serving.requests.wait_for("://[::]:", 1).remove(0);
+    let port: u16 = line.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
+    let address = ([127, 0, 0, 1], port).into();
+    assert_eq!(exchange(address, "GET / HTTP/1.0\r\n\r\n").body(), b"127.0.0.1 127.0.0.1");
+    serving.requests.wait_for(" 127.0.0.1 GET / ", 1);
+    assert_eq!(exchange(address, "GET /\0 HTTP/1.1\r\n\r\n").status(), 400);
+    serving.troubles.wait_for(" 127.0.0.1:", 1);
+}
+
+#[test]
+fn requirement_13_a_client_that_takes_little_but_steadily_is_not_cut_and_gets_all() {
+    const LENGTH: usize = 12_000_000;
+    let scripts = Scripts::new();
+    let program =
+        scripts.sh("long", &format!("printf 'Content-Length: {LENGTH}\\n\\n'; exec head -c {LENGTH} /dev/zero"));
+    let serving = Serving::start(&["--timeout-client", "1", "--", &program]);
+    let mut wire = Wire::narrow(serving.address);
+    wire.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").until("\r\n\r\n");
+    let (mut piece, mut got, began) = ([0; 4096], 0, std::time::Instant::now());
+    while began.elapsed() < std::time::Duration::from_secs(4) {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        wire.0.read_exact(&mut piece).unwrap();
+        got += piece.len();
+    }
+    assert_eq!(got + wire.rest().text.len(), LENGTH);
+    serving.requests.wait_for(" done", 1);
+}
+
+#[test]
+fn requirement_9_a_client_is_logged_in_by_a_local_redirect() {
+    let scripts = Scripts::new();
+    let program = scripts.sh(
+        "login",
+        "case $PATH_INFO in\n/login) printf 'Set-Cookie: sid=1; Path=/\\nLocation: /home\\n\\n' ;;\n\
+         *) printf 'Content-Type: text/plain\\n\\nhome' ;;\nesac",
+    );
+    let serving = Serving::start(&["--", &program]);
+    let got = get(&serving, "/login");
+    assert!(String::from_utf8_lossy(&got.text).contains("\r\nset-cookie: sid=1; Path=/\r\n"));
+    assert_eq!(got.chunks(), (b"home".to_vec(), true));
+}
+
+#[test]
 fn requirement_9_a_loop_of_local_redirects_ends() {
     let scripts = Scripts::new();
     let program = scripts.sh(

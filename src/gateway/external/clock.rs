@@ -13,7 +13,9 @@ use super::limits::Limits;
 #[derive(Debug)]
 pub(in crate::gateway) struct Clock {
     started: Instant,
-    /// Something moved, in whichever direction.
+    /// What is waited for.
+    wait: Wait,
+    /// Since when, or something moved since.
     moved: Instant,
     /// Since when the output goes nowhere.
     drained: Option<Instant>,
@@ -24,6 +26,8 @@ pub(in crate::gateway) struct Clock {
 pub(in crate::gateway) enum Wait {
     /// The client, to take something.
     Client,
+    /// The same, and the server keeps the client to its limit, as it sees on the socket.
+    Server,
     /// The client, to send something.
     Upload,
     /// The program, to write its head.
@@ -43,7 +47,7 @@ pub(in crate::gateway) enum Limit {
 impl Clock {
     pub(in crate::gateway) fn start() -> Clock {
         let now = Instant::now();
-        Clock { started: now, moved: now, drained: None }
+        Clock { started: now, wait: Wait::Head, moved: now, drained: None }
     }
 
     pub(in crate::gateway) fn moves(&mut self) {
@@ -55,15 +59,19 @@ impl Clock {
         self.drained.get_or_insert_with(Instant::now);
     }
 
-    /// Ready when a limit is reached. The timer is set again only when it has run down, because nearly always something has
-    /// moved by then.
+    /// Ready when a limit is reached. What one side took of its time is not the other's. The timer is set again only when it
+    /// has run down, because nearly always something has moved by then.
     pub(in crate::gateway) fn poll(
-        &self,
+        &mut self,
         wait: Wait,
         limits: &Limits,
         mut timer: Pin<&mut Sleep>,
         context: &mut Context<'_>,
     ) -> Poll<Limit> {
+        if self.wait != wait {
+            self.wait = wait;
+            self.moves();
+        }
         let (at, limit) = self.next(wait, limits);
         if at < timer.deadline() {
             timer.as_mut().reset(at);
@@ -81,6 +89,7 @@ impl Clock {
     pub(in crate::gateway) fn next(&self, wait: Wait, limits: &Limits) -> (Instant, Limit) {
         let first = match (self.drained, wait) {
             (Some(since), _) => (after(since, limits.drain_time), Limit::Drained),
+            (None, Wait::Server) => (after(self.moved, Duration::MAX), Limit::Waited(wait)),
             (None, Wait::Client) => (after(self.moved, limits.client), Limit::Waited(wait)),
             (None, Wait::Head) => (after(self.moved, limits.first_byte), Limit::Waited(wait)),
             (None, Wait::Upload | Wait::Program) => (after(self.moved, limits.idle), Limit::Waited(wait)),
@@ -112,11 +121,27 @@ mod tests {
         for (wait, after) in [(Wait::Head, 1), (Wait::Upload, 2), (Wait::Program, 2), (Wait::Client, 3)] {
             assert_eq!(clock.next(wait, &limits), (clock.moved + second(after), Limit::Waited(wait)));
         }
+        assert!(clock.next(Wait::Server, &limits).0 > clock.moved + second(1_000_000));
         clock.drains();
         assert_eq!(clock.next(Wait::Head, &limits), (clock.drained.unwrap() + second(4), Limit::Drained));
         limits.total = Some(second(1));
         assert_eq!(clock.next(Wait::Client, &limits), (clock.started + second(1), Limit::Total));
         limits.total = Some(Duration::MAX);
         assert_eq!(clock.next(Wait::Head, &limits).1, Limit::Drained);
+    }
+
+    #[tokio::test]
+    async fn requirement_13_what_the_client_took_of_its_time_is_not_the_programs() {
+        let mut limits = Limits::default();
+        (limits.idle, limits.client) = (Duration::from_millis(1), Duration::from_secs(3600));
+        let mut clock = Clock::start();
+        // The client was waited for all that time.
+        (clock.wait, clock.moved) = (Wait::Client, clock.started - limits.idle);
+        let mut timer = std::pin::pin!(tokio::time::sleep_until(clock.started));
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        assert!(clock.poll(Wait::Program, &limits, timer.as_mut(), &mut context).is_pending());
+        let since = clock.moved;
+        let limit = std::future::poll_fn(|context| clock.poll(Wait::Program, &limits, timer.as_mut(), context)).await;
+        assert_eq!((limit, clock.moved), (Limit::Waited(Wait::Program), since));
     }
 }

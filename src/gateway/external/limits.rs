@@ -26,7 +26,8 @@ pub struct Limits {
     /// else the response is cut; 408 for a client that has no response yet.
     pub idle: Duration,
     /// How long a client may take nothing of the response: 60 s, else it is cut. It is measured where the body is pulled:
-    /// a host that has buffers of its own pulls again when they have run down.
+    /// a host that has buffers of its own pulls again when they have run down. The servers of this crate see on the socket
+    /// what their clients take: there their own limit, `host::Limits::stall`, counts in place of this one.
     pub client: Duration,
     /// How long a program may run at all: unlimited.
     pub total: Option<Duration>,

@@ -5,9 +5,10 @@ use std::mem;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
-use http::StatusCode;
+use http::request::Parts;
+use http::{Method, StatusCode};
 
-use super::clock::{Clock, Limit};
+use super::clock::{Clock, Limit, Wait};
 use super::limits::Limits;
 use super::programs::Permit;
 use super::relay::Inlet;
@@ -15,6 +16,7 @@ use super::stop::Stop;
 use crate::gateway::head::{Fed, Head, HeadError, HeadParser, has_no_body};
 use crate::gateway::refusal::Refusal;
 use crate::gateway::report::{Report, surplus};
+use crate::gateway::request::ClientWatched;
 
 /// What the response is told first.
 pub(in crate::gateway) type Answer = Result<Opening, Refusal>;
@@ -35,6 +37,8 @@ pub(in crate::gateway) struct Output {
     inlet: Inlet<Answer>,
     phase: Phase,
     is_head_request: bool,
+    /// What is waited for when the client takes nothing.
+    client: Wait,
     /// How many bytes went nowhere.
     drained: u64,
 }
@@ -53,8 +57,10 @@ enum Phase {
 }
 
 impl Output {
-    pub(in crate::gateway) fn new(inlet: Inlet<Answer>, most_head: usize, is_head_request: bool) -> Output {
-        Output { inlet, phase: Phase::Head(HeadParser::new(most_head)), is_head_request, drained: 0 }
+    pub(in crate::gateway) fn new(inlet: Inlet<Answer>, most_head: usize, request: &Parts) -> Output {
+        let is_head_request = request.method == Method::HEAD;
+        let client = if request.extensions.get::<ClientWatched>().is_some() { Wait::Server } else { Wait::Client };
+        Output { inlet, phase: Phase::Head(HeadParser::new(most_head)), is_head_request, client, drained: 0 }
     }
 
     /// The response waits for its answer.
@@ -67,9 +73,9 @@ impl Output {
         matches!(self.phase, Phase::Redirect(_) | Phase::Full(_) | Phase::Done)
     }
 
-    /// The client has to take something before more can come.
-    pub(in crate::gateway) fn is_full(&self) -> bool {
-        matches!(self.phase, Phase::Body(_)) && self.inlet.is_full()
+    /// Says who keeps the client to its time, if the client has to take something before more can come.
+    pub(in crate::gateway) fn waits(&self) -> Option<Wait> {
+        (matches!(self.phase, Phase::Body(_)) && self.inlet.is_full()).then_some(self.client)
     }
 
     /// Ready when the client has gone without all that belongs to its response.

@@ -32,7 +32,9 @@ impl Stop {
     pub(in crate::gateway) fn refusal(&self) -> Refusal {
         let status = match self {
             Stop::Client(refusal) | Stop::Connection(refusal) => return refusal.clone(),
-            Stop::Gone | Stop::Limit(Limit::Waited(Wait::Client | Wait::Upload)) => StatusCode::REQUEST_TIMEOUT,
+            Stop::Gone | Stop::Limit(Limit::Waited(Wait::Client | Wait::Server | Wait::Upload)) => {
+                StatusCode::REQUEST_TIMEOUT
+            }
             Stop::Server => StatusCode::SERVICE_UNAVAILABLE,
             Stop::Head(_) => StatusCode::BAD_GATEWAY,
             Stop::Limit(_) => StatusCode::GATEWAY_TIMEOUT,
@@ -68,7 +70,7 @@ impl Stop {
     fn is_failure(&self) -> bool {
         match self {
             Stop::Gone | Stop::Server | Stop::Client(_) => false,
-            Stop::Limit(Limit::Waited(Wait::Client | Wait::Upload) | Limit::Drained) => false,
+            Stop::Limit(Limit::Waited(Wait::Client | Wait::Server | Wait::Upload) | Limit::Drained) => false,
             Stop::Head(_) | Stop::Limit(_) | Stop::Connection(_) => true,
         }
     }
@@ -81,7 +83,7 @@ impl fmt::Display for Stop {
             Stop::Server => "the server is stopping",
             Stop::Client(refusal) | Stop::Connection(refusal) => return refusal.fmt(f),
             Stop::Head(error) => return error.fmt(f),
-            Stop::Limit(Limit::Waited(Wait::Client)) => "the client takes nothing",
+            Stop::Limit(Limit::Waited(Wait::Client | Wait::Server)) => "the client takes nothing",
             Stop::Limit(Limit::Waited(Wait::Upload)) => "the request's body does not come",
             Stop::Limit(Limit::Waited(Wait::Head)) => "the program does not begin its response",
             Stop::Limit(Limit::Waited(Wait::Program)) => "the program writes nothing and does not end",

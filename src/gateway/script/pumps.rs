@@ -95,8 +95,14 @@ impl Pumps {
     }
 
     /// Ready when a limit of time is reached.
-    pub(super) fn poll_limit(&self, limits: &Limits, timer: Pin<&mut Sleep>, context: &mut Context<'_>) -> Poll<Stop> {
-        self.clock.poll(self.wait(), limits, timer, context).map(Stop::Limit)
+    pub(super) fn poll_limit(
+        &mut self,
+        limits: &Limits,
+        timer: Pin<&mut Sleep>,
+        context: &mut Context<'_>,
+    ) -> Poll<Stop> {
+        let wait = self.wait();
+        self.clock.poll(wait, limits, timer, context).map(Stop::Limit)
     }
 
     /// When the next limit is reached.
@@ -105,8 +111,10 @@ impl Pumps {
     }
 
     fn wait(&self) -> Wait {
+        if let Some(client) = self.output.waits() {
+            return client;
+        }
         match &self.upload {
-            _ if self.output.is_full() => Wait::Client,
             Some(upload) if upload.waits() => Wait::Upload,
             _ if self.output.is_unanswered() => Wait::Head,
             _ => Wait::Program,

@@ -6,7 +6,7 @@ use std::io;
 use std::process::Stdio;
 
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 
 use super::process::Process;
@@ -59,7 +59,7 @@ where
     let check_room = || if permit.is_none() { script.programs.check_room() } else { Ok(()) };
     let stdin = request_body.take(body, limits, parts, &mut report.env, check_room).await?;
     let permit = script.programs.permit(permit)?;
-    let mut outlet = start(script, stdin, permit, report, parts.method == Method::HEAD)?;
+    let mut outlet = start(script, stdin, permit, report, parts)?;
     match poll_fn(|context| outlet.poll_answer(context)).await {
         Some(answer) => Ok(response(answer?, outlet)),
         // Its runtime is being shut down.
@@ -73,7 +73,7 @@ fn start(
     stdin: Taken,
     permit: Permit,
     report: &Report,
-    is_head_request: bool,
+    parts: &Parts,
 ) -> Result<Outlet<Answer>, Refusal> {
     let counted = script.programs.start()?;
     let settings = script.settings.clone();
@@ -85,7 +85,7 @@ fn start(
     let (process, streams) = Process::start(&mut settings.command(&report.env, stdin)).map_err(not_started)?;
     tracing::debug!(target: "pushpull::script", pid = process.id(), "started");
     let (inlet, outlet) = relay();
-    let output = Output::new(inlet, settings.limits.head, is_head_request);
+    let output = Output::new(inlet, settings.limits.head, parts);
     let upload = body.zip(streams.stdin).map(|(body, stdin)| Upload::new(body, stdin, settings.limits.body));
     let upload = upload.transpose().map_err(not_started)?;
     let stdout = Stream::new(streams.stdout, MOST_OUTPUT).map_err(not_started)?;

@@ -68,7 +68,7 @@ where
     let counted = programs.start()?;
     let sending = Sending::new(&report.env, body, settings.limits.body, settings.most_idle > 0);
     let (inlet, mut outlet) = relay();
-    let output = Output::new(inlet, settings.limits.head, parts.method == Method::HEAD);
+    let output = Output::new(inlet, settings.limits.head, parts);
     // Nobody knows what has become of a request whose kept connection is closed (RFC 9110, 9.2.2).
     let kept = if parts.method.is_idempotent() { idle.take() } else { None };
     if kept.is_none() {

@@ -111,7 +111,8 @@ impl Conversation {
                 Err(stop) => Poll::Ready(Err(stop)),
                 Ok(Some(ended)) => Poll::Ready(Ok(ended)),
                 Ok(None) => {
-                    let reached = self.clock.poll(self.wait(), &settings.limits, timer.as_mut(), context);
+                    let wait = self.wait();
+                    let reached = self.clock.poll(wait, &settings.limits, timer.as_mut(), context);
                     reached.map(|limit| Err(Stop::Limit(limit)))
                 }
             }
@@ -120,8 +121,10 @@ impl Conversation {
     }
 
     fn wait(&self) -> Wait {
+        if let Some(client) = self.output.waits() {
+            return client;
+        }
         match () {
-            () if self.output.is_full() => Wait::Client,
             () if self.sending.waits() => Wait::Upload,
             () if self.output.is_unanswered() => Wait::Head,
             () => Wait::Program,

@@ -66,7 +66,7 @@ where
     stream.set_zero_linger();
     let stream = Rc::new(stream);
     let mut link = Link {
-        watch: Watch::new(&host.limits),
+        watch: Watch::new(&host.limits, stream.clone()),
         service,
         decoder: Decoder::new(),
         buffer: BytesMut::new(),

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header::EXPECT;
-use http::{Request, Response, Version};
+use http::{Method, Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -26,7 +26,8 @@ use super::socket::Socket;
 use super::streams::Streams;
 use super::traffic::{Overdue, Traffic};
 use super::{End, RequestBody};
-use crate::host::protocol::{Failure, Protocol, sealed};
+use crate::gateway::{ClientWatched, check_host};
+use crate::host::protocol::{Failure, Protocol, about_server, sealed};
 use crate::host::server::{self, either};
 use crate::host::shutdown::Stage;
 use crate::host::stream::{LAST_TIME, Stream, UNREAD_TIME};
@@ -113,14 +114,22 @@ where
         if let Some(ends) = ends {
             request.extensions_mut().insert(ends);
         }
+        request.extensions_mut().insert(ClientWatched);
         let mut service = service.clone();
         async move {
+            if is_about_server(&request) {
+                let (parts, body) = request.into_parts();
+                if check_host(&parts).is_ok() {
+                    return Ok(ResponseBody::watch(about_server(None), answered));
+                }
+                request = Request::from_parts(parts, body);
+            }
             let response = async {
                 poll_fn(|context| service.poll_ready(context)).await?;
                 service.call(request).await
             };
             match response.await {
-                Ok(response) => Ok(ResponseBody::watch(response, answered)),
+                Ok(response) => Ok(ResponseBody::watch(response.map(Some), answered)),
                 Err(error) => {
                     answered.set_end(End::Cut);
                     Err(error)
@@ -140,7 +149,7 @@ where
     let mut gone = pin!(stream.gone());
     let mut closing = pin!(host.shutdown.reached(Stage::Closing));
     let mut cutting = pin!(host.shutdown.reached(Stage::Cut));
-    let mut watch = Watch::new(traffic);
+    let mut watch = Watch::new(traffic, stream);
     let mut is_closing = false;
     let outcome = poll_fn(|context| {
         if let Poll::Ready(over) = served.as_mut().poll(context) {
@@ -179,6 +188,11 @@ where
     outcome
 }
 
+/// Returns `true` for `OPTIONS *`, which no program is asked for (RFC 9110, 9.3.7).
+fn is_about_server<B>(request: &Request<B>) -> bool {
+    *request.method() == Method::OPTIONS && request.uri().path() == "*"
+}
+
 /// Has the bodies that nobody wants taken from the client.
 fn take_unread(dropped: &mut UnboundedReceiver<Incoming>, context: &mut Context<'_>) {
     while let Poll::Ready(Some(body)) = dropped.poll_recv(context) {
@@ -189,18 +203,25 @@ fn take_unread(dropped: &mut UnboundedReceiver<Incoming>, context: &mut Context<
 /// Looks from time to time whether a limit was reached.
 struct Watch<'a> {
     traffic: &'a Traffic,
+    stream: &'a Stream,
     time: Pin<Box<Sleep>>,
 }
 
-impl Watch<'_> {
-    fn new(traffic: &Traffic) -> Watch<'_> {
-        Watch { traffic, time: Box::pin(sleep_until(Instant::now() + traffic.limits.head_time)) }
+impl<'a> Watch<'a> {
+    fn new(traffic: &'a Traffic, stream: &'a Stream) -> Watch<'a> {
+        let first = traffic.limits.head_time.min(traffic.limits.stall);
+        Watch { traffic, stream, time: Box::pin(sleep_until(Instant::now() + first)) }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Overdue> {
         loop {
             ready!(self.time.as_mut().poll(context));
-            match self.traffic.check(Instant::now()) {
+            let tried = || {
+                self.stream.try_writes();
+                // Hyper writes in the next turn.
+                context.waker().wake_by_ref();
+            };
+            match self.traffic.check(Instant::now(), tried) {
                 Ok(next) => self.time.as_mut().reset(next),
                 Err(overdue) => return Poll::Ready(overdue),
             }
@@ -226,7 +247,7 @@ async fn close(stream: Stream, traffic: &Traffic, outcome: Outcome, host: &Host)
         Outcome::Gone => {}
         Outcome::Overdue(Overdue::Stalled) => return stream.set_zero_linger(),
         Outcome::Overdue(Overdue::Head) => {
-            if traffic.has_begun() {
+            if traffic.heads.borrow().is_within() {
                 host.say(&stream, "the head of a request did not come in time");
                 let _ = stream.try_write(LATE);
             }

@@ -33,9 +33,9 @@ impl Socket {
 
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let most = into.remaining();
+        let (most, before) = (into.remaining(), into.filled().len());
         let read = ready!(self.stream.poll_read(context, into, most));
-        self.traffic.received();
+        self.traffic.heads.borrow_mut().follow(&mut into.filled_mut()[before..]);
         Poll::Ready(read.map(drop))
     }
 }

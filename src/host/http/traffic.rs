@@ -8,19 +8,23 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::exchange::Answered;
+use super::heads::Heads;
 use super::{End, Limits};
+use crate::host::stall::{Look, Stall};
 
 /// The state of one connection, which its parts share. Nothing in it waits.
 pub(super) struct Traffic {
     pub(super) limits: Limits,
     /// How many requests are under way.
     active: Cell<usize>,
-    /// When the last of them ended, or the client last took something.
+    /// When the last of them ended, or the client last took something of its answer.
     idle_since: Cell<Instant>,
-    /// Whether the client has sent something since.
-    has_begun: Cell<bool>,
-    /// Since when a write has been waiting for the client.
-    held_since: Cell<Option<Instant>>,
+    /// Whether the end of an answer may still wait to be sent.
+    is_leaving: Cell<bool>,
+    /// Where in its requests the client is (HTTP/1).
+    pub(super) heads: RefCell<Heads>,
+    /// The clock of the client, as long as a write waits for it.
+    stall: RefCell<Stall>,
     /// How often everything written had gone to the socket.
     flushes: Cell<u64>,
     flushed: RefCell<Option<Waker>>,
@@ -48,11 +52,12 @@ pub(super) enum Overdue {
 impl Traffic {
     pub(super) fn new(limits: Limits) -> Traffic {
         Traffic {
+            stall: RefCell::new(Stall::new(limits.stall)),
             limits,
             active: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
-            has_begun: Cell::new(false),
-            held_since: Cell::new(None),
+            is_leaving: Cell::new(false),
+            heads: RefCell::new(Heads::new()),
             flushes: Cell::new(0),
             flushed: RefCell::new(None),
             unfinished: Cell::new(End::Gone),
@@ -67,11 +72,6 @@ impl Traffic {
         self.active.get() == 0
     }
 
-    /// Whether a part of a request has come since the last one.
-    pub(super) fn has_begun(&self) -> bool {
-        self.has_begun.get()
-    }
-
     pub(super) fn begin(&self) {
         self.active.set(self.active.get() + 1);
     }
@@ -79,32 +79,25 @@ impl Traffic {
     pub(super) fn end(&self, now: Instant) {
         self.active.set(self.active.get() - 1);
         self.idle_since.set(now);
-        self.has_begun.set(false);
-    }
-
-    pub(super) fn received(&self) {
-        self.has_begun.set(true);
+        self.is_leaving.set(true);
     }
 
     /// A write waits for the client.
     pub(super) fn held(&self) {
-        if self.held_since.get().is_none() {
-            self.held_since.set(Some(Instant::now()));
-        }
+        self.stall.borrow_mut().held();
     }
 
-    /// The client has taken something.
+    /// The client has taken something. What is sent after the end of an answer, such as the answer to a `PING`, is none.
     pub(super) fn sent(&self) {
-        self.held_since.set(None);
-        if self.is_idle() {
-            // The end of an answer, or a word of HTTP/2 about the connection.
+        self.stall.borrow_mut().moved();
+        if self.is_idle() && self.is_leaving.get() {
             self.idle_since.set(Instant::now());
-            self.has_begun.set(false);
         }
     }
 
     /// Everything written has gone to the socket.
     pub(super) fn flushed(&self) {
+        self.is_leaving.set(false);
         self.flushes.set(self.flushes.get() + 1);
         if let Some(waker) = self.flushed.borrow_mut().take() {
             waker.wake();
@@ -143,19 +136,25 @@ impl Traffic {
         self.streams.borrow().iter().filter_map(Weak::upgrade).for_each(|stream| stream.abort(self.unfinished.get()));
     }
 
-    /// Whether a limit was reached; else when to look again. Streams that have stalled are stopped here, each alone.
-    pub(super) fn check(&self, now: Instant) -> Result<Instant, Overdue> {
+    /// Whether a limit was reached; else when to look again. Streams that have stalled are stopped here, each alone. A write
+    /// that waits may have to be `tried`.
+    pub(super) fn check(&self, now: Instant, tried: impl FnOnce()) -> Result<Instant, Overdue> {
         let Limits { head_time, stall, .. } = self.limits;
-        let mut next = now + head_time;
+        // Whatever begins to wait after this look is seen before its time is over.
+        let mut next = now + head_time.min(stall);
         let mut due = |since: Instant, time: Duration| {
             let due = since + time;
             next = next.min(due);
             due <= now
         };
-        match self.held_since.get() {
-            Some(since) if due(since, stall) => return Err(Overdue::Stalled),
-            None if self.is_idle() && due(self.idle_since.get(), head_time) => return Err(Overdue::Head),
-            _ => {}
+        match self.stall.borrow_mut().look(now) {
+            Look::Over => return Err(Overdue::Stalled),
+            Look::Try(until) => {
+                due(until, Duration::ZERO);
+                tried();
+            }
+            Look::Well if self.is_idle() && due(self.idle_since.get(), head_time) => return Err(Overdue::Head),
+            Look::Well => {}
         }
         let streams: Vec<_> = self.streams.borrow().iter().filter_map(Weak::upgrade).collect();
         for stream in streams {

@@ -1,12 +1,15 @@
 //! Since when a front server has been waited for.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::host::Limits;
+use crate::host::stall::{Look, Stall};
+use crate::host::stream::Stream;
 
 /// What a front server has not done in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,18 +24,21 @@ pub(in crate::host) enum Overdue {
 #[derive(Debug)]
 pub(in crate::host) struct Watch {
     head_time: Duration,
-    stall: Duration,
+    /// How often it is looked: before the shorter of the two limits, whenever that began, can be over.
+    every: Duration,
     /// Which request is coming, and since when.
     begun: Option<(u16, Instant)>,
-    /// Since when a write has been waiting.
-    held: Option<Instant>,
+    /// The clock of the front server, as long as a write waits for it.
+    stall: Stall,
+    stream: Rc<Stream>,
     time: Pin<Box<Sleep>>,
 }
 
 impl Watch {
-    pub(in crate::host) fn new(limits: &Limits) -> Watch {
-        let (head_time, stall) = (limits.head_time, limits.stall);
-        Watch { head_time, stall, begun: None, held: None, time: Box::pin(sleep(head_time.min(stall))) }
+    pub(in crate::host) fn new(limits: &Limits, stream: Rc<Stream>) -> Watch {
+        let (head_time, every) = (limits.head_time, limits.head_time.min(limits.stall));
+        let stall = Stall::new(limits.stall);
+        Watch { head_time, every, begun: None, stall, stream, time: Box::pin(sleep(every)) }
     }
 
     /// Which request, by its id on this connection, is on its way and not there; of several the oldest. Each has a time of
@@ -45,13 +51,11 @@ impl Watch {
 
     /// Whether a write waits. `moved`: something of it was taken just now.
     pub(in crate::host) fn held(&mut self, is_held: bool, moved: bool) {
-        if moved {
-            self.held = None;
+        if moved || !is_held {
+            self.stall.moved();
         }
-        match (is_held, self.held) {
-            (true, None) => self.held = Some(Instant::now()),
-            (false, Some(_)) => self.held = None,
-            _ => {}
+        if is_held {
+            self.stall.held();
         }
     }
 
@@ -60,16 +64,21 @@ impl Watch {
         loop {
             ready!(self.time.as_mut().poll(context));
             let now = Instant::now();
-            let mut next = now + self.head_time.min(self.stall);
-            let begun = self.begun.map(|(_, since)| since);
-            for (since, time, overdue) in
-                [(begun, self.head_time, Overdue::Head), (self.held, self.stall, Overdue::Stalled)]
-            {
-                match since.map(|since| since + time) {
-                    Some(due) if due <= now => return Poll::Ready(overdue),
-                    Some(due) => next = next.min(due),
-                    None => {}
+            let mut next = now + self.every;
+            match self.begun.map(|(_, since)| since + self.head_time) {
+                Some(due) if due <= now => return Poll::Ready(Overdue::Head),
+                Some(due) => next = next.min(due),
+                None => {}
+            }
+            match self.stall.look(now) {
+                Look::Over => return Poll::Ready(Overdue::Stalled),
+                Look::Try(until) => {
+                    next = next.min(until);
+                    self.stream.try_writes();
+                    // It is written in the next turn.
+                    context.waker().wake_by_ref();
                 }
+                Look::Well => {}
             }
             self.time.as_mut().reset(next);
         }
@@ -82,7 +91,8 @@ mod tests {
 
     #[tokio::test]
     async fn requirement_13_each_request_of_a_connection_has_a_time_of_its_own() {
-        let mut watch = Watch::new(&Limits::new());
+        let (stream, _other) = tokio::net::UnixStream::pair().unwrap();
+        let mut watch = Watch::new(&Limits::new(), Rc::new(Stream::unix(stream)));
         watch.begun(Some(1));
         let first = watch.begun;
         watch.begun(Some(1));

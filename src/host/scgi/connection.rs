@@ -55,7 +55,7 @@ where
     stream.set_zero_linger();
     let stream = Rc::new(stream);
     let mut link = Link {
-        watch: Watch::new(&host.limits),
+        watch: Watch::new(&host.limits, stream.clone()),
         stream: stream.clone(),
         service,
         part: Part::Head(BytesMut::new()),
