@@ -7,9 +7,10 @@ use std::mem;
 use std::sync::Arc;
 use std::task::Waker;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use self::state::{State, Ticket};
+use crate::fork::{self, PerProcess};
 
 /// A byte budget that many bridges share: of [`Thread`](crate::Thread)s and [`Pool`](crate::Pool)s, by their option
 /// `budget`.
@@ -42,7 +43,13 @@ pub struct Budget(Arc<Shared>);
 
 struct Shared {
     total: usize,
-    state: Mutex<State<Waker>>,
+    state: PerProcess<Mutex<State<Waker>>>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State<Waker>> {
+        self.state.get(|| Mutex::new(State::new(self.total))).lock()
+    }
 }
 
 impl Budget {
@@ -54,12 +61,12 @@ impl Budget {
     #[track_caller]
     pub fn new(bytes: usize) -> Budget {
         assert!(bytes > 0, "`Budget::new(0)`: a budget of nothing is a capacity of one chunk; set that instead");
-        Budget(Arc::new(Shared { total: bytes, state: Mutex::new(State::new(bytes)) }))
+        Budget(Arc::new(Shared { total: bytes, state: PerProcess::new() }))
     }
 
     /// How many bytes no bridge has.
     pub fn available(&self) -> usize {
-        self.0.state.lock().free()
+        self.0.lock().free()
     }
 }
 
@@ -79,11 +86,13 @@ pub(crate) struct Share {
     held: usize,
     /// What it waits for.
     ticket: Option<Ticket>,
+    /// In which process it has asked for something. A child has a budget of its own, and owes nothing of the parent's.
+    process: u32,
 }
 
 impl Share {
     pub(crate) fn new(budget: &Budget, own: usize) -> Share {
-        Share { budget: budget.clone(), own, held: 0, ticket: None }
+        Share { budget: budget.clone(), own, held: 0, ticket: None, process: 0 }
     }
 
     pub(crate) fn own(&self) -> usize {
@@ -102,7 +111,7 @@ impl Share {
     /// Whether it was given what it waits for.
     pub(crate) fn collect(&mut self) -> bool {
         let Some(ticket) = self.ticket else { return false };
-        let given = self.budget.0.state.lock().collect(ticket);
+        let given = self.budget.0.lock().collect(ticket);
         self.held += given.unwrap_or(0);
         if given.is_some() {
             self.ticket = None;
@@ -112,7 +121,8 @@ impl Share {
 
     /// Takes so many bytes, if they are there and nobody waits for them.
     pub(crate) fn take(&mut self, bytes: usize) -> bool {
-        let taken = self.budget.0.state.lock().try_take(bytes);
+        self.process = fork::process();
+        let taken = self.budget.0.lock().try_take(bytes);
         self.held += taken;
         taken > 0
     }
@@ -120,7 +130,8 @@ impl Share {
     /// Waits for so many bytes, or goes on waiting for those that it has asked for. Whoever it had woken before is given
     /// back.
     pub(crate) fn wait(&mut self, bytes: usize, waker: &Waker) -> Option<Waker> {
-        let mut state = self.budget.0.state.lock();
+        self.process = fork::process();
+        let mut state = self.budget.0.lock();
         match self.ticket {
             Some(ticket) => state.wake_instead(ticket, waker.clone()),
             None => {
@@ -137,19 +148,22 @@ impl Share {
         let held = self.held.saturating_sub(left).min(most);
         match mem::replace(&mut self.held, held) - held {
             0 => Vec::new(),
-            bytes => self.budget.0.state.lock().give_back(bytes),
+            bytes => self.budget.0.lock().give_back(bytes),
         }
     }
 
     /// Waits no more. Says who is to be woken for it.
     #[must_use]
     pub(crate) fn give_up(&mut self) -> Vec<Waker> {
-        self.ticket.take().map_or_else(Vec::new, |ticket| self.budget.0.state.lock().give_up(ticket))
+        self.ticket.take().map_or_else(Vec::new, |ticket| self.budget.0.lock().give_up(ticket))
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
+        if fork::is_past(self.process) {
+            return;
+        }
         let mut woken = self.give_up();
         woken.extend(self.settle(0, 0));
         woken.into_iter().for_each(Waker::wake);

@@ -369,6 +369,13 @@ pub(crate) fn is_polled() -> bool {
     polled().is_some()
 }
 
+/// In the child of a `fork`: the coroutines that run on this thread stay here, whoever has polled them in the parent. A wait
+/// parks the thread, so that nothing else that was suspended on it goes on in two processes.
+#[cfg(all(unix, not(any(miri, pushpull_loom))))]
+pub(crate) fn stay() {
+    chain().for_each(|frame| frame.waker.set(ptr::null()));
+}
+
 /// Counts bytes that the innermost coroutine that was entered by a poll has moved. Says whether it has had its turn.
 pub(crate) fn turn_is_over(bytes: usize) -> bool {
     polled().is_some_and(|frame| {

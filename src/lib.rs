@@ -70,6 +70,7 @@ mod engine;
 mod error;
 #[cfg(feature = "gateway")]
 pub mod fastcgi;
+mod fork;
 #[cfg(feature = "gateway")]
 pub mod gateway;
 mod gathered;

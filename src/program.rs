@@ -15,6 +15,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::error::Error;
+use crate::fork;
 use crate::input::uninterrupted;
 use crate::ledger::Ledger;
 use crate::pipe::Channel;
@@ -62,6 +63,8 @@ thread_local! {
 #[derive(Debug, Default)]
 pub(crate) struct Program {
     stopped: AtomicBool,
+    /// In which it was started; zero before that.
+    process: AtomicU32,
     /// Everything that it owned is gone. Set under the lock of `waits`.
     gone: AtomicBool,
     refused: AtomicU32,
@@ -86,9 +89,16 @@ struct Waits {
 }
 
 impl Program {
-    /// The channel of the program that this thread runs.
+    /// The channel of the program that this thread runs. `None` in a child that a program has forked, which is nobody's.
     pub(crate) fn current() -> Option<Arc<Channel>> {
-        CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+        let own = |current: &RefCell<Option<Arc<Channel>>>| current.borrow().clone();
+        CURRENT.try_with(own).ok().flatten().filter(|channel| !channel.program.is_left_behind())
+    }
+
+    /// It was started in the process from which this one was forked, and goes on there.
+    #[inline]
+    pub(crate) fn is_left_behind(&self) -> bool {
+        fork::is_past(self.process.load(Ordering::Relaxed))
     }
 
     /// Runs all of this channel's program, or one turn of it. Takes the channel and gives it back, so that a turn costs no
@@ -104,8 +114,9 @@ impl Program {
     }
 
     /// It starts. Whoever keeps its ledger says so.
-    #[cfg_attr(not(feature = "tracing"), allow(unused_variables, clippy::unused_self, reason = "it is only traced"))]
+    #[cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "it is only traced"))]
     pub(crate) fn start(&self, ledger: &Ledger) {
+        self.process.store(fork::process(), Ordering::Relaxed);
         #[cfg(feature = "tracing")]
         if let Some(span) = ledger.span() {
             let _ = self.span.set(Box::new(span));
@@ -114,6 +125,9 @@ impl Program {
 
     /// Everything that it owned is gone.
     pub(crate) fn leave(&self) {
+        if self.is_left_behind() {
+            return;
+        }
         let mut waits = self.waits.lock();
         self.gone.store(true, Ordering::Release);
         let (host, program) = (waits.host.take(), waits.program.take());
@@ -124,7 +138,7 @@ impl Program {
 
     /// The host goes: whatever the program waits for, now or later, is refused.
     pub(crate) fn stop(&self) {
-        if self.gone.load(Ordering::Acquire) {
+        if self.gone.load(Ordering::Acquire) || self.is_left_behind() {
             return;
         }
         self.stopped.store(true, Ordering::SeqCst);
@@ -145,11 +159,14 @@ impl Program {
 
     /// How often it has waited, for whatever.
     pub(crate) fn waits(&self) -> u64 {
-        self.waits.lock().count
+        if self.is_left_behind() { 0 } else { self.waits.lock().count }
     }
 
     /// Ready when it has waited more often than that.
     pub(crate) fn poll_waited(&self, than: u64, context: &Context<'_>) -> Poll<()> {
+        if self.is_left_behind() {
+            return Poll::Ready(());
+        }
         let waits = self.waits.lock();
         if waits.count > than {
             return Poll::Ready(());
@@ -187,6 +204,9 @@ impl Program {
     }
 
     pub(crate) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
+        if self.is_left_behind() {
+            return Poll::Ready(());
+        }
         let waits = self.waits.lock();
         if self.gone.load(Ordering::Relaxed) {
             return Poll::Ready(());

@@ -85,7 +85,9 @@ impl<W> State<W> {
     /// Gives to those who wait, in their order, until there is too little for the next.
     fn serve(&mut self) -> Vec<W> {
         let mut served = Vec::new();
-        while let Some(request) = self.waiting.pop_front_if(|request| request.bytes <= self.free) {
+        while self.waiting.front().is_some_and(|request| request.bytes <= self.free)
+            && let Some(request) = self.waiting.pop_front()
+        {
             self.free -= request.bytes;
             self.given.push((request.ticket, request.bytes));
             served.push(request.waker);

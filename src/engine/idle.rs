@@ -2,7 +2,7 @@
 //! one about 4.
 
 use std::io;
-use std::sync::LazyLock;
+use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::bridge::Job;
 use super::name;
+use crate::fork::PerProcess;
 use crate::options::Options;
 
 /// How long an idle thread waits for work.
@@ -19,10 +20,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How many threads wait at the most.
 const MOST_IDLE: usize = 16;
 
-/// A channel without room: a job goes through only if a thread waits for it at that moment.
-static HAND_OVER: LazyLock<(Sender<Work>, Receiver<Work>)> = LazyLock::new(|| bounded(0));
+static IDLE: PerProcess<Idle> = PerProcess::new();
 
-static IDLE: AtomicUsize = AtomicUsize::new(0);
+/// The threads of this process that have nothing to do.
+struct Idle {
+    /// Without room: a job goes through only if a thread waits for it at that moment.
+    hand_over: (Sender<Work>, Receiver<Work>),
+    count: AtomicUsize,
+}
 
 struct Work {
     job: Job,
@@ -43,7 +48,7 @@ pub(super) fn run(job: Job) -> io::Result<()> {
     if stack_size != default {
         return spawn(stack_size, move || work.run());
     }
-    match HAND_OVER.0.try_send(work) {
+    match Idle::here().hand_over.0.try_send(work) {
         Ok(()) => Ok(()),
         Err(refused) => {
             let work = refused.into_inner();
@@ -64,18 +69,29 @@ pub(super) fn refused(error: &io::Error) -> io::Error {
 
 /// The life of a thread: one job after the other, until there is none for a while.
 fn work_on(mut work: Work) {
+    let idle = Idle::here();
     loop {
         work.run();
-        if IDLE.fetch_add(1, Ordering::Relaxed) >= MOST_IDLE {
-            IDLE.fetch_sub(1, Ordering::Relaxed);
-            return;
-        }
-        let next = HAND_OVER.1.recv_timeout(PATIENCE);
-        IDLE.fetch_sub(1, Ordering::Relaxed);
+        let next = idle.next();
         match next {
-            Ok(next) => work = next,
-            Err(_) => return,
+            Some(next) => work = next,
+            None => return,
         }
+    }
+}
+
+impl Idle {
+    fn here() -> &'static Idle {
+        IDLE.get(|| Idle { hand_over: bounded(0), count: AtomicUsize::new(0) })
+    }
+
+    /// Waits for the next job. `None` if none comes for a while, or enough threads wait, or the program that this thread has
+    /// run was one that returned in a child: that process ends as it would with any other thread's function.
+    fn next(&'static self) -> Option<Work> {
+        let enough = self.count.fetch_add(1, Ordering::Relaxed) >= MOST_IDLE;
+        let next = if enough || !ptr::eq(self, Idle::here()) { None } else { self.hand_over.1.recv_timeout(PATIENCE).ok() };
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        next
     }
 }
 

@@ -9,11 +9,12 @@ mod worker;
 mod workers;
 
 use std::io;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use super::bridge::{self, Launcher};
+use crate::fork::PerProcess;
 use crate::options::{Options, engine_options, queue_options};
 use crate::pipe::{Chunks, Feed, Filter, Reader, Writer};
 use crate::stack::on_stacks;
@@ -103,9 +104,8 @@ impl Pool {
         /// assert_eq!(chunks.count() + small.count(), 2);
         /// ```
         pub fn global() -> &'static Pool {
-            static GLOBAL: LazyLock<Pool> =
-                LazyLock::new(|| Pool::of(thread::available_parallelism().map_or(1, usize::from)));
-            &GLOBAL
+            static GLOBAL: PerProcess<Pool> = PerProcess::new();
+            GLOBAL.get(|| Pool::of(thread::available_parallelism().map_or(1, usize::from)))
         }
     }
 

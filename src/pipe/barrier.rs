@@ -21,9 +21,9 @@ impl Barrier {
     /// The cheapest that this system has.
     #[cfg(all(target_os = "linux", not(any(miri, pushpull_loom))))]
     pub(super) fn detect() -> Barrier {
-        use std::sync::OnceLock;
-        static DETECTED: OnceLock<Barrier> = OnceLock::new();
-        *DETECTED.get_or_init(|| match membarrier::register() {
+        use crate::fork::PerProcess;
+        static DETECTED: PerProcess<Barrier> = PerProcess::new();
+        *DETECTED.get(|| match membarrier::register() {
             true => Barrier::Asymmetric,
             false => Barrier::Fences,
         })

@@ -26,6 +26,8 @@ use super::ring::Consumer;
 use super::segment::{Segment, Tail};
 use super::state::State;
 use crate::budget::Share;
+use crate::error::Error;
+use crate::fork::PerProcess;
 use crate::options::Options;
 use crate::program::Program;
 use crate::sync::{AtomicU8, AtomicUsize, Mutex, MutexGuard, Ordering};
@@ -49,6 +51,8 @@ pub(crate) struct Channel {
     progress: Apart<Progress>,
     barrier: Barrier,
     locked: Mutex<Locked>,
+    /// In its place in a child process, whose parent's program this is.
+    left_behind: PerProcess<Mutex<Locked>>,
     /// Who writes into it or reads from it, where an engine runs that.
     pub(crate) program: Program,
 }
@@ -117,19 +121,8 @@ impl Channel {
             queued: AtomicUsize::new(0),
             progress: Apart::new(Progress::new(options.capacity())),
             barrier: Barrier::detect(),
-            locked: Mutex::new(Locked {
-                state,
-                kept: None,
-                seen: None,
-                open: None,
-                ring: None,
-                puller: None,
-                writer: None,
-                watchers: None,
-                share,
-                granted: 0,
-                counts: Counts::default(),
-            }),
+            locked: Mutex::new(Locked::new(state, share)),
+            left_behind: PerProcess::new(),
             program: Program::default(),
         }
     }
@@ -187,9 +180,27 @@ impl Channel {
         locked.state.pulled_ahead(chunks - chunks_seen, bytes - bytes_seen);
     }
 
+    /// The lock as it is. If the program was left behind in the parent of this process, its own may be locked for ever: the
+    /// ends that are here see a channel whose other end is gone.
+    fn lock_bare(&self) -> MutexGuard<'_, Locked> {
+        if self.program.is_left_behind() { self.lock_left_behind() } else { self.locked.lock() }
+    }
+
+    #[cold]
+    fn lock_left_behind(&self) -> MutexGuard<'_, Locked> {
+        let ended = || {
+            self.attend(CLOSED, 0);
+            let mut locked = Locked::new(State::new(1), None);
+            locked.state.end(Err(Error::disconnected()));
+            locked.kept = Some(0);
+            Mutex::new(locked)
+        };
+        self.left_behind.get(ended).lock()
+    }
+
     /// The lock, for whoever looks at what is queued or adds to it.
     fn lock(&self) -> MutexGuard<'_, Locked> {
-        let mut locked = self.locked.lock();
+        let mut locked = self.lock_bare();
         locked.queue_handed();
         locked
     }
@@ -202,6 +213,22 @@ impl Channel {
 }
 
 impl Locked {
+    fn new(state: State<Piece>, share: Option<Box<Share>>) -> Locked {
+        Locked {
+            state,
+            kept: None,
+            seen: None,
+            open: None,
+            ring: None,
+            puller: None,
+            writer: None,
+            watchers: None,
+            share,
+            granted: 0,
+            counts: Counts::default(),
+        }
+    }
+
     /// Of a segment that has been pulled to its end, and that no chunk keeps any more, the memory is used again from its
     /// beginning: a writer that is held again and again by a slow puller then needs no more than that.
     fn rewind(&mut self, tail: &mut Tail) {

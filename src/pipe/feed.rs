@@ -83,6 +83,9 @@ impl<T> Verdict<T> {
 
     /// The program has ended, or could not be started.
     pub(crate) fn tell(&self, result: io::Result<T>, channel: &Channel) {
+        if channel.program.is_left_behind() {
+            return;
+        }
         let mut told = self.0.lock();
         let mut ledger = mem::take(&mut told.ledger);
         let left = told.left;
@@ -107,7 +110,7 @@ impl<T> Verdict<T> {
         }
     }
 
-    /// What a write is told that failed with `error`.
+    /// The error of a program that failed, or else this one.
     fn reason(&self, error: io::Error) -> io::Error {
         match &self.0.lock().echo {
             Some(Some(echo)) => echo.error(),
@@ -128,7 +131,7 @@ impl<T> Feed<T> {
     /// As for every write: see [`Feed`].
     pub fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
         self.begin();
-        self.writer.write_bytes(bytes).map_err(|error| self.verdict.reason(error))
+        self.writer.write_bytes(bytes).map_err(|error| self.reason(error))
     }
 
     /// Whether the program has ended: nobody reads what is written any more.
@@ -155,7 +158,7 @@ impl<T> Feed<T> {
     pub fn finish(mut self) -> io::Result<T> {
         self.begin();
         self.writer.close(Ok(()));
-        wait::until(|context| self.verdict.poll(context)).unwrap_or_else(|_| Err(Error::disconnected()))
+        wait::until(|context| self.poll_result(context)).unwrap_or_else(|_| Err(Error::disconnected()))
     }
 
     /// Moves what the pump has to the program. Ready with what that makes of it.
@@ -164,7 +167,20 @@ impl<T> Feed<T> {
         self.begin();
         // The program has the last word, also when it has been given everything.
         let _ = pump.poll(&mut self.writer, context);
-        self.verdict.poll(context)
+        self.poll_result(context)
+    }
+
+    /// What the program has made of it. In a child that was forked from its process it makes nothing.
+    fn poll_result(&self, context: &Context<'_>) -> Poll<io::Result<T>> {
+        match self.channel.program.is_left_behind() {
+            true => Poll::Ready(Err(Error::disconnected())),
+            false => self.verdict.poll(context),
+        }
+    }
+
+    /// What a write is told that failed with `error`.
+    fn reason(&self, error: io::Error) -> io::Error {
+        if self.channel.program.is_left_behind() { error } else { self.verdict.reason(error) }
     }
 
     fn begin(&mut self) {
@@ -186,23 +202,23 @@ impl<T> Write for Feed<T> {
     #[inline]
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.begin();
-        self.writer.write(buf).map_err(|error| self.verdict.reason(error))
+        self.writer.write(buf).map_err(|error| self.reason(error))
     }
 
     fn write_vectored(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
         self.begin();
-        self.writer.write_vectored(bufs).map_err(|error| self.verdict.reason(error))
+        self.writer.write_vectored(bufs).map_err(|error| self.reason(error))
     }
 
     /// Ends the chunk here. The program can read what was written without it too; this is a boundary.
     fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush().map_err(|error| self.verdict.reason(error))
+        self.writer.flush().map_err(|error| self.reason(error))
     }
 }
 
 impl<T> Drop for Feed<T> {
     fn drop(&mut self) {
-        if !self.writer.is_closed() {
+        if !self.writer.is_closed() && !self.channel.program.is_left_behind() {
             self.verdict.leave();
         }
         self.writer.close(Err(Error::truncated()));

@@ -7,10 +7,11 @@
 
 use std::collections::VecDeque;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::processor;
 use super::segment::Block;
+use crate::fork::PerProcess;
 use crate::sync::Arc;
 
 /// Smaller memory is left to the allocator, which is as fast.
@@ -25,7 +26,7 @@ const ROTATION: u64 = 4 << 20;
 /// How many bytes of all sizes are kept at the most.
 const MOST_KEPT: usize = 16 << 20;
 
-static SPARE: Mutex<Spare<Arc<Block>>> = Mutex::new(Spare::new());
+static SPARE: PerProcess<Mutex<Spare<Arc<Block>>>> = PerProcess::new();
 
 /// How large a block for `capacity` bytes is.
 pub(super) fn size(capacity: usize) -> usize {
@@ -37,15 +38,19 @@ pub(super) fn size(capacity: usize) -> usize {
 pub(super) fn take(capacity: usize) -> Option<Arc<Block>> {
     let size = size(capacity);
     let class = class(size)?;
-    SPARE.lock().take(class, size, processor::current())
+    spare().take(class, size, processor::current())
 }
 
 /// Keeps `block`, which nobody shares, if there is room.
 pub(super) fn give(block: Arc<Block>) {
     let size = block.size();
     let Some(class) = class(size) else { return };
-    let rest = SPARE.lock().give(class, size, block, processor::current());
+    let rest = spare().give(class, size, block, processor::current());
     drop(rest);
+}
+
+fn spare() -> MutexGuard<'static, Spare<Arc<Block>>> {
+    SPARE.get(|| Mutex::new(Spare::new())).lock()
 }
 
 /// Where memory of this size is kept, if it is.
@@ -80,7 +85,8 @@ impl<M> Spare<M> {
         let near = spare.back().is_some_and(|last| last.by.is_some() && last.by == processor);
         let used = match near {
             true => spare.pop_back(),
-            false => spare.pop_front_if(|oldest| self.dropped - oldest.before >= ROTATION),
+            false if spare.front().is_some_and(|oldest| self.dropped - oldest.before >= ROTATION) => spare.pop_front(),
+            false => None,
         }?;
         self.bytes -= size;
         Some(used.memory)

@@ -9,7 +9,8 @@ use std::io::Write;
 use std::mem::{self, MaybeUninit};
 use std::ptr;
 use std::slice;
-use std::sync::{Once, OnceLock};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{GUARD, regions};
 
@@ -39,8 +40,9 @@ thread_local! {
 
 /// Sees to it that an overflow on this thread is told.
 pub(super) fn watch() {
-    static INSTALLED: Once = Once::new();
-    INSTALLED.call_once(|| {
+    static INSTALLED: AtomicBool = AtomicBool::new(false);
+    // Not waited for: a child whose parent forked in the middle of it would wait for ever.
+    if !INSTALLED.swap(true, Ordering::Relaxed) {
         let before = action(None);
         // In this order: the handler looks at what was before.
         let _ = BEFORE.set(before);
@@ -50,7 +52,7 @@ pub(super) fn watch() {
             sa_flags: libc::SA_SIGINFO | libc::SA_ONSTACK,
             ..before
         }));
-    });
+    }
     // The threads of the standard library have one, if it found nobody's handler before its own.
     if !WATCHED.replace(true) && !SignalStack::is_there() {
         let _ = OWN_STACK.try_with(|own| *own.borrow_mut() = Some(SignalStack::new()));

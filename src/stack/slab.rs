@@ -13,10 +13,11 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use corosensei::stack::StackPointer;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use self::overflow::Header;
 use self::regions::Region;
+use crate::fork::{self, PerProcess};
 
 /// Below each stack. One page can be jumped over by C code, which touches no page on its way down.
 const GUARD: usize = 64 << 10;
@@ -32,7 +33,11 @@ const MOST: usize = 1024;
 const GUARD_INSTALL: libc::c_int = 102;
 
 /// Of one size each.
-static CLASSES: Mutex<Vec<Class>> = Mutex::new(Vec::new());
+static CLASSES: PerProcess<Mutex<Vec<Class>>> = PerProcess::new();
+
+fn classes() -> MutexGuard<'static, Vec<Class>> {
+    CLASSES.get(Mutex::default).lock()
+}
 
 static PAGE: LazyLock<usize> = LazyLock::new(|| {
     // SAFETY: a question that changes nothing.
@@ -47,6 +52,8 @@ pub(super) struct Memory {
     asked: usize,
     /// Where it came from.
     slab: usize,
+    /// In which process. A child may use and empty it; the parent's slabs are not its own.
+    process: u32,
 }
 
 /// The slabs with stacks of one size.
@@ -86,13 +93,16 @@ impl Memory {
         overflow::watch();
         let stride = asked.checked_next_multiple_of(*PAGE).and_then(|size| size.checked_add(GUARD));
         let stride = stride.ok_or_else(|| error("address space", io::ErrorKind::OutOfMemory.into()))?;
-        let mut classes = CLASSES.lock();
+        let mut classes = classes();
         let class = match classes.iter().position(|class| class.stride == stride) {
             Some(place) => &mut classes[place],
-            None => classes.push_mut(Class { stride, slabs: Vec::new(), open: Vec::new() }),
+            None => {
+                classes.push(Class { stride, slabs: Vec::new(), open: Vec::new() });
+                classes.last_mut().expect("it was pushed")
+            }
         };
         let (slab, start) = class.take()?;
-        Ok(Memory { start, end: start + stride, asked, slab })
+        Ok(Memory { start, end: start + stride, asked, slab, process: fork::process() })
     }
 
     pub(super) fn asked(&self) -> usize {
@@ -147,7 +157,10 @@ impl Memory {
 impl Drop for Memory {
     fn drop(&mut self) {
         self.discard(self.end);
-        let mut classes = CLASSES.lock();
+        if fork::is_past(self.process) {
+            return;
+        }
+        let mut classes = classes();
         if let Some(class) = classes.iter_mut().find(|class| class.stride == self.end - self.start) {
             class.give(self.slab, self.start);
         }
@@ -342,7 +355,7 @@ mod tests {
     fn stacks_are_given_again_empty_and_slabs_go_when_nobody_uses_them() {
         const OWN: usize = SIZE + (100 << 10);
         let slabs = || {
-            let classes = CLASSES.lock();
+            let classes = classes();
             let class = classes.iter().find(|class| class.stride == OWN + GUARD);
             class.map_or(0, |class| class.slabs.iter().flatten().count())
         };

@@ -37,12 +37,13 @@ struct Running {
 }
 
 impl Inbox {
-    pub(super) fn new() -> Inbox {
+    /// One that is closed gets no programs.
+    pub(super) fn new(closed: bool) -> Inbox {
         Inbox {
             mailbox: Mailbox::new(),
             live: AtomicUsize::new(0),
             runnable: AtomicUsize::new(0),
-            closed: AtomicBool::new(false),
+            closed: AtomicBool::new(closed),
             running: Mutex::default(),
             hosts: Mutex::default(),
         }

@@ -3,12 +3,10 @@
 use std::collections::VecDeque;
 use std::hint;
 use std::mem;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
-
-use parking_lot::{Condvar, Mutex};
 
 use super::task::Task;
 use crate::engine::bridge::Job;
@@ -20,6 +18,9 @@ const LOOKS: u32 = 23;
 const CLOSE_LOOKS: u32 = 7;
 
 /// A worker takes all there is at once, so that the lock and what is behind it do not go from core to core for each.
+///
+/// The lock and what the worker sleeps on are the standard library's, which is the system's. `parking_lot` keeps a table of
+/// all threads that sleep, and in the child of a `fork` workers would be in it that are not there.
 pub(super) struct Mailbox {
     /// How much there is to take. A hint for whoever does not take the lock; not zero if there is anything.
     filled: AtomicUsize,
@@ -60,8 +61,13 @@ impl Mailbox {
         self.change(|_| ());
     }
 
+    fn lock(&self) -> MutexGuard<'_, Locked> {
+        // Nothing panics under it.
+        self.locked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn change(&self, change: impl FnOnce(&mut Locked)) {
-        let mut locked = self.locked.lock();
+        let mut locked = self.lock();
         if locked.gone {
             // Whatever it is, it is dropped without the lock.
             drop(locked);
@@ -87,7 +93,7 @@ impl Mailbox {
 
     /// Takes all there is into `mail`, which is empty.
     pub(super) fn take(&self, mail: &mut Mail) {
-        let mut locked = self.locked.lock();
+        let mut locked = self.lock();
         mem::swap(mail, &mut locked.mail);
         self.filled.store(0, Ordering::Relaxed);
     }
@@ -103,15 +109,17 @@ impl Mailbox {
                 _ => thread::yield_now(),
             }
         }
-        let mut locked = self.locked.lock();
+        let mut locked = self.lock();
         while self.len() == 0 {
             locked.asleep = true;
             match deadline {
-                None => self.arrives.wait(&mut locked),
+                None => locked = self.arrives.wait(locked).unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
-                    if self.arrives.wait_until(&mut locked, deadline).timed_out() {
+                    let time = deadline.saturating_duration_since(Instant::now());
+                    if time.is_zero() {
                         break;
                     }
+                    locked = self.arrives.wait_timeout(locked, time).unwrap_or_else(PoisonError::into_inner).0;
                 }
             }
         }
@@ -120,7 +128,7 @@ impl Mailbox {
 
     /// The worker goes. Nothing is kept that is sent from now on, or that is here.
     pub(super) fn leave(&self) {
-        let mut locked = self.locked.lock();
+        let mut locked = self.lock();
         locked.gone = true;
         let mail = mem::take(&mut locked.mail);
         drop(locked);

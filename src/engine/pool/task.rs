@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::Arc;
 use std::task::Wake;
 
@@ -72,6 +73,11 @@ impl Wake for Task {
 /// Makes this thread the worker of `inbox`.
 pub(super) fn work_for(inbox: Arc<Inbox>) {
     QUEUE.set(Some(Queue { inbox, tasks: VecDeque::new(), jobs: VecDeque::new() }));
+}
+
+/// Forgets what this thread has to do, which it leaves to the process that it was forked from.
+pub(super) fn leave_all() {
+    mem::forget(QUEUE.take());
 }
 
 /// Whether this thread is the worker of `inbox`.

@@ -1,6 +1,7 @@
 //! A worker: a thread that runs many programs in turns, each on a stack of its own.
 
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::thread;
@@ -14,6 +15,7 @@ use crate::alarm;
 use crate::coroutine::{self, Coroutine};
 use crate::engine::bridge::Job;
 use crate::engine::idle;
+use crate::fork;
 use crate::pipe::Channel;
 use crate::program::Program;
 use crate::stack::Stack;
@@ -41,6 +43,8 @@ pub(super) struct Worker {
     programs: Slots<Pooled, Arc<Task>>,
     /// When the program that ran last gave way.
     now: Instant,
+    /// In which it was started.
+    process: u32,
 }
 
 /// A program that has begun. It stays here.
@@ -60,7 +64,8 @@ impl Worker {
     /// When the system refuses a new thread.
     pub(super) fn spawn(inbox: Arc<Inbox>, number: usize) -> io::Result<()> {
         let work = move || {
-            Worker { inbox, mail: Mail::default(), turns: 0, programs: Slots::new(), now: Instant::now() }.work();
+            let (mail, programs, now) = (Mail::default(), Slots::new(), Instant::now());
+            Worker { inbox, mail, turns: 0, programs, now, process: fork::process() }.work();
         };
         let spawned = thread::Builder::new().name(format!("pushpull-{number}")).spawn(work);
         spawned.map(drop).map_err(|error| idle::refused(&error))
@@ -82,6 +87,9 @@ impl Worker {
                     self.fetch(ahead);
                     self.inbox.publish(others + 1);
                     self.run(task, others);
+                    if fork::is_past(self.process) {
+                        return self.leave_all();
+                    }
                 }
                 None if !looked => self.turns = 0,
                 None if self.inbox.is_finished() => break,
@@ -89,6 +97,14 @@ impl Worker {
             }
         }
         self.inbox.mailbox.leave();
+    }
+
+    /// A program has returned in the child of a `fork`. Everything else here is the parent's, and does not go on in the
+    /// child; this thread ends there, as any other whose function returns.
+    #[cold]
+    fn leave_all(self) {
+        task::leave_all();
+        mem::forget(self);
     }
 
     fn sleep(&mut self, alarm: Option<Instant>) {
@@ -166,7 +182,7 @@ impl Worker {
         let Some(channel) = pooled.channel.take() else { return };
         let waker = Waker::from(task);
         let channel = Program::enter(channel, || pooled.coroutine.resume(Some(&waker)));
-        let began = std::mem::replace(&mut self.now, Instant::now());
+        let began = mem::replace(&mut self.now, Instant::now());
         channel.program.ran(self.now - began);
         if !pooled.coroutine.is_done() {
             pooled.channel = Some(channel);

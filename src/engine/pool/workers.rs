@@ -12,10 +12,16 @@ use parking_lot::Mutex;
 use super::inbox::Inbox;
 use super::worker::Worker;
 use crate::engine::bridge::Job;
+use crate::fork::PerProcess;
 use crate::wait;
 
 /// Kept by the pool's handles, and by bridges that have not started. When it goes, the workers finish what they have.
-pub(crate) struct Workers(Box<[Member]>);
+pub(crate) struct Workers {
+    count: usize,
+    /// The pool was shut down, in this process or in one from which it was forked.
+    closed: AtomicBool,
+    members: PerProcess<Box<[Member]>>,
+}
 
 struct Member {
     inbox: Arc<Inbox>,
@@ -26,13 +32,15 @@ struct Member {
 
 impl Workers {
     pub(super) fn new(count: usize) -> Workers {
-        let member =
-            |_| Member { inbox: Arc::new(Inbox::new()), begun: AtomicBool::new(false), begins: Mutex::new(()) };
-        Workers((0..count).map(member).collect())
+        Workers { count, closed: AtomicBool::new(false), members: PerProcess::new() }
     }
 
     pub(super) fn count(&self) -> usize {
-        self.0.len()
+        self.count
+    }
+
+    fn members(&self) -> &[Member] {
+        self.members.get(|| (0..self.count).map(|_| Member::new(self.closed.load(Ordering::SeqCst))).collect())
     }
 
     /// Sends a job to the worker that has the least to do.
@@ -41,7 +49,7 @@ impl Workers {
     ///
     /// When the pool was shut down, or the system refuses the worker's thread.
     pub(crate) fn launch(&self, job: Job) -> io::Result<()> {
-        let members = self.0.iter().enumerate();
+        let members = self.members().iter().enumerate();
         let Some((number, member)) = members.min_by_key(|(_, member)| member.inbox.load()) else {
             unreachable!("a pool has at least one worker");
         };
@@ -54,6 +62,8 @@ impl Workers {
     /// Admits no more programs, waits for those that run as long as `patience` lasts, and then ends them. Says whether all
     /// are gone.
     pub(super) fn shut_down(&self, patience: Duration) -> bool {
+        // Before the members of this process are made, if they have not been.
+        self.closed.store(true, Ordering::SeqCst);
         self.inboxes().for_each(Inbox::close);
         let gone = match Instant::now().checked_add(patience) {
             // A time too long to name is no limit.
@@ -73,11 +83,15 @@ impl Workers {
     }
 
     fn inboxes(&self) -> impl Iterator<Item = &Inbox> {
-        self.0.iter().map(|member| &*member.inbox)
+        self.members().iter().map(|member| &*member.inbox)
     }
 }
 
 impl Member {
+    fn new(closed: bool) -> Member {
+        Member { inbox: Arc::new(Inbox::new(closed)), begun: AtomicBool::new(false), begins: Mutex::new(()) }
+    }
+
     /// Starts the worker, if it was not.
     fn begin(&self, number: usize) -> io::Result<()> {
         if self.begun.load(Ordering::Acquire) {
@@ -94,12 +108,12 @@ impl Member {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        self.inboxes().for_each(Inbox::close);
+        self.members.peek().into_iter().flatten().for_each(|member| member.inbox.close());
     }
 }
 
 impl fmt::Debug for Workers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.inboxes()).finish()
+        f.debug_list().entries(self.members.peek().into_iter().flatten().map(|member| &member.inbox)).finish()
     }
 }

@@ -93,7 +93,7 @@ impl Channel {
         if self.is_closed() {
             return Poll::Ready(());
         }
-        let mut locked = self.locked.lock();
+        let mut locked = self.lock_bare();
         // Whoever closes it does so under this lock, and wakes all who are noted by then.
         if locked.state.ended() {
             return Poll::Ready(());
@@ -105,7 +105,7 @@ impl Channel {
     }
 
     fn forget_closed(&self, ticket: u64) {
-        let before = self.locked.lock().watchers.as_mut().and_then(|watchers| watchers.forget(ticket));
+        let before = self.lock_bare().watchers.as_mut().and_then(|watchers| watchers.forget(ticket));
         drop(before);
     }
 }

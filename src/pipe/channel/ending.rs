@@ -53,7 +53,7 @@ impl Channel {
     /// Of `len` bytes that were written into a closed channel after `before` others, how many the puller gets; `None` if it
     /// was the puller that went.
     pub(in crate::pipe) fn kept(&self, before: u64, len: usize) -> Option<usize> {
-        let kept = self.locked.lock().kept?;
+        let kept = self.lock_bare().kept?;
         Some(usize::try_from(kept.saturating_sub(before)).map_or(len, |kept| kept.min(len)))
     }
 
