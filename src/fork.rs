@@ -4,7 +4,10 @@
 //! parent are not there, and a lock that another thread held stays locked. So state that threads share is kept for each
 //! process apart: a child begins with its own, and leaves the parent's where it is. Nothing of that is freed in the
 //! child, since what lies there may be half changed, and wake-ups of threads that are gone may still refer to it.
-#![allow(unsafe_code, reason = "pthread_atfork is a bare system call, and a value that is replaced lies behind a pointer")]
+#![allow(
+    unsafe_code,
+    reason = "pthread_atfork is a bare system call, and a value that is replaced lies behind a pointer"
+)]
 
 use std::marker::PhantomData;
 use std::ptr;

@@ -101,6 +101,7 @@ mod spare;
     path = "stack/absent.rs"
 )]
 mod stack;
+mod stop_waker;
 mod sync;
 mod turn;
 mod wait;

@@ -19,7 +19,7 @@ use crate::fork;
 use crate::input::uninterrupted;
 use crate::ledger::Ledger;
 use crate::pipe::Channel;
-use crate::waker;
+use crate::waker::{self, Watchers};
 
 /// How many reads or writes a closed bridge refuses before it unwinds the program. An encoder that is dropped half way
 /// makes a handful of its own.
@@ -80,6 +80,8 @@ pub(crate) struct Program {
 struct Waits {
     /// What the program waits with, whatever it waits for.
     program: Option<Waker>,
+    /// The tasks of executors that the program runs itself, while they wait for a bridge.
+    tasks: Option<Box<Watchers>>,
     /// How often it has waited.
     count: u64,
     /// Who waits for the program to wait.
@@ -130,9 +132,9 @@ impl Program {
         }
         let mut waits = self.waits.lock();
         self.gone.store(true, Ordering::Release);
-        let (host, program) = (waits.host.take(), waits.program.take());
+        let (host, program, tasks) = (waits.host.take(), waits.program.take(), waits.tasks.take());
         drop(waits);
-        drop(program);
+        drop((program, tasks));
         waker::wake(host);
     }
 
@@ -142,14 +144,35 @@ impl Program {
             return;
         }
         self.stopped.store(true, Ordering::SeqCst);
-        let program = self.waits.lock().program.take();
+        let mut waits = self.waits.lock();
+        let (program, tasks) = (waits.program.take(), waits.tasks.take());
+        drop(waits);
         waker::wake(program);
+        tasks.into_iter().for_each(|tasks| tasks.wake());
     }
 
     /// Says with what the program is about to wait. To be followed by a look at `refuses_to_wait`.
     pub(crate) fn watch(&self, waker: &Waker) {
+        self.note_wait(|waits| waker::keep(&mut waits.program, waker));
+    }
+
+    /// The same for a task that polls a future in the program. It has a ticket after it.
+    pub(crate) fn watch_task(&self, ticket: &mut Option<u64>, waker: &Waker) {
+        self.note_wait(|waits| waits.tasks.get_or_insert_default().watch(ticket, waker));
+    }
+
+    /// That task waits no more.
+    pub(crate) fn forget_task(&self, ticket: u64) {
+        if self.is_left_behind() {
+            return;
+        }
+        let waker = self.waits.lock().tasks.as_mut().and_then(|tasks| tasks.forget(ticket));
+        drop(waker);
+    }
+
+    fn note_wait(&self, keep: impl FnOnce(&mut Waits) -> Option<Waker>) {
         let mut waits = self.waits.lock();
-        let before = waker::keep(&mut waits.program, waker);
+        let before = keep(&mut waits);
         waits.count += 1;
         let observer = waits.observer.take();
         drop(waits);

@@ -77,7 +77,16 @@ fn bridges(pool: &Pool) {
     assert_eq!(count(Pool::new(1).pull(move |w| program(w))), 100_000);
     assert_eq!(count(Local::new().pull(move |w| program(w))), 100_000);
     let nested = pool.clone();
-    assert_eq!(count(pool.pull(move |w| nested.pull(move |w| program(w)).into_reader().read_to_end(&mut Vec::new()).and_then(|n| w.write_all(&[7; 1][..n.min(1)])))), 1);
+    assert_eq!(
+        count(pool.pull(move |w| {
+            nested
+                .pull(move |w| program(w))
+                .into_reader()
+                .read_to_end(&mut Vec::new())
+                .and_then(|n| w.write_all(&[7; 1][..n.min(1)]))
+        })),
+        1
+    );
     let mut feed = Thread::new().push(|r| r.read_to_end(&mut Vec::new()));
     feed.write_all(&[7; 300_000]).unwrap();
     assert_eq!(feed.finish().unwrap(), 300_000);
@@ -121,17 +130,34 @@ fn what_other_threads_are_at_does_not_hang_a_child() {
                 thread::spawn(move || {
                     while !done.load(Ordering::Relaxed) {
                         bridges(&pool);
-                        let mut half = pool.pull(|w| loop { w.write_all(&[7; 10])? });
+                        let mut half = pool.pull(|w| {
+                            loop {
+                                w.write_all(&[7; 10])?
+                            }
+                        });
                         half.next().unwrap().unwrap();
                         // A size of its own, whose stacks come and go.
-                        drop(Local::new().stack_size(3 << 16).pull(|w| loop { w.write_all(&[7; 10])? }).next());
+                        drop(
+                            Local::new()
+                                .stack_size(3 << 16)
+                                .pull(|w| {
+                                    loop {
+                                        w.write_all(&[7; 10])?
+                                    }
+                                })
+                                .next(),
+                        );
                     }
                 })
             })
             .collect();
         let mut fed = Thread::new().capacity(64).push(|r| io::copy(r, &mut io::sink()));
         for _ in 0..CHILDREN {
-            let mut held = pool.pull(|w| loop { w.write_all(&[7; 10])? });
+            let mut held = pool.pull(|w| {
+                loop {
+                    w.write_all(&[7; 10])?
+                }
+            });
             held.next().unwrap().unwrap();
             fed.write_all(&[7; 100]).unwrap();
             match fork() {

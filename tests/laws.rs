@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice, Read, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
@@ -12,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use futures_util::Stream;
-use pushpull::{Error, Local, Pool, Thread};
+use pushpull::{Error, Local, Pool, Thread, pipe};
 use support::engine::{Engine, Pushes, Setup, drain, is_disconnected};
 use support::guard::guard;
 use support::watchdog::within;
@@ -499,6 +500,29 @@ on_every_engine! {
             dropped.wait();
             assert_eq!(told.recv().unwrap(), (true, true));
         }
+    }
+
+    /// So does a program that waits in an executor of its own for another bridge.
+    fn law_7_a_wait_by_another_executor_inside_the_program_wakes<E: Engine>() {
+        if !E::RUNS_PROGRAMS {
+            return;
+        }
+        // It never gives anything.
+        let (_writer, mut other) = pipe(64);
+        let (own, dropped) = guard();
+        let (tell, told) = channel();
+        let mut items = E::pull(Setup::default(), Box::new(move |w| {
+            let _own = own;
+            let written = w.write_all(b"a whole chunk, and more").and_then(|()| w.flush());
+            let next = poll_fn(|context| Pin::new(&mut other).poll_next(context));
+            let item = pollster::block_on(next).unwrap();
+            tell.send(is_disconnected(&item.unwrap_err())).unwrap();
+            written
+        }));
+        items.next().unwrap().unwrap();
+        drop(items);
+        dropped.wait();
+        assert!(told.recv().unwrap());
     }
 
     /// A program that ignores that it is refused is unwound after 64 times.

@@ -13,6 +13,7 @@ use super::source::{OfStream, Source, Supply};
 use crate::error::Error;
 use crate::gathered::Gathered;
 use crate::input::uninterrupted;
+use crate::stop_waker::StopWaker;
 
 /// As [`drive`](crate::drive), from a stream into a `tokio::io::AsyncWrite`: writes everything that `source` gives to
 /// `sink`, and says how many bytes went in.
@@ -119,7 +120,9 @@ impl<S: Source> Driven<S> {
     }
 
     async fn into(mut self, mut sink: impl PollWrite) -> io::Result<u64> {
-        let written = poll_fn(|context| self.poll(&mut sink, context)).await;
+        let mut stop = StopWaker::default();
+        let written = poll_fn(|context| stop.watch(self.poll(&mut sink, context), context)).await;
+        let written = written.unwrap_or_else(|_| Err(Error::disconnected()));
         match (self.end, written) {
             (Some(Err(error)), _) => Err(uninterrupted(error)),
             (_, Err(error)) => Err(Error::sink(self.moved, error)),

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::future::poll_fn;
 use std::io;
+use std::task::Poll;
 
 #[cfg(feature = "stream")]
 use bytes::Bytes;
@@ -13,6 +14,9 @@ use super::source::OfBody;
 #[cfg(feature = "stream")]
 use super::source::OfStream;
 use super::source::{Source, Supply};
+use crate::error::Error;
+use crate::stop_waker::StopWaker;
+use crate::wait::Refused;
 use crate::{Feed, local};
 
 impl<T> Feed<T> {
@@ -72,8 +76,8 @@ impl<T> Feed<T> {
     }
 
     async fn feed_from(mut self, source: impl Source) -> io::Result<T> {
-        let mut pump = Pump::new(source);
-        poll_fn(|context| self.poll_fed(&mut pump, context)).await
+        let (mut pump, mut stop) = (Pump::new(source), StopWaker::default());
+        poll_fn(|context| settle(stop.watch(self.poll_fed(&mut pump, context), context))).await
     }
 }
 
@@ -123,7 +127,12 @@ impl<T> local::Feed<T> {
     }
 
     async fn feed_from(mut self, source: impl Source) -> io::Result<T> {
-        let mut supply = Supply::new(source);
-        poll_fn(|context| self.poll_fed(&mut supply, context)).await
+        let (mut supply, mut stop) = (Supply::new(source), StopWaker::default());
+        poll_fn(|context| settle(stop.watch(self.poll_fed(&mut supply, context), context))).await
     }
+}
+
+/// What a future that may be refused its wait gives.
+fn settle<T>(fed: Poll<Result<io::Result<T>, Refused>>) -> Poll<io::Result<T>> {
+    fed.map(|fed| fed.unwrap_or_else(|_| Err(Error::disconnected())))
 }

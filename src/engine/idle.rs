@@ -89,7 +89,8 @@ impl Idle {
     /// run was one that returned in a child: that process ends as it would with any other thread's function.
     fn next(&'static self) -> Option<Work> {
         let enough = self.count.fetch_add(1, Ordering::Relaxed) >= MOST_IDLE;
-        let next = if enough || !ptr::eq(self, Idle::here()) { None } else { self.hand_over.1.recv_timeout(PATIENCE).ok() };
+        let next =
+            if enough || !ptr::eq(self, Idle::here()) { None } else { self.hand_over.1.recv_timeout(PATIENCE).ok() };
         self.count.fetch_sub(1, Ordering::Relaxed);
         next
     }

@@ -13,9 +13,13 @@ use bytes::Bytes;
 use super::bridge::{Bridge, ENGINE, Pause};
 use super::{Head, Reader};
 use crate::error::Echo;
+#[cfg(any(feature = "http", feature = "stream"))]
+use crate::error::Error;
 use crate::ledger::{Ledger, Outcome};
 use crate::options::Options;
 use crate::pipe::Stats;
+#[cfg(any(feature = "http", feature = "stream"))]
+use crate::stop_waker::StopWaker;
 #[cfg(any(feature = "http", feature = "stream"))]
 use crate::turn::Turn;
 
@@ -53,6 +57,8 @@ pub struct Chunks {
     ledger: Ledger,
     #[cfg(any(feature = "http", feature = "stream"))]
     turn: Turn,
+    #[cfg(any(feature = "http", feature = "stream"))]
+    stop: StopWaker,
 }
 
 #[derive(Debug)]
@@ -103,6 +109,8 @@ impl Chunks {
             ledger: Ledger::open(options, ENGINE),
             #[cfg(any(feature = "http", feature = "stream"))]
             turn: Turn::new(),
+            #[cfg(any(feature = "http", feature = "stream"))]
+            stop: StopWaker::default(),
         }
     }
 
@@ -171,23 +179,31 @@ impl Chunks {
     #[cfg(feature = "stream")]
     pub(crate) fn poll_advance(&mut self, context: &Context<'_>) -> Poll<Next> {
         ready!(self.turn.poll_yield(context));
-        let next = self.advance(Some(context.waker()));
-        match &next {
-            Next::Chunk(chunk) => self.turn.count(chunk.len()),
-            Next::Lent => self.turn.count(self.lent().len()),
-            Next::Error(_) | Next::End | Next::Waiting => self.turn = Turn::new(),
+        let polled = self.poll_program(context);
+        match &polled {
+            Poll::Ready(Next::Chunk(chunk)) => self.turn.count(chunk.len()),
+            Poll::Ready(Next::Lent) => self.turn.count(self.lent().len()),
+            _ => self.turn = Turn::new(),
         }
-        if matches!(next, Next::Waiting) { Poll::Pending } else { Poll::Ready(next) }
+        polled
+    }
+
+    /// Runs the program, unless that waits in another program that is to stop.
+    #[cfg(any(feature = "http", feature = "stream"))]
+    fn poll_program(&mut self, context: &Context<'_>) -> Poll<Next> {
+        let polled = match self.advance(Some(context.waker())) {
+            Next::Waiting => Poll::Pending,
+            next => Poll::Ready(next),
+        };
+        let watched = self.stop.watch(polled, context);
+        watched.map(|next| next.unwrap_or_else(|_| Next::Error(self.give_up(Error::disconnected()))))
     }
 
     /// The same, for a host that cannot be lent anything.
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(crate) fn poll_in_turn(&mut self, context: &Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         ready!(self.turn.poll_yield(context));
-        let polled = match self.advance(Some(context.waker())) {
-            Next::Waiting => Poll::Pending,
-            next => Poll::Ready(self.item(next)),
-        };
+        let polled = self.poll_program(context).map(|next| self.item(next));
         self.turn.count_polled(&polled);
         polled
     }
@@ -322,8 +338,8 @@ impl Chunks {
         self.ledger.close(outcome, error, || Stats::unqueued(self.bytes, self.chunks));
     }
 
-    /// The host's own sink has failed, which ends the program.
-    fn fail_sink(&mut self, error: io::Error) -> io::Error {
+    /// The host goes no further, which ends the program: its own sink has failed, or it is to stop itself.
+    fn give_up(&mut self, error: io::Error) -> io::Error {
         let error = self.fail(error);
         self.tell(Outcome::Disconnected, Some(&error));
         error

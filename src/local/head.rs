@@ -6,6 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::Chunks;
+use crate::error::Error;
+use crate::stop_waker::StopWaker;
 
 /// Ready when the first chunk is there, or the end: made by [`Chunks::head`].
 ///
@@ -14,11 +16,12 @@ use super::Chunks;
 #[derive(Debug)]
 pub struct Head<'a> {
     chunks: &'a mut Chunks,
+    stop: StopWaker,
 }
 
 impl<'a> Head<'a> {
     pub(super) fn new(chunks: &'a mut Chunks) -> Head<'a> {
-        Head { chunks }
+        Head { chunks, stop: StopWaker::default() }
     }
 
     /// Runs the program here, until it has written its first chunk or has ended.
@@ -40,6 +43,7 @@ impl Future for Head<'_> {
 
     /// A wait inside the program suspends it and gives the executor its turn.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.chunks.look_ahead(Some(context.waker()))
+        let polled = self.chunks.look_ahead(Some(context.waker()));
+        self.stop.watch(polled, context).map(|head| head.unwrap_or_else(|_| Err(Error::disconnected())))
     }
 }

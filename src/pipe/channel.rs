@@ -17,7 +17,6 @@ use std::task::Waker;
 
 use bytes::Bytes;
 
-use self::closed::Watchers;
 use super::ahead::Progress;
 use super::apart::Apart;
 use super::barrier::Barrier;
@@ -31,7 +30,7 @@ use crate::fork::PerProcess;
 use crate::options::Options;
 use crate::program::Program;
 use crate::sync::{AtomicU8, AtomicUsize, Mutex, MutexGuard, Ordering};
-use crate::waker;
+use crate::waker::{self, Watchers};
 
 /// The puller sleeps until something is written.
 const ASLEEP: u8 = 1;

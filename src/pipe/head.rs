@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use super::channel::Begun;
 use super::{Chunks, Taken};
 use crate::error::Error;
+use crate::stop_waker::StopWaker;
 use crate::wait;
 
 /// Ready when the first chunk is there, or the end: made by [`Chunks::head`].
@@ -19,11 +20,12 @@ pub struct Head<'a> {
     chunks: &'a mut Chunks,
     /// How often the program had waited when it had written nothing.
     waited: u64,
+    stop: StopWaker,
 }
 
 impl<'a> Head<'a> {
     pub(super) fn new(chunks: &'a mut Chunks) -> Head<'a> {
-        Head { chunks, waited: 0 }
+        Head { chunks, waited: 0, stop: StopWaker::default() }
     }
 
     /// Waits here. In a program on a [`Pool`](crate::Pool) this suspends the program, and holds no thread.
@@ -74,6 +76,7 @@ impl Future for Head<'_> {
     type Output = io::Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_head(context)
+        let polled = self.poll_head(context);
+        self.stop.watch(polled, context).map(|head| head.unwrap_or_else(|_| Err(Error::disconnected())))
     }
 }

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use super::writer::{Outlet, Writer};
 #[cfg(feature = "stream")]
 use crate::chunk::poll_write_each;
+use crate::error::Error;
+use crate::stop_waker::StopWaker;
 use crate::turn::Turn;
 
 /// What a writer that is polled has to remember.
@@ -15,6 +17,7 @@ use crate::turn::Turn;
 pub(super) struct Polled {
     /// What its task has moved since it last waited.
     turn: Turn,
+    stop: StopWaker,
 }
 
 impl Writer {
@@ -28,11 +31,13 @@ impl Writer {
             Outlet::Channel(sender) => sender.poll_hand(bytes, context),
             Outlet::Sink(sink) => return Poll::Ready(sink.write_all(bytes)),
         };
-        self.settle_poll(handed)
+        self.settle_poll(handed, context)
     }
 
     /// Law 13: counts what was accepted. A task that waits has its turn again after it.
-    fn settle_poll<T>(&mut self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn settle_poll<T>(&mut self, polled: Poll<io::Result<T>>, context: &Context<'_>) -> Poll<io::Result<T>> {
+        let polled = self.polled.stop.watch(polled, context);
+        let polled = polled.map(|polled| polled.unwrap_or_else(|_| Err(Error::disconnected())));
         match (&polled, &mut self.outlet) {
             (Poll::Ready(Ok(_)), Outlet::Channel(sender)) => self.polled.turn.count(sender.count()),
             _ => self.polled.turn = Turn::new(),
@@ -55,7 +60,7 @@ impl Writer {
             Outlet::Channel(sender) => sender.poll_write(buf, Some(context)),
             Outlet::Sink(sink) => return Poll::Ready(sink.write(buf)),
         };
-        self.settle_poll(written)
+        self.settle_poll(written, context)
     }
 
     pub(crate) fn poll_write_vectored(

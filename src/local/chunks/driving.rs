@@ -39,7 +39,7 @@ impl Chunks {
             Ok(driven) => driven.map(|()| moved),
             Err(payload) => {
                 let error = Error::sink(moved, io::Error::other("the sink panicked"));
-                let error = self.fail_sink(error);
+                let error = self.give_up(error);
                 self.bridge = State::Refused(error);
                 panic::resume_unwind(payload)
             }
@@ -76,7 +76,7 @@ impl Chunks {
     fn fail_drive(&mut self, moved: u64, error: io::Error) -> io::Error {
         let passing = error.kind() == io::ErrorKind::WouldBlock;
         let error = Error::sink(moved, error);
-        if passing { error } else { self.fail_sink(error) }
+        if passing { error } else { self.give_up(error) }
     }
 }
 

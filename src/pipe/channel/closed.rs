@@ -1,12 +1,12 @@
 //! Waiting for a bridge to be closed: how an idle writer notices that its puller has gone.
 
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use super::Channel;
 use crate::pipe::{Writer, stall};
+use crate::stop_waker::StopWaker;
 
 /// Ready when nobody can get what is written any more: made by [`Writer::closed`].
 ///
@@ -16,11 +16,12 @@ use crate::pipe::{Writer, stall};
 pub struct Closed<'a> {
     writer: &'a Writer,
     ticket: Option<u64>,
+    stop: StopWaker,
 }
 
 impl<'a> Closed<'a> {
     pub(in crate::pipe) fn new(writer: &'a Writer) -> Closed<'a> {
-        Closed { writer, ticket: None }
+        Closed { writer, ticket: None, stop: StopWaker::default() }
     }
 
     /// Waits here. A program on a [`Pool`](crate::Pool) is suspended for it, and holds no thread.
@@ -44,7 +45,9 @@ impl Future for Closed<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        self.poll_closed(context)
+        let polled = self.poll_closed(context);
+        // Refused, the program is to stop: that is what it waits for.
+        self.stop.watch(polled, context).map(|_| ())
     }
 }
 
@@ -53,37 +56,6 @@ impl Drop for Closed<'_> {
         if let (Some(ticket), Some(channel)) = (self.ticket, self.writer.channel()) {
             channel.forget_closed(ticket);
         }
-    }
-}
-
-/// Who waits for a channel to be closed. There may be several, and each may give up.
-#[derive(Debug, Default)]
-pub(super) struct Watchers {
-    wakers: Vec<(u64, Waker)>,
-    issued: u64,
-}
-
-impl Watchers {
-    /// Notes that `waker` is to be woken, in the place of the one that was noted with that ticket, which is given back.
-    pub(super) fn watch(&mut self, ticket: &mut Option<u64>, waker: &Waker) -> Option<Waker> {
-        if let Some(own) = *ticket
-            && let Some((_, noted)) = self.wakers.iter_mut().find(|(other, _)| *other == own)
-        {
-            return Some(mem::replace(noted, waker.clone()));
-        }
-        self.wakers.push((self.issued, waker.clone()));
-        *ticket = Some(self.issued);
-        self.issued += 1;
-        None
-    }
-
-    pub(super) fn forget(&mut self, ticket: u64) -> Option<Waker> {
-        let place = self.wakers.iter().position(|(other, _)| *other == ticket)?;
-        Some(self.wakers.swap_remove(place).1)
-    }
-
-    pub(super) fn wake(self) {
-        self.wakers.into_iter().for_each(|(_, waker)| waker.wake());
     }
 }
 

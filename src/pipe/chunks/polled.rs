@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use super::{Chunks, Feeder};
 use crate::coroutine;
 use crate::pipe::yielding::Yielding;
+use crate::stop_waker::StopWaker;
 use crate::turn::Turn;
 
 /// What chunks that are polled have to remember.
@@ -17,6 +18,7 @@ pub(super) struct Polled {
     /// What its task has moved since it last waited.
     turn: Turn,
     yielding: Yielding,
+    stop: StopWaker,
 }
 
 impl Chunks {
@@ -36,7 +38,8 @@ impl Chunks {
         if self.feeder.is_none() && !coroutine::is_polled() {
             self.polled.yielding.offer(&self.channel);
         }
-        let polled = self.poll_take(context).map(|taken| self.settle(Ok(taken)));
+        let taken = self.poll_take(context);
+        let polled = self.polled.stop.watch(taken, context).map(|taken| self.settle(taken));
         self.polled.yielding.slept(polled.is_pending());
         self.polled.turn.count_polled(&polled);
         polled
