@@ -17,6 +17,8 @@ use std::thread;
 use bytes::Bytes;
 
 use crate::program::{MOST_REFUSED, unwind};
+#[cfg(feature = "tracing")]
+use crate::spans::Spans;
 use crate::stack::{Stack, Switch, Yielder};
 use crate::turn::Turn;
 use crate::wait::Refused;
@@ -69,6 +71,8 @@ pub(crate) struct Shared<X> {
 pub(crate) struct Coroutine<X> {
     switch: Switch<(), (), (), Stack>,
     shared: Rc<Shared<X>>,
+    #[cfg(feature = "tracing")]
+    spans: Spans,
 }
 
 impl<X: 'static> Coroutine<X> {
@@ -98,7 +102,12 @@ impl<X: 'static> Coroutine<X> {
             // SAFETY: the caller's promise about `body`.
             unsafe { place(stack, shared.clone(), body) }
         };
-        Coroutine { switch, shared }
+        Coroutine {
+            switch,
+            shared,
+            #[cfg(feature = "tracing")]
+            spans: Spans::default(),
+        }
     }
 }
 
@@ -146,6 +155,8 @@ impl<X> Coroutine<X> {
     /// If it has ended.
     #[inline]
     pub(crate) fn resume(&mut self, waker: Option<&Waker>) {
+        #[cfg(feature = "tracing")]
+        let entered = self.spans.enter();
         let frame = &self.shared.frame;
         let below = CURRENT.get();
         frame.below.set(below);
@@ -154,6 +165,8 @@ impl<X> Coroutine<X> {
         CURRENT.set(frame.top.get());
         self.switch.resume(());
         CURRENT.set(below);
+        #[cfg(feature = "tracing")]
+        self.spans.leave(entered);
     }
 
     /// Has the processor fetch what it looks at first in `resume`, and, when that has come, in `fetch_stack`.

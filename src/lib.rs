@@ -83,6 +83,8 @@ mod options;
 mod pipe;
 mod program;
 mod sink;
+#[cfg(feature = "tracing")]
+mod spans;
 mod spare;
 // The one place that knows which targets have coroutines; with it, `Cargo.toml`, which has the library for them.
 #[cfg_attr(
