@@ -31,6 +31,8 @@ pub(crate) struct Options {
     capacity: usize,
     pub(crate) unbuffered: bool,
     pub(crate) stack_size: usize,
+    /// Of `Thread`: none is kept for another program.
+    pub(crate) fresh_threads: bool,
     pub(crate) name: Option<Arc<str>>,
     /// Nothing, unless it was asked for.
     pub(crate) account: Option<Arc<Account>>,
@@ -43,6 +45,7 @@ impl Options {
             capacity: CAPACITY,
             unbuffered: false,
             stack_size: STACK_SIZE,
+            fresh_threads: false,
             name: None,
             account: None,
         }

@@ -40,12 +40,12 @@ struct Work {
 ///
 /// When the system refuses a new thread.
 pub(super) fn run(job: Job) -> io::Result<()> {
-    let Options { stack_size, name, .. } = job.options();
-    let (stack_size, name) = (*stack_size, name.clone());
+    let &Options { stack_size, fresh_threads, ref name, .. } = job.options();
+    let name = name.clone();
     let work = Work { job, name };
     let default = Options::new().stack_size;
-    // Idle threads have the default stack; a job with other wants gets a thread to itself.
-    if stack_size != default {
+    // Idle threads have the default stack, and a past; a job with other wants gets a thread to itself.
+    if fresh_threads || stack_size != default {
         return spawn(stack_size, move || work.run());
     }
     match Idle::here().hand_over.0.try_send(work) {

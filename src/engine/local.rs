@@ -35,9 +35,17 @@ use crate::stack::on_stacks;
 /// # Caveats
 ///
 /// * A program must not hold across a write what others on the same thread will want: a lock, a `RefCell` borrow.
+/// * If the host runs on a `rayon` thread and the program waits inside `rayon` (`join`, `scope`, a parallel iterator),
+///   `rayon` runs other jobs meanwhile, on the program's stack. Set a [`stack_size`](Local::stack_size) that is enough for
+///   every job (`rayon`'s own threads have 2 MiB), or use [`Thread`](crate::Thread), where a program only waits.
 /// * A program has the stack that [`stack_size`](Local::stack_size) says. One that runs over it stops the process at the
 ///   guard page.
 /// * Code that keeps per-thread state across a call, such as `scoped-tls`, sees the state of whoever ran last.
+/// * With the feature `tracing`, the spans that a program has entered are its own: it leaves them when it is suspended, and
+///   enters them again when it is resumed. Without the feature its host logs in them. The subscriber has to say in which span
+///   a thread is, as the registry of `tracing-subscriber` does. If a program enters the very span that its host is in, it
+///   must do so before its first write. A subscriber that the program sets for the thread (`set_default`) stays set for the
+///   host; set it around the bridge instead.
 #[derive(Debug, Clone)]
 pub struct Local {
     options: Options,

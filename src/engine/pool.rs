@@ -71,9 +71,26 @@ pub(crate) use workers::Workers;
 ///
 /// * A program must not hold across a write what others on the same worker will want: a lock, a `RefCell` borrow in a
 ///   thread-local.
+/// * A wait that is not this crate's blocks the worker, with all its programs: an executor that the program runs itself
+///   (`block_on`), a `rayon` job. If the program waits in such a way for another bridge of its own pool, that bridge may have
+///   been placed on the blocked worker, and then neither goes on; in a pool of one it always is. Wait by the calls of the
+///   bridge itself ([`next`](Chunks::next), [`head`](Chunks::head), [`finish`](Feed::finish)), which suspend the program, or
+///   run one of the two on [`Thread`](crate::Thread) or on another pool.
+/// * If a worker is itself a thread of `rayon` (`use_current_thread`), `rayon` runs other jobs on the stack of a program that
+///   waits inside `rayon`. Set a [`stack_size`](Pool::stack_size) that is enough for every job.
 /// * A program has the stack that [`stack_size`](Pool::stack_size) says. One that runs over it stops the process at the
 ///   guard page.
 /// * Code that keeps per-thread state across a call, such as `scoped-tls`, sees the state of whoever ran last.
+/// * With the feature `tracing`, the spans that a program has entered are its own: it leaves them when it is suspended, and
+///   enters them again when it is resumed. Without the feature the programs of a worker log in each other's spans. The
+///   subscriber has to say in which span a thread is, as the registry of `tracing-subscriber` does.
+///
+/// # Forked processes
+///
+/// In a child that was forked and goes on without `exec`, as under a pre-forking server, a pool starts workers of the child.
+/// A bridge that was started before the fork stays with the parent: in the child its ends return `BrokenPipe`, and dropping
+/// them does not wait. If a program itself forks, its child is not part of the bridge, and the other programs of its worker
+/// go on in the parent alone. A pool that was shut down before the fork is shut down in the child.
 #[derive(Debug, Clone)]
 pub struct Pool {
     options: Options,

@@ -8,8 +8,8 @@ use crate::pipe::{Chunks, Feed, Filter, Reader, Writer};
 
 /// Runs each program on an operating-system thread of its own, behind a bounded channel.
 ///
-/// The program runs ahead of its host, up to the [`capacity`](Thread::capacity). Threads are kept for a while when a
-/// program has ended, and reused.
+/// The program runs ahead of its host, up to the [`capacity`](Thread::capacity). A thread whose program has ended waits for
+/// another one: see [Kept threads](#kept-threads).
 ///
 /// ```
 /// use std::io::Write;
@@ -30,6 +30,21 @@ use crate::pipe::{Chunks, Feed, Filter, Reader, Writer};
 ///
 /// If the system refuses a thread, that is the first item of the chunks, or the error of the first write into a feed.
 ///
+/// # Kept threads
+///
+/// A thread with the default stack size is kept for ten seconds after its program (maximum: 16 waiting threads), since a new
+/// one costs many times as much. The next program on it finds what the program before has changed of its thread: values in
+/// thread-locals, the processor affinity, the niceness and scheduling class, the signal mask, a sandbox that was entered, an
+/// executor or a `tracing` subscriber that was set and not reset. Only the thread's name is set anew.
+///
+/// If your programs change such things, or must not see each other's, use [`fresh_threads`](Thread::fresh_threads).
+///
+/// # Forked processes
+///
+/// In a child that was forked and goes on without `exec`, as under a pre-forking server, programs get threads of the child.
+/// A bridge that was started before the fork stays with the parent: in the child its ends return `BrokenPipe`, and dropping
+/// them does not wait. If a program itself forks, its child is not part of the bridge: what it writes reaches no reader.
+///
 /// # When to use something else
 ///
 /// A thread costs memory, and each wake-up of a sleeping one several microseconds. For a program that only computes and
@@ -47,6 +62,32 @@ impl Thread {
 
     engine_options!();
     queue_options!();
+
+    /// Runs each program on a new thread, which ends with it (default: threads are [kept](#kept-threads)).
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::io::Write;
+    /// use pushpull::Thread;
+    ///
+    /// thread_local!(static RUNS: Cell<u8> = const { Cell::new(0) });
+    ///
+    /// let engine = Thread::new().fresh_threads();
+    /// for _ in 0..3 {
+    ///     let mut chunks = engine.pull(|w| {
+    ///         RUNS.set(RUNS.get() + 1);
+    ///         w.write_all(&[RUNS.get()])
+    ///     });
+    ///     assert_eq!(chunks.next().unwrap()?, &[1][..]);
+    ///     chunks.join();
+    /// }
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn fresh_threads(mut self) -> Self {
+        self.options.fresh_threads = true;
+        self
+    }
 
     /// Push code: `program` writes, you pull.
     pub fn pull<P>(&self, program: P) -> Chunks
