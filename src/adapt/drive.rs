@@ -53,7 +53,7 @@ where
     Driven::new(OfStream::new(source)).into(OfTokio(sink)).await
 }
 
-/// As [`drive_tokio`](crate::drive_tokio), into an `AsyncWrite` of `futures_io`.
+/// As `drive_tokio`, into an `AsyncWrite` of `futures_io`.
 ///
 /// # Errors
 ///

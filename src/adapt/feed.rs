@@ -50,7 +50,7 @@ impl<T> Feed<T> {
         self.feed_from(OfStream::new(stream)).await
     }
 
-    /// As [`feed_from_stream`](Feed::feed_from_stream), from an HTTP body. Its trailers are passed over.
+    /// As `feed_from_stream`, from an HTTP body. Its trailers are passed over.
     ///
     /// ```
     /// use std::io::Read;
@@ -112,7 +112,7 @@ impl<T> local::Feed<T> {
         self.feed_from(OfStream::new(stream)).await
     }
 
-    /// As [`feed_from_stream`](local::Feed::feed_from_stream), from an HTTP body. Its trailers are passed over.
+    /// As `feed_from_stream`, from an HTTP body. Its trailers are passed over.
     ///
     /// # Errors
     ///

@@ -52,7 +52,7 @@ impl Filter {
         self.pull_polled(OfStream::new(stream))
     }
 
-    /// As [`pull_from_stream`](Filter::pull_from_stream), from an HTTP body; with
+    /// As `pull_from_stream`, from an HTTP body; with
     /// [`into_body`](Chunks::into_body) it is one again. Its trailers are passed over.
     ///
     /// ```
@@ -125,7 +125,7 @@ impl local::Filter {
         self.pull_from(Waited(Supply::new(OfStream::new(stream))))
     }
 
-    /// As [`pull_from_stream`](local::Filter::pull_from_stream), from an HTTP body; with
+    /// As `pull_from_stream`, from an HTTP body; with
     /// [`into_body`](local::Chunks::into_body) it is one again. Its trailers are passed over.
     ///
     /// # Errors

@@ -2,12 +2,12 @@
 //!
 //! | who asks | speaks | use |
 //! |---|---|---|
-//! | clients, or a proxy | HTTP | [`http`] |
-//! | nginx, Apache, lighttpd, HAProxy | FastCGI | [`fastcgi`] |
-//! | nginx, Apache, lighttpd | SCGI | [`scgi`] |
+//! | clients, or a proxy | HTTP | `http` |
+//! | nginx, Apache, lighttpd, HAProxy | FastCGI | `fastcgi` |
+//! | nginx, Apache, lighttpd | SCGI | `scgi` |
 //! | a server that starts a program for each request | CGI | [`cgi`] |
 //!
-//! The first three are one [`Server`] (feature `cli`), with the same limits, log and shutdown:
+//! The first three are one `Server` (feature `cli`), with the same limits, log and shutdown:
 //!
 //! ```text
 //!  address.rs ──> listener.rs ──> protocol.rs: http/, fastcgi/, scgi/ ──> your service

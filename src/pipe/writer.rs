@@ -202,7 +202,7 @@ impl Writer {
                     return Ok(());
                 }
                 stall::until(self.patience.as_ref(), |context| sender.poll_hand(&mut bytes, context))
-                    .flatten()
+                    .and_then(|handed| handed)
                     .map(|()| wait::count(sender.count()))
                     .map_err(|error| self.refuse(error))
             }
@@ -350,9 +350,8 @@ impl Writer {
             Outlet::Channel(sender) => {
                 let written = match sender.write_allowed(buf) {
                     Some(written) => written,
-                    None => {
-                        stall::until(self.patience.as_ref(), |context| sender.poll_write(buf, Some(context))).flatten()
-                    }
+                    None => stall::until(self.patience.as_ref(), |context| sender.poll_write(buf, Some(context)))
+                        .and_then(|written| written),
                 };
                 written.inspect(|_| wait::count(sender.count())).map_err(|error| self.refuse(error))
             }
