@@ -81,7 +81,8 @@ impl Limits {
     }
 
     /// How long a client may take nothing of a response that waits for it (60 s). A client that takes a little is not cut, as
-    /// far as the system tells: on HTTP/2 that is 16 KiB of a stream, on a Unix socket what was written at once.
+    /// far as the system tells: on HTTP/2 that is 16 KiB of a stream, on a Unix socket what was written at once. To see that a
+    /// client takes nothing may take twice the time.
     ///
     /// # Panics
     ///
