@@ -134,7 +134,6 @@ impl Drop for Pending {
 }
 
 /// Writes all of `buf` in as many writes as it takes, as `Write::write_all` does.
-#[cold]
 pub(crate) fn write_all(mut buf: &[u8], mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<()> {
     while !buf.is_empty() {
         match write(buf) {

@@ -135,7 +135,12 @@ impl<W: Write, P: Clone> Clone for SharedSink<W, P> {
 
 impl<W: Write, P: Fn(u32) -> io::Result<()>> TryWrite for SharedSink<W, P> {
     fn try_write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let written = self.call(|sink| sink.write(buf))?;
+        let written = loop {
+            match self.call(|sink| sink.write(buf)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                written => break written?,
+            }
+        };
         if self.unbuffered {
             // What was written is accepted. A flush that would block is made up for by the next.
             match self.call(flush) {

@@ -79,7 +79,8 @@ impl Filter {
     /// taken, and the program stay as they are. From then on `write`, `write_bytes` and `flush` ask the sink again first, and
     /// return `WouldBlock` if it still would block. Such a call has accepted nothing, and a call that returns `Ok` has accepted
     /// all of its bytes. At the end, [`try_finish`](Feed::try_finish) returns `WouldBlock` in the same way;
-    /// [`finish`](Feed::finish) waits, and asks again after 100 µs to 10 ms. `Interrupted` is tried again at once.
+    /// [`finish`](Feed::finish) waits, and asks again after 100 µs to 10 ms. A task that feeds the program by
+    /// `feed_from_stream` asks again in each of its turns. `Interrupted` is tried again at once.
     pub fn push_into<W: io::Write + 'static>(self, sink: W) -> Feed<W> {
         let Filter { options, program } = self;
         let own = options.clone();

@@ -14,7 +14,7 @@ use super::polled::Polled;
 use super::sender::{Sender, Short};
 use super::stall::{self, Patience};
 use super::stats::Stats;
-use crate::chunk::{write_all, write_each};
+use crate::chunk::write_each;
 use crate::error::Error;
 use crate::input::uninterrupted;
 use crate::options::Options;
@@ -65,9 +65,12 @@ pub fn pipe(capacity: usize) -> (Writer, Chunks) {
 ///
 /// `BrokenPipe` (see [`Error::is_disconnected`](crate::Error::is_disconnected)) once the puller is gone or the bridge has
 /// ended, and for a write that would have to wait in a program that is unwinding. A program that ignores 64 such errors
-/// is unwound at the next. If the puller goes in the middle of a large write, the write fails, whatever it has accepted by then.
-/// `TimedOut` (see [`Error::is_stalled`](crate::Error::is_stalled)) once, when the puller has stalled
+/// is unwound at the next. `TimedOut` (see [`Error::is_stalled`](crate::Error::is_stalled)) once, when the puller has stalled
 /// for as long as the engine's [`stall_timeout`](crate::Thread::stall_timeout) allows.
+///
+/// If the puller goes in the middle of a large write, the write fails, whatever it has accepted by then. If the engine ends
+/// the bridge in the middle, as [`Pool::shutdown`](crate::Pool::shutdown) does, `write` returns how many bytes still arrive,
+/// and the next write fails.
 pub struct Writer {
     pub(super) outlet: Outlet,
     /// Whether it says how the bridge ends. One that does not is a program's that an engine runs.
@@ -128,7 +131,8 @@ impl Writer {
         self.channel().filter(|_| !self.bare)
     }
 
-    /// Writes what there is room for, without waiting. In a filter that is pushed into a sink, this is the sink's `write`.
+    /// Writes what there is room for, without waiting. In a filter that is pushed into a sink, this is the sink's `write`,
+    /// behind what was written before.
     ///
     /// ```
     /// let (mut writer, mut chunks) = pushpull::pipe(4);
@@ -340,9 +344,22 @@ impl Writer {
         Ok(())
     }
 
-    /// Accepts all of a write that does not go the short way.
-    fn write_slow(&mut self, buf: &[u8]) -> io::Result<()> {
-        write_all(buf, |buf| self.write_part(buf))
+    /// Accepts all of a write that does not go the short way. Fewer bytes only if something else than the puller ends the bridge
+    /// meanwhile: then so many still arrive.
+    fn write_slow(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let mut written = 0;
+        while written < buf.len() {
+            written += self.write_part(&buf[written..])?;
+            if written < buf.len() && self.is_ended() {
+                break;
+            }
+        }
+        Ok(written)
+    }
+
+    /// Whether the bridge has ended, and not because the puller has gone.
+    fn is_ended(&self) -> bool {
+        self.is_closed() && self.channel().is_some_and(|channel| channel.kept(0, 0).is_some())
     }
 
     fn write_part(&mut self, buf: &[u8]) -> io::Result<usize> {
@@ -377,12 +394,16 @@ impl Writer {
 impl Write for Writer {
     #[inline]
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.write_all(buf).map(|()| buf.len())
+        if self.write_short(buf)? { Ok(buf.len()) } else { self.write_slow(buf) }
     }
 
     #[inline]
     fn write_all(&mut self, buf: &[u8]) -> io::Result<()> {
-        if self.write_short(buf)? { Ok(()) } else { self.write_slow(buf) }
+        if self.write_short(buf)? || self.write_slow(buf)? == buf.len() {
+            Ok(())
+        } else {
+            Err(self.refuse(Error::disconnected()))
+        }
     }
 
     fn write_vectored(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
