@@ -7,8 +7,8 @@ use super::needed;
 use super::program::{Files, all};
 
 /// What the page shows, each with its plots.
-const SECTIONS: [(&str, usize); 5] =
-    [("beside", 2), ("write-size", 2), ("backpressure", 12), ("chunks", 4), ("lifetime", 2)];
+const SECTIONS: [(&str, usize); 6] =
+    [("beside", 2), ("write-size", 2), ("backpressure", 12), ("chunks", 4), ("lifetime", 2), ("busy", 4)];
 
 /// Puts the page into a frame, lets it be laid out, and says of it what can only be known then.
 const LOOK: &str = r#"<!DOCTYPE html><meta name="color-scheme" content="light dark">

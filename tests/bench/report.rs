@@ -48,6 +48,9 @@ fn every_question_is_answered_within_the_bounds() {
             assert!(asked.contains(&(question, contender)), "{question} of {contender}");
         }
     }
+    for contender in ["Thread", "Pool", "pipe()", "crossbeam", "sync_channel", "io::pipe"] {
+        assert!(asked.contains(&("busy", contender)), "busy of {contender}");
+    }
 }
 
 #[test]

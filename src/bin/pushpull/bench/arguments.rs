@@ -22,6 +22,7 @@ Questions (all of them unless some are named):
   lifetime      what does a bridge cost that lives for one chunk, or less?
   backpressure  what do capacity and chunk size do, where one side is slower?
   fan           what do many bridges at once cost?
+  busy          how soon does a write arrive, and how much gets through, beside threads that never wait?
 
   --workload NAME=VALUE,...  asks about a case of your own, and about nothing else unless questions are named:
                                write=BYTES    the length of a write (4096)

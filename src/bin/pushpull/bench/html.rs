@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::advice;
 use super::measuring::contender::Contender;
 use super::measuring::figure::{Figure, Measure};
+use super::measuring::neighbours::Processors;
 use super::measuring::quantity;
 use super::measuring::speeds::SPEEDS;
 use super::measuring::statistics::Spread;
@@ -38,6 +39,7 @@ pub fn page(report: &Report) -> String {
     write_size(&mut html, report);
     backpressure(&mut html, report);
     lives(&mut html, report);
+    busy(&mut html, report);
     html.push_str(
         "</main>\n<footer><p>Made by <code>pushpull bench --html</code>. A mark is the median of its rounds, the ",
     );
@@ -238,11 +240,27 @@ fn lives(html: &mut String, report: &Report) {
     section(html, "lifetime", "Lives, and many at once", words, &plots, &rows);
 }
 
+fn busy(html: &mut String, report: &Report) {
+    let rows: Vec<&Row> = report.of("busy").collect();
+    let mut plots = Vec::new();
+    for processors in Processors::ALL.map(Processors::name) {
+        let rows = report.of("busy").filter(move |row| row.case.name.ends_with(processors));
+        for (measure, what) in [(Measure::Latency, "from write to pull"), (Measure::Throughput, "throughput")] {
+            let title = format!("On {processors}: {what}");
+            plots.push(line_plot(&title, ("busy threads", false), measure, rows.clone(), |case| case.neighbours));
+        }
+    }
+    let words = "One bridge beside threads that compute and never wait, all of them on the same one or two processors: how \
+                 long a write takes to reach a reader that has fallen asleep, and what gets through in writes of 4 KiB.";
+    section(html, "busy", "Beside busy threads", words, &plots, &rows);
+}
+
 /// Each engine to the best that is written by hand, pair by pair.
 fn beside(html: &mut String, report: &Report) {
     let mut rows: Vec<&Row> = Vec::new();
     let mut strips = Vec::new();
-    for row in report.rows.iter().filter(|row| row.engine && is_usual(row)) {
+    let has_place = |row: &&Row| row.engine && row.question != "busy" && is_usual(row);
+    for row in report.rows.iter().filter(has_place) {
         let Some((measure, figure)) = row.main().map(|(measure, figure)| match row.figures.get(&Measure::Throughput) {
             Some(rate) if row.question != "fan" => (Measure::Throughput, rate),
             _ => (measure, figure),

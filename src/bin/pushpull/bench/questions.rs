@@ -1,6 +1,7 @@
 //! What is asked, and what is measured to answer it.
 
 mod backpressure;
+mod busy;
 mod fan;
 mod handoff;
 mod in_time;
@@ -25,6 +26,7 @@ pub enum Question {
     Lifetime,
     Backpressure,
     Fan,
+    Busy,
     /// A case of one's own.
     Workload(Workload),
 }
@@ -58,8 +60,14 @@ pub struct Trial {
 
 impl Question {
     /// Those that are asked unless others are.
-    pub const ALL: [Question; 5] =
-        [Question::Handoff, Question::WriteSize, Question::Lifetime, Question::Backpressure, Question::Fan];
+    pub const ALL: [Question; 6] = [
+        Question::Handoff,
+        Question::WriteSize,
+        Question::Lifetime,
+        Question::Backpressure,
+        Question::Fan,
+        Question::Busy,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -68,6 +76,7 @@ impl Question {
             Question::Lifetime => "lifetime",
             Question::Backpressure => "backpressure",
             Question::Fan => "fan",
+            Question::Busy => "busy",
             Question::Workload(_) => "workload",
         }
     }
@@ -78,6 +87,7 @@ impl Question {
             Question::Handoff => 3,
             Question::Lifetime => 4,
             Question::WriteSize | Question::Fan => 11,
+            Question::Busy => 20,
             Question::Backpressure | Question::Workload(_) => 30,
         }
     }
@@ -90,6 +100,10 @@ impl Question {
             Question::Lifetime => lifetime::trials(effort),
             Question::Backpressure => backpressure::trials(effort),
             Question::Fan => fan::trials(effort),
+            Question::Busy => {
+                let (trials, left_out) = busy::trials(effort);
+                return Asked { question: self, time, trials, left_out, takes: Duration::ZERO };
+            }
             Question::Workload(workload) => return own::asked(workload, effort, time),
         };
         Asked { question: self, time, trials, left_out: Vec::new(), takes: Duration::ZERO }

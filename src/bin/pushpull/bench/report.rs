@@ -55,6 +55,9 @@ pub struct Case {
     pub writer: String,
     pub reader: String,
     pub bridges: usize,
+    /// How many threads compute beside it.
+    #[serde(default)]
+    pub neighbours: usize,
     pub chunk: usize,
     pub capacity: usize,
 }
@@ -67,6 +70,7 @@ impl Case {
             writer: workload.writer.to_string(),
             reader: workload.reader.to_string(),
             bridges: workload.bridges,
+            neighbours: 0,
             chunk: sizes.chunk,
             capacity: sizes.capacity,
         }

@@ -31,7 +31,17 @@ pub fn show(report: &Report) -> String {
     ] {
         if report.of(question).next().is_some() {
             text.push_str(&format!("\n{}\n", style(title).bold()));
-            text.push_str(&lines(&matrix(&report.of(question).collect::<Vec<_>>())));
+            let measure = if question == "write_size" { Measure::Throughput } else { Measure::Time };
+            text.push_str(&lines(&matrix(&report.of(question).collect::<Vec<_>>(), measure)));
+        }
+    }
+    let busy: Vec<&Row> = report.of("busy").collect();
+    for (measure, title) in [
+        (Measure::Latency, "From write to pull, beside busy threads"),
+        (Measure::Throughput, "Throughput of 4 KiB writes, beside busy threads"),
+    ] {
+        if !busy.is_empty() {
+            text.push_str(&format!("\n{}\n{}", style(title).bold(), lines(&matrix(&busy, measure))));
         }
     }
     for name in cases(report.of("backpressure")) {
@@ -89,14 +99,10 @@ fn contenders<'a>(rows: &[&'a Row]) -> Vec<&'a str> {
 
 /// The cases below each other and the contenders side by side; where there is one case, the contenders below each other
 /// with what they are to the best engine.
-fn matrix(rows: &[&Row]) -> Vec<Vec<String>> {
+fn matrix(rows: &[&Row], measure: Measure) -> Vec<Vec<String>> {
     let cases = cases(rows.iter().copied());
     let find = |case: &str, contender: &str| {
         rows.iter().copied().find(|row| row.case.name == case && row.contender == contender)
-    };
-    let measure = match rows.first().map(|row| &row.question[..]) {
-        Some("write_size") => Measure::Throughput,
-        _ => Measure::Time,
     };
     if let [case] = cases[..] {
         let mut lines = vec![["", case, "middle half", "of Local's"].map(str::to_owned).to_vec()];

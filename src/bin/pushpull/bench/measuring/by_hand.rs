@@ -98,7 +98,7 @@ impl Producer {
     }
 
     /// The stream is at its end: how did the program end?
-    fn finish(&mut self) -> io::Result<()> {
+    pub fn finish(&mut self) -> io::Result<()> {
         match self.0.take().map(JoinHandle::join) {
             Some(Ok(result)) => result,
             Some(Err(_)) => Err(io::Error::other("the program panicked")),

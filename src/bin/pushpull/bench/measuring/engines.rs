@@ -5,6 +5,7 @@ use std::io;
 use bytes::Bytes;
 use pushpull::{Chunks, Local, Pool, Stats, Thread, local};
 
+use super::by_hand::Producer;
 use super::contender::{Bridge, Program, Sizes};
 
 pub fn local(sizes: Sizes, program: impl Program) -> Box<dyn Bridge> {
@@ -19,6 +20,35 @@ pub fn thread(sizes: Sizes, program: impl Program) -> Box<dyn Bridge> {
 pub fn pool(sizes: Sizes, program: impl Program) -> Box<dyn Bridge> {
     let engine = Pool::global().clone().chunk_size(sizes.chunk).capacity(sizes.capacity);
     Box::new(engine.pull(move |w| program.run(w)))
+}
+
+/// The bare bridge, with a thread for the program.
+///
+/// # Errors
+///
+/// Returns an error if the system refuses a thread.
+pub fn pipe(sizes: Sizes, program: impl Program) -> io::Result<Box<dyn Bridge>> {
+    let (mut writer, chunks) = pushpull::pipe(sizes.capacity);
+    let producer = Producer::start(move || {
+        program.run(&mut writer)?;
+        writer.finish()
+    })?;
+    Ok(Box::new(Piped { chunks, producer }))
+}
+
+struct Piped {
+    chunks: Chunks,
+    producer: Producer,
+}
+
+impl Bridge for Piped {
+    fn pull(&mut self, take: &mut dyn FnMut(&[u8])) -> io::Result<bool> {
+        Ok(give(self.chunks.next(), take)? || self.producer.finish().map(|()| false)?)
+    }
+
+    fn stats(&self) -> Option<Stats> {
+        Some(self.chunks.stats())
+    }
 }
 
 impl Bridge for Chunks {

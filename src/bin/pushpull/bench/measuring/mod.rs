@@ -1,6 +1,7 @@
 //! How bridges are measured: what runs on them, what is seen of it, and what it is called. The benchmarks in `benches/`
 //! measure with the same files.
 
+pub mod busy;
 pub mod by_hand;
 pub mod checksum;
 pub mod contender;
@@ -10,6 +11,7 @@ pub mod fan;
 pub mod figure;
 pub mod life;
 pub mod measure;
+pub mod neighbours;
 pub mod pace;
 pub mod quantity;
 pub mod speeds;

@@ -1,0 +1,111 @@
+//! How soon does a write arrive, and how much gets through, beside threads that compute and never wait?
+//!
+//! Both sides and the busy threads share one processor, or two. All contenders take turns, round after round; a figure is the
+//! median of its rounds, and a ratio, to `sync_channel` with the same writes gathered by hand, the median of the ratios within
+//! the rounds.
+//!
+//! `cargo bench --bench busy -- [--rounds N] [--millis N] [--only NAME,...] [--neighbours N,...]`
+
+mod baseline;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use baseline::measuring::busy::{self, Busy, NEIGHBOURS, Setting};
+use baseline::measuring::contender::Contender;
+use baseline::measuring::figure::{Measure, Sample};
+use baseline::measuring::neighbours::Processors;
+use baseline::measuring::statistics::{Spread, median};
+
+const PEER: Busy = Busy::Known(Contender::SyncChannel);
+
+const USAGE: &str = "usage: busy [--rounds N] [--millis N] [--only NAME,...] [--neighbours N,...]";
+
+struct Arguments {
+    rounds: usize,
+    time: Duration,
+    contenders: Vec<Busy>,
+    neighbours: Vec<usize>,
+}
+
+type Key = (usize, usize, &'static str);
+
+fn main() -> io::Result<()> {
+    let arguments = arguments();
+    let mut samples: BTreeMap<Key, Vec<Sample>> = BTreeMap::new();
+    for round in 0..=arguments.rounds {
+        for processors in Processors::ALL {
+            for &neighbours in &arguments.neighbours {
+                for &contender in &arguments.contenders {
+                    let setting = Setting { processors, neighbours, time: arguments.time };
+                    let sample = match busy::run(contender, setting) {
+                        Ok(sample) => sample,
+                        Err(error) => {
+                            println!("{} processors, {}: {error}", processors.count(), contender.name());
+                            continue;
+                        }
+                    };
+                    // The first round makes the threads, and touches the memory.
+                    if round > 0 || arguments.rounds == 0 {
+                        samples.entry((processors.count(), neighbours, contender.name())).or_default().push(sample);
+                    }
+                }
+            }
+        }
+    }
+    println!(
+        "| processors | busy threads | | write to pull, median | of `sync_channel`'s | 99th | 4 KiB writes | of the same by hand |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    for ((processors, neighbours, name), of) in &samples {
+        let peer = samples.get(&(*processors, *neighbours, PEER.name()));
+        let values =
+            |of: &[Sample], measure| of.iter().filter_map(|sample| sample.get(&measure).copied()).collect::<Vec<_>>();
+        let shown =
+            |measure: Measure| median(&values(of, measure)).map_or_else(String::new, |value| measure.show(value));
+        let ratio = |measure: Measure| {
+            let ratio = Spread::of_ratios(&values(of, measure), &values(peer?, measure))?;
+            Some(format!("{:.2} ({:.2} to {:.2})", ratio.middle, ratio.low, ratio.high))
+        };
+        println!(
+            "| {processors} | {neighbours} | {name} | {} | {} | {} | {} | {} |",
+            shown(Measure::Latency),
+            ratio(Measure::Latency).unwrap_or_default(),
+            shown(Measure::SlowLatency),
+            shown(Measure::Throughput),
+            ratio(Measure::Throughput).unwrap_or_default(),
+        );
+    }
+    Ok(())
+}
+
+fn arguments() -> Arguments {
+    let mut said = Arguments {
+        rounds: 5,
+        time: Duration::from_millis(200),
+        contenders: Busy::ALL.to_vec(),
+        neighbours: [0].into_iter().chain(NEIGHBOURS).collect(),
+    };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut number = || arguments.next().and_then(|text| text.parse().ok()).expect(USAGE);
+        match &argument[..] {
+            "--rounds" => said.rounds = number() as usize,
+            "--millis" => said.time = Duration::from_millis(number()),
+            // As criterion does it: only to see that it works.
+            "--test" => (said.rounds, said.time) = (0, Duration::from_millis(2)),
+            "--neighbours" => {
+                let list = arguments.next().expect(USAGE);
+                said.neighbours = list.split(',').map(|count| count.parse().expect(USAGE)).collect();
+            }
+            "--only" => {
+                let list = arguments.next().expect(USAGE);
+                said.contenders.retain(|contender| list.split(',').any(|name| name == contender.name()));
+            }
+            "--bench" => {}
+            _ => panic!("{USAGE}"),
+        }
+    }
+    said
+}
