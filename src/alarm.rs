@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::task::Waker;
 use std::time::Instant;
 
+use crate::waker;
+
 thread_local! {
     static CLOCK: RefCell<Option<Clock>> = const { RefCell::new(None) };
 }
@@ -33,7 +35,7 @@ impl Alarm {
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        drop(with_clock(|clock| clock.alarms.remove(&self.0)));
+        waker::discard(with_clock(|clock| clock.alarms.remove(&self.0)).flatten());
     }
 }
 
@@ -56,7 +58,7 @@ pub(crate) fn ring() -> Option<Instant> {
             Some((time, (time <= Instant::now()).then(|| first.remove())))
         })??;
         match waker {
-            Some(waker) => waker.wake(),
+            Some(_) => waker::wake(waker),
             None => return Some(time),
         }
     }

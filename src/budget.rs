@@ -11,6 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use self::state::{State, Ticket};
 use crate::fork::{self, PerProcess};
+use crate::waker;
 
 /// A byte budget that many bridges share: of [`Thread`](crate::Thread)s and [`Pool`](crate::Pool)s, by their option
 /// `budget`.
@@ -166,7 +167,7 @@ impl Drop for Share {
         }
         let mut woken = self.give_up();
         woken.extend(self.settle(0, 0));
-        woken.into_iter().for_each(Waker::wake);
+        waker::wake(woken);
     }
 }
 

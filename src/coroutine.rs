@@ -45,6 +45,8 @@ pub(crate) struct Frame {
     top: Cell<*const Frame>,
     /// Set while it was entered by a poll. Valid while this frame is on the chain.
     waker: Cell<*const Waker>,
+    /// How often a wait has suspended it.
+    waits: Cell<u64>,
     /// Whether the thread was unwinding when this one was last entered.
     entered_unwinding: Cell<bool>,
     /// The host has gone, or the program has ended: nothing suspends any more.
@@ -227,6 +229,7 @@ impl Frame {
             below: Cell::new(ptr::null()),
             top: Cell::new(ptr::null()),
             waker: Cell::new(ptr::null()),
+            waits: Cell::new(0),
             entered_unwinding: Cell::new(false),
             closed: Cell::new(false),
             refused: Cell::new(0),
@@ -374,7 +377,13 @@ pub(crate) fn suspend_polled() -> Result<(), Refused> {
     }
     let frame = polled().expect("a poll has to be waited for");
     frame.turn.set(Turn::new());
+    frame.waits.set(frame.waits.get() + 1);
     frame.suspend(|| ())
+}
+
+/// How often a wait has suspended that coroutine.
+pub(crate) fn waits() -> u64 {
+    polled().map_or(0, |frame| frame.waits.get())
 }
 
 /// Whether a wait here suspends, and does not park the thread.

@@ -65,6 +65,7 @@ mod alarm;
 mod budget;
 mod chunk;
 mod coroutine;
+mod courtesy;
 mod drive;
 mod engine;
 mod error;

@@ -67,6 +67,8 @@ pub(crate) struct Program {
     process: AtomicU32,
     /// Everything that it owned is gone. Set under the lock of `waits`.
     gone: AtomicBool,
+    /// It waits, for whatever, and not in an executor of its own. Set under the lock of `waits`.
+    waiting: AtomicBool,
     refused: AtomicU32,
     /// The longest time that it ran without a wait, in nanoseconds, where that is measured.
     longest_run: AtomicU64,
@@ -134,7 +136,8 @@ impl Program {
         self.gone.store(true, Ordering::Release);
         let (host, program, tasks) = (waits.host.take(), waits.program.take(), waits.tasks.take());
         drop(waits);
-        drop((program, tasks));
+        waker::discard(program);
+        waker::discard(tasks.into_iter().flat_map(|tasks| tasks.into_wakers()));
         waker::wake(host);
     }
 
@@ -148,12 +151,15 @@ impl Program {
         let (program, tasks) = (waits.program.take(), waits.tasks.take());
         drop(waits);
         waker::wake(program);
-        tasks.into_iter().for_each(|tasks| tasks.wake());
+        waker::wake(tasks.into_iter().flat_map(|tasks| tasks.into_wakers()));
     }
 
     /// Says with what the program is about to wait. To be followed by a look at `refuses_to_wait`.
     pub(crate) fn watch(&self, waker: &Waker) {
-        self.note_wait(|waits| waker::keep(&mut waits.program, waker));
+        self.note_wait(|waits| {
+            self.waiting.store(true, Ordering::Relaxed);
+            waker::keep(&mut waits.program, waker)
+        });
     }
 
     /// The same for a task that polls a future in the program. It has a ticket after it.
@@ -167,7 +173,7 @@ impl Program {
             return;
         }
         let waker = self.waits.lock().tasks.as_mut().and_then(|tasks| tasks.forget(ticket));
-        drop(waker);
+        waker::discard(waker);
     }
 
     fn note_wait(&self, keep: impl FnOnce(&mut Waits) -> Option<Waker>) {
@@ -176,8 +182,28 @@ impl Program {
         waits.count += 1;
         let observer = waits.observer.take();
         drop(waits);
-        drop(before);
+        waker::discard(before);
         waker::wake(observer);
+    }
+
+    /// It waits no more.
+    pub(crate) fn go_on(&self) {
+        // ORDERING: release is not needed: what it writes from here on is published with a release.
+        self.waiting.store(false, Ordering::Relaxed);
+    }
+
+    /// Ready when it waits. To be called after a look at what it has written: bytes that were seen there it has written before
+    /// this wait, and not after an earlier one.
+    pub(crate) fn poll_waiting(&self, context: &Context<'_>) -> Poll<()> {
+        if self.is_left_behind() {
+            return Poll::Ready(());
+        }
+        let waits = self.waits.lock();
+        let task_waits = waits.tasks.as_ref().is_some_and(|tasks| !tasks.is_empty());
+        if task_waits || self.waiting.load(Ordering::Relaxed) {
+            return Poll::Ready(());
+        }
+        waker::wait(waits, |waits| &mut waits.observer, context)
     }
 
     /// How often it has waited, for whatever.

@@ -10,7 +10,8 @@ use std::time::Instant;
 
 use crate::alarm::Alarm;
 use crate::coroutine;
-use crate::program::Program;
+use crate::pipe::Channel;
+use crate::program::{Program, contained};
 
 /// The wait was refused: the program that asked for it is to stop, or is unwinding.
 #[derive(Debug)]
@@ -29,20 +30,26 @@ pub(crate) fn until_deadline<T>(
     deadline: Option<Instant>,
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
 ) -> Result<Option<T>, Refused> {
+    let mut waiting = Waiting(None);
     loop {
         // Asked each time: who was suspended in a poll may be resumed without one.
         let parker = (!coroutine::is_polled()).then(parker::current);
+        let waits = || parker.as_ref().map_or_else(coroutine::waits, |parker| parker.waits());
+        let before = waits();
         let polled = match &parker {
-            Some(parker) => watched(&parker.waker, &mut poll),
-            None => coroutine::with_waker(|waker| watched(waker.unwrap_or(Waker::noop()), &mut poll)),
+            Some(parker) => waiting.poll(&parker.waker, &mut poll),
+            None => coroutine::with_waker(|waker| waiting.poll(waker.unwrap_or(Waker::noop()), &mut poll)),
         };
         if let Poll::Ready(value) = polled? {
             return Ok(Some(value));
         }
+        // A wait within the poll has the same waker, and may have taken the wake-up that was this one's.
+        let waited_within = waits() != before;
         let passed = deadline.is_some_and(|deadline| Instant::now() >= deadline);
         match parker {
             Some(_) if coroutine::refuses_to_wait() => return Err(Refused),
             _ if passed => return Ok(None),
+            _ if waited_within => {}
             Some(parker) => parker.park(deadline),
             None => {
                 // Where nobody rings it, the wait is for the event alone.
@@ -53,25 +60,43 @@ pub(crate) fn until_deadline<T>(
     }
 }
 
-/// Polls, and when that is not ready, sees to it that the host of the program that runs here can wake it too.
-fn watched<T>(waker: &Waker, poll: &mut impl FnMut(&mut Context<'_>) -> Poll<T>) -> Result<Poll<T>, Refused> {
-    let polled = poll(&mut Context::from_waker(waker));
-    if polled.is_pending()
-        && let Some(channel) = Program::current()
-    {
-        channel.program.watch(waker);
-        if channel.program.refuses_to_wait() {
-            return Err(Refused);
+/// The program that runs here, while it waits.
+struct Waiting(Option<Arc<Channel>>);
+
+impl Waiting {
+    /// Polls. If that is not ready, the host of the program that runs here can wake it too, and sees that it waits.
+    fn poll<T>(
+        &mut self,
+        waker: &Waker,
+        poll: &mut impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Result<Poll<T>, Refused> {
+        let polled = poll(&mut Context::from_waker(waker));
+        if polled.is_pending() {
+            self.0 = Program::current();
+            if let Some(channel) = &self.0 {
+                channel.program.watch(waker);
+                if channel.program.refuses_to_wait() {
+                    return Err(Refused);
+                }
+            }
+        }
+        Ok(polled)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(channel) = &self.0 {
+            channel.program.go_on();
         }
     }
-    Ok(polled)
 }
 
 /// Law 13: so many bytes were moved without a wait. A program that was entered by a poll has had its turn some time, and
 /// goes behind the others.
 pub(crate) fn count(bytes: usize) {
     if bytes > 0 && coroutine::turn_is_over(bytes) {
-        coroutine::with_waker(|waker| waker.into_iter().for_each(Waker::wake_by_ref));
+        coroutine::with_waker(|waker| waker.into_iter().for_each(|waker| contained(|| waker.wake_by_ref())));
         // Refused in a program that is to end: that needs its turn.
         let _ = coroutine::suspend_polled();
     }
@@ -81,11 +106,15 @@ pub(crate) fn count(bytes: usize) {
 mod parker {
     use super::*;
 
+    use std::cell::Cell;
     use std::hint;
     use std::rc::Rc;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread::{self, Thread};
 
+    use crate::courtesy::{self, Courtesy};
+
+    /// How often a wait that gives way looks before it sleeps, and between two yields.
     const LOOKS: u32 = 200;
     const LOOKS_BETWEEN: u32 = 50;
 
@@ -93,6 +122,8 @@ mod parker {
     pub(super) struct Parker {
         state: Arc<State>,
         pub(super) waker: Waker,
+        /// How often it was parked.
+        waits: Cell<u64>,
     }
 
     struct State {
@@ -112,30 +143,45 @@ mod parker {
     impl Parker {
         fn new() -> Parker {
             let state = Arc::new(State { thread: thread::current(), woken: AtomicBool::new(false) });
-            Parker { waker: state.clone().into(), state }
+            Parker { waker: state.clone().into(), state, waits: Cell::new(0) }
+        }
+
+        pub(super) fn waits(&self) -> u64 {
+            self.waits.get()
         }
 
         /// Sleeps until woken or until the deadline; now and then for no reason.
         pub(super) fn park(&self, deadline: Option<Instant>) {
+            self.waits.set(self.waits.get() + 1);
+            if self.looks() {
+                courtesy::found();
+                return;
+            }
+            courtesy::sleep(|| match deadline {
+                None => thread::park(),
+                Some(deadline) => thread::park_timeout(deadline.saturating_duration_since(Instant::now())),
+            });
+        }
+
+        /// Looks whether it was woken, for a while if that may be worth it.
+        fn looks(&self) -> bool {
             let woken = &self.state.woken;
+            let mut courtesy = Courtesy::begin();
             for look in 0..LOOKS {
                 // ORDERING: acquire, the other half of the release in `wake`: what the waker did before is seen.
                 if woken.load(Ordering::Relaxed) && woken.swap(false, Ordering::Acquire) {
-                    return;
+                    return true;
+                }
+                if !courtesy.gives() {
+                    break;
                 }
                 if look % LOOKS_BETWEEN == 0 {
-                    thread::yield_now();
+                    courtesy.give_way();
                 } else {
                     hint::spin_loop();
                 }
             }
-            if woken.swap(false, Ordering::Acquire) {
-                return;
-            }
-            match deadline {
-                None => thread::park(),
-                Some(deadline) => thread::park_timeout(deadline.saturating_duration_since(Instant::now())),
-            }
+            woken.swap(false, Ordering::Acquire)
         }
     }
 
@@ -174,6 +220,12 @@ mod parker {
     }
 
     impl Parker {
+        /// Each wait has one of its own.
+        #[allow(clippy::unused_self, reason = "as the other")]
+        pub(super) fn waits(&self) -> u64 {
+            0
+        }
+
         pub(super) fn park(&self, _: Option<Instant>) {
             let mut woken = self.state.woken.lock().unwrap();
             while !*woken {

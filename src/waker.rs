@@ -1,17 +1,20 @@
-//! Wakers that lie behind a lock. One may own anything, also what lies behind the same lock: it is woken, or dropped, after it.
+//! Wakers stored behind a lock. Waking or dropping one runs foreign code, which may take the same lock: so both come after
+//! the lock is released. And it may panic, in the middle of what another side has asked for: such a panic ends here.
 
 use std::mem;
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::MutexGuard;
 
-/// Has `waker` woken in the place of another, which is given back.
-#[must_use = "it is dropped after the lock"]
+use crate::program::contained;
+
+/// Stores `waker` and returns the one that was stored before, to be discarded after the lock is released.
+#[must_use = "it is discarded after the lock is released"]
 pub(crate) fn keep(place: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
     if place.as_ref().is_some_and(|kept| kept.will_wake(waker)) { None } else { place.replace(waker.clone()) }
 }
 
-/// Has the context woken later, by way of a place behind this lock.
+/// Stores the context's waker in a place behind this lock.
 pub(crate) fn wait<S, T>(
     mut state: MutexGuard<'_, S>,
     place: impl FnOnce(&mut S) -> &mut Option<Waker>,
@@ -19,13 +22,21 @@ pub(crate) fn wait<S, T>(
 ) -> Poll<T> {
     let before = keep(place(&mut state), context.waker());
     drop(state);
-    drop(before);
+    discard(before);
     Poll::Pending
 }
 
-pub(crate) fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
+/// Wakes all of them.
+pub(crate) fn wake(wakers: impl IntoIterator<Item = Waker>) {
+    for waker in wakers {
+        contained(|| waker.wake());
+    }
+}
+
+/// Drops all of them unwoken.
+pub(crate) fn discard(wakers: impl IntoIterator<Item = Waker>) {
+    for waker in wakers {
+        contained(|| drop(waker));
     }
 }
 
@@ -55,7 +66,11 @@ impl Watchers {
         Some(self.wakers.swap_remove(place).1)
     }
 
-    pub(crate) fn wake(self) {
-        self.wakers.into_iter().for_each(|(_, waker)| waker.wake());
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wakers.is_empty()
+    }
+
+    pub(crate) fn into_wakers(self) -> impl Iterator<Item = Waker> {
+        self.wakers.into_iter().map(|(_, waker)| waker)
     }
 }

@@ -3,8 +3,10 @@
 mod support;
 
 use std::io::{self, Write};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::sync::mpsc::channel;
 use std::task::{Context, Poll, Waker};
+use std::thread;
 
 use axum::Router;
 use axum::body::Body;
@@ -16,7 +18,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use pushpull::{Chunks, Error, Local, Pool, Thread, local, pipe};
+use pushpull::{Chunks, Error, Local, Pool, Thread, Writer, local, pipe};
 use support::engine::drain;
 use support::watchdog::within;
 use tokio::io::duplex;
@@ -284,4 +286,51 @@ fn a_local_head_that_waits_gives_the_executor_its_turn() {
         block_on(chunks.head()).unwrap();
         assert_eq!(chunks.into_body().size_hint().exact(), Some(5));
     });
+}
+
+#[test]
+fn a_program_that_waited_before_it_wrote_is_not_asked_for_a_part_of_a_chunk() {
+    within(|| {
+        for engine in [Engine::Thread, Engine::Pool] {
+            let (mut input, mut wanted) = pipe(1);
+            let (written, is_written) = channel();
+            let (go_on, goes_on) = channel::<()>();
+            let mut chunks = engine.pull(move |w| {
+                wanted.next().unwrap()?;
+                w.write_all(b"a part, ")?;
+                written.send(()).unwrap();
+                // No wait for a bridge: it computes.
+                goes_on.recv().unwrap();
+                w.write_all(b"and the rest")
+            });
+            assert!(is_pending(&mut chunks));
+            while input.stats().puller_waits == 0 {
+                thread::yield_now();
+            }
+            input.write_all(b"x").unwrap();
+            is_written.recv().unwrap();
+            assert!(is_pending(&mut chunks), "a part of a chunk is no head");
+            go_on.send(()).unwrap();
+            chunks.head().wait().unwrap();
+            assert_eq!(chunks.next().unwrap().unwrap(), "a part, and the rest");
+        }
+    });
+
+    fn is_pending(chunks: &mut Chunks) -> bool {
+        pin!(chunks.head()).poll(&mut Context::from_waker(Waker::noop())).is_pending()
+    }
+
+    enum Engine {
+        Thread,
+        Pool,
+    }
+
+    impl Engine {
+        fn pull(&self, program: impl FnOnce(&mut Writer) -> io::Result<()> + Send + 'static) -> Chunks {
+            match self {
+                Engine::Thread => Thread::new().pull(program),
+                Engine::Pool => Pool::new(1).pull(program),
+            }
+        }
+    }
 }

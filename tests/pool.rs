@@ -275,8 +275,9 @@ fn law_7_what_waits_for_anything_inside_a_program_wakes() {
             let (tell, told) = channel();
             let mut outer = pool.pull(move |w| {
                 let _own = own;
+                // Its reader may have gone before the flush.
                 w.write_all(b"wait")?;
-                w.flush()?;
+                let _ = w.flush();
                 let error = if nested {
                     let local = Local::new().pull(move |_| Err(inner.next().unwrap().unwrap_err()));
                     local.into_iter().next().unwrap().unwrap_err()
@@ -299,7 +300,7 @@ fn law_7_what_waits_for_anything_inside_a_program_wakes() {
             let _own = own;
             let feed = inner.push(move |_| never.next().unwrap().map(drop));
             w.write_all(b"wait")?;
-            w.flush()?;
+            let _ = w.flush();
             assert!(is_disconnected(&feed.finish().unwrap_err()));
             Ok(())
         });
@@ -350,6 +351,47 @@ fn law_8_a_worker_survives_whatever_panics() {
         }
         assert_eq!(worker(&pool), before);
     });
+}
+
+#[test]
+fn law_8_a_destructor_that_panics_ends_in_the_bridge() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            panic::resume_unwind(Box::new("in a destructor"));
+        }
+    }
+    within(|| {
+        let pool = small(1);
+        // A value that is there when the feed is dropped.
+        let mut feed = pool.push(|r| io::copy(r, &mut io::sink()).map(|_| Panics));
+        feed.write_all(b"x").unwrap();
+        feed.abort(io::ErrorKind::Other.into());
+        let mut feed = pool.push(|_| Ok(Panics));
+        while feed.write_all(b"x").is_ok() {}
+        drop(feed);
+        // A panic's payload, and a chunk, that are there when the chunks are dropped, also when nothing else is left of the
+        // program.
+        for started in [1, 2] {
+            let mut chunks = pool.pull(|w| {
+                w.write_bytes(Bytes::from_owner(Owner(Panics)))?;
+                panic::resume_unwind(Box::new(Panics))
+            });
+            chunks.head().wait().unwrap();
+            if started == 2 {
+                pool.pull(|_| Ok(())).join();
+            }
+            drop(chunks);
+        }
+        assert!(drain(pool.pull(|w| w.write_all(b"it goes on"))).1.is_none());
+    });
+
+    struct Owner(#[allow(dead_code, reason = "it is dropped")] Panics);
+    impl AsRef<[u8]> for Owner {
+        fn as_ref(&self) -> &[u8] {
+            b"a chunk"
+        }
+    }
 }
 
 #[test]

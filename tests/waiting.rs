@@ -5,7 +5,7 @@ mod support;
 use std::future::poll_fn;
 use std::io::{self, Write};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
@@ -130,13 +130,13 @@ fn a_waker_may_hold_an_end_of_the_bridge() {
 #[test]
 fn a_waker_that_is_dropped_may_wait_itself() {
     /// Waits for another bridge when it is dropped.
-    struct Waits(Mutex<Chunks>);
+    struct Waits(Mutex<Chunks>, Arc<AtomicBool>);
     impl Wake for Waits {
         fn wake(self: Arc<Self>) {}
     }
     impl Drop for Waits {
         fn drop(&mut self) {
-            assert_eq!(self.0.get_mut().unwrap().next().unwrap().unwrap(), "late");
+            self.1.store(self.0.get_mut().unwrap().next().unwrap().unwrap() == "late", SeqCst);
         }
     }
     /// Chunks that come when they are waited for.
@@ -151,17 +151,19 @@ fn a_waker_that_is_dropped_may_wait_itself() {
         chunks
     }
     within(|| {
-        let bytes = Thread::new().pull(|w| {
+        let waited = Arc::<AtomicBool>::default();
+        let own = waited.clone();
+        let bytes = Thread::new().pull(move |w| {
             let (writer, chunks) = pipe(16);
             let mut local = Local::new().pull(|w| io::copy(&mut chunks.into_reader(), w).map(drop));
-            let waker = Waker::from(Arc::new(Waits(Mutex::new(late()))));
+            let waker = Waker::from(Arc::new(Waits(Mutex::new(late()), own.clone())));
             assert!(Pin::new(&mut local).poll_next(&mut Context::from_waker(&waker)).is_pending());
             drop((waker, local, writer));
             // What this program waits with takes the place of that waker.
             w.write_all(&late().next().unwrap()?)
         });
         let (bytes, error) = drain(bytes);
-        assert!(bytes == b"late" && error.is_none(), "{error:?}");
+        assert!(bytes == b"late" && error.is_none() && waited.load(SeqCst), "{error:?}");
     });
 }
 

@@ -7,14 +7,14 @@ const LINE: usize = 64;
 /// to two lines costs an allocator more than all the rest of a channel.
 #[derive(Debug)]
 #[repr(C)]
-pub(super) struct Apart<T> {
+pub(crate) struct Apart<T> {
     _before: [u8; LINE],
-    pub(super) value: T,
+    pub(crate) value: T,
     _after: [u8; LINE],
 }
 
 impl<T> Apart<T> {
-    pub(super) fn new(value: T) -> Self {
+    pub(crate) const fn new(value: T) -> Self {
         Apart { _before: [0; LINE], value, _after: [0; LINE] }
     }
 }

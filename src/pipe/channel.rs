@@ -19,7 +19,7 @@ use bytes::Bytes;
 
 use super::ahead::Progress;
 use super::apart::Apart;
-use super::barrier::Barrier;
+use super::barrier;
 use super::piece::Piece;
 use super::ring::Consumer;
 use super::segment::{Segment, Tail};
@@ -48,7 +48,6 @@ pub(crate) struct Channel {
     queued: AtomicUsize,
     /// What the puller counts without the lock.
     progress: Apart<Progress>,
-    barrier: Barrier,
     locked: Mutex<Locked>,
     /// In its place in a child process, whose parent's program this is.
     left_behind: PerProcess<Mutex<Locked>>,
@@ -59,8 +58,10 @@ pub(crate) struct Channel {
 #[derive(Debug)]
 struct Locked {
     state: State<Piece>,
-    /// How many bytes the puller gets in all, once that was decided without the writer.
+    /// How many bytes the reader gets in all, once the channel is closed.
     kept: Option<u64>,
+    /// The writing side has ended, and what was published by then is not queued yet.
+    unsettled: bool,
     /// The puller has taken chunks ahead and has not come back for more since: so many chunks and bytes of its progress with
     /// them are known to `state`.
     seen: Option<(usize, usize)>,
@@ -111,6 +112,7 @@ pub(crate) enum Taken {
 impl Channel {
     pub(crate) fn new(options: &Options) -> Channel {
         let mut state = State::new(options.capacity());
+        barrier::prepare();
         let share = options.budget().map(|budget| Box::new(Share::new(budget, options.chunk_size())));
         if let Some(share) = &share {
             state.limit(share.limit());
@@ -119,7 +121,6 @@ impl Channel {
             attention: Apart::new(AtomicU8::new(0)),
             queued: AtomicUsize::new(0),
             progress: Apart::new(Progress::new(options.capacity())),
-            barrier: Barrier::detect(),
             locked: Mutex::new(Locked::new(state, share)),
             left_behind: PerProcess::new(),
             program: Program::default(),
@@ -216,6 +217,7 @@ impl Locked {
         Locked {
             state,
             kept: None,
+            unsettled: false,
             seen: None,
             open: None,
             ring: None,

@@ -6,9 +6,9 @@ mod polled;
 use std::fmt;
 use std::hint;
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,9 +19,11 @@ use self::polled::Polled;
 use super::ahead::Ahead;
 use super::{Channel, Head, Reader, Stats, Taken};
 use crate::coroutine;
+use crate::courtesy::{self, Courtesy};
 use crate::engine::Start;
 use crate::error::{Echo, Error};
 use crate::ledger::{Ledger, Outcome};
+use crate::program::contained;
 use crate::wait::{self, Refused};
 
 /// How often a puller looks before it takes what is there: a microsecond or so, in which a writer in full flow completes
@@ -278,10 +280,17 @@ impl Chunks {
         if full.is_some() || ROUNDS == 0 {
             return full;
         }
-        let taken = (0..ROUNDS).find_map(|_| {
-            self.back_off();
+        let mut courtesy = Courtesy::begin();
+        let taken = (0..ROUNDS).find_map(|round| {
+            if round > 0 && !courtesy.gives() {
+                return None;
+            }
+            self.back_off(&mut courtesy);
             self.take_written()
         });
+        if taken.is_some() {
+            courtesy::found();
+        }
         self.looks = match &taken {
             Some(Taken::Chunk(chunk)) if chunk.len() >= FLOW => (2 * self.looks).min(MOST_LOOKS),
             _ => LOOKS,
@@ -293,11 +302,14 @@ impl Chunks {
         self.channel.take_written(&mut self.ahead)
     }
 
-    fn back_off(&self) {
+    fn back_off(&self, courtesy: &mut Courtesy) {
         for look in 0..self.looks {
             // Where both sides share a processor, the writer has been waiting for it. It does not always get it at once.
             if look % LOOKS_BETWEEN == 0 {
-                thread::yield_now();
+                courtesy.give_way();
+            }
+            if look >= LOOKS && !courtesy.gives() {
+                break;
             }
             if self.channel.queued() > 0 {
                 break;
@@ -337,12 +349,17 @@ impl Chunks {
 
     fn leave(&mut self) {
         let untold = self.channel.leave();
-        self.ahead.clear();
+        let ahead = mem::take(&mut self.ahead);
+        contained(|| drop(ahead));
         if self.hosts {
             self.channel.program.stop();
         }
         match untold {
-            Some(end) => self.tell(Outcome::of(end.as_ref().err()), end.as_ref().err()),
+            Some(end) => {
+                self.tell(Outcome::of(end.as_ref().err()), end.as_ref().err());
+                // It may own a panic's payload.
+                contained(|| drop(end));
+            }
             None => self.tell(Outcome::Disconnected, None),
         }
     }
@@ -378,8 +395,9 @@ impl std::iter::FusedIterator for Chunks {}
 
 impl Drop for Chunks {
     fn drop(&mut self) {
-        // Where nobody else has the channel nobody waits, and where nobody asks nobody is told.
-        if Arc::strong_count(&self.channel) > 1 || !self.ledger.is_empty() {
+        // If no other side has the channel, none waits; and what has not begun, or was pulled to its end, owns nothing more.
+        let owns = self.end.is_none() && self.start.get_mut().is_none();
+        if owns || Arc::strong_count(&self.channel) > 1 || !self.ledger.is_empty() {
             self.leave();
         }
     }

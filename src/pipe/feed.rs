@@ -19,6 +19,7 @@ use crate::error::{Echo, Error};
 use crate::input::uninterrupted;
 use crate::ledger::{Ledger, Outcome};
 use crate::options::Options;
+use crate::program::contained;
 use crate::{wait, waker};
 
 /// The push end of a program that reads: what is written here is what it reads.
@@ -27,7 +28,8 @@ use crate::{wait, waker};
 /// the program has as many bytes still to read as the capacity.
 ///
 /// Dropping a feed, or [`abort`](Feed::abort), makes the program's read fail once it has read everything; neither waits
-/// for the program. A feed that is dropped before its program started runs nothing of it.
+/// for the program. A feed that is dropped before its program started runs nothing of it. If the program's value is not taken
+/// by `finish`, a panic of its destructor ends there.
 ///
 /// ```
 /// use std::io::{BufRead, Write};
@@ -59,6 +61,8 @@ struct Told<T> {
     /// The host went first.
     left: bool,
     result: Option<io::Result<T>>,
+    /// The host is gone, and takes no result.
+    abandoned: bool,
     /// What writes are told once it has ended.
     echo: Option<Option<Echo>>,
     host: Option<Waker>,
@@ -66,7 +70,7 @@ struct Told<T> {
 
 impl<T> Verdict<T> {
     pub(crate) fn new(ledger: Ledger) -> Verdict<T> {
-        Verdict(Mutex::new(Told { ledger, left: false, result: None, echo: None, host: None }))
+        Verdict(Mutex::new(Told { ledger, left: false, result: None, abandoned: false, echo: None, host: None }))
     }
 
     /// The program starts.
@@ -96,10 +100,21 @@ impl<T> Verdict<T> {
         let echo = error.map(Echo::of);
         let mut told = self.0.lock();
         told.echo = Some(echo);
-        told.result = Some(result);
+        let unwanted = if told.abandoned { Some(result) } else { told.result.replace(result) };
         let host = told.host.take();
         drop(told);
         waker::wake(host);
+        contained(|| drop(unwanted));
+    }
+
+    /// The host is gone: a result that it did not take is dropped here, or where the program ends. What its destructor does is
+    /// not the host's concern.
+    fn abandon(&self) {
+        let mut told = self.0.lock();
+        told.abandoned = true;
+        let unwanted = told.result.take();
+        drop(told);
+        contained(|| drop(unwanted));
     }
 
     fn poll(&self, context: &Context<'_>) -> Poll<io::Result<T>> {
@@ -223,6 +238,7 @@ impl<T> Drop for Feed<T> {
         }
         self.writer.close(Err(Error::truncated()));
         self.channel.program.stop();
+        self.verdict.abandon();
     }
 }
 

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::channel::Begun;
 use super::{Chunks, Taken};
@@ -18,14 +18,12 @@ use crate::wait;
 #[derive(Debug)]
 pub struct Head<'a> {
     chunks: &'a mut Chunks,
-    /// How often the program had waited when it had written nothing.
-    waited: u64,
     stop: StopWaker,
 }
 
 impl<'a> Head<'a> {
     pub(super) fn new(chunks: &'a mut Chunks) -> Head<'a> {
-        Head { chunks, waited: 0, stop: StopWaker::default() }
+        Head { chunks, stop: StopWaker::default() }
     }
 
     /// Waits here. In a program on a [`Pool`](crate::Pool) this suspends the program, and holds no thread.
@@ -44,22 +42,17 @@ impl<'a> Head<'a> {
         self.chunks.begin();
         self.chunks.feed(context);
         loop {
+            let program = &self.chunks.channel().program;
             // Before the look: a wait that comes after it is seen below.
-            let waits = self.chunks.channel().program.waits();
-            let begun = self.chunks.channel().poll_begun(context);
-            match begun {
+            let waits = program.waits();
+            let waited = match self.chunks.channel().poll_begun(context) {
                 Begun::Whole => return Poll::Ready(Ok(())),
                 Begun::Ended => return Poll::Ready(self.end()),
-                Begun::Partly => {}
-                Begun::Nothing => self.waited = waits,
-            }
-            let waited = self.chunks.channel().program.poll_waited(self.waited, context);
-            match (waited, begun) {
-                // Who waits for somebody else completes no chunk meanwhile.
-                (Poll::Ready(()), Begun::Partly) => return Poll::Ready(Ok(())),
-                (Poll::Ready(()), _) => {}
-                (Poll::Pending, _) => return Poll::Pending,
-            }
+                // A program that waits for another bridge completes no chunk meanwhile.
+                Begun::Partly => return program.poll_waiting(context).map(Ok),
+                Begun::Nothing => program.poll_waited(waits, context),
+            };
+            ready!(waited);
         }
     }
 

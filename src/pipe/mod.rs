@@ -16,7 +16,7 @@ mod head;
 mod piece;
 #[cfg(any(feature = "http", feature = "stream"))]
 mod polled;
-mod processor;
+pub(crate) mod processor;
 mod queue;
 mod reader;
 mod recycler;
@@ -40,5 +40,6 @@ pub use reader::Reader;
 pub use stats::Stats;
 pub use writer::{Writer, pipe};
 
+pub(crate) use apart::Apart;
 pub(crate) use channel::{Channel, Taken};
 pub(crate) use feed::Verdict;

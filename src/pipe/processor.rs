@@ -3,12 +3,12 @@
 
 /// The processor that this thread runs on, or ran on a moment ago. `None` where that cannot be told cheaply.
 #[cfg(all(target_os = "linux", not(any(miri, pushpull_loom))))]
-pub(super) fn current() -> Option<u32> {
+pub(crate) fn current() -> Option<u32> {
     // SAFETY: it takes nothing and changes nothing; where it fails it gives a negative number.
     u32::try_from(unsafe { libc::sched_getcpu() }).ok()
 }
 
 #[cfg(not(all(target_os = "linux", not(any(miri, pushpull_loom)))))]
-pub(super) fn current() -> Option<u32> {
+pub(crate) fn current() -> Option<u32> {
     None
 }

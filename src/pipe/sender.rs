@@ -7,7 +7,6 @@ use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use super::barrier::Barrier;
 use super::channel::Channel;
 use super::row::Row;
 use super::segment::Tail;
@@ -21,8 +20,6 @@ pub(super) struct Sender {
     tail: Option<Tail>,
     /// What is handed over.
     row: Row,
-    /// The channel's, kept where the writer has it at hand.
-    barrier: Barrier,
     /// Where the pending chunk begins in the open segment.
     start: usize,
     /// How many bytes were accepted before the open segment.
@@ -52,7 +49,6 @@ impl Sender {
         Sender {
             tail: None,
             row: Row::default(),
-            barrier: channel.barrier(),
             start: 0,
             before: 0,
             // The first that is written needs no look at an empty queue.
@@ -109,7 +105,7 @@ impl Sender {
         if !tail.append(buf) {
             return Short::No;
         }
-        if self.channel.calls(self.barrier) { Short::Called } else { Short::Done }
+        if self.channel.calls() { Short::Called } else { Short::Done }
     }
 
     /// A write for which nobody has to be asked: the way of most that complete a chunk.
@@ -168,14 +164,14 @@ impl Sender {
         self.told(accepted, part.len())
     }
 
-    /// What a write of `len` bytes is told: all were accepted, unless the channel was ended meanwhile by somebody else.
+    /// What a write of `len` bytes returns: all were accepted, unless the channel was closed meanwhile by another side.
     fn told(&self, before: u64, len: usize) -> io::Result<usize> {
         if !self.channel.is_closed() {
             return Ok(len);
         }
         match self.channel.kept(before, len) {
-            Some(0) => Err(Error::disconnected()),
-            kept => Ok(kept.unwrap_or(len)),
+            0 => Err(Error::disconnected()),
+            kept => Ok(kept),
         }
     }
 
@@ -183,7 +179,7 @@ impl Sender {
     pub(super) fn arrived(&mut self, len: usize) -> bool {
         // Else it would keep what came too late into its ring.
         self.row = Row::default();
-        self.channel.kept(self.accepted() - len as u64, len) == Some(len)
+        self.channel.kept(self.accepted() - len as u64, len) == len
     }
 
     /// A write that joins others, and may complete a chunk.
@@ -207,7 +203,7 @@ impl Sender {
                 self.boundary();
             }
         }
-        if self.channel.calls(self.barrier) {
+        if self.channel.calls() {
             self.rouse();
         }
     }
@@ -302,11 +298,12 @@ impl Sender {
     }
 
     /// The writing side ends: what was written is queued, and this is what comes after it.
-    pub(super) fn end(&mut self, result: io::Result<()>) {
+    /// Returns `false` if the channel had ended already.
+    pub(super) fn end(&mut self, result: io::Result<()>) -> bool {
         self.before = self.accepted();
         self.start = 0;
         self.tail = None;
-        self.channel.finish(result);
+        self.channel.finish(result)
     }
 
     /// Queues what was written and leaves the end to somebody else.
@@ -396,6 +393,34 @@ mod tests {
         assert!(sender.row.is_lent());
         assert!(sender.poll_write(b"small", None).is_ready());
         assert!(!sender.row.is_lent());
+    }
+
+    #[test]
+    fn law_7_a_write_that_meets_the_reader_leaving_is_refused_on_each_way() {
+        // Of each kind, as if the reader had left after the writer had looked.
+        for len in [2, 4, 6] {
+            let (mut sender, channel) = ends();
+            channel.leave();
+            assert_eq!(sender.accept(&[7; 6][..len], 8).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        }
+        let (mut sender, channel) = ends();
+        fill_some(&mut sender);
+        channel.leave();
+        assert!(matches!(sender.write_short(b"c"), Short::Called) && !sender.arrived(1));
+    }
+
+    #[test]
+    fn law_7_a_write_that_the_reader_has_pulled_before_it_left_is_accepted() {
+        let (mut sender, channel) = ends();
+        fill_some(&mut sender);
+        assert!(channel.take_written(&mut Ahead::new()).is_some());
+        channel.leave();
+        assert!(sender.arrived(1));
+    }
+
+    /// Writes a byte of a segment in which there is room for more.
+    fn fill_some(sender: &mut Sender) {
+        assert!(matches!(sender.poll_write(b"a", None), Poll::Ready(Ok(1))));
     }
 
     #[test]

@@ -164,16 +164,23 @@ impl<P: Piece> State<P> {
         self.chunks
     }
 
-    /// The writing side ends. A first reason stays.
-    pub(super) fn end(&mut self, result: io::Result<()>) {
-        if matches!(self.end, End::Open) {
+    /// The writing side ends. Returns `false` if the channel had ended already: a first reason stays.
+    pub(super) fn end(&mut self, result: io::Result<()>) -> bool {
+        let first = !self.ended();
+        if first {
             self.end = End::Ended(result.err());
         }
+        first
     }
 
     /// Whether the bridge is closed: what is written now reaches nobody.
     pub(super) fn ended(&self) -> bool {
         !matches!(self.end, End::Open)
+    }
+
+    /// Whether the reader went.
+    pub(super) fn was_left(&self) -> bool {
+        matches!(self.end, End::Left)
     }
 
     /// Whether the writing side ended without an error that has still to be told.

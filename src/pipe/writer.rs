@@ -278,14 +278,15 @@ impl Writer {
         if self.ended {
             return Ok(());
         }
-        let closed = self.is_closed();
+        let mut open = !self.is_closed();
         match &mut self.outlet {
-            Outlet::Channel(sender) if self.bare => sender.end(Ok(())),
+            // The reader may leave in between.
+            Outlet::Channel(sender) if self.bare => open &= sender.end(Ok(())),
             Outlet::Channel(sender) => sender.leave(),
             Outlet::Sink(sink) => sink.flush()?,
         }
-        self.ended = self.bare && !closed;
-        if closed { Err(Error::disconnected()) } else { Ok(()) }
+        self.ended = self.bare && open;
+        if open { Ok(()) } else { Err(Error::disconnected()) }
     }
 
     /// Says that what has been written is not the whole: after it the puller sees `error`. Does not wait.
@@ -315,7 +316,9 @@ impl Writer {
     /// has let its writer get away.
     pub(crate) fn end_bridge(&mut self, channel: &Arc<Channel>, result: io::Result<()>) {
         match &mut self.outlet {
-            Outlet::Channel(sender) if Arc::ptr_eq(sender.channel(), channel) => sender.end(result),
+            Outlet::Channel(sender) if Arc::ptr_eq(sender.channel(), channel) => {
+                sender.end(result);
+            }
             _ => channel.end(result),
         }
     }
@@ -359,7 +362,7 @@ impl Writer {
 
     /// Whether the bridge has ended, and not because the puller has gone.
     fn is_ended(&self) -> bool {
-        self.is_closed() && self.channel().is_some_and(|channel| channel.kept(0, 0).is_some())
+        self.is_closed() && self.channel().is_some_and(|channel| channel.has_ended())
     }
 
     fn write_part(&mut self, buf: &[u8]) -> io::Result<usize> {

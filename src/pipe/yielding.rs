@@ -8,9 +8,8 @@
 //! Where that brings nothing (the writer runs elsewhere, or has written all it has for now) it is done ever less often:
 //! the executor has other tasks.
 
-use std::thread;
-
 use super::Channel;
+use crate::courtesy::Courtesy;
 
 /// The writer was in full flow when so many bytes have come meanwhile.
 const FLOW: usize = 512;
@@ -35,7 +34,12 @@ impl Yielding {
 
     /// To be called before a poll takes.
     pub(super) fn offer(&mut self, channel: &Channel) {
-        self.offer_to(|| channel.in_flight(), thread::yield_now);
+        if self.slept {
+            let mut courtesy = Courtesy::begin();
+            if courtesy.gives() {
+                self.offer_to(|| channel.in_flight(), || courtesy.give_way());
+            }
+        }
     }
 
     fn offer_to(&mut self, in_flight: impl Fn() -> usize, give_way: impl FnOnce()) {

@@ -14,6 +14,7 @@ use super::task;
 use crate::engine::bridge::Job;
 use crate::error::Error;
 use crate::pipe::Channel;
+use crate::waker;
 
 pub(super) struct Inbox {
     /// One start for each program comes, and at the most one wake-up, which bounds it.
@@ -92,7 +93,7 @@ impl Inbox {
         if last && self.closed.load(Ordering::SeqCst) {
             self.mailbox.look();
             let hosts = std::mem::take(&mut *self.hosts.lock());
-            hosts.into_iter().for_each(Waker::wake);
+            waker::wake(hosts);
         }
     }
 

@@ -5,10 +5,10 @@ use std::hint;
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Instant;
 
 use super::task::Task;
+use crate::courtesy::{self, Courtesy};
 use crate::engine::bridge::Job;
 
 /// How often a worker that has nothing to do looks before it sleeps. It gives way in between: whoever is to send it something
@@ -100,15 +100,31 @@ impl Mailbox {
 
     /// Waits until there is something to take or to look at, or until the deadline.
     pub(super) fn wait(&self, deadline: Option<Instant>) {
+        if self.looks() {
+            courtesy::found();
+        } else {
+            courtesy::sleep(|| self.sleep(deadline));
+        }
+    }
+
+    /// Looks for a while whether there is something.
+    fn looks(&self) -> bool {
+        let mut courtesy = Courtesy::begin();
         for look in 0..LOOKS {
             if self.len() > 0 {
-                return;
+                return true;
             }
             match look {
                 1..=CLOSE_LOOKS => (0..1_u32 << (look - 1)).for_each(|_| hint::spin_loop()),
-                _ => thread::yield_now(),
+                0 => courtesy.give_way(),
+                _ if courtesy.gives() => courtesy.give_way(),
+                _ => break,
             }
         }
+        self.len() > 0
+    }
+
+    fn sleep(&self, deadline: Option<Instant>) {
         let mut locked = self.lock();
         while self.len() == 0 {
             locked.asleep = true;

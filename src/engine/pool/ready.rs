@@ -24,7 +24,7 @@ impl Ready {
     }
 }
 
-/// `RUSTFLAGS="--cfg pushpull_loom" cargo test --release --lib ready`
+/// `RUSTFLAGS="--cfg pushpull_loom" cargo test --release --lib model`
 #[cfg(all(test, pushpull_loom))]
 mod model {
     use super::*;

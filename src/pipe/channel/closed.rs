@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use super::Channel;
 use crate::pipe::{Writer, stall};
 use crate::stop_waker::StopWaker;
+use crate::waker;
 
 /// Ready when nobody can get what is written any more: made by [`Writer::closed`].
 ///
@@ -72,12 +73,12 @@ impl Channel {
         }
         let before = locked.watchers.get_or_insert_default().watch(ticket, context.waker());
         drop(locked);
-        drop(before);
+        waker::discard(before);
         Poll::Pending
     }
 
     fn forget_closed(&self, ticket: u64) {
         let before = self.lock_bare().watchers.as_mut().and_then(|watchers| watchers.forget(ticket));
-        drop(before);
+        waker::discard(before);
     }
 }

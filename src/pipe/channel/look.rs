@@ -4,7 +4,8 @@ use std::task::Context;
 
 use super::{ASLEEP, Channel, Counts, Locked};
 use crate::error::Error;
-use crate::pipe::Stats;
+use crate::pipe::{Stats, barrier};
+use crate::waker;
 
 /// What a channel from which nothing was pulled has.
 #[derive(Debug, Clone, Copy)]
@@ -32,16 +33,16 @@ impl Channel {
         self.attend(if row { ASLEEP } else { 0 }, ASLEEP);
         let before = locked.puller.replace(context.waker().clone());
         drop(locked);
-        drop(before);
+        waker::discard(before);
         if !row {
             return begun;
         }
-        self.barrier.heavy();
+        barrier::heavy();
         let mut locked = self.lock_settled();
         let begun = locked.begun();
         let before = if let Begun::Whole | Begun::Ended = begun { self.take_puller(&mut locked) } else { None };
         drop(locked);
-        drop(before);
+        waker::discard(before);
         begun
     }
 
@@ -60,14 +61,14 @@ impl Channel {
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(in crate::pipe) fn is_over(&self) -> bool {
         let locked = self.lock_settled();
-        locked.state.ended_well() && locked.state.queued() == 0
+        locked.has_ended_well() && locked.state.queued() == 0
     }
 
     /// How many bytes wait to be pulled, and whether that is all there will ever be.
     #[cfg(feature = "http")]
     pub(in crate::pipe) fn waiting(&self) -> (usize, bool) {
         let locked = self.lock_settled();
-        (locked.in_flight(), locked.state.ended_well())
+        (locked.in_flight(), locked.has_ended_well())
     }
 
     /// How many bytes wait to be pulled.
@@ -92,11 +93,21 @@ impl Channel {
 }
 
 impl Locked {
+    /// Whether the reader has been given everything but what is queued.
+    pub(super) fn has_ended(&self) -> bool {
+        self.state.ended() && !self.unsettled
+    }
+
+    #[cfg(any(feature = "http", feature = "stream"))]
+    fn has_ended_well(&self) -> bool {
+        self.state.ended_well() && !self.unsettled
+    }
+
     fn begun(&self) -> Begun {
         let held = self.writer.as_ref().is_some_and(|held| held.waker.is_some());
         match self.in_flight() > 0 {
             some if self.state.queued() > 0 || (some && held) => Begun::Whole,
-            _ if self.state.ended() => Begun::Ended,
+            _ if self.has_ended() => Begun::Ended,
             true => Begun::Partly,
             false => Begun::Nothing,
         }

@@ -1,12 +1,13 @@
 //! The pulling side: the next chunk, or the end, or a waker that is left for it.
 
 use std::mem;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
 use super::{ASLEEP, Channel, Locked, Taken};
 use crate::pipe::ahead::Ahead;
+use crate::pipe::barrier;
 use crate::pipe::state;
 use crate::sync::{MutexGuard, Ordering};
 use crate::waker;
@@ -72,7 +73,7 @@ impl Channel {
             if !waker.will_wake(context.waker()) {
                 let before = mem::replace(waker, context.waker().clone());
                 drop(locked);
-                drop(before);
+                waker::discard([before]);
             }
             return Poll::Pending;
         }
@@ -82,11 +83,11 @@ impl Channel {
         // Whoever opens a segment or a ring takes this lock after it, and looks at the flag after that.
         let open = locked.open.is_some() || locked.ring.is_some();
         drop(locked);
-        drop(before);
+        waker::discard(before);
         if !open {
             return Poll::Pending;
         }
-        self.barrier.heavy();
+        barrier::heavy();
         match self.take(ahead, self.lock(), true) {
             Ok(taken) => Poll::Ready(taken),
             Err(_) => Poll::Pending,
@@ -112,7 +113,8 @@ impl Channel {
                     piece
                 }
                 None => {
-                    return match locked.state.tell_end() {
+                    let end = if locked.has_ended() { locked.state.tell_end() } else { None };
+                    return match end {
                         Some(end) => Ok(Taken::End(end.err())),
                         None => Err(locked),
                     };
@@ -131,9 +133,9 @@ impl Channel {
         }
         self.queued.store(locked.state.left(), Ordering::Relaxed);
         drop(locked);
-        drop(puller);
+        waker::discard(puller);
         waker::wake(writer);
-        others.into_iter().for_each(Waker::wake);
+        waker::wake(others);
         Ok(Taken::Chunk(piece.into_bytes()))
     }
 }

@@ -2,13 +2,13 @@
 
 use std::io;
 use std::mem;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
 use super::{ASLEEP, CLOSED, Channel, Held, Locked, Open};
 use crate::error::Error;
-use crate::pipe::barrier::Barrier;
+use crate::pipe::barrier;
 use crate::pipe::piece::Piece;
 use crate::pipe::ring::{Consumer, SLOTS};
 use crate::pipe::segment::Tail;
@@ -16,14 +16,10 @@ use crate::sync::{MutexGuard, Ordering};
 use crate::waker;
 
 impl Channel {
-    pub(in crate::pipe) fn barrier(&self) -> Barrier {
-        self.barrier
-    }
-
     /// To be called after every write into the open segment or the ring: does anyone have to be told of it?
     #[inline]
-    pub(in crate::pipe) fn calls(&self, barrier: Barrier) -> bool {
-        barrier.light();
+    pub(in crate::pipe) fn calls(&self) -> bool {
+        barrier::light();
         // ORDERING: relaxed, the barrier orders it after the write; what it leads to happens under the lock.
         self.attention.value.load(Ordering::Relaxed) != 0
     }
@@ -144,9 +140,10 @@ impl Channel {
         }
         let others = if goes_on { locked.provided() } else { Vec::new() };
         drop(locked);
-        drop((before, spent));
+        waker::discard(before.and_then(|held| held.waker));
+        waker::discard(spent);
         waker::wake(puller);
-        others.into_iter().for_each(Waker::wake);
+        waker::wake(others);
         // Only the writer itself makes the room less.
         if goes_on || missed { self.poll_locked(accepted, len, None, Some(context)) } else { Poll::Pending }
     }

@@ -23,7 +23,7 @@ impl Sender {
         let Some(place) = self.row.place() else { return self.hand_locked(bytes) };
         place.fill(bytes);
         self.before += len as u64;
-        Ok(if self.channel.calls(self.barrier) { Short::Called } else { Short::Done })
+        Ok(if self.channel.calls() { Short::Called } else { Short::Done })
     }
 
     fn hand_locked(&mut self, bytes: Bytes) -> Result<Short, Bytes> {

@@ -3,6 +3,8 @@
 //! `RUSTFLAGS="--cfg pushpull_loom" cargo test --release --test model`
 #![cfg(pushpull_loom)]
 
+mod narrow;
+
 use std::future::poll_fn;
 use std::io::{self, Write};
 use std::pin::pin;
