@@ -75,7 +75,7 @@ pub(crate) use convert::open;
 #[cfg(feature = "cli")]
 pub(crate) use error_stream::escape;
 #[cfg(all(feature = "cli", target_os = "linux"))]
-pub(crate) use external::unnamed;
+pub(crate) use external::{descriptors, unnamed};
 #[cfg(feature = "cli")]
 pub(crate) use head::set_no_length;
 pub(crate) use head::{content_length, has_no_body};
@@ -83,7 +83,11 @@ pub(crate) use head::{content_length, has_no_body};
 pub(crate) use path::check;
 pub(crate) use request::complete;
 #[cfg(feature = "cli")]
+pub(crate) use refusal::is_out_of_descriptors;
+#[cfg(feature = "cli")]
 pub(crate) use request::{ClientWatched, SOFTWARE, WITHHELD, check_host, of_meta_variables, uri, version};
+#[cfg(all(feature = "cli", target_os = "linux"))]
+pub(crate) use script::ignored;
 
 /// The bodies of responses that stay on their thread.
 pub mod local {

@@ -32,7 +32,7 @@ impl Refusal {
         }
         let status = match found {
             Some(inner) if inner.is::<HeadError>() => StatusCode::BAD_GATEWAY,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => status_of(error),
         };
         Refusal::new(status, error.to_string())
     }
@@ -60,6 +60,24 @@ impl Refusal {
     }
 }
 
+/// Returns the status that says what the system has no more of: 503 for threads, descriptors and memory, 507 for space,
+/// and 500 for everything else.
+pub(crate) fn status_of(error: &io::Error) -> StatusCode {
+    match error.kind() {
+        io::ErrorKind::OutOfMemory => StatusCode::SERVICE_UNAVAILABLE,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            StatusCode::INSUFFICIENT_STORAGE
+        }
+        _ if is_out_of_descriptors(error) => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// Returns `true` if the process, or the system, may open no more files.
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.status, self.reason)
@@ -71,5 +89,18 @@ impl std::error::Error for Refusal {}
 impl From<Refusal> for io::Error {
     fn from(refusal: Refusal) -> io::Error {
         io::Error::new(io::ErrorKind::InvalidInput, refusal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requirement_17_what_the_system_has_no_more_of_is_a_503_or_a_507() {
+        let status = |code| status_of(&io::Error::from_raw_os_error(code)).as_u16();
+        assert_eq!([libc::EMFILE, libc::ENFILE, libc::ENOMEM].map(status), [503; 3]);
+        assert_eq!([libc::ENOSPC, libc::EDQUOT, libc::EFBIG].map(status), [507; 3]);
+        assert_eq!([libc::ENOENT, libc::EACCES, libc::EIO].map(status), [500; 3]);
     }
 }

@@ -102,6 +102,11 @@ impl Limits {
         self
     }
 
+    /// Returns the notice and the grace together: how long the server may go on once it is to stop.
+    pub fn total_grace(&self) -> Duration {
+        self.notice.saturating_add(self.grace)
+    }
+
     /// How long running responses may take to finish once the server is to stop (10 s); zero gives them no time.
     #[must_use]
     pub fn grace(mut self, time: Duration) -> Limits {

@@ -1,6 +1,8 @@
 //! One thread's share of the server: it accepts connections and serves them.
 
+use std::fs::File;
 use std::io;
+use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +24,7 @@ use super::server::{Host, either};
 use super::share::{Accepted, Place, Threads};
 use super::shutdown::Stage;
 use super::stream::Stream;
+use crate::gateway::{descriptors, is_out_of_descriptors};
 
 /// How long to wait when no connection can be accepted: for want of descriptors, most likely, and others are given back.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -81,9 +84,10 @@ where
             drop((permit, place));
         });
     };
+    let mut spare = Spare::new();
     let accepting = async {
         loop {
-            let (stream, permit) = accept(&listener, &free, &host).await;
+            let (stream, permit) = accept(&listener, &free, &host, &mut spare).await;
             let place = threads.place(index);
             if place.thread == index {
                 begin(stream, permit, place);
@@ -125,7 +129,9 @@ async fn accept<P: Protocol>(
     listener: &Accepting,
     free: &Arc<Semaphore>,
     host: &Host<P>,
+    spare: &mut Spare,
 ) -> (Stream, OwnedSemaphorePermit) {
+    let mut has_failed = false;
     loop {
         match listener.accept().await {
             Ok(stream) => match free.clone().try_acquire_owned() {
@@ -138,10 +144,44 @@ async fn accept<P: Protocol>(
             },
             // The client was faster.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            // Once more, whichever thread raised the limit.
+            Err(error) if is_out_of_descriptors(&error) && !mem::replace(&mut has_failed, true) => {
+                descriptors::raise();
+            }
             Err(error) => {
                 host.errors.say(&format!("cannot accept a connection: {error}"));
-                sleep(PAUSE).await;
+                if !is_out_of_descriptors(&error) || !refuse_next::<P>(listener, spare).await {
+                    sleep(PAUSE).await;
+                }
             }
         }
+    }
+}
+
+/// Refuses the connection for which there was no descriptor, by way of the one that is kept for this. Returns `false` if
+/// that is not possible.
+async fn refuse_next<P: Protocol>(listener: &Accepting, spare: &mut Spare) -> bool {
+    if spare.0.take().is_none() {
+        *spare = Spare::new();
+        return false;
+    }
+    // Not waited for: another thread may have it.
+    let refused = match timeout(Duration::ZERO, listener.accept()).await {
+        Ok(Ok(stream)) => {
+            P::refuse(&stream);
+            true
+        }
+        _ => false,
+    };
+    *spare = Spare::new();
+    refused
+}
+
+/// A descriptor that is given up for a connection that is to be refused.
+struct Spare(Option<File>);
+
+impl Spare {
+    fn new() -> Spare {
+        Spare(File::open("/dev/null").ok())
     }
 }

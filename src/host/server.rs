@@ -23,7 +23,7 @@ use super::protocol::{Failure, Protocol};
 use super::share::{Accepted, Threads};
 use super::stream::Stream;
 use super::{Address, Limits, Listener, Record, RequestBody, Shutdown};
-use crate::gateway::ErrorStream;
+use crate::gateway::{ErrorStream, descriptors};
 
 /// A server for a `tower::Service`, over HTTP ([`http::Server`](super::http::Server)), FastCGI
 /// ([`fastcgi::Server`](super::fastcgi::Server)) or SCGI ([`scgi::Server`](super::scgi::Server)).
@@ -51,6 +51,9 @@ use crate::gateway::ErrorStream;
 /// * What is not read of a request is taken from the client all the same, up to 16 MiB or 5 s, so that the client gets the
 ///   answer.
 /// * A request's head is bounded by 64 KiB; for the rest see [`Limits`].
+/// * When the process has no descriptor left, its limit of open files is raised as far as the system allows. Beyond that a
+///   connection is refused as one too many. The programs of a [`Script`](crate::gateway::Script) have the limit that the
+///   process was started with.
 ///
 /// # Caveats
 ///
@@ -222,6 +225,7 @@ impl<P: Protocol> Server<P> {
         R::Error: Into<Failure>,
     {
         let Server { protocol, listener, threads, limits, told, errors, closed } = self;
+        descriptors::raise_when_needed();
         if P::TRUSTS && !listener.is_local() {
             errors.say("who can connect from another machine decides what programs are told: listen on loopback or a Unix socket");
         }

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use pushpull::gateway::{ExitStatus, Refusal, Script};
 
-use crate::support::{Lifeline, ask, cannot_start, collect, get, heard, limits, run, sh, text};
+use crate::support::{Lifeline, ask, cannot_start, collect, get, heard, limits, run, sh};
 
 /// The bytes of the response's body, and whether an error followed.
 fn outcome(script: &Script) -> (Vec<u8>, Option<String>) {
@@ -117,30 +117,195 @@ fn requirement_14_a_complete_response_lets_its_program_end_by_itself() {
 
 #[test]
 fn requirement_15_grandchildren_that_hold_the_pipe_do_not_hold_the_response() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("line");
-    let lifeline = Lifeline::new(&path);
-    // It is left alone after a clean exit: it says so when it is asked to end.
-    let text = "exec 9>\"$LINE\"; (trap 'echo alive >&9; exit' TERM; echo ready >&9; while :; do sleep 0.01; done) &
-        echo $! >&2; printf 'A: b\n\nhello'; exit 0";
-    let (script, mut lines) = heard(sh(text).env("LINE", &path).unwrap().limits(limits(|_| {})));
-    run(async {
-        let (bytes, error) = collect(ask(&script, get()).await.into_body()).await;
-        assert_eq!((&bytes[..], error.is_none()), (&b"hello"[..], true));
-        script.idle().await;
-        assert_eq!(lifeline.line().await, "ready\n");
-        let grandchild = rustix::process::Pid::from_raw(lines.next().await.parse().unwrap()).unwrap();
-        rustix::process::kill_process(grandchild, rustix::process::Signal::TERM).unwrap();
-        assert_eq!(lifeline.end().await, "alive\n");
-    });
+    for (length, is_cut) in [("", true), ("Content-Length: 5\n", false)] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("line");
+        let lifeline = Lifeline::new(&path);
+        // It is left alone after a clean exit: it says so when it is asked to end.
+        let text = format!(
+            "exec 9>\"$LINE\"; (trap 'echo alive >&9; exit' TERM; echo ready >&9; while :; do sleep 0.01; done) 2>&- &
+            echo $! >&2; printf 'A: b\n{length}\nhello'; exit 0"
+        );
+        let (script, mut lines) = heard(sh(&text).env("LINE", &path).unwrap().limits(limits(|_| {})));
+        run(async {
+            let (bytes, error) = collect(ask(&script, get()).await.into_body()).await;
+            assert_eq!((&bytes[..], error.is_some()), (&b"hello"[..], is_cut));
+            script.idle().await;
+            assert_eq!(lifeline.line().await, "ready\n");
+            let grandchild = rustix::process::Pid::from_raw(lines.next().await.parse().unwrap()).unwrap();
+            if is_cut {
+                assert!(lines.next().await.contains("hold its output open"));
+            }
+            rustix::process::kill_process(grandchild, rustix::process::Signal::TERM).unwrap();
+            assert_eq!(lifeline.end().await, "alive\n");
+        });
+        drop(script);
+        assert!(lines.rest().is_empty());
+    }
 }
 
 #[test]
 fn requirement_15_a_grandchild_that_writes_for_ever_does_not_hold_the_response() {
-    let script =
-        sh("printf 'A: b\n\nhello\n'; yes & for n in 1 2 3 4; do yes >&2 & done; exit 0").limits(limits(|_| {}));
-    let answer = run(text(&script, get()));
-    assert!(answer.starts_with("hello\n"));
+    let text = "printf 'A: b\n\nhello\n'; yes & for n in 1 2 3 4; do yes >&2 & done; exit 0";
+    let (script, mut lines) = heard(sh(text).limits(limits(|limits| limits.drained = 1 << 20)));
+    run(async {
+        let (bytes, error) = collect(ask(&script, get()).await.into_body()).await;
+        assert!(bytes.starts_with(b"hello\n") && error.is_some());
+        while !lines.next().await.contains("hold its output open") {}
+    });
+}
+
+/// Its rest comes a while after the shell has gone.
+const FILTERED: &str = "trap '' TERM; exec 3>&1; { exec 1>&3 3>&-; read go <\"$GO\"; printf rest; } & exec 1>&- 3>&-";
+
+#[test]
+fn requirement_15_a_filter_that_the_program_started_writes_the_rest() {
+    // As `exec > >(filter)` does it. The filter is let go when the program is a zombie, or reaped.
+    for (head, end, outcome) in [
+        ("A: b\n", "exit 0", Ok("rest")),
+        // A failure cuts the response after the rest, and an error page is whole.
+        ("A: b\n", "exit 3", Err("rest")),
+        ("Status: 500\n", "exit 3", Ok("rest")),
+        ("Content-Length: 4\n", "exit 3", Ok("rest")),
+        ("Content-Length: 5\n", "exit 0", Err("rest")),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("go");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
+        let (script, mut lines) = heard(
+            sh(&format!("printf '{head}\n'; echo $$ >&2; {FILTERED}; {end}"))
+                .env("GO", &path)
+                .unwrap()
+                .limits(limits(|_| {})),
+        );
+        run(async {
+            let asked = script.clone();
+            let response = tokio::spawn(async move { ask(&asked, get()).await });
+            let program = lines.next().await;
+            let mut body = response.await.unwrap().into_body();
+            let stat = format!("/proc/{program}/stat");
+            while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+                tokio::task::yield_now().await;
+            }
+            // The reader of a pipe with a name lets its writer go on.
+            std::fs::write(&path, "go\n").unwrap();
+            let mut bytes = Vec::new();
+            let mut is_cut = false;
+            while let Some(frame) = http_body_util::BodyExt::frame(&mut body).await {
+                match frame {
+                    Ok(frame) => bytes.extend_from_slice(frame.data_ref().unwrap()),
+                    Err(_) => is_cut = true,
+                }
+            }
+            let text = String::from_utf8(bytes).unwrap();
+            assert_eq!(if is_cut { Err(&text[..]) } else { Ok(&text[..]) }, outcome, "{head} {end}");
+        });
+    }
+}
+
+#[test]
+fn requirement_15_a_response_that_is_whole_is_not_cut_for_the_exit_status() {
+    for (head, is_cut) in [
+        ("A: b\n", true),
+        ("Status: 399\n", true),
+        ("Status: 400\n", false),
+        ("Status: 500 Oh\n", false),
+        ("Content-Length: 5\n", false),
+        ("Status: 500\nContent-Length: 6\n", true),
+    ] {
+        let (script, mut lines) = heard(sh(&format!("printf '{head}\nerror'; exit 1")));
+        run(async {
+            let (bytes, error) = collect(ask(&script, get()).await.into_body()).await;
+            assert_eq!((&bytes[..], error.is_some()), (&b"error"[..], is_cut), "{head}");
+            assert_eq!(lines.next().await, "GET /: the program exited with status 1");
+        });
+        // A signal is no exit status.
+        let broken = sh(&format!("printf '{head}\nerror'; kill -9 $$"));
+        let is_met = head.starts_with("Content-Length");
+        let (_, error) = run(async { collect(ask(&broken, get()).await.into_body()).await });
+        assert_eq!(error.is_none(), is_met, "{head}");
+    }
+}
+
+#[test]
+fn requirement_15_output_that_ends_before_the_program_ends_the_response() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("line");
+    let lifeline = Lifeline::new(&path);
+    // It works on until it is told to end, by a signal that is not that of a stop.
+    let text = "exec 9>\"$LINE\"; trap 'echo worked >&9; exit 3' USR1; echo $$ >&2; printf 'A: b\n\nhello'; exec >&-; \
+                while :; do sleep 0.01; done";
+    let (script, mut lines) = heard(sh(text).env("LINE", &path).unwrap().limits(limits(|_| {})));
+    run(async {
+        let (bytes, error) = collect(ask(&script, get()).await.into_body()).await;
+        assert_eq!((&bytes[..], error.is_none()), (&b"hello"[..], true));
+        let program = rustix::process::Pid::from_raw(lines.next().await.parse().unwrap()).unwrap();
+        rustix::process::kill_process(program, rustix::process::Signal::USR1).unwrap();
+        assert_eq!(lifeline.end().await, "worked\n");
+        // What comes of it later is logged.
+        assert_eq!(lines.next().await, "GET /: the program exited with status 3");
+        script.idle().await;
+    });
+}
+
+#[test]
+fn requirement_15_output_that_ends_too_early_cuts_the_response() {
+    let text = "printf 'Content-Length: 6\n\nhello'; exec >&-; exec sleep 1000";
+    let (script, mut lines) = heard(sh(text).limits(limits(|_| {})));
+    run(async {
+        let (bytes, error) = collect(ask(&script, get()).await.into_body()).await;
+        assert_eq!((&bytes[..], error.is_some()), (&b"hello"[..], true));
+        assert!(lines.next().await.contains("1 bytes fewer"));
+        // There is no client any more.
+        script.idle().await;
+    });
+}
+
+#[test]
+fn requirement_15_the_exit_status_is_waited_for_when_the_output_has_ended() {
+    let script = sh("printf 'A: b\n\nhello'; exec >&-; exit 3");
+    let (bytes, error) = outcome(&script);
+    assert_eq!(bytes, b"hello");
+    assert!(error.unwrap().contains("status 3"));
+}
+
+#[test]
+fn requirement_15_output_that_ends_before_the_head_is_a_502_and_its_program_is_stopped() {
+    let script = sh("printf 'A: b\n'; exec >&-; exec sleep 1000").limits(limits(|_| {}));
+    assert_eq!(status(&script), 502);
+    run(script.idle());
+}
+
+#[test]
+fn requirement_15_a_redirect_does_not_wait_for_a_program_that_works_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("line");
+    let lifeline = Lifeline::new(&path);
+    let text = "exec 9>\"$LINE\"; trap 'echo worked >&9; exit 0' USR1; echo $$ >&2; printf 'Location: /a\n\n'; \
+                while :; do sleep 0.01; done";
+    let (script, mut lines) = heard(sh(text).env("LINE", &path).unwrap().limits(limits(|_| {})));
+    run(async {
+        assert_eq!(ask(&script, get()).await.status(), 302);
+        let program = rustix::process::Pid::from_raw(lines.next().await.parse().unwrap()).unwrap();
+        rustix::process::kill_process(program, rustix::process::Signal::USR1).unwrap();
+        assert_eq!(lifeline.end().await, "worked\n");
+    });
+}
+
+#[test]
+fn requirement_15_messages_that_come_after_the_program_are_logged() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("go");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
+    let text = "printf 'A: b\n\nhello'; { exec 1>&-; read go <\"$GO\"; echo last >&2; } & exit 0";
+    let (script, mut lines) = heard(sh(text).env("GO", &path).unwrap().limits(limits(|_| {})));
+    run(async {
+        // The response does not wait for them.
+        assert_eq!(collect(ask(&script, get()).await.into_body()).await.0, b"hello");
+        script.idle().await;
+        std::fs::write(&path, "go\n").unwrap();
+        assert_eq!(lines.next().await, "last");
+    });
 }
 
 #[test]
@@ -187,4 +352,18 @@ fn a_program_that_cannot_be_started_is_a_500_that_is_logged() {
     let (script, mut lines) = cannot_start();
     assert_eq!(status(&script), 500);
     assert!(run(lines.next()).contains("cannot be started"));
+}
+
+#[test]
+fn requirement_17_a_program_whose_interpreter_is_missing_is_logged_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("program");
+    for (first, told) in [("#!/no/such -x", "\"/no/such\""), ("#!/etc/passwd", "\"/etc/passwd\""), ("#!/bin/sh\r", "\"/bin/sh\\r\"")] {
+        std::fs::write(&program, format!("{first}\n")).unwrap();
+        std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let (script, mut lines) = heard(Script::new(&program).unwrap());
+        assert_eq!(status(&script), 500);
+        let line = run(lines.next());
+        assert!(line.contains(&format!("{program:?}")) && line.contains(told), "{line}");
+    }
 }

@@ -3,9 +3,10 @@
 use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
+use http_body_util::Empty;
 use pushpull::gateway::{Limits, RequestBody, Script};
 
-use crate::support::{ask, collect, get, heard, limits, post, run, sh, text, upload};
+use crate::support::{ask, collect, get, heard, limits, post, request, run, sh, text, upload};
 
 const SHORT: Duration = Duration::from_millis(50);
 
@@ -30,13 +31,31 @@ fn requirement_13_a_program_that_hangs_before_its_head_is_a_504_and_stopped() {
 
 #[test]
 fn requirement_13_a_program_that_hangs_after_its_head_is_cut_and_stopped() {
-    for end in ["sleep 1000", "exec >&-; sleep 1000"] {
-        let text = format!("printf 'A: b\n\nsome'; {end}");
-        let (script, mut lines) = heard(sh(&text).limits(short(|limits| limits.idle = SHORT)));
+    let text = "printf 'A: b\n\nsome'; sleep 1000";
+    let (script, mut lines) = heard(sh(text).limits(short(|limits| limits.idle = SHORT)));
+    run(async {
+        let (bytes, error) = collect(ask(&script, get()).await.into_body()).await;
+        assert_eq!((&bytes[..], error.unwrap().kind()), (&b"some"[..], ErrorKind::TimedOut));
+        assert!(lines.next().await.starts_with("GET /: the program writes nothing"));
+        script.idle().await;
+    });
+}
+
+#[test]
+fn requirement_14_a_program_works_on_after_its_response_until_a_limit_that_is_told() {
+    for (method, head) in [
+        ("GET", "Content-Length: 3\n\nabc"),
+        ("GET", "A: b\n\nabc'; exec >&-; printf '"),
+        ("GET", "Status: 204\n\n"),
+        ("HEAD", "A: b\n\n"),
+    ] {
+        let limits = short(|limits| limits.drain_time = SHORT);
+        let (script, mut lines) = heard(sh(&format!("printf '{head}'; exec sleep 1000")).limits(limits));
         run(async {
-            let (bytes, error) = collect(ask(&script, get()).await.into_body()).await;
-            assert_eq!((&bytes[..], error.unwrap().kind()), (&b"some"[..], ErrorKind::TimedOut));
-            assert!(lines.next().await.starts_with("GET /: the program writes nothing"));
+            let asked = request(method, "/").body(Empty::<bytes::Bytes>::new()).unwrap();
+            assert!(collect(ask(&script, asked).await.into_body()).await.1.is_none(), "{method} {head}");
+            let line = lines.next().await;
+            assert!(line.ends_with("it ran on for too long after its response"), "{line}");
             script.idle().await;
         });
     }

@@ -5,12 +5,19 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 
 use bytes::BytesMut;
-use pushpull::fastcgi::{Decoder, Record, Records, Role, Stream, begin_request, put_pair, records};
+use pushpull::fastcgi::{Decoder, ProtocolStatus, Record, Records, Role, Stream, begin_request, put_pair, records};
 
 use super::host::{Scripts, Serving};
 
 /// The output that a FastCGI request is answered with.
-fn fastcgi(mut stream: impl Read + Write, pairs: &[(&str, &str)]) -> String {
+fn fastcgi(stream: impl Read + Write, pairs: &[(&str, &str)]) -> String {
+    let (output, is_whole) = fastcgi_outcome(stream, pairs);
+    assert!(is_whole, "{output}");
+    output
+}
+
+/// The output that a FastCGI request is answered with, and whether its end was told.
+pub fn fastcgi_outcome(mut stream: impl Read + Write, pairs: &[(&str, &str)]) -> (String, bool) {
     let mut text = Vec::new();
     pairs.iter().for_each(|(name, value)| put_pair(&mut text, name.as_bytes(), value.as_bytes()));
     let mut bytes = begin_request(1, Role::Responder, false).to_vec();
@@ -19,14 +26,18 @@ fn fastcgi(mut stream: impl Read + Write, pairs: &[(&str, &str)]) -> String {
     bytes.extend(Records::end(Stream::Stdin, 1));
     stream.write_all(&bytes).unwrap();
     let (mut got, mut output) = (Vec::new(), Vec::new());
-    stream.read_to_end(&mut got).unwrap();
+    // A response that is cut is reset.
+    let _ = stream.read_to_end(&mut got);
+    let mut is_whole = false;
     let (mut decoder, mut buffer) = (Decoder::new(), BytesMut::from(&got[..]));
     while let Some(record) = decoder.decode(&mut buffer).unwrap() {
-        if let Record::Stream { stream: Stream::Stdout, content, .. } = record {
-            output.extend(content);
+        match record {
+            Record::Stream { stream: Stream::Stdout, content, .. } => output.extend(content),
+            Record::End { app_status: 0, status: Some(ProtocolStatus::RequestComplete), .. } => is_whole = true,
+            _ => {}
         }
     }
-    String::from_utf8(output).unwrap()
+    (String::from_utf8(output).unwrap(), is_whole)
 }
 
 #[test]

@@ -64,7 +64,12 @@ impl Serving {
     }
 
     pub fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Serving {
-        let mut serving = Serving::spawn("127.0.0.1:0", arguments, environment);
+        Serving::start_by(&[PUSHPULL], arguments, environment)
+    }
+
+    /// Has it started by another program, whose last argument it is.
+    pub fn start_by(starter: &[&str], arguments: &[&str], environment: &[(&str, &str)]) -> Serving {
+        let mut serving = Serving::spawn(starter, "127.0.0.1:0", arguments, environment);
         let line = serving.requests.wait_for("://127.0.0.1:", 1).remove(0);
         serving.address = line.trim_end_matches('/').rsplit('/').next().unwrap().parse().unwrap();
         serving
@@ -72,14 +77,15 @@ impl Serving {
 
     /// Starts it on an address of which `part` is told.
     pub fn start_on(listen: &str, arguments: &[&str], part: &str) -> Serving {
-        let serving = Serving::spawn(listen, arguments, &[]);
+        let serving = Serving::spawn(&[PUSHPULL], listen, arguments, &[]);
         serving.requests.wait_for(part, 1);
         serving
     }
 
-    fn spawn(listen: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Serving {
+    fn spawn(starter: &[&str], listen: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Serving {
         let temporary = tempfile::tempdir().unwrap();
-        let mut child = Command::new(PUSHPULL)
+        let mut child = Command::new(starter[0])
+            .args(&starter[1..])
             .args(["serve", "--listen", listen])
             .args(arguments)
             .env("TMPDIR", temporary.path())
@@ -94,9 +100,12 @@ impl Serving {
         Serving { child, address, requests, troubles, temporary }
     }
 
+    pub fn id(&self) -> i32 {
+        self.child.id().try_into().unwrap()
+    }
+
     pub fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+        signal(self.id(), name);
     }
 
     pub fn wait(&mut self) -> ExitStatus {
@@ -116,9 +125,12 @@ impl Serving {
 
     /// The processes that it has started and not reaped.
     pub fn children(&self) -> Vec<i32> {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        let lists = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
-        lists.flat_map(|list| list.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>()).collect()
+        children(self.id())
+    }
+
+    /// Where it may make temporary files.
+    pub fn temporary(&self) -> &Path {
+        self.temporary.path()
     }
 
     pub fn temporary_files(&self) -> usize {
@@ -131,6 +143,17 @@ impl Drop for Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+pub fn signal(process: i32, name: &str) {
+    assert!(Command::new("kill").args([&format!("-{name}"), &process.to_string()]).status().unwrap().success());
+}
+
+/// The processes that another has started and not reaped.
+pub fn children(process: i32) -> Vec<i32> {
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let lists = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>()).collect()
 }
 
 /// Looks again and again until it is so.

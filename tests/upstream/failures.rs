@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use pushpull::fastcgi::{ProtocolStatus, Stream};
+use pushpull::fastcgi::{ProtocolStatus, Records, Stream};
 use pushpull::gateway::ExitStatus;
 use socket2::{Domain, Socket, Type};
 
@@ -181,5 +181,60 @@ fn an_application_that_is_not_there_is_told() {
             let line = lines.recv().await.unwrap();
             assert!(line.contains(&format!("cannot connect to {address}")), "{line}");
         }
+    });
+}
+
+#[test]
+fn requirement_15_output_that_ends_before_the_request_ends_the_response() {
+    run(async {
+        for (out, expected) in [("A: b\n\nhello", None), ("Content-Length: 6\n\nhello", Some(UnexpectedEof))] {
+            let (end, ended) = tokio::sync::watch::channel(false);
+            let (address, _) = app(move |_, mut peer| {
+                let mut ended = ended.clone();
+                async move {
+                    peer.request().await.unwrap();
+                    peer.out(out).await;
+                    peer.send(&Records::end(Stream::Stdout, 1)).await;
+                    let _ = ended.wait_for(|ended| *ended).await;
+                    peer.end(3, COMPLETE).await;
+                }
+            })
+            .await;
+            let (upstream, mut lines) = heard(upstream(&address));
+            assert_eq!(got(&upstream, "/").await, (200, "hello".to_owned(), expected));
+            if expected.is_none() {
+                // What comes of it later is logged.
+                end.send(true).unwrap();
+                assert_eq!(lines.recv().await.unwrap(), "GET /: the application ended the request with status 3");
+            }
+            upstream.stopped().await;
+        }
+    });
+}
+
+#[test]
+fn requirement_14_an_application_works_on_after_its_response_until_a_limit_that_is_told() {
+    run(async {
+        let (address, _) = app(|_, mut peer| async move {
+            peer.request().await.unwrap();
+            peer.out("Content-Length: 5\n\nhello").await;
+            peer.closed().await;
+        })
+        .await;
+        let limits = limits(|limits| limits.drain_time = Duration::from_millis(50));
+        let (upstream, mut lines) = heard(upstream(&address).limits(limits));
+        assert_eq!(got(&upstream, "/").await, (200, "hello".to_owned(), None));
+        assert!(lines.recv().await.unwrap().contains("ran on for too long"));
+        upstream.stopped().await;
+    });
+}
+
+#[test]
+fn requirement_15_an_error_page_is_whole_whatever_the_status_of_its_application() {
+    run(async {
+        let (address, _) = canned("Status: 500\n\nerror", 1, COMPLETE).await;
+        let (upstream, mut lines) = heard(upstream(&address));
+        assert_eq!(got(&upstream, "/").await, (500, "error".to_owned(), None));
+        assert!(lines.recv().await.unwrap().contains("with status 1"));
     });
 }

@@ -44,7 +44,7 @@ fn run() -> Result<ExitCode, String> {
         Some(Arg::Long("version") | Arg::Short('V')) => say(concat!("pushpull ", env!("CARGO_PKG_VERSION"), "\n")),
         Some(Arg::Value(command)) => match command.to_str() {
             Some("bench") => return bench::run(parser),
-            Some("serve") => serve::run(parser)?,
+            Some("serve") => return serve::run(parser),
             _ => return Err(format!("there is no command {command:?}; try --help")),
         },
         Some(other) => return Err(unclear(other.unexpected())),

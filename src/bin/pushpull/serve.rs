@@ -3,10 +3,16 @@
 mod app;
 mod arguments;
 mod descriptors;
+mod init;
+
+use std::io::Write;
+use std::panic;
+use std::process::ExitCode;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
+use nix::sys::signal::SigSet;
 use pushpull::gateway::{ErrorStream, LocalRedirects};
 use pushpull::host::{
     Address, Fronted, Health, Listener, Protocol, RequestBody, Server, Shutdown, fastcgi, http as http_host, scgi,
@@ -16,14 +22,17 @@ use tower_service::Service;
 use crate::log::Log;
 use arguments::{Arguments, Front, Speaks, Wish};
 
-pub fn run(parser: lexopt::Parser) -> Result<(), String> {
+pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
     let arguments = match arguments::parse(parser)? {
+        Wish::Serve(_) if init::is_needed() => return init::run(),
         Wish::Serve(arguments) => *arguments,
         Wish::Help => {
             crate::say(arguments::HELP);
-            return Ok(());
+            return Ok(ExitCode::SUCCESS);
         }
     };
+    // A signal that is blocked would stop nothing, and programs would inherit that.
+    let _ = SigSet::all().thread_unblock();
     // Listened for before the port is: who can connect can stop it.
     let shutdown = Shutdown::on_signals().map_err(|error| format!("cannot listen for signals: {error}"))?;
     let listen = &arguments.listen;
@@ -61,7 +70,7 @@ fn serve<P, S, R>(
     arguments: &Arguments,
     shutdown: &Shutdown,
     service: impl FnOnce(ErrorStream) -> S,
-) -> Result<(), String>
+) -> Result<ExitCode, String>
 where
     P: Protocol,
     S: Service<Request<RequestBody>, Response = Response<R>> + Clone + Send + Sync + 'static,
@@ -72,25 +81,34 @@ where
     let Arguments { threads, health, app, limits, programs, .. } = arguments;
     let server = threads.iter().fold(server, |server, threads| server.threads(*threads));
     let address = server.address().map_err(|error| error.to_string())?;
-    let (log, writing) = Log::start().map_err(|error| format!("cannot start the log: {error}"))?;
-    if let Some(trouble) = descriptors::make_room(limits.most_connections(), *programs) {
+    let log = Log::start().map_err(|error| format!("cannot start the log: {error}"))?;
+    if let Some(trouble) = descriptors::are_too_few(limits.most_connections(), *programs) {
         log.trouble(&trouble);
     }
     let program = app.name();
     match &address {
-        Address::Tcp(address) => crate::say(&format!("{program} is at {scheme}://{address}/\n")),
-        Address::Unix(_) => crate::say(&format!("{program} is at {address} ({scheme})\n")),
+        Address::Tcp(address) => log.say(&format!("{program} is at {scheme}://{address}/\n")),
+        Address::Unix(_) => log.say(&format!("{program} is at {address} ({scheme})\n")),
     }
     let (requests, troubles) = (log.clone(), log.clone());
-    let errors = ErrorStream::new(move |line| troubles.trouble(line));
+    let errors = ErrorStream::new(move |line| troubles.trouble(&line));
+    // Where the standard library would write it, it could wait.
+    let panics = errors.clone();
+    panic::set_hook(Box::new(move |panic| drop(writeln!(panics.clone(), "{panic}"))));
     let (stopped, service) = (app.clone(), Health::new(health.as_deref(), shutdown, service(errors.clone())));
+    let (grace, told) = (limits.total_grace(), shutdown.clone());
     let served = server
         .limits(limits.clone())
         .errors(errors)
         .on_answered(move |record| requests.request(record))
-        .on_closed(move || stopped.clone().stop())
+        .on_closed(move || {
+            let left = grace.saturating_sub(told.began().map_or(grace, |began| began.elapsed()));
+            stopped.clone().stop(left)
+        })
         .run(|| service.clone(), shutdown);
-    drop((service, log));
-    writing.finish();
-    served.map_err(|error| error.to_string())
+    if let Err(error) = &served {
+        log.trouble(error);
+    }
+    log.finish();
+    Ok(if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }

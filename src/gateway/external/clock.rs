@@ -9,6 +9,19 @@ use tokio::time::{Instant, Sleep};
 
 use super::limits::Limits;
 
+/// How long the exit status of a program is waited for when nothing else can follow: its output is closed, or it
+/// redirects. The response ends without the status then.
+const STATUS_TIME: Duration = Duration::from_secs(1);
+
+/// How long the end of the output is waited for once its program has gone, after the last byte: a filter that the program
+/// started may still be writing.
+pub(in crate::gateway) const REST_TIME: Duration = Duration::from_secs(1);
+
+/// After so long a time only the next byte of one that writes without a pause is waited for, so that one that writes now and
+/// then does not hold the response.
+const LONG_REST: Duration = Duration::from_secs(10);
+const SHORT_REST_TIME: Duration = Duration::from_millis(100);
+
 /// When what happened to a program.
 #[derive(Debug)]
 pub(in crate::gateway) struct Clock {
@@ -17,8 +30,12 @@ pub(in crate::gateway) struct Clock {
     wait: Wait,
     /// Since when, or something moved since.
     moved: Instant,
-    /// Since when the output goes nowhere.
-    drained: Option<Instant>,
+    /// Only the exit status can still follow.
+    closed: Option<Instant>,
+    /// The response was complete.
+    completed: Option<Instant>,
+    /// The program had ended.
+    ended: Option<Instant>,
 }
 
 /// What a program is waited for.
@@ -34,6 +51,12 @@ pub(in crate::gateway) enum Wait {
     Head,
     /// The program, to go on or to end.
     Program,
+    /// The program, to end now that its output has.
+    Status,
+    /// Others that the program has left its output to, to end it.
+    Rest,
+    /// The program, to end by itself after a complete response.
+    Work,
 }
 
 /// What a program came to.
@@ -47,16 +70,32 @@ pub(in crate::gateway) enum Limit {
 impl Clock {
     pub(in crate::gateway) fn start() -> Clock {
         let now = Instant::now();
-        Clock { started: now, wait: Wait::Head, moved: now, drained: None }
+        Clock { started: now, wait: Wait::Head, moved: now, closed: None, completed: None, ended: None }
     }
 
     pub(in crate::gateway) fn moves(&mut self) {
         self.moved = Instant::now();
     }
 
-    /// The output goes nowhere from now on, if it did not already.
-    pub(in crate::gateway) fn drains(&mut self) {
-        self.drained.get_or_insert_with(Instant::now);
+    /// From now on only the exit status can follow, if that was not so already.
+    pub(in crate::gateway) fn closes(&mut self) {
+        self.closed.get_or_insert_with(Instant::now);
+    }
+
+    /// The response is complete from now on, if it was not already.
+    pub(in crate::gateway) fn completes(&mut self) {
+        self.completed.get_or_insert_with(Instant::now);
+    }
+
+    /// The program has ended.
+    pub(in crate::gateway) fn ends(&mut self) {
+        self.moves();
+        self.ended = Some(self.moved);
+    }
+
+    /// Returns `true` if the response was complete before that long a time.
+    pub(in crate::gateway) fn has_been_complete_for(&self, time: Duration) -> bool {
+        self.completed.is_some_and(|completed| completed.elapsed() > time)
     }
 
     /// Ready when a limit is reached. What one side took of its time is not the other's. The timer is set again only when it
@@ -87,13 +126,17 @@ impl Clock {
 
     /// The limit that is reached next if nothing moves, and when.
     pub(in crate::gateway) fn next(&self, wait: Wait, limits: &Limits) -> (Instant, Limit) {
-        let first = match (self.drained, wait) {
-            (Some(since), _) => (after(since, limits.drain_time), Limit::Drained),
-            (None, Wait::Server) => (after(self.moved, Duration::MAX), Limit::Waited(wait)),
-            (None, Wait::Client) => (after(self.moved, limits.client), Limit::Waited(wait)),
-            (None, Wait::Head) => (after(self.moved, limits.first_byte), Limit::Waited(wait)),
-            (None, Wait::Upload | Wait::Program) => (after(self.moved, limits.idle), Limit::Waited(wait)),
+        let (since, time) = match wait {
+            Wait::Server => (self.moved, Duration::MAX),
+            Wait::Client => (self.moved, limits.client),
+            Wait::Head => (self.moved, limits.first_byte),
+            Wait::Upload | Wait::Program => (self.moved, limits.idle),
+            Wait::Status => (self.closed.unwrap_or(self.moved), STATUS_TIME),
+            Wait::Rest if self.ended.is_some_and(|ended| self.moved - ended > LONG_REST) => (self.moved, SHORT_REST_TIME),
+            Wait::Rest => (self.moved, REST_TIME),
+            Wait::Work => (self.completed.unwrap_or(self.moved), limits.drain_time),
         };
+        let first = (after(since, time), Limit::Waited(wait));
         match limits.total.map(|total| after(self.started, total)) {
             Some(total) if total < first.0 => (total, Limit::Total),
             _ => first,
@@ -122,12 +165,26 @@ mod tests {
             assert_eq!(clock.next(wait, &limits), (clock.moved + second(after), Limit::Waited(wait)));
         }
         assert!(clock.next(Wait::Server, &limits).0 > clock.moved + second(1_000_000));
-        clock.drains();
-        assert_eq!(clock.next(Wait::Head, &limits), (clock.drained.unwrap() + second(4), Limit::Drained));
+        clock.ends();
+        assert_eq!(clock.next(Wait::Rest, &limits).0, clock.moved + REST_TIME);
+        clock.moved += second(11);
+        assert_eq!(clock.next(Wait::Rest, &limits).0, clock.moved + SHORT_REST_TIME);
+        clock.closes();
+        assert_eq!(clock.next(Wait::Status, &limits).0, clock.closed.unwrap() + STATUS_TIME);
+        clock.completes();
+        assert_eq!(clock.next(Wait::Work, &limits).0, clock.completed.unwrap() + second(4));
         limits.total = Some(second(1));
         assert_eq!(clock.next(Wait::Client, &limits), (clock.started + second(1), Limit::Total));
         limits.total = Some(Duration::MAX);
-        assert_eq!(clock.next(Wait::Head, &limits).1, Limit::Drained);
+        assert_eq!(clock.next(Wait::Head, &limits).1, Limit::Waited(Wait::Head));
+    }
+
+    #[test]
+    fn requirement_14_a_program_may_work_on_after_its_response_as_long_as_it_likes() {
+        let mut clock = Clock::start();
+        clock.completes();
+        let day = Duration::from_secs(24 * 3600);
+        assert!(clock.next(Wait::Work, &Limits::default()).0 > clock.started + 365 * day);
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::gateway::MOST_HEAD;
-use crate::gateway::answer::{DRAIN_TIME, MOST_DRAINED};
+use crate::gateway::answer::MOST_DRAINED;
 
 /// What a [`Script`](crate::gateway::Script) or an [`Upstream`](crate::gateway::Upstream) allows its programs and their
 /// clients. Each limit ends one request and nothing else.
@@ -41,9 +41,12 @@ pub struct Limits {
     pub memory: usize,
     /// How long a program that is to stop has between SIGTERM and SIGKILL: 3 s.
     pub grace: Duration,
-    /// How much is taken of an output that nobody gets, in bytes, before its program is stopped: 16 MiB.
+    /// How much a program may write after its response is complete, and how much those may write that it has left its output
+    /// to, in bytes: 16 MiB. Beyond that it is stopped, or their output is not waited for. The output for a `HEAD` request,
+    /// which may never end, is taken for 10 s at most.
     pub drained: u64,
-    /// How long that may take: 10 s.
+    /// How long a program may run after its response is complete: unlimited (`Duration::MAX`), else it is stopped, which
+    /// is logged.
     pub drain_time: Duration,
 }
 
@@ -60,7 +63,7 @@ impl Default for Limits {
             memory: 64 << 10,
             grace: Duration::from_secs(3),
             drained: MOST_DRAINED,
-            drain_time: DRAIN_TIME,
+            drain_time: Duration::MAX,
         }
     }
 }

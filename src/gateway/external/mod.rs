@@ -7,7 +7,9 @@
 //!  response <─ response.rs <─ relay.rs <─ output.rs
 //! ```
 
+pub(super) mod blocking;
 pub(super) mod clock;
+pub(crate) mod descriptors;
 mod limits;
 pub(super) mod output;
 pub(super) mod programs;

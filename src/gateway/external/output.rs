@@ -12,7 +12,8 @@ use super::clock::{Clock, Limit, Wait};
 use super::limits::Limits;
 use super::programs::Permit;
 use super::relay::Inlet;
-use super::stop::Stop;
+use super::stop::{OPEN, Stop};
+use crate::gateway::answer::DRAIN_TIME;
 use crate::gateway::head::{Fed, Head, HeadError, HeadParser, has_no_body};
 use crate::gateway::refusal::Refusal;
 use crate::gateway::report::{Report, surplus};
@@ -48,12 +49,28 @@ enum Phase {
     Head(HeadParser),
     /// A local redirect, which is answered when its program has gone.
     Redirect(Head),
-    /// The response has its head. So many bytes are to come, if that is known.
-    Body(Option<u64>),
+    /// The response has its head.
+    Body {
+        /// How many bytes are to come, if that is known.
+        left: Option<u64>,
+        /// It has a status of 400 or more: programs that write such a page exit with 1, and it is whole.
+        is_error: bool,
+    },
     /// The response has as much as its content length says. So many bytes have come beyond it.
     Full(u64),
     /// The response has everything.
     Done,
+}
+
+/// Why a response is not whole, or may not be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::gateway) enum Failure {
+    /// The exit status of its program says so.
+    Status(String),
+    /// Its program was ended by a signal, or it is not known how it ended.
+    Broken(String),
+    /// Its program has ended, and its output has not.
+    Open,
 }
 
 impl Output {
@@ -68,14 +85,19 @@ impl Output {
         matches!(self.phase, Phase::Head(_) | Phase::Redirect(_))
     }
 
-    /// What comes goes nowhere.
-    pub(in crate::gateway) fn is_drained(&self) -> bool {
-        matches!(self.phase, Phase::Redirect(_) | Phase::Full(_) | Phase::Done)
+    /// The response has all that belongs to it.
+    pub(in crate::gateway) fn is_complete(&self) -> bool {
+        matches!(self.phase, Phase::Full(_) | Phase::Done)
+    }
+
+    /// The response has all but the exit status of its program.
+    pub(in crate::gateway) fn is_redirect(&self) -> bool {
+        matches!(self.phase, Phase::Redirect(_))
     }
 
     /// Says who keeps the client to its time, if the client has to take something before more can come.
     pub(in crate::gateway) fn waits(&self) -> Option<Wait> {
-        (matches!(self.phase, Phase::Body(_)) && self.inlet.is_full()).then_some(self.client)
+        (matches!(self.phase, Phase::Body { .. }) && self.inlet.is_full()).then_some(self.client)
     }
 
     /// Ready when the client has gone without all that belongs to its response.
@@ -85,7 +107,7 @@ impl Output {
 
     pub(in crate::gateway) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
         match self.phase {
-            Phase::Body(_) => self.inlet.poll_room(context),
+            Phase::Body { .. } => self.inlet.poll_room(context),
             _ => Poll::Ready(()),
         }
     }
@@ -94,17 +116,23 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// When it begins with no head, or more goes nowhere than may.
+    /// Returns an error if it begins with no head, or if more goes nowhere than may.
     pub(in crate::gateway) fn take(&mut self, chunk: Bytes, clock: &mut Clock, limits: &Limits) -> Result<(), Stop> {
-        clock.moves();
-        if self.is_drained() {
+        if self.is_complete() || self.is_redirect() {
             self.drained += chunk.len() as u64;
+        } else {
+            clock.moves();
         }
         self.part(chunk).map_err(Stop::Head)?;
-        if self.is_drained() {
-            clock.drains();
+        if self.is_redirect() {
+            clock.closes();
         }
-        if self.drained > limits.drained { Err(Stop::Limit(Limit::Drained)) } else { Ok(()) }
+        if self.is_complete() {
+            clock.completes();
+        }
+        // The program does not know that it answers a HEAD request: it may write for as long as it has a client.
+        let is_endless = self.is_head_request && clock.has_been_complete_for(DRAIN_TIME);
+        if is_endless || self.drained > limits.drained { Err(Stop::Limit(Limit::Drained)) } else { Ok(()) }
     }
 
     fn part(&mut self, mut chunk: Bytes) -> Result<(), HeadError> {
@@ -115,9 +143,9 @@ impl Output {
                     self.open(head, chunk);
                 }
             }
-            Phase::Body(left) => {
-                let left = *left;
-                self.pass(left, chunk);
+            Phase::Body { left, is_error } => {
+                let (left, is_error) = (*left, *is_error);
+                self.pass(left, is_error, chunk);
             }
             Phase::Full(surplus) => *surplus += chunk.len() as u64,
             Phase::Redirect(_) | Phase::Done => {}
@@ -135,7 +163,8 @@ impl Output {
         let length = if has_body { head.length() } else { Some(0) };
         // First, so that a body that is all there goes out with its head.
         if has_body {
-            self.pass(length, rest);
+            let is_error = head.status.as_u16() >= 400;
+            self.pass(length, is_error, rest);
         } else {
             self.done(Ok(()));
         }
@@ -143,13 +172,13 @@ impl Output {
     }
 
     /// Hands on a chunk of the body, of which `left` bytes are to come. What is more goes nowhere.
-    fn pass(&mut self, left: Option<u64>, mut chunk: Bytes) {
+    fn pass(&mut self, left: Option<u64>, is_error: bool, mut chunk: Bytes) {
         let written = chunk.len();
         let left = left.map(|left| {
             chunk.truncate(usize::try_from(left).unwrap_or(usize::MAX));
             left - chunk.len() as u64
         });
-        self.phase = Phase::Body(left);
+        self.phase = Phase::Body { left, is_error };
         let surplus = (written - chunk.len()) as u64;
         if !chunk.is_empty() {
             self.inlet.send(chunk);
@@ -169,7 +198,7 @@ impl Output {
                 self.done(Ok(()));
                 true
             }
-            Phase::Body(_) => {
+            Phase::Body { .. } => {
                 self.done(Err(io::Error::new(kind, refusal)));
                 false
             }
@@ -177,16 +206,40 @@ impl Output {
         }
     }
 
-    /// The program has gone, with all that it wrote taken and with this failure, if any. What no answer tells is reported.
-    pub(in crate::gateway) fn finish(&mut self, failure: Option<String>, permit: Option<Permit>, report: &Report) {
-        let wrong = match self.phase {
-            Phase::Body(Some(left)) => Some(format!("the program wrote {left} bytes fewer than its content length")),
+    /// Ends the response of a program that has closed its output, or redirects, and goes on running.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is no response: the head is not complete.
+    pub(in crate::gateway) fn settle(&mut self, clock: &mut Clock, report: &Report) -> Result<(), Stop> {
+        if matches!(self.phase, Phase::Head(_)) {
+            return Err(Stop::Head(HeadError::Incomplete));
+        }
+        // The program needs its permit itself.
+        self.finish(None, None, report);
+        clock.completes();
+        Ok(())
+    }
+
+    /// Ends the response, with all that the program wrote taken, and with this failure, if any. What no answer says is
+    /// logged.
+    pub(in crate::gateway) fn finish(&mut self, failure: Option<Failure>, permit: Option<Permit>, report: &Report) {
+        let reason = match (failure, &self.phase) {
+            (Some(Failure::Status(status)), Phase::Body { left: None, is_error: true }) => {
+                report.failure(&status);
+                None
+            }
+            (Some(Failure::Status(reason) | Failure::Broken(reason)), _) => Some(reason),
+            (Some(Failure::Open), Phase::Body { .. }) => Some(OPEN.to_owned()),
+            (_, Phase::Body { left: Some(left), .. }) => {
+                Some(format!("the program wrote {left} bytes fewer than its content length"))
+            }
             // A fault, but not one of the response.
-            Phase::Full(bytes @ 1..) => Some(surplus(bytes)),
-            Phase::Head(_) => Some(HeadError::Incomplete.to_string()),
+            (_, Phase::Full(bytes @ 1..)) => Some(surplus(*bytes)),
+            (_, Phase::Head(_)) => Some(HeadError::Incomplete.to_string()),
             _ => None,
         };
-        if let Some(reason) = failure.or(wrong) {
+        if let Some(reason) = reason {
             let refusal = Refusal::new(StatusCode::BAD_GATEWAY, reason.clone());
             if !self.fail(refusal, io::ErrorKind::UnexpectedEof) {
                 report.failure(&reason);

@@ -8,7 +8,7 @@ use http::StatusCode;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use crate::gateway::refusal::Refusal;
+use crate::gateway::refusal::{Refusal, status_of};
 
 /// The programs of one script and its clones.
 #[derive(Debug)]
@@ -114,10 +114,9 @@ impl Drop for Counted {
     }
 }
 
-/// Whether the system has no room for one more, which passes.
+/// Returns `true` if the system has no room for one more program or connection, which passes.
 pub(in crate::gateway) fn is_full(error: &io::Error) -> bool {
-    const TOO_MANY: [i32; 4] = [libc::EAGAIN, libc::EMFILE, libc::ENFILE, libc::ENOMEM];
-    error.raw_os_error().is_some_and(|code| TOO_MANY.contains(&code))
+    error.raw_os_error() == Some(libc::EAGAIN) || status_of(error) == StatusCode::SERVICE_UNAVAILABLE
 }
 
 fn full() -> Refusal {

@@ -14,9 +14,11 @@ use http_body::Body as HttpBody;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::pwrite;
 
+use super::blocking;
+use super::descriptors::with_room;
 use super::limits::Limits;
 use crate::adapt::source::poll_data;
-use crate::gateway::refusal::Refusal;
+use crate::gateway::refusal::{Refusal, status_of};
 
 /// How much goes to the temporary file at once: a hop to another thread costs as much as writing a part of it.
 const BATCH: usize = 256 << 10;
@@ -33,7 +35,8 @@ pub(in crate::gateway) struct Spooled {
 ///
 /// # Errors
 ///
-/// 408, 413, or 400 for a body that fails; 500 when it cannot be kept.
+/// Returns 408, 413, or 400 for a body that fails; 503 if there is no thread or descriptor for it, 507 if there is no
+/// space, and 500 if it cannot be kept for another reason.
 pub(in crate::gateway) async fn spool<B>(body: B, limits: &Limits) -> Result<Spooled, Refusal>
 where
     B: HttpBody,
@@ -91,7 +94,7 @@ pub(in crate::gateway) fn failed(error: &io::Error) -> Refusal {
 }
 
 fn not_kept(error: io::Error) -> Refusal {
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the request's body cannot be kept: {error}"))
+    Refusal::new(status_of(&error), format!("the request's body cannot be kept: {error}"))
 }
 
 /// What has come and is in no file. The first piece is kept as it came: most often there is only one.
@@ -122,19 +125,19 @@ impl Held {
     }
 }
 
-/// Appends to a temporary file, where waiting for a disk holds nobody.
+/// Appends to a temporary file, on a thread that may wait for a disk.
 async fn append(file: Option<File>, data: Bytes) -> io::Result<File> {
     let write = move || {
         let mut file = file.map_or_else(unnamed, Ok)?;
         file.write_all(&data)?;
         Ok(file)
     };
-    tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    blocking::run(write).await?
 }
 
 /// A temporary file that nobody else can open.
 pub(crate) fn unnamed() -> io::Result<File> {
-    let file = tempfile::tempfile()?;
+    let file = with_room(tempfile::tempfile)?;
     // It has what the umask leaves, and a program that runs as somebody else could open it again by `/proc`.
     file.set_permissions(Permissions::from_mode(0o600))?;
     Ok(file)
@@ -147,7 +150,7 @@ fn rewound(mut file: File) -> io::Result<OwnedFd> {
 
 /// A file without a disk. Unlike a pipe it takes as much as there is, and is there to the end.
 fn in_memory(data: &[u8]) -> io::Result<OwnedFd> {
-    let file = memfd_create(c"request body", MemfdFlags::CLOEXEC)?;
+    let file = with_room(|| Ok(memfd_create(c"request body", MemfdFlags::CLOEXEC)?))?;
     let mut at = 0;
     while at < data.len() {
         at += pwrite(&file, &data[at..], at as u64)?;

@@ -11,6 +11,10 @@ use crate::gateway::head::HeadError;
 use crate::gateway::refusal::Refusal;
 use crate::gateway::report::Report;
 
+/// What is said of an output that others hold open.
+pub(in crate::gateway) const OPEN: &str =
+    "the program has ended, and others that it started hold its output open: the rest of it is not waited for";
+
 /// Why a program is stopped.
 #[derive(Debug)]
 pub(in crate::gateway) enum Stop {
@@ -53,7 +57,7 @@ impl Stop {
         }
     }
 
-    /// Tells whoever has to know that the response fails.
+    /// Has the response fail, if it is not complete, and logs what no answer says.
     pub(in crate::gateway) fn tell(&self, output: &mut Output, report: &Report) {
         if matches!(self, Stop::Gone | Stop::Limit(Limit::Drained)) {
             return;
@@ -66,11 +70,11 @@ impl Stop {
         }
     }
 
-    /// Whether it is the program's doing, and belongs into the log.
+    /// Returns `true` if it is the program's doing, and belongs into the log.
     fn is_failure(&self) -> bool {
         match self {
             Stop::Gone | Stop::Server | Stop::Client(_) => false,
-            Stop::Limit(Limit::Waited(Wait::Client | Wait::Server | Wait::Upload) | Limit::Drained) => false,
+            Stop::Limit(Limit::Waited(Wait::Client | Wait::Server | Wait::Upload)) => false,
             Stop::Head(_) | Stop::Limit(_) | Stop::Connection(_) => true,
         }
     }
@@ -87,7 +91,10 @@ impl fmt::Display for Stop {
             Stop::Limit(Limit::Waited(Wait::Upload)) => "the request's body does not come",
             Stop::Limit(Limit::Waited(Wait::Head)) => "the program does not begin its response",
             Stop::Limit(Limit::Waited(Wait::Program)) => "the program writes nothing and does not end",
-            Stop::Limit(Limit::Drained) => "the program writes on although nobody gets it",
+            Stop::Limit(Limit::Waited(Wait::Status)) => "the program closed its output and does not end",
+            Stop::Limit(Limit::Waited(Wait::Rest)) => OPEN,
+            Stop::Limit(Limit::Waited(Wait::Work)) => "the program was stopped: it ran on for too long after its response",
+            Stop::Limit(Limit::Drained) => "the program was stopped: it wrote on after its response was complete",
             Stop::Limit(Limit::Total) => "the program runs for too long",
         })
     }

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //!  request ── running.rs ──> program ── process.rs        (its body is its stdin, or upload.rs: as it comes)
+//!                               │             inherited.rs   (what of this process it is not to have)
 //!                               │ stdout, stderr: streams.rs
 //!                            watch.rs, pumps.rs            a task that is there until the program is gone
 //!                               │
 //!  response <────────── ../external/output.rs
 //! ```
 
+mod inherited;
 mod process;
 mod program;
 mod pumps;
@@ -20,3 +22,6 @@ mod watch;
 
 pub use service::Script;
 pub use settings::ExitStatus;
+
+#[cfg(feature = "cli")]
+pub(crate) use inherited::ignored;

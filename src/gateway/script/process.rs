@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 use std::task::{Context, Poll, ready};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
@@ -19,8 +19,11 @@ use rustix::process::{
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::inherited::set_back;
+use crate::gateway::external::descriptors::{original, with_room};
+
 /// How long a dropped process is waited for after its SIGKILL, before a thread waits on.
-const LAST_WAIT: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// A process that is not reaped. Dropped, it is killed with its group, and reaped.
 #[derive(Debug)]
@@ -67,11 +70,16 @@ pub(super) struct Streams {
 impl Process {
     /// Starts a process in a group of its own. Its output streams have to be pipes.
     pub(super) fn start(command: &mut Command) -> io::Result<(Process, Streams)> {
-        let mut child = command.process_group(0).spawn()?;
+        command.process_group(0);
+        let mut child = with_room(|| {
+            let open_files = original();
+            set_back(command, *open_files);
+            command.spawn()
+        })?;
         let group = Pid::from_child(&child);
         let streams = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let leader = Leader { child: Some(child), group };
-        let ended = pidfd_open(group, PidfdFlags::NONBLOCK)?;
+        let ended = with_room(|| Ok(pidfd_open(group, PidfdFlags::NONBLOCK)?))?;
         #[allow(deprecated, reason = "unsound only for a type that closes its descriptor early: an `OwnedFd` does not")]
         let ended = AsyncFd::with_interest(ended, Interest::READABLE)?;
         let (stdin, Some(stdout), Some(stderr)) = streams else {
@@ -156,18 +164,31 @@ impl Leader {
 }
 
 impl Drop for Leader {
-    /// A program that nobody watches any more, because its runtime is shut down, is not left behind.
+    /// A program that is no longer watched, because its runtime is shut down, is not left behind.
     fn drop(&mut self) {
         self.signal_group(Signal::KILL);
         let Some(mut child) = self.child.take() else { return };
         let _ = child.kill();
-        if let Ok(ended) = pidfd_open(self.group, PidfdFlags::empty()) {
-            let _ = poll(&mut [PollFd::new(&ended, PollFlags::IN)], Some(&LAST_WAIT));
-        }
+        wait_for(self.group);
         if !matches!(child.try_wait(), Ok(None)) {
             return;
         }
         // It hangs in the kernel. Should there be no thread either, it stays a zombie until this process ends.
         let _ = thread::Builder::new().name("pushpull reaper".to_owned()).spawn(move || child.wait());
+    }
+}
+
+/// Waits until a child that was killed has ended. It is not reaped by this.
+fn wait_for(child: Pid) {
+    if let Ok(ended) = pidfd_open(child, PidfdFlags::empty()) {
+        let time = Timespec::try_from(LAST_WAIT).ok();
+        let _ = poll(&mut [PollFd::new(&ended, PollFlags::IN)], time.as_ref());
+        return;
+    }
+    // There is no descriptor for it.
+    let until = Instant::now() + LAST_WAIT;
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    while matches!(waitid(WaitId::Pid(child), options), Ok(None)) && Instant::now() < until {
+        thread::sleep(Duration::from_millis(1));
     }
 }

@@ -2,11 +2,15 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{self, Path, PathBuf};
 
 use rustix::fs::{Access, access};
+
+/// How much of a program's first line the kernel looks at.
+const MAX_LINE: u64 = 256;
 
 /// The absolute path of a program, symbolic links kept. A name without a slash is looked for in the `PATH`.
 ///
@@ -48,6 +52,34 @@ fn check(program: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Says what the system means that refused to run a program: what is missing, or may not be executed, is perhaps the
+/// interpreter that its first line names.
+pub(super) fn why(program: &Path, directory: &Path, error: &io::Error) -> String {
+    if let Err(error) = check(program) {
+        return error.to_string();
+    }
+    if let Err(error) = fs::metadata(directory) {
+        return format!("the working directory {directory:?}: {error}");
+    }
+    match interpreter(program) {
+        Some(interpreter) => match check(&interpreter) {
+            Err(error) => format!("its interpreter cannot be run: {error}"),
+            Ok(()) => format!("{error} (its interpreter is {interpreter:?})"),
+        },
+        None => format!("{error} (the program is there: perhaps the loader that it names is not)"),
+    }
+}
+
+/// The interpreter that the first line of a program names.
+fn interpreter(program: &Path) -> Option<PathBuf> {
+    let mut line = Vec::new();
+    BufReader::new(File::open(program).ok()?.take(MAX_LINE)).read_until(b'\n', &mut line).ok()?;
+    let line = line.strip_prefix(b"#!")?;
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n');
+    let name = line.split(is_space).find(|word| !word.is_empty())?;
+    Some(PathBuf::from(OsStr::from_bytes(name)))
+}
+
 fn told(kind: io::ErrorKind, program: &Path, what: &str) -> io::Error {
     io::Error::new(kind, format!("the program {program:?}: {what}"))
 }
@@ -66,6 +98,24 @@ mod tests {
         assert_eq!(resolve(&link).unwrap(), link);
         assert_eq!(search(Path::new("link"), directory.path().as_os_str()).unwrap(), link);
         assert!(resolve(Path::new("sh")).unwrap().is_absolute());
+    }
+
+    #[test]
+    fn requirement_17_the_interpreter_is_the_first_word_of_the_first_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let program = directory.path().join("program");
+        for (line, found) in [
+            ("#!/bin/sh\ntrue", Some("/bin/sh")),
+            ("#! \t/no/such -x\n", Some("/no/such")),
+            ("#!/usr/bin/perl\r\n", Some("/usr/bin/perl\r")),
+            ("#!/at/the/end", Some("/at/the/end")),
+            ("#!\n/bin/sh", None),
+            ("true\n", None),
+            ("", None),
+        ] {
+            fs::write(&program, line).unwrap();
+            assert_eq!(interpreter(&program).as_deref(), found.map(Path::new), "{line:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What moves between a program, its client and the log: all at the same time, and nothing waits.
 
+use std::future::poll_fn;
 use std::io::Write;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,10 +9,11 @@ use tokio::time::{Instant, Sleep};
 
 use super::streams::Stream;
 use super::upload::Upload;
-use crate::gateway::external::clock::{Clock, Wait};
+use crate::gateway::external::clock::{Clock, Limit, REST_TIME, Wait};
 use crate::gateway::external::output::Output;
 use crate::gateway::external::stop::Stop;
 use crate::gateway::external::turn::{TURN, yield_turn};
+use crate::gateway::report::Report;
 use crate::gateway::{ErrorStream, Limits};
 
 /// The streams of a program, and where they lead.
@@ -23,6 +25,8 @@ pub(super) struct Pumps {
     pub(super) errors: ErrorStream,
     pub(super) output: Output,
     clock: Clock,
+    /// How many bytes of output were taken since the program has ended. `None`: it has not.
+    rest: Option<u64>,
 }
 
 impl Pumps {
@@ -34,7 +38,7 @@ impl Pumps {
         output: Output,
     ) -> Pumps {
         let (stdout, stderr) = (Some(stdout), Some(stderr));
-        Pumps { upload, stdout, stderr, errors, output, clock: Clock::start() }
+        Pumps { upload, stdout, stderr, errors, output, clock: Clock::start(), rest: None }
     }
 
     /// Moves what can be moved. Ready when the program has to stop.
@@ -86,8 +90,20 @@ impl Pumps {
             let Poll::Ready(()) = self.output.poll_room(context) else { return Ok(()) };
             let Poll::Ready(read) = stdout.poll(context) else { return Ok(()) };
             match read {
-                Some(chunk) => self.output.take(chunk, &mut self.clock, limits)?,
-                None => self.stdout = None,
+                Some(chunk) => {
+                    let len = chunk.len() as u64;
+                    self.output.take(chunk, &mut self.clock, limits)?;
+                    if let Some(rest) = &mut self.rest {
+                        *rest += len;
+                        if *rest > limits.drained {
+                            return Err(Stop::Limit(Limit::Waited(Wait::Rest)));
+                        }
+                    }
+                }
+                None => {
+                    self.stdout = None;
+                    self.clock.closes();
+                }
             }
         }
         yield_turn(context);
@@ -111,6 +127,15 @@ impl Pumps {
     }
 
     fn wait(&self) -> Wait {
+        if self.rest.is_some() {
+            return self.output.waits().unwrap_or(Wait::Rest);
+        }
+        if self.output.is_complete() {
+            return Wait::Work;
+        }
+        if self.stdout.is_none() || self.output.is_redirect() {
+            return Wait::Status;
+        }
         if let Some(client) = self.output.waits() {
             return client;
         }
@@ -121,15 +146,48 @@ impl Pumps {
         }
     }
 
-    /// The program has ended: what it has written is still read, and nothing that others write into its streams.
-    pub(super) fn finish(&mut self) {
-        self.upload = None;
-        self.stdout.iter_mut().chain(&mut self.stderr).for_each(Stream::finish);
+    /// Ends the response of a program that goes on running without an output.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is no response.
+    pub(super) fn settle(&mut self, report: &Report) -> Result<(), Stop> {
+        self.output.settle(&mut self.clock, report)
     }
 
-    /// Ready when everything that the program wrote has been taken.
+    /// Returns `true` if the end of the output has not come.
+    pub(super) fn is_open(&self) -> bool {
+        self.stdout.is_some()
+    }
+
+    /// Returns `true` if no process is left that could write to the output.
+    pub(super) fn is_hung_up(&self) -> bool {
+        self.stdout.as_ref().is_none_or(Stream::is_hung_up)
+    }
+
+    /// The program has ended. What it has written is still read, and what those write that it left its output to, such as a
+    /// filter: within bounds, because it may be a daemon that writes for ever.
+    pub(super) fn finish(&mut self) {
+        self.upload = None;
+        self.rest = Some(0);
+        self.clock.ends();
+        self.stderr.iter_mut().for_each(Stream::mark);
+    }
+
+    /// Ready when the output is at its end, and the program's own messages have been taken.
     pub(super) fn poll_over(&self) -> Poll<()> {
-        if self.stdout.is_none() && self.stderr.is_none() { Poll::Ready(()) } else { Poll::Pending }
+        let is_said = self.stderr.as_ref().is_none_or(Stream::is_past_mark);
+        if self.stdout.is_none() && is_said { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Takes the messages of those that the program has left behind, for a moment.
+    pub(super) async fn take_last_errors(&mut self) {
+        self.stdout = None;
+        let taken = poll_fn(|context| {
+            self.poll_stderr(context);
+            if self.stderr.is_none() { Poll::Ready(()) } else { Poll::Pending }
+        });
+        let _ = tokio::time::timeout(REST_TIME, taken).await;
     }
 
     /// Closes the streams.

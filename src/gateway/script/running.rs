@@ -10,6 +10,7 @@ use http::{Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 
 use super::process::Process;
+use super::program::why;
 use super::pumps::Pumps;
 use super::service::Script;
 use super::settings::Settings;
@@ -82,6 +83,7 @@ fn start(
         Taken::Whole(file) => (file.into(), None),
         Taken::Coming(body) => (Stdio::piped(), Some(body)),
     };
+    let not_started = |error| not_started(&settings, &error);
     let (process, streams) = Process::start(&mut settings.command(&report.env, stdin)).map_err(not_started)?;
     tracing::debug!(target: "pushpull::script", pid = process.id(), "started");
     let (inlet, outlet) = relay();
@@ -92,17 +94,25 @@ fn start(
     let stderr = Stream::new(streams.stderr, MOST_ERRORS).map_err(not_started)?;
     let pumps = Pumps::new(upload, stdout, stderr, report.errors.clone(), output);
     let programs = script.programs.clone();
+    let settings = settings.clone();
     let watch = Watch { settings, programs, process, pumps, report: report.clone(), permit, counted };
     tokio::spawn(watch.run());
     Ok(outlet)
 }
 
 /// Why there is no program: something that passes, a request that is too large for one, or a fault of the program file.
-fn not_started(error: io::Error) -> Refusal {
+fn not_started(settings: &Settings, error: &io::Error) -> Refusal {
+    let Settings { program, directory, .. } = settings;
     let status = match error.raw_os_error() {
         Some(libc::E2BIG) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        _ if is_full(&error) => StatusCode::SERVICE_UNAVAILABLE,
+        // There is no place in the kernel's tables: not a matter of a disk.
+        Some(libc::ENOSPC) => StatusCode::SERVICE_UNAVAILABLE,
+        _ if is_full(error) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    Refusal::new(status, format!("the program cannot be started: {error}"))
+    let reason = match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => why(program, directory, error),
+        _ => error.to_string(),
+    };
+    Refusal::new(status, format!("the program {program:?} cannot be started: {reason}"))
 }

@@ -26,14 +26,22 @@ use crate::gateway::{Body, ErrorStream, InvalidVariable, Limits, Mount, RequestB
 /// response, and is passed on as it comes, no faster than the client takes it. What it says to its standard error goes to
 /// the log, line by line.
 ///
-/// A program that fails before its head is complete is answered with 502; one that fails later (a signal, an exit status
-/// other than zero, fewer bytes than its `Content-Length`) cuts the response, after every byte that it wrote. Of more bytes
-/// than its `Content-Length` the log is told, and nobody gets them.
+/// A program that fails before its head is complete is answered with 502. One that fails later (a signal, an exit status
+/// other than zero, fewer bytes than its `Content-Length`) cuts the response, after every byte that it wrote. A response that
+/// is complete by its `Content-Length`, or is an error page (a status of 400 or more), is not cut for the exit status, which
+/// is logged. Bytes beyond the `Content-Length` are discarded, and logged.
+///
+/// The response ends when the output ends, or the program: a program that closes its output and works on is waited for a
+/// second, for its exit status. When the program has ended and others hold its output open, such as a filter that it
+/// started, they have a second for each next byte. If the end does not come, the response is cut, unless its
+/// `Content-Length` is met.
 ///
 /// When the client goes, in whatever state, or a [limit](Limits) is reached, the program's streams are closed and its
 /// process group is sent SIGTERM; when the program has gone or the grace has passed, what is left of the group is sent
-/// SIGKILL. After a clean exit the group is left alone, so that a program may leave others behind: what those write is not
-/// waited for.
+/// SIGKILL. A client that has the whole response has not gone: the program may work on, and what it still writes is taken.
+/// After a clean exit the group is left alone, so that a program may leave others behind.
+///
+/// Programs start with default signals.
 ///
 /// ```
 /// use http::Request;

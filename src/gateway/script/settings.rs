@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::process::Ended;
+use crate::gateway::external::output::Failure;
+use crate::gateway::report::Report;
 use crate::gateway::{Environ, ErrorStream, Limits, Mount, RequestBody};
 
 /// What a program inherits of this process's environment, whoever starts it.
@@ -16,7 +18,8 @@ const INHERITED: [&str; 4] = ["PATH", "TZ", "LANG", "LC_ALL"];
 /// What the exit status of a program says about its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ExitStatus {
-    /// Other than zero: that the response is not whole. It is a 502 before the head, and cut after it.
+    /// Other than zero: that the response is not whole. It is a 502 before the head, and cut after it. If its length was met,
+    /// or it is an error page (a status of 400 or more), the response is whole, and the exit status is logged.
     #[default]
     Cut,
     /// Nothing: for programs whose status means nothing. It is logged. A signal is a failure all the same.
@@ -24,15 +27,23 @@ pub enum ExitStatus {
 }
 
 impl ExitStatus {
-    /// Why a response is not whole whose program ended so.
-    pub(super) fn failure(self, ended: Ended) -> Option<String> {
-        match (ended, self) {
-            (Ended::Code(0), _) => None,
-            (Ended::Code(_), ExitStatus::Log) => {
-                tracing::info!(target: "pushpull::script", "{ended}");
+    /// Why a response may not be whole whose program ended so.
+    pub(super) fn failure(self, ended: Ended, report: &Report) -> Option<Failure> {
+        match ended {
+            Ended::Code(0) => None,
+            Ended::Code(_) => self.failing(ended.to_string(), report),
+            Ended::Signal(_) | Ended::Unknown => Some(Failure::Broken(ended.to_string())),
+        }
+    }
+
+    /// What a status other than zero is to the response.
+    pub(in crate::gateway) fn failing(self, status: String, report: &Report) -> Option<Failure> {
+        match self {
+            ExitStatus::Cut => Some(Failure::Status(status)),
+            ExitStatus::Log => {
+                report.failure(&status);
                 None
             }
-            _ => Some(ended.to_string()),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{BufMut, Bytes, BytesMut};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{ioctl_fionbio, ioctl_fionread};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
@@ -22,7 +23,7 @@ pub(super) struct Stream {
     buffer: BytesMut,
     size: usize,
     most: usize,
-    /// How many bytes are still to be read, when no more than these are.
+    /// How many bytes of the program itself are still to be read, once it has ended.
     left: Option<usize>,
 }
 
@@ -33,23 +34,30 @@ impl Stream {
         Ok(Stream { pipe, buffer: BytesMut::new(), size: LEAST, most, left: None })
     }
 
-    /// The program has ended: what is in the pipe now is all that is read. Another process may hold the pipe open, and may
-    /// even be writing.
-    pub(super) fn finish(&mut self) {
+    /// Notes what the program itself has written, now that it has ended: others may write on.
+    pub(super) fn mark(&mut self) {
         let waiting = ioctl_fionread(&self.pipe).unwrap_or(0);
         self.left = Some(usize::try_from(waiting).unwrap_or(usize::MAX));
     }
 
+    /// Returns `true` if all that the program itself has written was read.
+    pub(super) fn is_past_mark(&self) -> bool {
+        self.left == Some(0)
+    }
+
+    /// Returns `true` if no process holds the other end: what is in the pipe is all that will come.
+    pub(super) fn is_hung_up(&self) -> bool {
+        let mut asked = [PollFd::new(&self.pipe, PollFlags::empty())];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        matches!(poll(&mut asked, Some(&now)), Ok(1)) && asked[0].revents().contains(PollFlags::HUP)
+    }
+
     /// The next bytes; `None` at the end.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let most = self.left.unwrap_or(usize::MAX).min(self.size);
-        if most == 0 {
-            return Poll::Ready(None);
-        }
         if self.buffer.capacity() < self.size / 2 {
             self.buffer.reserve(self.size);
         }
-        let room = self.buffer.capacity().min(most);
+        let room = self.buffer.capacity().min(self.size);
         let mut buffer = (&mut self.buffer).limit(room);
         // A pipe that cannot be read has nothing more to give.
         let read = ready!(pin!(self.pipe.read_buf(&mut buffer)).poll(context)).unwrap_or(0);
@@ -60,7 +68,7 @@ impl Stream {
             self.size = (2 * self.size).min(self.most);
         }
         if let Some(left) = &mut self.left {
-            *left -= read;
+            *left = left.saturating_sub(read);
         }
         Poll::Ready(Some(self.buffer.split().freeze()))
     }

@@ -11,7 +11,8 @@ use tokio::time::Sleep;
 use super::process::Process;
 use super::pumps::Pumps;
 use super::settings::Settings;
-use crate::gateway::external::clock::Limit;
+use crate::gateway::external::clock::{Limit, Wait};
+use crate::gateway::external::output::Failure;
 use crate::gateway::external::programs::{Counted, Permit, Programs};
 use crate::gateway::external::stop::Stop;
 use crate::gateway::report::Report;
@@ -33,25 +34,22 @@ impl Watch {
     pub(super) async fn run(self) {
         let Watch { settings, programs, process, mut pumps, report, permit, counted } = self;
         let mut timer = pin!(tokio::time::sleep_until(pumps.limit(&settings.limits)));
-        let ended = until(&mut pumps, &settings, &programs, timer.as_mut(), |_, context| process.poll_ended(context));
-        let stop = match ended.await {
-            Err(stop) => stop,
-            Ok(ended) => {
-                tracing::debug!(target: "pushpull::script", pid = process.id(), "{ended}");
-                let failure = settings.exit_status.failure(ended);
-                match failure {
-                    Some(_) => process.kill().await,
-                    None => process.reap(),
+        let stop = loop {
+            let ended =
+                until(&mut pumps, &settings, &programs, timer.as_mut(), |_, context| process.poll_ended(context)).await;
+            match ended {
+                // It goes on without an output: its response does not wait for it.
+                Err(Stop::Limit(Limit::Waited(Wait::Status))) => match pumps.settle(&report) {
+                    Ok(()) => {}
+                    Err(stop) => break stop,
+                },
+                Err(stop) => break stop,
+                Ok(ended) => {
+                    tracing::debug!(target: "pushpull::script", pid = process.id(), "{ended}");
+                    let failure = settings.exit_status.failure(ended, &report);
+                    let left = Watch { settings, programs, process, pumps, report, permit, counted };
+                    return left.finish(failure, timer).await;
                 }
-                drop(counted);
-                // A redirect leads to a program that needs one.
-                let permit = pumps.output.is_unanswered().then_some(permit);
-                pumps.finish();
-                match until(&mut pumps, &settings, &programs, timer, |pumps, _| pumps.poll_over()).await {
-                    Ok(()) => pumps.output.finish(failure, permit, &report),
-                    Err(stop) => stop.tell(&mut pumps.output, &report),
-                }
-                return;
             }
         };
         tracing::debug!(target: "pushpull::script", pid = process.id(), "stopped: {stop}");
@@ -62,7 +60,41 @@ impl Watch {
         if matches!(stop, Stop::Limit(Limit::Drained)) {
             // A redirect needs nothing of what was not taken.
             pumps.output.finish(None, Some(permit), &report);
+            report.failure(&stop);
         }
+    }
+
+    /// The program has ended: the rest of its output is taken, and what it has left behind is killed if it has failed.
+    async fn finish(self, failure: Option<Failure>, timer: Pin<&mut Sleep>) {
+        let Watch { settings, programs, process, mut pumps, report, permit, counted } = self;
+        // One that writes the rest of the output may be of the group.
+        let mut killed_later = None;
+        if failure.is_none() {
+            process.reap();
+            drop(counted);
+        } else if pumps.is_hung_up() {
+            process.kill().await;
+            drop(counted);
+        } else {
+            killed_later = Some((process, counted));
+        }
+        // A redirect leads to a program that needs one.
+        let permit = (pumps.output.is_unanswered() || killed_later.is_some()).then_some(permit);
+        pumps.finish();
+        let rest = until(&mut pumps, &settings, &programs, timer, |pumps, _| pumps.poll_over()).await;
+        if let Some((process, counted)) = killed_later {
+            process.kill().await;
+            drop(counted);
+        }
+        match rest {
+            Ok(()) => pumps.output.finish(failure, permit, &report),
+            Err(Stop::Limit(Limit::Waited(Wait::Rest))) => {
+                let open = pumps.is_open().then_some(Failure::Open);
+                pumps.output.finish(failure.or(open), permit, &report);
+            }
+            Err(stop) => return stop.tell(&mut pumps.output, &report),
+        }
+        pumps.take_last_errors().await;
     }
 }
 

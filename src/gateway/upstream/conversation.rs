@@ -22,7 +22,7 @@ use crate::gateway::external::stop::Stop;
 use crate::gateway::external::turn::{TURN, yield_turn};
 use crate::gateway::refusal::Refusal;
 use crate::gateway::report::Report;
-use crate::gateway::{ErrorStream, ExitStatus};
+use crate::gateway::ErrorStream;
 
 /// A request, and the connection that it is answered by.
 pub(super) struct Conversation {
@@ -35,6 +35,8 @@ pub(super) struct Conversation {
     output: Output,
     errors: ErrorStream,
     clock: Clock,
+    /// The application has ended its output, and not the request.
+    has_closed: bool,
 }
 
 enum Link {
@@ -71,13 +73,13 @@ impl Conversation {
             None => Link::Connecting(connect(settings.address.clone())),
         };
         let unheard = matches!(link, Link::Connecting(_)).then(|| idle.unheard());
-        Conversation { settings, idle, link, unheard, sending, output, errors, clock: Clock::start() }
+        Conversation { settings, idle, link, unheard, sending, output, errors, clock: Clock::start(), has_closed: false }
     }
 
     /// Until the request has been answered, or is not to be.
     pub(super) async fn run(mut self, place: Place) {
         let Place { programs, report, permit, counted } = place;
-        match self.ended(&programs).await {
+        match self.ended(&programs, &report).await {
             Ok(ended) => {
                 self.part();
                 drop(counted);
@@ -94,33 +96,46 @@ impl Conversation {
                 if matches!(stop, Stop::Limit(Limit::Drained)) {
                     // A redirect needs nothing of what was not taken.
                     self.output.finish(None, Some(permit), &report);
+                    report.failure(&stop);
                 }
             }
         }
     }
 
-    async fn ended(&mut self, programs: &Programs) -> Result<Ended, Stop> {
+    async fn ended(&mut self, programs: &Programs, report: &Report) -> Result<Ended, Stop> {
         let settings = self.settings.clone();
         let mut timer = pin!(tokio::time::sleep_until(self.clock.next(self.wait(), &settings.limits).0));
         let mut server = pin!(programs.stopped());
-        poll_fn(|context| {
-            if server.as_mut().poll(context).is_ready() || programs.is_stopping() {
-                return Poll::Ready(Err(Stop::Server));
-            }
-            match self.poll(context) {
-                Err(stop) => Poll::Ready(Err(stop)),
-                Ok(Some(ended)) => Poll::Ready(Ok(ended)),
-                Ok(None) => {
-                    let wait = self.wait();
-                    let reached = self.clock.poll(wait, &settings.limits, timer.as_mut(), context);
-                    reached.map(|limit| Err(Stop::Limit(limit)))
+        loop {
+            let ended = poll_fn(|context| {
+                if server.as_mut().poll(context).is_ready() || programs.is_stopping() {
+                    return Poll::Ready(Err(Stop::Server));
                 }
+                match self.poll(context) {
+                    Err(stop) => Poll::Ready(Err(stop)),
+                    Ok(Some(ended)) => Poll::Ready(Ok(ended)),
+                    Ok(None) => {
+                        let wait = self.wait();
+                        let reached = self.clock.poll(wait, &settings.limits, timer.as_mut(), context);
+                        reached.map(|limit| Err(Stop::Limit(limit)))
+                    }
+                }
+            });
+            match ended.await {
+                // It goes on without an output: its response does not wait for it.
+                Err(Stop::Limit(Limit::Waited(Wait::Status))) => self.output.settle(&mut self.clock, report)?,
+                ended => return ended,
             }
-        })
-        .await
+        }
     }
 
     fn wait(&self) -> Wait {
+        if self.output.is_complete() {
+            return Wait::Work;
+        }
+        if self.has_closed || self.output.is_redirect() {
+            return Wait::Status;
+        }
         if let Some(client) = self.output.waits() {
             return client;
         }
@@ -175,6 +190,10 @@ impl Conversation {
                     self.clock.moves();
                     // An error stream takes everything.
                     self.errors.write_all(&text).unwrap_or_default();
+                }
+                Ok(Some(Heard::Closed)) => {
+                    self.has_closed = true;
+                    self.clock.closes();
                 }
                 Ok(Some(Heard::End(ended))) => return Ok(Received::All(ended)),
                 Ok(None) if !has_room => return Ok(Received::Nothing),
@@ -231,7 +250,9 @@ impl Conversation {
     fn finish(&mut self, ended: Ended, permit: Option<Permit>, report: &Report) {
         let (status, reason) = match ended.status {
             Some(ProtocolStatus::RequestComplete) => {
-                let failure = failure(self.settings.exit_status, ended.app_status);
+                let told = || format!("the application ended the request with status {}", ended.app_status);
+                let failing = (ended.app_status != 0).then(told);
+                let failure = failing.and_then(|told| self.settings.exit_status.failing(told, report));
                 return self.output.finish(failure, permit, report);
             }
             Some(ProtocolStatus::Overloaded) => (StatusCode::SERVICE_UNAVAILABLE, "the application is overloaded"),
@@ -250,17 +271,4 @@ enum Received {
     Nothing,
     All(Ended),
     Lost(String),
-}
-
-/// Why a response is not whole whose application ended it so.
-fn failure(exit_status: ExitStatus, app_status: u32) -> Option<String> {
-    let told = format!("the application ended the request with status {app_status}");
-    match exit_status {
-        _ if app_status == 0 => None,
-        ExitStatus::Cut => Some(told),
-        ExitStatus::Log => {
-            tracing::info!(target: "pushpull::upstream", "{told}");
-            None
-        }
-    }
 }

@@ -29,6 +29,8 @@ pub(super) struct Receiving {
 pub(super) enum Heard {
     Output(Bytes),
     Errors(Bytes),
+    /// No output follows, and the end of the request may still be far.
+    Closed,
     End(Ended),
 }
 
@@ -62,7 +64,8 @@ impl Receiving {
         }
         while let Some(record) = self.decoder.decode(&mut self.buffer)? {
             return Ok(Some(match record {
-                // The end of a stream says nothing that the end of the request does not.
+                Record::Stream { stream: Stream::Stdout, id: ID, content } if content.is_empty() => Heard::Closed,
+                // The end of the messages says nothing that the end of the request does not.
                 Record::Stream { content, .. } if content.is_empty() => continue,
                 Record::Stream { stream: Stream::Stdout, id: ID, content } => Heard::Output(content),
                 Record::Stream { stream: Stream::Stderr, id: ID, content } => Heard::Errors(content),

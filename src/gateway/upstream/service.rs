@@ -29,7 +29,9 @@ use crate::host::{Address, BadAddress};
 ///
 /// An application that fails before its head is complete is answered with 502 (503 if it says that it is overloaded); one
 /// that fails later (the connection is gone, a status other than zero, fewer bytes than its `Content-Length`) cuts the
-/// response, after every byte that came. Of more bytes than its `Content-Length` the log is told, and nobody gets them.
+/// response, after every byte that came. Of more bytes than its `Content-Length` the log is told, and nobody gets them. An
+/// error page (a status of 400 or more) is not cut for the application's status, and an application that ends its output and
+/// not the request is waited for a second.
 ///
 /// When the client goes, in whatever state, or a [limit](Limits) is reached, the connection is closed.
 ///

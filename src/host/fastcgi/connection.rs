@@ -221,13 +221,16 @@ where
                 }
             }
             Record::Stream { stream: Records::Stdin, id, content } => {
-                if let Some(place) = place(&self.active, id)
-                    && self.active[place].stdin(content)? == Taken::Overloaded
-                {
-                    self.host.say(&self.stream, "a body that nobody reads holds up other requests, and was given up");
-                    self.active[place].set_end(End::Cut);
-                    self.end(place, 1, ProtocolStatus::Overloaded);
-                }
+                let Some(place) = place(&self.active, id) else { return Ok(()) };
+                let trouble = match self.active[place].stdin(content) {
+                    Ok(Taken::Well) => return Ok(()),
+                    Ok(Taken::Overloaded) => "a body that is not read holds up other requests, and was given up".to_owned(),
+                    Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(error),
+                    Err(error) => format!("a body that is not read cannot be kept, and was given up: {error}"),
+                };
+                self.host.say(&self.stream, &trouble);
+                self.active[place].set_end(End::Cut);
+                self.end(place, 1, ProtocolStatus::Overloaded);
             }
             Record::GetValues(names) => {
                 let values = self.values(names)?;

@@ -3,10 +3,12 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body as HttpBody;
 use pushpull::gateway::{Body, ErrorStream, Running, Script, Upstream};
+use tokio::time::timeout;
 use tower_service::Service;
 
 #[derive(Clone)]
@@ -31,10 +33,11 @@ impl App {
         }
     }
 
-    /// Stops all that runs, and waits until it is gone.
-    pub async fn stop(self) {
+    /// Stops all that runs, and waits until it is gone. Programs that work on after their response have until `left` is over.
+    pub async fn stop(self, left: Duration) {
         match self {
             App::Script(script) => {
+                let _ = timeout(left, script.idle()).await;
                 script.stop();
                 script.idle().await;
             }

@@ -29,7 +29,8 @@ Usage: pushpull serve [OPTIONS] -- PROGRAM [ARGUMENTS]...
   --pass-env NAME           passes a variable of this process on, beside PATH, TZ, LANG and LC_ALL
   --pass-authorization      passes the Authorization field on (HTTP; a front server decides that itself)
   --directory DIRECTORY     where the program works (where it lies)
-  --exit-status cut|log     what a failing exit status does: cuts the response (the default), or is logged
+  --exit-status cut|log     what a failing exit status does: cuts the response (the default; not one that is complete by
+                            its Content-Length, nor an error page), or is logged only
   --threads N               how many threads serve (one per core)
 
 Front servers (FastCGI and SCGI). The program is the one named here, whatever SCRIPT_FILENAME says:
@@ -51,6 +52,7 @@ Limits of the program (times in seconds, sizes in bytes):
   --timeout-first-byte S    until its response begins (60), else 504
   --timeout-idle S          between two pieces of its response, or of the client's body (60)
   --timeout-total S         for all of it (none)
+  --timeout-work S          for a program that works on after its response is complete (none)
   --max-programs N          how many run at a time (256), else 503
   --max-head BYTES          the head of its response (65536), else 502
   --kill-grace S            from SIGTERM to SIGKILL, once it is to stop (3)
@@ -62,8 +64,9 @@ Limits of the client:
   --max-body BYTES          the body of a request (1073741824), else 413
   --max-connections N       how many there are at a time (10000), else 503; FastCGI and SCGI: one more is closed
 
-  --shutdown-notice S       for which all but the answer of --health stays as it is when SIGTERM or SIGINT comes (0)
-  --shutdown-grace S        then, for responses that run (10); a second signal does not wait
+  --shutdown-notice S       for which all but the answer of --health stays as it is when SIGTERM, SIGINT, SIGHUP or
+                            SIGQUIT comes (0)
+  --shutdown-grace S        then, for responses that run and programs that work on (10); a second signal does not wait
   --help                    this text
 
 A line for each request goes to standard output: time, client, request, status, bytes, duration, and how it ended: done,
@@ -225,6 +228,7 @@ impl Said {
                 self.program_limits.idle = positive(name, value()?)?;
                 self.limits = self.limits.clone().body_idle(self.program_limits.idle);
             }
+            "timeout-work" => self.program_limits.drain_time = positive(name, value()?)?,
             "timeout-total" => self.program_limits.total = Some(positive(name, value()?)?),
             "max-programs" => self.program_limits.programs = number(name, value()?)?,
             "max-head" => self.program_limits.head = number(name, value()?)?,

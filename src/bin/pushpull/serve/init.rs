@@ -1,0 +1,70 @@
+//! Process 1, of a container for example: the system gives it every orphan as a child, to be reaped. A process of its own
+//! serves, so that the reaping cannot take a program's exit status from it.
+
+use std::env;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+use std::thread;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The signals that stop the server.
+const STOPPING: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
+
+/// Returns `true` if this is process 1. Where the system does not say which file this program is, it serves as process 1.
+pub fn is_needed() -> bool {
+    std::process::id() == 1 && env::current_exe().is_ok()
+}
+
+/// Runs this program once more, as another process: passes on the signals that stop it, reaps every child, and ends as it
+/// does.
+///
+/// # Errors
+///
+/// Returns an error if the process cannot be started, or the signals cannot be listened for.
+pub fn run() -> Result<ExitCode, String> {
+    let told = |error: std::io::Error| format!("cannot start the server as another process than 1: {error}");
+    let runtime = Builder::new_current_thread().enable_io().build().map_err(told)?;
+    let (sender, mut signals) = tokio::sync::mpsc::unbounded_channel();
+    runtime.block_on(async {
+        // An ignored SIGCHLD would lose the status.
+        drop(signal(SignalKind::child()).map_err(told)?);
+        for stopping in STOPPING {
+            let (mut caught, sender) = (signal(SignalKind::from_raw(stopping.as_raw())).map_err(told)?, sender.clone());
+            tokio::spawn(async move {
+                while caught.recv().await.is_some() {
+                    let _ = sender.send(stopping);
+                }
+            });
+        }
+        Ok::<(), String>(())
+    })?;
+    // In a group of its own: a terminal's signals come to this process alone, which passes them on.
+    let program = env::current_exe().map_err(told)?;
+    let server = Command::new(program).args(env::args_os().skip(1)).process_group(0).spawn().map_err(told)?;
+    let server = Pid::from_child(&server);
+    let pass_on = move || {
+        runtime.block_on(async {
+            while let Some(stopping) = signals.recv().await {
+                let _ = kill_process(server, stopping);
+            }
+        });
+    };
+    thread::Builder::new().name("signals".to_owned()).spawn(pass_on).map_err(told)?;
+    loop {
+        match wait(WaitOptions::empty()) {
+            Ok(Some((ended, status))) if ended == server => return Ok(code(status)),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(told(error.into())),
+        }
+    }
+}
+
+/// The exit code that says how the server ended, as a shell would.
+fn code(status: WaitStatus) -> ExitCode {
+    let code = status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal));
+    ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+}
