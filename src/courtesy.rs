@@ -17,9 +17,13 @@ use crate::pipe::{Apart, processor};
 /// Turns of strangers are longer, and what the other side of a bridge does before it has to wait is mostly shorter.
 const LONG_YIELD: Duration = Duration::from_micros(500);
 
-/// The rest after a long yield, as a multiple of it: after the first, and after one of several in a row.
-const FIRST_REST: u32 = 8;
+/// The rest after a long yield, as a multiple of it: after the first, and after one of several in a row. Each yield that ends a
+/// rest costs a turn of a stranger, so that together they are a hundredth of the time.
+const FIRST_REST: u32 = 32;
 const LONGEST_REST: u32 = 128;
+
+/// For how many times as long as a rest it is remembered after its end.
+const REMEMBERED: u64 = 4;
 
 /// After a wait as long as this the next is expected to be as long, and not worth many looks.
 const LONG_WAIT: Duration = Duration::from_micros(100);
@@ -36,7 +40,7 @@ static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 struct Rest {
     /// In nanoseconds of `EPOCH`. Zero if there was no long yield for a while.
     until: AtomicU64,
-    /// How long the rest is. For as long again it is remembered.
+    /// How long the rest is.
     time: AtomicU64,
 }
 
@@ -94,7 +98,7 @@ impl Rest {
 
     #[cold]
     fn ends(&self, until: u64, now: u64) -> bool {
-        if now >= until.saturating_add(self.time.load(Ordering::Relaxed)) {
+        if now >= until.saturating_add(self.time.load(Ordering::Relaxed).saturating_mul(REMEMBERED)) {
             self.until.store(0, Ordering::Relaxed);
         }
         now >= until
@@ -157,13 +161,13 @@ mod tests {
             assert!(!rest.ends(now, now - 1) && rest.ends(now, now));
             rest.time.load(Ordering::Relaxed) / LONG
         };
-        assert_eq!([0, 0, 0, 0, 0, 0].map(&mut yield_long), [8, 16, 32, 64, 128, 128]);
+        assert_eq!([0, 0, 0, 0].map(&mut yield_long), [32, 64, 128, 128]);
         assert_eq!(yield_long(LONG), 128, "the last rest is remembered");
-        now += 128 * LONG;
+        now += REMEMBERED * 128 * LONG;
         assert!(rest.ends(rest.until.load(Ordering::Relaxed), now));
-        assert_eq!(rest.until.load(Ordering::Relaxed), 0, "and forgotten after as long again");
+        assert_eq!(rest.until.load(Ordering::Relaxed), 0, "and forgotten later");
         rest.begin(now, now + LONG);
-        assert_eq!(rest.time.load(Ordering::Relaxed), 8 * LONG);
+        assert_eq!(rest.time.load(Ordering::Relaxed), 32 * LONG);
     }
 
     #[test]
