@@ -113,7 +113,7 @@ fn million(&Arguments { bridges: count, workers }: &Arguments) -> io::Result<()>
     }
     progress.end();
     println!("checked     {bytes:>12} bytes, all of them right");
-    match pools.iter().all(|pool| pool.shutdown(Duration::from_secs(10))) {
+    match pools.iter().all(|pool| pool.shutdown(Duration::from_secs(10)).wait().is_complete()) {
         true => Ok(()),
         false => Err(io::Error::other("a program is still there")),
     }

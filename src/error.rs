@@ -7,7 +7,7 @@ use std::io;
 
 use parking_lot::Mutex;
 
-use crate::program::contained;
+use crate::program::{Stop, contained};
 
 /// Why a bridge ended, when it was not the program's own error.
 ///
@@ -125,16 +125,48 @@ impl Error {
         }
     }
 
-    pub(crate) fn panic(payload: Box<dyn Any + Send>) -> io::Error {
-        Error(Cause::Panic(Mutex::new(payload))).into()
-    }
-
-    pub(crate) fn truncated() -> io::Error {
+    /// Returns the error of a writing end that vanished before it had finished, for an end of one's own.
+    ///
+    /// ```
+    /// use pushpull::Error;
+    ///
+    /// let error = Error::truncated();
+    /// assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
+    /// assert!(Error::of(&error).is_some_and(Error::is_truncated));
+    /// ```
+    pub fn truncated() -> io::Error {
         Error(Cause::Truncated).into()
     }
 
-    pub(crate) fn disconnected() -> io::Error {
+    /// Returns the error of a call whose other end is gone, for an end of one's own.
+    ///
+    /// ```
+    /// use pushpull::Error;
+    ///
+    /// let error = Error::disconnected();
+    /// assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+    /// assert!(Error::of(&error).is_some_and(Error::is_disconnected));
+    /// ```
+    pub fn disconnected() -> io::Error {
         Error(Cause::Disconnected).into()
+    }
+
+    /// Returns the error of a program that panicked with `payload`, for code that catches a program's panic itself.
+    ///
+    /// A program that was unwound because it ignored that its bridge is closed is disconnected, and has not panicked.
+    ///
+    /// ```
+    /// use pushpull::Error;
+    ///
+    /// let payload = std::panic::catch_unwind(|| std::panic::resume_unwind(Box::new("out of ink"))).unwrap_err();
+    /// let error = Error::panicked(payload);
+    /// assert_eq!(error.to_string(), "the program panicked: out of ink");
+    /// ```
+    pub fn panicked(payload: Box<dyn Any + Send>) -> io::Error {
+        if payload.is::<Stop>() {
+            return Error::disconnected();
+        }
+        Error(Cause::Panic(Mutex::new(payload))).into()
     }
 
     pub(crate) fn shut_down() -> io::Error {

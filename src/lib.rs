@@ -110,18 +110,23 @@ mod turn;
 mod wait;
 mod waker;
 
+#[cfg(feature = "stream")]
+pub use adapt::async_writer::AsyncWriter;
 #[cfg(feature = "http")]
 pub use adapt::body::Body;
+#[cfg(feature = "stream")]
+pub use adapt::chunk_stream::ChunkStream;
 #[cfg(feature = "stream")]
 pub use adapt::drive::drive_futures;
 #[cfg(feature = "tokio")]
 pub use adapt::drive::drive_tokio;
 pub use budget::Budget;
 pub use drive::drive;
-pub use engine::{Local, Pool, Thread};
+pub use engine::{BridgeWriter, Engine, Local, Pool, Shutdown, ShutdownOutcome, Thread};
 pub use error::Error;
 pub use ledger::{Ended, Outcome};
-pub use pipe::{Chunks, Closed, Feed, Filter, Head, Reader, Stats, Writer, pipe};
+pub use pipe::{Blocked, Chunks, Closed, Feed, Filter, Head, Reader, Stats, Writer, pipe};
+pub use wait::wait;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

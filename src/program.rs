@@ -38,8 +38,7 @@ pub(crate) fn run<T>(program: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     match panic::catch_unwind(AssertUnwindSafe(program)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(uninterrupted(error)),
-        Err(payload) if payload.is::<Stop>() => Err(Error::disconnected()),
-        Err(payload) => Err(Error::panic(payload)),
+        Err(payload) => Err(Error::panicked(payload)),
     }
 }
 
@@ -211,14 +210,14 @@ impl Program {
         if self.is_left_behind() { 0 } else { self.waits.lock().count }
     }
 
-    /// Ready when it has waited more often than that.
-    pub(crate) fn poll_waited(&self, than: u64, context: &Context<'_>) -> Poll<()> {
+    /// Ready with how often it has waited, when that is more often than `than`.
+    pub(crate) fn poll_waited(&self, than: u64, context: &Context<'_>) -> Poll<u64> {
         if self.is_left_behind() {
-            return Poll::Ready(());
+            return Poll::Ready(0);
         }
         let waits = self.waits.lock();
         if waits.count > than {
-            return Poll::Ready(());
+            return Poll::Ready(waits.count);
         }
         waker::wait(waits, |waits| &mut waits.observer, context)
     }

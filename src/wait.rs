@@ -4,18 +4,76 @@
 //! is looked up at each wait: the innermost coroutine on this thread that was entered by a poll is suspended, with
 //! everything nested in it; where there is none the thread parks.
 
+use std::future::Future;
+use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
 use crate::alarm::Alarm;
 use crate::coroutine;
+use crate::error::Error;
 use crate::pipe::Channel;
 use crate::program::{Program, contained};
 
 /// The wait was refused: the program that asked for it is to stop, or is unwinding.
 #[derive(Debug)]
 pub(crate) struct Refused;
+
+/// Waits inside a program until `future` is ready, and returns its output.
+///
+/// This is how a program, which is ordinary blocking code, awaits a timer, a database call or another task.
+/// Where the program runs on a [`Pool`](crate::Pool), or on a [`Local`](crate::Local) whose chunks are polled, only the
+/// program is suspended: the thread goes on with others. Elsewhere the thread parks.
+///
+/// # Examples
+///
+/// A thousand programs on one worker wait for a thousand timers:
+///
+/// ```
+/// use std::io::Write;
+/// use std::time::Duration;
+///
+/// # let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build()?;
+/// let pool = pushpull::Pool::new(1);
+/// let mut programs: Vec<_> = (0..1000)
+///     .map(|n| {
+///         let timers = runtime.handle().clone();
+///         pool.pull(move |w| {
+///             // The guard is dropped before the wait: another program may run on this thread meanwhile.
+///             let timer = { let _guard = timers.enter(); tokio::time::sleep(Duration::from_millis(20)) };
+///             pushpull::wait(timer)?;
+///             write!(w, "{n}")
+///         })
+///     })
+///     .collect();
+/// // Starts all of them, and waits until the last has written.
+/// let heads = programs.iter_mut().map(|chunks| chunks.head());
+/// pollster::block_on(futures_util::future::try_join_all(heads))?;
+/// for (n, chunks) in programs.iter_mut().enumerate() {
+///     assert_eq!(chunks.next().unwrap()?, n.to_string());
+/// }
+/// # std::io::Result::Ok(())
+/// ```
+///
+/// # Errors
+///
+/// Returns `BrokenPipe` (see [`Error::is_disconnected`](crate::Error::is_disconnected)) if the program is to stop because
+/// its reader was dropped, or if it is unwinding. The future is dropped then. One that is ready at once is never refused.
+///
+/// # Caveats
+///
+/// * A program on [`Local`](crate::Local) that is pulled by `next()` parks the calling thread. If that thread is the only
+///   one of an asynchronous runtime, a future that needs the runtime never becomes ready: pull by polls there.
+/// * A guard of a runtime's context must not be held across a wait: see the example.
+pub fn wait<F: Future>(future: F) -> io::Result<F::Output> {
+    let mut future = pin!(future);
+    let output = until(|context| future.as_mut().poll(context)).map_err(|_| Error::disconnected())?;
+    // A future that is always ready counts as a chunk of the program's turn.
+    count(1);
+    Ok(output)
+}
 
 /// Waits until `poll` is ready. What is ready at once is never refused.
 pub(crate) fn until<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Result<T, Refused> {

@@ -235,7 +235,7 @@ fn a_pool_that_is_shut_down_says_so() {
             }
         });
         endless.next();
-        pool.shutdown(Duration::ZERO);
+        let _ = pool.shutdown(Duration::ZERO).wait();
         endless.for_each(drop);
         assert_eq!(ends.recv().unwrap().outcome, Outcome::ShutDown);
         // One that could not be started has ended too.

@@ -10,7 +10,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use pushpull::{Error, Pool, Thread};
+use pushpull::{Error, Pool, ShutdownOutcome, Thread};
 use support::engine::{drain, is_disconnected, small};
 use support::guard::{Dropped, Guard, guard};
 use support::watchdog::within;
@@ -98,7 +98,7 @@ fn shutdown_ends_programs_as_if_their_pullers_had_gone() {
         fed.write_all(b"abc").unwrap();
         begins.recv().unwrap();
         let not_started = pool.pull(|w| w.write_all(b"never"));
-        assert!(!pool.shutdown(Duration::ZERO));
+        assert!(!pool.shutdown(Duration::ZERO).wait().is_complete());
         assert!(told.recv().unwrap());
         dropped.wait();
         let (bytes, end) = drain(endless);
@@ -112,7 +112,7 @@ fn shutdown_ends_programs_as_if_their_pullers_had_gone() {
         assert!(is_shut_down(&pool.clone().chunk_size(9).pull(|_| Ok(())).next().unwrap().unwrap_err()));
         let mut feed = pool.push(|_| Ok(()));
         assert!(is_shut_down(&feed.finish_after_write()));
-        assert!(pool.shutdown(Duration::MAX), "all are gone");
+        assert!(pool.shutdown(Duration::MAX).wait().is_complete(), "all are gone");
         worker.wait();
     });
 }
@@ -142,11 +142,11 @@ fn shutdown_lets_those_finish_that_do_so_in_time() {
             (first.len() + rest.len(), end)
         });
         starts.recv().unwrap();
-        assert!(pool.shutdown(Duration::MAX));
+        assert!(pool.shutdown(Duration::MAX).wait().is_complete());
         let (bytes, end) = puller.join().unwrap();
         assert_eq!(bytes, 900);
         assert!(end.is_none());
-        assert!(pool.shutdown(Duration::ZERO));
+        assert!(pool.shutdown(Duration::ZERO).wait().is_complete());
     });
 }
 
@@ -167,10 +167,10 @@ fn shutdown_does_not_wait_for_a_program_that_computes_but_tells_it() {
         });
         chunks.next().unwrap().unwrap();
         begins.recv().unwrap();
-        pool.shutdown(Duration::ZERO);
+        let _ = pool.shutdown(Duration::ZERO).wait();
         tells.recv().unwrap();
         assert!(is_shut_down(&chunks.next().unwrap().unwrap_err()));
-        assert!(pool.shutdown(Duration::MAX));
+        assert!(pool.shutdown(Duration::MAX).wait().is_complete());
     });
 }
 
@@ -182,13 +182,13 @@ fn a_program_may_shut_down_its_own_pool() {
         let (bytes, end) = drain(pool.pull(move |w| {
             w.write_all(b"x")?;
             // It is itself one that does not end in time.
-            assert!(!own.shutdown(Duration::from_millis(10)));
+            assert!(!own.shutdown(Duration::from_millis(10)).wait().is_complete());
             assert!(w.is_closed());
             Ok(())
         }));
         assert_eq!(bytes, b"x");
         assert!(is_shut_down(&end.unwrap()));
-        assert!(pool.shutdown(Duration::MAX));
+        assert!(pool.shutdown(Duration::MAX).wait().is_complete());
     });
 }
 
@@ -216,10 +216,10 @@ fn shutdown_races_with_those_who_pull() {
             if round % 2 == 0 {
                 thread::yield_now();
             }
-            pool.shutdown(Duration::ZERO);
+            let _ = pool.shutdown(Duration::ZERO).wait();
             pullers.into_iter().for_each(|puller| puller.join().unwrap());
             assert_eq!(ended.load(SeqCst), 3);
-            assert!(pool.shutdown(Duration::MAX));
+            assert!(pool.shutdown(Duration::MAX).wait().is_complete());
         }
     });
 }
@@ -242,12 +242,29 @@ fn law_1_what_was_accepted_before_a_shutdown_arrives_and_no_more() {
             });
             let mut arrived = chunks.next().unwrap().unwrap().len();
             (0..round % 500).for_each(|_| std::hint::spin_loop());
-            pool.shutdown(Duration::ZERO);
-            assert!(pool.shutdown(Duration::MAX));
+            let _ = pool.shutdown(Duration::ZERO).wait();
+            assert!(pool.shutdown(Duration::MAX).wait().is_complete());
             let (rest, end) = drain(chunks);
             arrived += rest.len();
             assert!(is_shut_down(&end.unwrap()));
             assert_eq!(arrived, accepted.load(SeqCst), "{chunk_size} {len}");
         }
     });
+}
+
+/// A pool that is shut down by an executor with no clock: the program computes, and only the timeout ends the wait.
+#[test]
+fn law_7_a_shutdown_that_is_awaited_keeps_its_time() {
+    let (done, wait) = std::sync::mpsc::channel::<()>();
+    let pool = Pool::new(1);
+    let mut busy = pool.pull(move |w| {
+        w.write_all(b"begun")?;
+        w.flush()?;
+        let _ = wait.recv();
+        Ok(())
+    });
+    assert_eq!(busy.next().unwrap().unwrap(), "begun");
+    assert_eq!(pollster::block_on(pool.shutdown(Duration::from_millis(5))), ShutdownOutcome::TimedOut);
+    drop(done);
+    assert_eq!(pollster::block_on(pool.shutdown(Duration::MAX)), ShutdownOutcome::Complete);
 }

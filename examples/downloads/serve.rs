@@ -55,7 +55,7 @@ pub fn run(listener: TcpListener, pool: &'static Pool) -> io::Result<()> {
             interrupted = tokio::signal::ctrl_c() => interrupted,
         }
     })?;
-    pool.shutdown(PATIENCE);
+    let _ = pool.shutdown(PATIENCE).wait();
     Ok(())
 }
 

@@ -1,7 +1,11 @@
 //! The bridge in other crates' terms, one trait a file; and its programs fed from there.
 
+#[cfg(feature = "stream")]
+pub(crate) mod async_writer;
 #[cfg(feature = "http")]
 pub(crate) mod body;
+#[cfg(feature = "stream")]
+pub(crate) mod chunk_stream;
 #[cfg(feature = "stream")]
 pub(crate) mod drive;
 #[cfg(any(feature = "http", feature = "stream"))]
@@ -12,6 +16,8 @@ mod filter;
 mod futures_io;
 #[cfg(any(feature = "http", feature = "stream"))]
 pub(crate) mod pump;
+#[cfg(feature = "axum")]
+mod response;
 #[cfg(any(feature = "http", feature = "stream"))]
 pub(crate) mod source;
 #[cfg(feature = "stream")]

@@ -9,14 +9,16 @@
 //! Every engine keeps the same laws; `tests/laws.rs` states them.
 
 mod bridge;
+mod generic;
 mod idle;
 mod local;
 mod name;
 mod pool;
 mod thread;
 
+pub use generic::{BridgeWriter, Engine};
 pub use local::Local;
-pub use pool::Pool;
+pub use pool::{Pool, Shutdown, ShutdownOutcome};
 pub use thread::Thread;
 
 pub(crate) use bridge::{Launcher, Start, pull, push};

@@ -3,6 +3,7 @@
 mod inbox;
 mod mailbox;
 mod ready;
+mod shutdown;
 mod slots;
 mod task;
 mod worker;
@@ -18,6 +19,8 @@ use crate::fork::PerProcess;
 use crate::options::{Options, engine_options, queue_options};
 use crate::pipe::{Chunks, Feed, Filter, Reader, Writer};
 use crate::stack::on_stacks;
+
+pub use shutdown::{Shutdown, ShutdownOutcome};
 
 pub(crate) use workers::Workers;
 
@@ -158,31 +161,30 @@ impl Pool {
         Filter::new(self.launcher(), &self.options, Box::new(program))
     }
 
-    /// Ends the pool, for all its handles: starts no more programs, waits until those that run have ended, and when
-    /// `deadline` has passed ends the rest as if their pullers had gone. Says whether all are gone.
+    /// Ends the pool, for all its handles: starts no more programs, waits until those that run have ended, and after
+    /// `timeout` ends the rest as if their readers had gone. Await it, or call [`wait`](Shutdown::wait).
     ///
     /// What a program wrote before still arrives, and then an error that
     /// [`is_shut_down`](crate::Error::is_shut_down); so does the first pull or write of a bridge that had not started.
     /// A program that is computing or blocked is not waited for: it learns at its next call, or by
-    /// [`is_closed`](Writer::is_closed). Another call waits for it again. A program of this pool that calls it waits for
-    /// itself, as long as the deadline says.
+    /// [`is_closed`](Writer::is_closed). Another call waits for it again.
     ///
     /// ```
     /// use std::io::Write;
     /// use std::time::Duration;
-    /// use pushpull::{Error, Pool};
+    /// use pushpull::{Error, Pool, ShutdownOutcome};
     ///
     /// let pool = Pool::new(1);
     /// let mut endless = pool.pull(|w| loop { w.write_all(b"again and again")? });
     /// endless.next();
-    /// pool.shutdown(Duration::ZERO);
+    /// assert_eq!(pool.shutdown(Duration::ZERO).wait(), ShutdownOutcome::TimedOut);
     /// let end = endless.find_map(Result::err).unwrap();
     /// assert!(Error::of(&end).unwrap().is_shut_down());
     /// assert!(pool.pull(|_| Ok(())).next().unwrap().is_err());
-    /// assert!(pool.shutdown(Duration::MAX));
+    /// assert!(pool.shutdown(Duration::MAX).wait().is_complete());
     /// ```
-    pub fn shutdown(&self, deadline: Duration) -> bool {
-        self.workers.shut_down(deadline)
+    pub fn shutdown(&self, timeout: Duration) -> Shutdown {
+        Shutdown::new(self.workers.clone(), timeout)
     }
 
     /// How many workers it has.

@@ -88,12 +88,10 @@ impl<C: Pull> Asked<C> {
     /// The head of a program that has waited since it was complete.
     fn poll_waiting(&mut self, context: &mut Context<'_>) -> Poll<Head> {
         // First, so that a wait that comes between is not missed.
-        let _ = self.chunks.poll_waited(u64::MAX, context);
+        let _ = self.chunks.poll_blocked(u64::MAX, context);
         let mut slot = self.slot.lock();
-        match &*slot {
-            Some(Held { waits, .. }) => ready!(self.chunks.poll_waited(*waits, context)),
-            None => return Poll::Pending,
-        }
+        let Some(Held { waits, .. }) = &*slot else { return Poll::Pending };
+        ready!(self.chunks.poll_blocked(*waits, context));
         slot.take().map_or(Poll::Pending, |held| Poll::Ready(held.head))
     }
 }

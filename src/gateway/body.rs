@@ -1,16 +1,18 @@
 //! The body of a response, in the asynchronous world.
 
 use std::fmt;
+use std::future::Future;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use futures_core::stream::FusedStream;
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 
-use crate::adapt::body::{Held, Polled};
-use crate::adapt::source::as_io;
+use super::data::as_io;
+use super::delayed::{Delayed, Polled};
 use crate::{Chunks, local};
 
 /// The body of a gateway's response: what a program writes, or a text of the gateway's own. It is `Send`.
@@ -33,35 +35,28 @@ enum Kind<C, B> {
 }
 
 /// Either kind of chunks, asked by a poll.
-pub trait Pull {
-    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>;
-
+pub trait Pull: FusedStream<Item = io::Result<Bytes>> + Unpin {
     /// After a poll that gave nothing: ready when the program has waited more often than that, for whatever.
-    fn poll_waited(&self, than: u64, context: &Context<'_>) -> Poll<()>;
+    fn poll_blocked(&mut self, after: u64, context: &mut Context<'_>) -> Poll<u64>;
 
-    /// Nothing more will come, and it ended well.
-    fn is_over(&self) -> bool;
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        Pin::new(self).poll_next(context)
+    }
 }
 
-macro_rules! pulls {
-    ($($chunks:ty),*) => {$(
-        impl Pull for $chunks {
-            fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-                self.poll_in_turn(context)
-            }
-
-            fn poll_waited(&self, than: u64, context: &Context<'_>) -> Poll<()> {
-                <$chunks>::poll_waited(self, than, context)
-            }
-
-            fn is_over(&self) -> bool {
-                <$chunks>::is_over(self)
-            }
-        }
-    )*};
+impl Pull for Chunks {
+    fn poll_blocked(&mut self, after: u64, context: &mut Context<'_>) -> Poll<u64> {
+        // A poller that is itself to stop learns it from its next poll.
+        pin!(self.blocked().after(after)).poll(context).map(|waits| waits.unwrap_or(u64::MAX))
+    }
 }
 
-pulls!(Chunks, local::Chunks);
+impl Pull for local::Chunks {
+    /// The poll has run the program up to a wait.
+    fn poll_blocked(&mut self, after: u64, _: &mut Context<'_>) -> Poll<u64> {
+        Poll::Ready(after.saturating_add(1))
+    }
+}
 
 /// What a program writes after its head.
 pub(super) struct Written<C> {
@@ -72,17 +67,17 @@ pub(super) struct Written<C> {
     pub(super) marked: bool,
     /// How many bytes are still to come, if the head said how many there are.
     pub(super) left: Option<u64>,
-    held: Held,
+    held: Delayed,
 }
 
 impl<C: Pull> Written<C> {
     pub(super) fn new(chunks: C, first: Option<Bytes>, marked: bool, length: Option<u64>) -> Written<C> {
-        Written { chunks, first, marked, left: length, held: Held::default() }
+        Written { chunks, first, marked, left: length, held: Delayed::default() }
     }
 
     /// The whole body, if it is there.
     fn into_whole(mut self) -> Result<Bytes, Written<C>> {
-        let is_whole = self.left.is_none() && !self.marked && self.chunks.is_over();
+        let is_whole = self.left.is_none() && !self.marked && self.chunks.is_terminated();
         if is_whole { Ok(self.first.take().unwrap_or_default()) } else { Err(self) }
     }
 
@@ -104,7 +99,7 @@ impl<C: Pull> Written<C> {
     fn is_end_stream(&self) -> bool {
         let is_all = match self.left {
             Some(left) => left == 0,
-            None => self.first.is_none() && !self.marked && self.chunks.is_over(),
+            None => self.first.is_none() && !self.marked && self.chunks.is_terminated(),
         };
         is_all && self.held.is_empty()
     }

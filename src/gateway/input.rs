@@ -2,16 +2,16 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::future::poll_fn;
 use std::io::{self, BufRead, Read};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::{Buf, Bytes};
 
-use crate::adapt::source::{OfBody, Supply};
-use crate::error::Error;
-use crate::input::{self, Failure};
-use crate::wait;
+use super::data::poll_data;
+use crate::{Error, local, wait};
 
 /// The body of a request, as a [`Read`] and [`BufRead`].
 ///
@@ -28,7 +28,11 @@ pub struct Input {
 }
 
 enum Source {
-    Body { chunks: Box<dyn Iterator<Item = io::Result<Bytes>>>, input: input::Input },
+    /// A reader of the body, and whether it has failed.
+    Body {
+        reader: local::Reader,
+        failed: bool,
+    },
     Read(Box<dyn BufRead>),
 }
 
@@ -78,8 +82,8 @@ impl Input {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let responses = Responses::default();
-        let chunks = BodyChunks { body: Supply::new(OfBody::new(body)), responses: responses.clone() };
-        Input { source: Source::Body { chunks: Box::new(chunks), input: input::Input::default() }, responses }
+        let chunks = BodyChunks { body: Box::pin(body), responses: responses.clone() };
+        Input { source: Source::Body { reader: local::Reader::new(chunks), failed: false }, responses }
     }
 
     /// Joins it to the response that its reader writes.
@@ -105,7 +109,7 @@ type Responses = Rc<RefCell<Vec<Rc<dyn Outgoing>>>>;
 
 /// Asks a body for its next bytes and waits for them.
 struct BodyChunks<B> {
-    body: Supply<OfBody<B>>,
+    body: Pin<Box<B>>,
     responses: Responses,
 }
 
@@ -124,24 +128,23 @@ where
                 return Some(Err(Error::disconnected()));
             }
             // Telling a response may itself suspend, so that it has to be outside of the poll.
-            let mut to_tell = None;
-            let polled = wait::until(|context| match self.body.poll(context) {
-                Poll::Ready(data) => Poll::Ready(Some(data)),
-                Poll::Pending => {
-                    to_tell = told.next();
-                    if to_tell.is_some() { Poll::Ready(None) } else { Poll::Pending }
-                }
-            });
-            match (polled, to_tell) {
-                (Ok(Some(data)), _) => {
-                    wait::count(data.as_ref().and_then(|data| data.as_ref().ok()).map_or(0, Bytes::len));
-                    return data;
-                }
-                (Ok(None), response) => response.into_iter().for_each(|response| response.before_wait()),
-                (Err(_), _) => return Some(Err(Error::disconnected())),
+            let waited = wait(poll_fn(|context| match poll_data(self.body.as_mut(), context) {
+                Poll::Ready(data) => Poll::Ready(Step::Data(data)),
+                Poll::Pending => told.next().map_or(Poll::Pending, |response| Poll::Ready(Step::Tell(response))),
+            }));
+            match waited {
+                Ok(Step::Data(data)) => return data,
+                Ok(Step::Tell(response)) => response.before_wait(),
+                Err(error) => return Some(Err(error)),
             }
         }
     }
+}
+
+/// What is to be done before the body is waited for.
+enum Step<'a> {
+    Data(Option<io::Result<Bytes>>),
+    Tell(&'a Rc<dyn Outgoing>),
 }
 
 /// So many bytes of a source, and no fewer.
@@ -152,7 +155,7 @@ struct Exact<R> {
 
 impl<R: BufRead> Read for Exact<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let len = input::read_from(self.fill_buf()?, into);
+        let len = read_from(self.fill_buf()?, into);
         self.consume(len);
         Ok(len)
     }
@@ -178,9 +181,16 @@ impl<R: BufRead> BufRead for Exact<R> {
     }
 }
 
+/// Copies out what `buffer` holds, as `Read::read` does.
+fn read_from(buffer: &[u8], into: &mut [u8]) -> usize {
+    let len = buffer.len().min(into.len());
+    into[..len].copy_from_slice(&buffer[..len]);
+    len
+}
+
 impl Read for Input {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let len = input::read_from(self.fill_buf()?, into);
+        let len = read_from(self.fill_buf()?, into);
         self.consume(len);
         Ok(len)
     }
@@ -189,14 +199,16 @@ impl Read for Input {
 impl BufRead for Input {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         match &mut self.source {
-            Source::Body { chunks, input } => {
-                let filled = input.fill(|| chunks.next());
+            Source::Body { reader, failed } => {
+                let again = *failed;
                 let innermost = self.responses.borrow().first().cloned();
-                filled.map_err(|failure| match (failure, innermost) {
-                    (Failure::Again(error), Some(response)) => response.refuse(error),
-                    (Failure::Again(error) | Failure::First(error), _) => error,
-                })?;
-                Ok(input.buffer())
+                reader.fill_buf().map_err(|error| {
+                    *failed = true;
+                    match innermost {
+                        Some(response) if again => response.refuse(error),
+                        _ => error,
+                    }
+                })
             }
             Source::Read(source) => source.fill_buf(),
         }
@@ -204,7 +216,7 @@ impl BufRead for Input {
 
     fn consume(&mut self, len: usize) {
         match &mut self.source {
-            Source::Body { input, .. } => input.consume(len.min(input.buffer().len())),
+            Source::Body { reader, .. } => reader.consume(len),
             Source::Read(source) => source.consume(len),
         }
     }

@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use super::head::Head;
-use super::output::{Outlet, Output};
+use super::output::Output;
 use super::{Environ, Input, PullApp, PushApp, request};
+use crate::BridgeWriter;
 
 /// A longer block is not copied for the sake of a length.
 const MOST_COPIED: usize = 16 * 1024;
@@ -13,7 +14,7 @@ const MOST_COPIED: usize = 16 * 1024;
 /// that fits. It cannot be implemented elsewhere.
 pub trait App<K>: 'static {
     #[doc(hidden)]
-    fn answer<W: Outlet>(&self, input: Input, out: &mut Output<W>, env: &Environ) -> io::Result<()>;
+    fn answer<W: BridgeWriter>(&self, input: Input, out: &mut Output<W>, env: &Environ) -> io::Result<()>;
 }
 
 /// The kind of a [`PushApp`].
@@ -25,7 +26,7 @@ pub enum Push {}
 pub enum Pull {}
 
 impl<A: PushApp> App<Push> for A {
-    fn answer<W: Outlet>(&self, mut input: Input, out: &mut Output<W>, env: &Environ) -> io::Result<()> {
+    fn answer<W: BridgeWriter>(&self, mut input: Input, out: &mut Output<W>, env: &Environ) -> io::Result<()> {
         self.run(&mut input, out, &mut env.errors(), env)
     }
 }
@@ -33,7 +34,7 @@ impl<A: PushApp> App<Push> for A {
 impl<A: PullApp> App<Pull> for A {
     /// The head does not become text in between, and blocks are handed over as they are. One that is known to be the last,
     /// and short, is written: it goes together with the end, so that the host knows how long the answer is.
-    fn answer<W: Outlet>(&self, input: Input, out: &mut Output<W>, env: &Environ) -> io::Result<()> {
+    fn answer<W: BridgeWriter>(&self, input: Input, out: &mut Output<W>, env: &Environ) -> io::Result<()> {
         let (parts, mut blocks) = self.handle(request::of_meta_variables(env, input)?)?.into_parts();
         out.begin(Head::of_response(&parts));
         while let Some(block) = blocks.next() {

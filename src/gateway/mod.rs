@@ -28,6 +28,8 @@ mod answer;
 mod app;
 mod body;
 mod convert;
+mod data;
+mod delayed;
 mod environ;
 mod error_stream;
 #[cfg(target_os = "linux")]
@@ -47,6 +49,7 @@ mod script;
 mod service;
 #[cfg(target_os = "linux")]
 mod upstream;
+pub(crate) mod waker;
 
 pub use answer::Answering;
 pub use app::{PullApp, PullFn, PushApp, PushFn, pull_fn, push_fn};

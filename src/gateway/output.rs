@@ -8,6 +8,8 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Write};
+use std::mem;
+use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,9 +18,7 @@ use parking_lot::Mutex;
 
 use super::head::{Fed, Head, HeadError, HeadParser, has_no_body};
 use super::input::Outgoing;
-use crate::chunk::write_each;
-use crate::error::Error;
-use crate::program;
+use crate::{BridgeWriter, Error};
 
 /// The head on its way to the host.
 pub(super) type Slot = Arc<Mutex<Option<Held>>>;
@@ -59,54 +59,11 @@ impl Mark {
     }
 }
 
-/// What a bridge's writer is to this file, whichever bridge's it is.
-pub trait Outlet: Write + 'static {
-    fn hand(&mut self, chunk: Bytes) -> io::Result<()>;
-
-    fn is_closed(&self) -> bool;
-
-    fn waits(&self) -> u64;
-
-    /// As a read or write that is refused to the writer's program.
-    fn refuse(&self, error: io::Error) -> io::Error;
-
-    /// Takes the writer out, and leaves one that goes nowhere.
-    fn take(&mut self) -> Self;
-}
-
-macro_rules! outlets {
-    ($($writer:ty),*) => {$(
-        impl Outlet for $writer {
-            fn hand(&mut self, chunk: Bytes) -> io::Result<()> {
-                self.write_bytes(chunk)
-            }
-
-            fn is_closed(&self) -> bool {
-                <$writer>::is_closed(self)
-            }
-
-            fn waits(&self) -> u64 {
-                <$writer>::waits(self)
-            }
-
-            fn refuse(&self, error: io::Error) -> io::Error {
-                <$writer>::refuse(self, error)
-            }
-
-            fn take(&mut self) -> Self {
-                std::mem::replace(self, <$writer>::sink(Box::new(io::sink())))
-            }
-        }
-    )*};
-}
-
-outlets!(crate::Writer, crate::local::Writer);
-
 /// How many bytes beyond its length a body may go on before its program is told that nobody reads them.
 const MOST_EXCESS: u64 = 16 << 20;
 
 /// What an application writes its response to.
-pub struct Output<W: Outlet>(Rc<RefCell<Parted<W>>>);
+pub struct Output<W: BridgeWriter>(Rc<RefCell<Parted<W>>>);
 
 struct Parted<W> {
     writer: W,
@@ -136,7 +93,7 @@ enum Part {
 
 /// Runs a program whose output is parted, and sees to it that the host is told head, then end or error. Beside how it ended
 /// it says how many bytes came beyond the body's length.
-pub(super) fn part<W: Outlet>(
+pub(super) fn part<W: BridgeWriter>(
     writer: &mut W,
     slot: Slot,
     most_head: usize,
@@ -144,8 +101,9 @@ pub(super) fn part<W: Outlet>(
     program: impl FnOnce(&mut Output<W>) -> io::Result<()>,
 ) -> (io::Result<()>, u64) {
     let part = Part::Head(HeadParser::new(most_head));
-    let mut output = Output(Rc::new(RefCell::new(Parted { writer: writer.take(), slot, part, length })));
-    let result = program::run(|| program(&mut output));
+    let mut output = Output(Rc::new(RefCell::new(Parted { writer: mem::take(writer), slot, part, length })));
+    let result = panic::catch_unwind(AssertUnwindSafe(|| program(&mut output)))
+        .unwrap_or_else(|payload| Err(Error::panicked(payload)));
     let mut parted = output.0.borrow_mut();
     let result = parted.check(result);
     let mark = if result.is_ok() { Mark::More } else { Mark::Failure };
@@ -155,7 +113,7 @@ pub(super) fn part<W: Outlet>(
     (result.and(released), excess)
 }
 
-impl<W: Outlet> Output<W> {
+impl<W: BridgeWriter> Output<W> {
     /// Gives a head that was never text.
     pub(super) fn begin(&mut self, head: Head) {
         self.0.borrow_mut().hold(head);
@@ -178,7 +136,7 @@ impl<W: Outlet> Output<W> {
 }
 
 /// In the midst of a write, which is on its way, nothing is complete and nobody reads.
-impl<W: Outlet> Outgoing for RefCell<Parted<W>> {
+impl<W: BridgeWriter> Outgoing for RefCell<Parted<W>> {
     fn before_wait(&self) {
         if let Ok(mut parted) = self.try_borrow_mut() {
             // A refusal is told by the program's own next call.
@@ -198,7 +156,7 @@ impl<W: Outlet> Outgoing for RefCell<Parted<W>> {
     }
 }
 
-impl<W: Outlet> Parted<W> {
+impl<W: BridgeWriter> Parted<W> {
     fn hold(&mut self, head: Head) {
         if let (Length::Kept, Some(left), false) = (self.length, head.length(), has_no_body(head.status)) {
             self.length = Length::Known { left, excess: 0 };
@@ -210,7 +168,7 @@ impl<W: Outlet> Parted<W> {
     fn release(&mut self, mark: Mark) -> io::Result<()> {
         if let Part::Held = self.part {
             self.part = Part::Body;
-            self.writer.hand(mark.chunk())?;
+            self.writer.write_bytes(mark.chunk())?;
         }
         Ok(())
     }
@@ -250,10 +208,10 @@ impl<W: Outlet> Parted<W> {
     }
 
     fn hand(&mut self, mut chunk: Bytes) -> io::Result<()> {
-        let Length::Known { left, .. } = self.length else { return self.writer.hand(chunk) };
+        let Length::Known { left, .. } = self.length else { return self.writer.write_bytes(chunk) };
         let part = chunk.split_to(usize::try_from(left).map_or(chunk.len(), |left| chunk.len().min(left)));
         let len = part.len();
-        let handed = self.writer.hand(part);
+        let handed = self.writer.write_bytes(part);
         self.count(len, handed)?;
         self.exceed(chunk.len())
     }
@@ -299,13 +257,13 @@ impl<W: Outlet> Parted<W> {
     }
 }
 
-impl<W: Outlet> Write for Output<W> {
+impl<W: BridgeWriter> Write for Output<W> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.0.borrow_mut().write(buf).map(|()| buf.len())
     }
 
     fn write_vectored(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        write_each(self, bufs)
+        bufs.iter().try_fold(0, |written, buf| self.write(buf).map(|len| written + len))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -313,7 +271,7 @@ impl<W: Outlet> Write for Output<W> {
     }
 }
 
-impl<W: Outlet> fmt::Debug for Output<W> {
+impl<W: BridgeWriter> fmt::Debug for Output<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Output")
     }

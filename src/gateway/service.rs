@@ -15,12 +15,12 @@ use super::answer::Answering;
 use super::body::{Body, LocalBody};
 use super::head::MOST_HEAD;
 use super::kind::App;
-use super::output::{Length, Outlet, Slot, part};
+use super::output::{Length, Slot, part};
 use super::refusal::Refusal;
 use super::report::{Report, surplus};
 use super::request;
 use super::{Environ, Input, Mount};
-use crate::{Chunks, Error, Local, Pool, Thread, local};
+use crate::{BridgeWriter, Chunks, Error, Local, Pool, Thread, local};
 
 /// An app of either kind as a `tower::Service`, whose programs run on `engine`.
 ///
@@ -128,7 +128,7 @@ where
     B: HttpBody + 'static,
     B::Error: Into<Box<dyn error::Error + Send + Sync>>,
 {
-    fn run<W: Outlet>(self, writer: &mut W) -> io::Result<()> {
+    fn run<W: BridgeWriter>(self, writer: &mut W) -> io::Result<()> {
         let Program { app, body, method, env, slot, most_head, .. } = self;
         // The length in the answer to a `HEAD` is that of a body which is not there.
         let length = if method == Method::HEAD { Length::Free } else { Length::Kept };

@@ -159,13 +159,6 @@ impl Chunks {
         }
     }
 
-    /// A poll that gave nothing has run the program up to a wait.
-    #[cfg(feature = "gateway")]
-    #[allow(clippy::unused_self, reason = "as for other chunks")]
-    pub(crate) fn poll_waited(&self, _: u64, _: &Context<'_>) -> Poll<()> {
-        Poll::Ready(())
-    }
-
     /// Nothing more will come, and nothing of it was an error.
     pub(crate) fn is_over(&self) -> bool {
         match &self.bridge {

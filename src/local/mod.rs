@@ -36,6 +36,8 @@ pub use writer::Writer;
 
 #[cfg(feature = "http")]
 pub use crate::adapt::body::LocalBody as Body;
+#[cfg(feature = "stream")]
+pub use crate::adapt::chunk_stream::LocalChunkStream as ChunkStream;
 
 pub(crate) use bridge::{pull, push};
 pub(crate) use scoped::pull_scoped;

@@ -43,28 +43,49 @@ pub struct Reader {
 enum Source {
     Host(Link),
     Chunks(Chunks),
-    /// Of a filter, whose output the link is.
-    Iterator(Box<dyn Iterator<Item = io::Result<Bytes>>>, Link),
+    /// Any; or a filter's, whose output the link is.
+    Iterator(Box<dyn Iterator<Item = io::Result<Bytes>>>, Option<Link>),
 }
 
 impl Reader {
-    fn new(source: Source) -> Reader {
+    /// Creates a reader of any chunks, in the order that the iterator gives them. The iterator need not be `Send`.
+    ///
+    /// ```
+    /// use std::io::BufRead;
+    /// use std::rc::Rc;
+    /// use bytes::Bytes;
+    ///
+    /// let texts = Rc::new(["one\ntw", "o\n"]);
+    /// let chunks = (0..2).map(move |n| std::io::Result::Ok(Bytes::from_static(texts[n].as_bytes())));
+    /// let lines: Vec<_> = pushpull::local::Reader::new(chunks).lines().collect::<Result<_, _>>()?;
+    /// assert_eq!(lines, ["one", "two"]);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn new<I>(chunks: I) -> Reader
+    where
+        I: IntoIterator<Item = io::Result<Bytes>>,
+        I::IntoIter: 'static,
+    {
+        Reader::of(Source::Iterator(Box::new(chunks.into_iter()), None))
+    }
+
+    fn of(source: Source) -> Reader {
         Reader { source, input: Input::default(), lent_read: 0 }
     }
 
     /// A reader of what the host gives.
     pub(super) fn fed(link: Link) -> Reader {
-        Reader::new(Source::Host(link))
+        Reader::of(Source::Host(link))
     }
 
     /// A reader of chunks, and of how they have failed, if they have.
     pub(super) fn of_chunks(chunks: Chunks, failed: Option<Echo>) -> Reader {
-        Reader { input: Input::after(failed), ..Reader::new(Source::Chunks(chunks)) }
+        Reader { input: Input::after(failed), ..Reader::of(Source::Chunks(chunks)) }
     }
 
     /// A reader of a filter's source. It reads no more once nobody wants what the filter makes of it.
     pub(super) fn of_source(chunks: impl Iterator<Item = io::Result<Bytes>> + 'static, output: Link) -> Reader {
-        Reader::new(Source::Iterator(Box::new(chunks), output))
+        Reader::of(Source::Iterator(Box::new(chunks), Some(output)))
     }
 
     /// What has happened so far: bytes and chunks are those that this reader has taken.
@@ -87,9 +108,9 @@ impl Reader {
     fn refill(&mut self) -> io::Result<()> {
         let filled = match &mut self.source {
             Source::Host(link) => self.input.fill(|| receive(link)),
-            Source::Iterator(chunks, output) => self.input.fill(|| match output.frame.is_closed() {
-                true => Some(Err(Error::disconnected())),
-                false => chunks.next(),
+            Source::Iterator(chunks, output) => self.input.fill(|| match output {
+                Some(output) if output.frame.is_closed() => Some(Err(Error::disconnected())),
+                _ => chunks.next(),
             }),
             Source::Chunks(_) => match self.poll_chunks(|chunks| Poll::Ready(chunks.advance(None))) {
                 Poll::Ready(filled) => filled,
@@ -97,7 +118,7 @@ impl Reader {
             },
         };
         filled.map_err(|failure| match (failure, &self.source) {
-            (Failure::Again(error), Source::Host(link) | Source::Iterator(_, link)) => link.frame.refuse(error),
+            (Failure::Again(error), Source::Host(link) | Source::Iterator(_, Some(link))) => link.frame.refuse(error),
             (Failure::Again(error) | Failure::First(error), _) => error,
         })
     }

@@ -44,6 +44,8 @@ pub struct Writer {
 enum Outlet {
     Host(Link),
     Sink(Box<dyn Write>),
+    /// Every write is refused.
+    Closed,
 }
 
 impl Writer {
@@ -74,6 +76,7 @@ impl Writer {
                 link.hand_pending().and_then(|()| link.frame.hand(bytes)).map_err(|refused| refuse(link, refused))
             }
             Outlet::Sink(sink) => sink.write_all(&bytes),
+            Outlet::Closed => Err(Error::disconnected()),
         }
     }
 
@@ -82,21 +85,15 @@ impl Writer {
         match &self.outlet {
             Outlet::Host(link) => link.frame.is_closed(),
             Outlet::Sink(_) => false,
+            Outlet::Closed => true,
         }
     }
 
-    /// Its host sees every wait of its program, so that there is nothing to count.
-    #[cfg(feature = "gateway")]
-    pub(crate) fn waits(&self) -> u64 {
-        0
-    }
-
-    /// Counts a read or write of this writer's program that is refused, and gives the error for it.
-    #[cfg(feature = "gateway")]
+    /// Counts a refused call of this writer's program, and returns the error for it.
     pub(crate) fn refuse(&self, error: io::Error) -> io::Error {
         match &self.outlet {
             Outlet::Host(link) => link.frame.refuse(error),
-            Outlet::Sink(_) => error,
+            Outlet::Sink(_) | Outlet::Closed => error,
         }
     }
 
@@ -105,6 +102,7 @@ impl Writer {
             Outlet::Host(_) if buf.is_empty() => Ok(()),
             Outlet::Host(link) => cut(link, buf).map_err(|refused| refuse(link, refused)),
             Outlet::Sink(sink) => sink.write_all(buf),
+            Outlet::Closed => Err(Error::disconnected()),
         }
     }
 }
@@ -140,7 +138,7 @@ impl Writer {
     fn join(&mut self, buf: &[u8]) -> bool {
         match &self.outlet {
             Outlet::Host(link) => link.exchange.pending.borrow_mut().join(buf),
-            Outlet::Sink(_) => false,
+            Outlet::Sink(_) | Outlet::Closed => false,
         }
     }
 }
@@ -165,7 +163,15 @@ impl Write for Writer {
         match &mut self.outlet {
             Outlet::Host(link) => link.hand_pending().map_err(|refused| refuse(link, refused)),
             Outlet::Sink(sink) => sink.flush(),
+            Outlet::Closed => Err(Error::disconnected()),
         }
+    }
+}
+
+/// A closed writer, for [`mem::take`](std::mem::take): every write to it returns `BrokenPipe`.
+impl Default for Writer {
+    fn default() -> Writer {
+        Writer { outlet: Outlet::Closed }
     }
 }
 

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 #[cfg(any(feature = "http", feature = "stream"))]
 use self::polled::Polled;
 use super::ahead::Ahead;
-use super::{Channel, Head, Reader, Stats, Taken};
+use super::{Blocked, Channel, Head, Reader, Stats, Taken};
 use crate::coroutine;
 use crate::courtesy::{self, Courtesy};
 use crate::engine::Start;
@@ -168,6 +168,36 @@ impl Chunks {
     /// else without a flush, keeps whoever waits for its head waiting.
     pub fn head(&mut self) -> Head<'_> {
         Head::new(self)
+    }
+
+    /// Waits until the program has begun to wait, for whatever it may be; starts the program if need be, and pulls nothing.
+    /// Await it, or call [`wait`](Blocked::wait).
+    ///
+    /// A program that waits has written all that it can for now: a host that holds back what came first, such as the head
+    /// of a response, sends it then.
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    ///
+    /// let (mut answer, question) = pushpull::pipe(16);
+    /// let mut chunks = pushpull::Thread::new().pull(move |w| {
+    ///     w.write_all(b"asked; ")?;
+    ///     std::io::copy(&mut question.into_reader(), w).map(drop)
+    /// });
+    /// assert_eq!(chunks.blocked().wait()?, 1);
+    /// answer.write_all(b"answered")?;
+    /// answer.finish()?;
+    /// let mut text = String::new();
+    /// chunks.into_reader().read_to_string(&mut text)?;
+    /// assert_eq!(text, "asked; answered");
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Caveats
+    ///
+    /// It stays pending after the end of a program that never waited. Poll it beside [`head`](Chunks::head), or pull.
+    pub fn blocked(&mut self) -> Blocked<'_> {
+        Blocked::new(self)
     }
 
     /// Drops the chunks, and waits until the program and all that it owned is gone. One that never started is dropped

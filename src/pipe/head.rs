@@ -50,7 +50,7 @@ impl<'a> Head<'a> {
                 Begun::Ended => return Poll::Ready(self.end()),
                 // A program that waits for another bridge completes no chunk meanwhile.
                 Begun::Partly => return program.poll_waiting(context).map(Ok),
-                Begun::Nothing => program.poll_waited(waits, context),
+                Begun::Nothing => program.poll_waited(waits, context).map(drop),
             };
             ready!(waited);
         }

@@ -8,6 +8,7 @@
 mod ahead;
 mod apart;
 mod barrier;
+mod blocked;
 mod channel;
 mod chunks;
 mod feed;
@@ -31,6 +32,7 @@ mod writer;
 #[cfg(any(feature = "http", feature = "stream"))]
 mod yielding;
 
+pub use blocked::Blocked;
 pub use channel::Closed;
 pub use chunks::Chunks;
 pub use feed::Feed;

@@ -30,6 +30,7 @@ impl Writer {
         let handed = match &mut self.outlet {
             Outlet::Channel(sender) => sender.poll_hand(bytes, context),
             Outlet::Sink(sink) => return Poll::Ready(sink.write_all(bytes)),
+            Outlet::Closed => return Poll::Ready(Err(Error::disconnected())),
         };
         self.settle_poll(handed, context)
     }
@@ -59,6 +60,7 @@ impl Writer {
         let written = match &mut self.outlet {
             Outlet::Channel(sender) => sender.poll_write(buf, Some(context)),
             Outlet::Sink(sink) => return Poll::Ready(sink.write(buf)),
+            Outlet::Closed => return Poll::Ready(Err(Error::disconnected())),
         };
         self.settle_poll(written, context)
     }

@@ -41,24 +41,43 @@ pub struct Reader {
 
 enum Source {
     Chunks(Box<Chunks>),
-    /// Of a filter.
+    /// Any, or a filter's.
     Iterator(Box<dyn Iterator<Item = io::Result<Bytes>> + Send>),
 }
 
 impl Reader {
-    fn new(source: Source) -> Reader {
+    /// Creates a reader of any chunks, in the order that the iterator gives them.
+    ///
+    /// ```
+    /// use std::io::BufRead;
+    /// use bytes::Bytes;
+    ///
+    /// let chunks = ["one\ntw", "o\n"].map(|text| std::io::Result::Ok(Bytes::from_static(text.as_bytes())));
+    /// let lines: Vec<_> = pushpull::Reader::new(chunks).lines().collect::<Result<_, _>>()?;
+    /// assert_eq!(lines, ["one", "two"]);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn new<I>(chunks: I) -> Reader
+    where
+        I: IntoIterator<Item = io::Result<Bytes>>,
+        I::IntoIter: Send + 'static,
+    {
+        Reader::of(Source::Iterator(Box::new(chunks.into_iter())))
+    }
+
+    fn of(source: Source) -> Reader {
         Reader { source, input: Input::default(), own: None }
     }
 
     /// The reader of a program that an engine runs.
     pub(crate) fn of_program(channel: Arc<Channel>) -> Reader {
         let chunks = Chunks::new(channel.clone());
-        Reader { own: Some(channel), ..Reader::new(Source::Chunks(Box::new(chunks))) }
+        Reader { own: Some(channel), ..Reader::of(Source::Chunks(Box::new(chunks))) }
     }
 
     /// A reader of chunks, and of how they have failed, if they have.
     pub(super) fn of_chunks(chunks: Chunks, failed: Option<Echo>) -> Reader {
-        Reader { input: Input::after(failed), ..Reader::new(Source::Chunks(Box::new(chunks))) }
+        Reader { input: Input::after(failed), ..Reader::of(Source::Chunks(Box::new(chunks))) }
     }
 
     /// A reader of a filter's source. It reads no more once nobody wants what the filter writes.
@@ -71,7 +90,7 @@ impl Reader {
             Some(channel) if channel.is_closed() => Some(Err(Error::disconnected())),
             _ => source.next(),
         });
-        Reader { own: writer.own().cloned(), ..Reader::new(Source::Iterator(Box::new(wanted))) }
+        Reader { own: writer.own().cloned(), ..Reader::of(Source::Iterator(Box::new(wanted))) }
     }
 
     /// What has happened so far: bytes and chunks are those that this reader has taken. Of a filter's own source it knows

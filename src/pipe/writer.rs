@@ -86,6 +86,8 @@ pub struct Writer {
 pub(super) enum Outlet {
     Channel(Sender),
     Sink(Box<dyn TryWrite + Send + Sync>),
+    /// Every write is refused.
+    Closed,
 }
 
 impl Writer {
@@ -118,7 +120,7 @@ impl Writer {
     pub(super) fn channel(&self) -> Option<&Arc<Channel>> {
         match &self.outlet {
             Outlet::Channel(sender) => Some(sender.channel()),
-            Outlet::Sink(_) => None,
+            Outlet::Sink(_) | Outlet::Closed => None,
         }
     }
 
@@ -153,6 +155,7 @@ impl Writer {
         let sender = match &mut self.outlet {
             Outlet::Channel(sender) => sender,
             Outlet::Sink(sink) => return sink.try_write(buf),
+            Outlet::Closed => return Err(Error::disconnected()),
         };
         match sender.poll_write(buf, None) {
             Poll::Ready(Ok(0)) if !buf.is_empty() => Err(io::ErrorKind::WouldBlock.into()),
@@ -196,6 +199,7 @@ impl Writer {
                 Err(bytes) => self.hand_slow(bytes),
             },
             Outlet::Sink(sink) => sink.write_all(&bytes),
+            Outlet::Closed => Err(Error::disconnected()),
         }
     }
 
@@ -211,6 +215,7 @@ impl Writer {
                     .map_err(|error| self.refuse(error))
             }
             Outlet::Sink(sink) => sink.write_all(&bytes),
+            Outlet::Closed => Err(Error::disconnected()),
         }
     }
 
@@ -227,6 +232,7 @@ impl Writer {
         match &self.outlet {
             Outlet::Channel(sender) => sender.channel().is_closed(),
             Outlet::Sink(_) => false,
+            Outlet::Closed => true,
         }
     }
 
@@ -284,6 +290,7 @@ impl Writer {
             Outlet::Channel(sender) if self.bare => open &= sender.end(Ok(())),
             Outlet::Channel(sender) => sender.leave(),
             Outlet::Sink(sink) => sink.flush()?,
+            Outlet::Closed => {}
         }
         self.ended = self.bare && open;
         if open { Ok(()) } else { Err(Error::disconnected()) }
@@ -376,11 +383,11 @@ impl Writer {
                 written.inspect(|_| wait::count(sender.count())).map_err(|error| self.refuse(error))
             }
             Outlet::Sink(sink) => sink.write(buf),
+            Outlet::Closed => Err(Error::disconnected()),
         }
     }
 
     /// How often its program has waited.
-    #[cfg(feature = "gateway")]
     pub(crate) fn waits(&self) -> u64 {
         self.own().map_or(0, |channel| channel.program.waits())
     }
@@ -422,7 +429,26 @@ impl Write for Writer {
                 if self.is_closed() { Err(self.refuse(Error::disconnected())) } else { Ok(()) }
             }
             Outlet::Sink(sink) => sink.flush(),
+            Outlet::Closed => Err(Error::disconnected()),
         }
+    }
+}
+
+/// A closed writer, for [`mem::take`](std::mem::take): every write to it returns `BrokenPipe`.
+///
+/// ```
+/// use std::io::{ErrorKind, Write};
+///
+/// let (mut writer, mut chunks) = pushpull::pipe(16);
+/// let mut taken = std::mem::take(&mut writer);
+/// assert_eq!(writer.write(b"lost").unwrap_err().kind(), ErrorKind::BrokenPipe);
+/// taken.write_all(b"kept")?;
+/// assert_eq!(chunks.next().unwrap()?, "kept");
+/// # std::io::Result::Ok(())
+/// ```
+impl Default for Writer {
+    fn default() -> Writer {
+        Writer::new(Outlet::Closed, None, false)
     }
 }
 

@@ -5,7 +5,6 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -13,7 +12,6 @@ use super::inbox::Inbox;
 use super::worker::Worker;
 use crate::engine::bridge::Job;
 use crate::fork::PerProcess;
-use crate::wait;
 
 /// Kept by the pool's handles, and by bridges that have not started. When it goes, the workers finish what they have.
 pub(crate) struct Workers {
@@ -59,25 +57,20 @@ impl Workers {
         Ok(())
     }
 
-    /// Admits no more programs, waits for those that run as long as `patience` lasts, and then ends them. Says whether all
-    /// are gone.
-    pub(super) fn shut_down(&self, patience: Duration) -> bool {
+    /// Admits no more programs.
+    pub(super) fn close(&self) {
         // Before the members of this process are made, if they have not been.
         self.closed.store(true, Ordering::SeqCst);
         self.inboxes().for_each(Inbox::close);
-        let gone = match Instant::now().checked_add(patience) {
-            // A time too long to name is no limit.
-            None => wait::until(|context| self.poll_gone(context)).map(Some),
-            deadline => wait::until_deadline(deadline, |context| self.poll_gone(context)),
-        };
-        if matches!(gone, Ok(Some(()))) {
-            return true;
-        }
-        self.inboxes().for_each(Inbox::end);
-        false
     }
 
-    fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
+    /// Ends the programs that run.
+    pub(super) fn end(&self) {
+        self.inboxes().for_each(Inbox::end);
+    }
+
+    /// Ready when all programs have ended.
+    pub(super) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
         let waits = self.inboxes().filter(|inbox| inbox.poll_gone(context).is_pending()).count();
         if waits == 0 { Poll::Ready(()) } else { Poll::Pending }
     }

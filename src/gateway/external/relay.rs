@@ -8,8 +8,8 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::error::Error;
-use crate::waker;
+use crate::Error;
+use crate::gateway::waker;
 
 /// The program's end.
 #[derive(Debug)]

@@ -14,8 +14,8 @@ use http_body::Body as HttpBody;
 
 use super::limits::Limits;
 use super::spool::{Spooled, spool};
-use crate::adapt::source::poll_data;
 use crate::gateway::Environ;
+use crate::gateway::data::poll_data;
 use crate::gateway::head::content_length;
 use crate::gateway::refusal::Refusal;
 

@@ -10,15 +10,15 @@ use http_body::SizeHint;
 
 use super::output::{Answer, Opening};
 use super::relay::Outlet;
-use crate::adapt::body::{Held, Polled};
 use crate::gateway::Body;
+use crate::gateway::delayed::{Delayed, Polled};
 
 /// The response that begins so, and goes on with what comes out of `outlet`.
 pub(in crate::gateway) fn response(opening: Opening, mut outlet: Outlet<Answer>) -> Response<Body> {
     let Opening { head, length, permit } = opening;
     let body = match outlet.take_whole() {
         Some(whole) => Body::from(whole),
-        None => Body::new(Streamed { outlet, left: length, held: Held::default() }),
+        None => Body::new(Streamed { outlet, left: length, held: Delayed::default() }),
     };
     let mut response = head.into_response(body);
     if let Some(permit) = permit {
@@ -33,7 +33,7 @@ struct Streamed {
     outlet: Outlet<Answer>,
     /// How many bytes are to come, if that is known.
     left: Option<u64>,
-    held: Held,
+    held: Delayed,
 }
 
 impl http_body::Body for Streamed {

@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 use bytes::{Buf, Bytes, BytesMut};
 use parking_lot::Mutex;
 
+use crate::gateway::waker;
 use crate::gateway::{Refusal, unnamed};
-use crate::waker;
 
 /// How many bytes wait in memory. Beyond them the connection is not read, unless another request needs it.
 const MOST_HELD: usize = 64 * 1024;

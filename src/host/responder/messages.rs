@@ -8,7 +8,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::gateway::ErrorStream;
-use crate::waker;
+use crate::gateway::waker;
 
 /// How many bytes may wait to be sent. What does not fit is counted.
 const MOST_WAITING: usize = 64 * 1024;

@@ -45,12 +45,6 @@ impl Chunks {
         polled
     }
 
-    /// Ready when the program has waited more often than that, for whatever.
-    #[cfg(feature = "gateway")]
-    pub(crate) fn poll_waited(&self, than: u64, context: &Context<'_>) -> Poll<()> {
-        self.channel.program.poll_waited(than, context)
-    }
-
     /// Whether nothing more will come, and nothing of it was an error.
     pub(crate) fn is_over(&self) -> bool {
         self.end.is_some() || self.channel.is_over()

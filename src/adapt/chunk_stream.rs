@@ -1,0 +1,81 @@
+//! Chunks that are only a stream.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_core::stream::{FusedStream, Stream};
+
+use crate::{Chunks, local};
+
+macro_rules! streams {
+    ($($stream:ident, $chunks:ty;)*) => {$(
+        impl Stream for $stream {
+            type Item = io::Result<Bytes>;
+
+            fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+                Pin::new(&mut self.0).poll_next(context)
+            }
+
+            fn size_hint(&self) -> (usize, Option<usize>) {
+                Stream::size_hint(&self.0)
+            }
+        }
+
+        impl FusedStream for $stream {
+            fn is_terminated(&self) -> bool {
+                self.0.is_terminated()
+            }
+        }
+
+        impl From<$chunks> for $stream {
+            fn from(chunks: $chunks) -> $stream {
+                chunks.into_stream()
+            }
+        }
+    )*};
+}
+
+/// What a program writes, as a stream and nothing else: made by [`Chunks::into_stream`].
+#[derive(Debug)]
+#[must_use = "a stream does nothing unless it is polled"]
+pub struct ChunkStream(Chunks);
+
+/// What a program on [`Local`](crate::Local) writes, as a stream and nothing else: made by
+/// [`local::Chunks::into_stream`]. It is not `Send`.
+#[derive(Debug)]
+#[must_use = "a stream does nothing unless it is polled"]
+pub struct LocalChunkStream(local::Chunks);
+
+streams! {
+    ChunkStream, Chunks;
+    LocalChunkStream, local::Chunks;
+}
+
+impl Chunks {
+    /// Returns the same chunks as a type that is only a `Stream`. `Chunks` is an iterator too, so that `next` and `map` are
+    /// ambiguous where both traits are in scope.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use futures_util::StreamExt;
+    ///
+    /// # pollster::block_on(async {
+    /// let chunks = pushpull::Thread::new().pull(|w| w.write_all(b"hello"));
+    /// let mut lengths = chunks.into_stream().map(|chunk| chunk.map(|chunk| chunk.len()));
+    /// assert_eq!(lengths.next().await.unwrap()?, 5);
+    /// # std::io::Result::Ok(()) })?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn into_stream(self) -> ChunkStream {
+        ChunkStream(self)
+    }
+}
+
+impl local::Chunks {
+    /// Returns the same chunks as a type that is only a `Stream`. A poll runs the program until it has a chunk.
+    pub fn into_stream(self) -> local::ChunkStream {
+        LocalChunkStream(self)
+    }
+}

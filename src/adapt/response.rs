@@ -1,0 +1,36 @@
+//! `axum`'s `IntoResponse`.
+
+use axum_core::body::Body as ResponseBody;
+use axum_core::response::{IntoResponse, Response};
+
+use crate::{Body, Chunks};
+
+/// The body of a response of type `application/octet-stream`, as bytes are. A handler that returns a pair sets another
+/// type: `([("content-type", "text/csv")], chunks)`.
+///
+/// ```
+/// use std::io::Write;
+/// use axum::response::IntoResponse;
+///
+/// async fn report() -> impl IntoResponse {
+///     let chunks = pushpull::Pool::global().pull(|w| writeln!(w, "a,b,c"));
+///     ([("content-type", "text/csv")], chunks)
+/// }
+/// # let response = pollster::block_on(async { report().await.into_response() });
+/// # assert_eq!(response.headers()["content-type"], "text/csv");
+/// ```
+impl IntoResponse for Chunks {
+    fn into_response(self) -> Response {
+        let mut response = self.into_body().into_response();
+        let octets = http::HeaderValue::from_static("application/octet-stream");
+        response.headers_mut().insert(http::header::CONTENT_TYPE, octets);
+        response
+    }
+}
+
+/// The body of a response without a type.
+impl IntoResponse for Body {
+    fn into_response(self) -> Response {
+        Response::new(ResponseBody::new(self))
+    }
+}

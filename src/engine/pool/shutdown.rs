@@ -1,0 +1,155 @@
+//! The end of a pool.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::Workers;
+use crate::waker;
+
+/// A future that ends a pool: made by [`Pool::shutdown`](crate::Pool::shutdown).
+///
+/// Nothing happens before it is polled or waited for. Dropped before it is ready, it leaves the pool closed: programs
+/// that run end by themselves. [`wait`](Shutdown::wait) is the form that blocks.
+#[must_use = "the pool is shut down only when this is polled, or by `wait()`"]
+pub struct Shutdown {
+    workers: Arc<Workers>,
+    timeout: Duration,
+    progress: Progress,
+}
+
+enum Progress {
+    Asked,
+    Closed { deadline: Option<Instant>, clock: Option<Clock> },
+}
+
+/// How the programs of a pool that was shut down have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[must_use = "programs may still be running"]
+pub enum ShutdownOutcome {
+    /// All programs have ended, and everything that they owned was dropped.
+    Complete,
+    /// The timeout passed first. The programs that were left have been told to stop.
+    TimedOut,
+}
+
+impl ShutdownOutcome {
+    /// Returns `true` if all programs have ended.
+    pub fn is_complete(self) -> bool {
+        self == ShutdownOutcome::Complete
+    }
+}
+
+impl Shutdown {
+    pub(super) fn new(workers: Arc<Workers>, timeout: Duration) -> Shutdown {
+        Shutdown { workers, timeout, progress: Progress::Asked }
+    }
+
+    /// Waits here. In a program on another [`Pool`](crate::Pool) this suspends the program, and holds no thread.
+    ///
+    /// # Caveats
+    ///
+    /// A program of the pool itself waits for its own end, until the timeout.
+    pub fn wait(mut self) -> ShutdownOutcome {
+        let deadline = self.close();
+        match crate::wait::until_deadline(deadline, |context| self.workers.poll_gone(context)) {
+            Ok(Some(())) => ShutdownOutcome::Complete,
+            Ok(None) | Err(_) => self.end(),
+        }
+    }
+
+    /// Closes the pool, once. Returns until when its programs may run; a time too long to name is no limit.
+    fn close(&mut self) -> Option<Instant> {
+        match self.progress {
+            Progress::Closed { deadline, .. } => deadline,
+            Progress::Asked => {
+                self.workers.close();
+                let deadline = Instant::now().checked_add(self.timeout);
+                self.progress = Progress::Closed { deadline, clock: None };
+                deadline
+            }
+        }
+    }
+
+    fn end(&self) -> ShutdownOutcome {
+        self.workers.end();
+        ShutdownOutcome::TimedOut
+    }
+}
+
+impl Future for Shutdown {
+    type Output = ShutdownOutcome;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<ShutdownOutcome> {
+        let deadline = self.close();
+        if self.workers.poll_gone(context).is_ready() {
+            return Poll::Ready(ShutdownOutcome::Complete);
+        }
+        let Some(deadline) = deadline else { return Poll::Pending };
+        if Instant::now() >= deadline {
+            return Poll::Ready(self.end());
+        }
+        let Progress::Closed { clock, .. } = &mut self.progress else { return Poll::Pending };
+        match clock {
+            Some(clock) => clock.set(context.waker()),
+            None => match Clock::start(deadline, context.waker()) {
+                Some(started) => *clock = Some(started),
+                // Without a thread the time cannot be kept: it ends at once what it would have ended late or never.
+                None => return Poll::Ready(self.end()),
+            },
+        }
+        Poll::Pending
+    }
+}
+
+impl fmt::Debug for Shutdown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shutdown").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+/// A thread that wakes a task at a time. The workers cannot: a program that blocks one is what the time is for.
+struct Clock(Arc<Face>);
+
+#[derive(Default)]
+struct Face {
+    waker: Mutex<Option<Waker>>,
+    stopped: Condvar,
+}
+
+impl Clock {
+    fn start(deadline: Instant, waker: &Waker) -> Option<Clock> {
+        let face = Arc::new(Face { waker: Mutex::new(Some(waker.clone())), stopped: Condvar::new() });
+        let own = face.clone();
+        let ring = move || {
+            let mut waker = own.waker.lock();
+            // Taken by the drop of the clock.
+            while waker.is_some() && !own.stopped.wait_until(&mut waker, deadline).timed_out() {}
+            let waker = waker.take();
+            waker::wake(waker);
+        };
+        thread::Builder::new().name("pushpull-clock".to_owned()).stack_size(64 << 10).spawn(ring).ok()?;
+        Some(Clock(face))
+    }
+
+    fn set(&self, waker: &Waker) {
+        let mut kept = self.0.waker.lock();
+        let before = waker::keep(&mut kept, waker);
+        drop(kept);
+        drop(before);
+    }
+}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        let waker = self.0.waker.lock().take();
+        self.0.stopped.notify_one();
+        drop(waker);
+    }
+}
