@@ -5,19 +5,17 @@
 //!
 //! `cargo bench --bench backpressure`
 
-mod baseline;
-
 use std::time::Duration;
 
-use baseline::measuring::contender::Contender;
-use baseline::measuring::effort::Effort;
-use baseline::measuring::figure::{Measure, Sample};
-use baseline::measuring::measure::{self, Watching};
-use baseline::measuring::quantity;
-use baseline::measuring::speeds::{SPEEDS, settings};
-use baseline::measuring::statistics::median;
-use baseline::peers::Peer;
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use pushpull_measure::contender::Contender;
+use pushpull_measure::effort::Effort;
+use pushpull_measure::figure::{Measure, Sample};
+use pushpull_measure::measure::{self, Watching};
+use pushpull_measure::peers::Peer;
+use pushpull_measure::quantity;
+use pushpull_measure::speeds::{SPEEDS, settings};
+use pushpull_measure::statistics::median;
 
 fn backpressure(c: &mut Criterion) {
     let effort = Effort::full(Duration::ZERO);

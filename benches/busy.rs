@@ -6,17 +6,15 @@
 //!
 //! `cargo bench --bench busy -- [--rounds N] [--millis N] [--only NAME,...] [--neighbours N,...]`
 
-mod baseline;
-
 use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use baseline::measuring::busy::{self, Busy, NEIGHBOURS, Setting};
-use baseline::measuring::contender::Contender;
-use baseline::measuring::figure::{Measure, Sample};
-use baseline::measuring::neighbours::Processors;
-use baseline::measuring::statistics::{Spread, median};
+use pushpull_measure::busy::{self, Busy, NEIGHBOURS, Setting};
+use pushpull_measure::contender::Contender;
+use pushpull_measure::figure::{Measure, Sample};
+use pushpull_measure::neighbours::Processors;
+use pushpull_measure::statistics::{Spread, median};
 
 const PEER: Busy = Busy::Known(Contender::SyncChannel);
 

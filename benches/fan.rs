@@ -2,15 +2,13 @@
 //!
 //! `cargo bench --bench fan`
 
-mod baseline;
-
 use std::time::Duration;
 
-use baseline::measuring::contender::Contender;
-use baseline::measuring::fan::{self, BRIDGES};
-use baseline::measuring::figure::Measure;
-use baseline::peers::Peer;
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use pushpull_measure::contender::Contender;
+use pushpull_measure::fan::{self, BRIDGES};
+use pushpull_measure::figure::Measure;
+use pushpull_measure::peers::Peer;
 
 fn many(c: &mut Criterion) {
     // As criterion does it: only to see that it works.

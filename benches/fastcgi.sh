@@ -20,7 +20,7 @@ done
 
 built=$PWD/target/fastcgi
 build() {
-    cargo build --release --quiet --features cli --bin pushpull
+    cargo build --release --quiet -p pushpull-cli
     mkdir -p "$built/app/src" "$built/www"
     # A crate of its own, as an application is: with the features that it needs, and nothing of the tests.
     cat >"$built/app/Cargo.toml" <<TOML
@@ -29,7 +29,8 @@ name = "fastcgi-app"
 version = "0.0.0"
 edition = "2024"
 [dependencies]
-pushpull = { path = "$PWD", features = ["cli"] }
+pushpull = { path = "$PWD" }
+pushpull-gateway = { path = "$PWD/crates/pushpull-gateway", features = ["server"] }
 [workspace]
 TOML
     cp Cargo.lock "$built/app/"
@@ -37,8 +38,8 @@ TOML
 use std::error::Error;
 
 use pushpull::Local;
-use pushpull::gateway::{push_fn, service};
-use pushpull::host::{Listener, Shutdown, fastcgi::Server};
+use pushpull_gateway::{push_fn, service};
+use pushpull_gateway::host::{Listener, Shutdown, fastcgi::Server};
 
 static BODY: [u8; 1 << 20] = [b'x'; 1 << 20];
 

@@ -2,21 +2,19 @@
 //!
 //! `cargo bench --bench handoff`
 
-mod baseline;
-
 use std::hint::black_box;
 use std::io;
 use std::iter::from_fn;
 use std::sync::mpsc;
 use std::thread;
 
-use baseline::cores::Cores;
 use bytes::Bytes;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::FutureExt;
 use generator::{Gn, done};
 use pushpull::{Local, Pool, Thread};
+use pushpull_measure::cores::Cores;
 
 const CHUNKS: usize = 20_000;
 const LEN: usize = 1024;

@@ -2,22 +2,20 @@
 //!
 //! `cargo bench --bench lifetime`
 
-mod baseline;
-
 use std::hint::black_box;
 use std::io::Write;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use baseline::measuring::contender::Contender;
-use baseline::measuring::figure::Measure;
-use baseline::measuring::life::{self, Life};
-use baseline::peers::Peer;
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use generator::{Gn, done};
 use pushpull::{Local, Pool, Thread};
+use pushpull_measure::contender::Contender;
+use pushpull_measure::figure::Measure;
+use pushpull_measure::life::{self, Life};
+use pushpull_measure::peers::Peer;
 
 /// One bridge of a pool, from its making to its end.
 fn pooled(pool: &Pool) {

@@ -13,7 +13,7 @@ for program in cc curl wrk lighttpd; do
     command -v "$program" >/dev/null || { echo "serve.sh: $program is not installed" >&2; exit 2; }
 done
 
-${PUSHPULL_BUILT:-cargo build --release --quiet --features cli}
+${PUSHPULL_BUILT:-cargo build --release --quiet -p pushpull-cli}
 pushpull=$PWD/target/release/pushpull
 work=$(mktemp -d)
 servers=()

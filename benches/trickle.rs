@@ -6,17 +6,15 @@
 //!
 //! `cargo bench --bench trickle`
 
-mod baseline;
-
 use std::io::{self, PipeReader, Read, Write};
 use std::iter;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use baseline::cores::Cores;
 use criterion::{Criterion, criterion_group, criterion_main};
 use pushpull::{Chunks, Thread};
+use pushpull_measure::cores::Cores;
 
 /// Long enough for a thread to fall asleep.
 const NAP: Duration = Duration::from_micros(200);

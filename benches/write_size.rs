@@ -2,20 +2,18 @@
 //!
 //! `cargo bench --bench write_size`
 
-mod baseline;
-
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
-use baseline::carry;
-use baseline::cores::Cores;
-use baseline::measuring::checksum::Checksum;
-use baseline::measuring::contender::{Contender, Sizes};
-use baseline::measuring::quantity;
-use baseline::peers::Peer;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use pushpull_measure::checksum::Checksum;
+use pushpull_measure::contender::{Contender, Sizes};
+use pushpull_measure::cores::Cores;
+use pushpull_measure::peers::Peer;
+use pushpull_measure::placed::carry;
+use pushpull_measure::quantity;
 
 const WRITES: [usize; 8] = [64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20];
 

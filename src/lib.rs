@@ -59,8 +59,6 @@
 
 mod account;
 mod adapt;
-#[cfg(feature = "gateway")]
-mod address;
 mod alarm;
 mod budget;
 mod chunk;
@@ -69,14 +67,8 @@ mod courtesy;
 mod drive;
 mod engine;
 mod error;
-#[cfg(feature = "gateway")]
-pub mod fastcgi;
 mod fork;
-#[cfg(feature = "gateway")]
-pub mod gateway;
 mod gathered;
-#[cfg(feature = "gateway")]
-pub mod host;
 mod input;
 mod ledger;
 pub mod local;
@@ -130,4 +122,5 @@ pub use wait::wait;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
+#[doc = include_str!("../docs/engines.md")]
 struct Readme;

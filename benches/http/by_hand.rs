@@ -13,9 +13,9 @@ use hyper::body::Incoming;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tower_service::Service;
 
-use super::baseline::measuring::contender::Sizes;
 use super::by_hyper::asked;
 use super::load::PATTERN;
+use pushpull_measure::contender::Sizes;
 
 #[derive(Clone, Copy)]
 pub struct ByHand {

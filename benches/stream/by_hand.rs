@@ -13,9 +13,9 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio_util::io::SyncIoBridge;
 
-use super::baseline::Gather;
-use super::baseline::measuring::checksum::Checksum;
 use super::{CAPACITY, CHUNK, Job};
+use pushpull_measure::by_hand::Gather;
+use pushpull_measure::checksum::Checksum;
 
 fn gone<E>(_: E) -> io::Error {
     io::ErrorKind::BrokenPipe.into()

@@ -1,7 +1,5 @@
 //! A download that fails in the middle is cut for the client to see, by axum and by actix-web.
 
-mod support;
-
 use std::fs;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -13,7 +11,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
 use pushpull::{Local, Pool};
-use support::needed::there;
+use pushpull_testing::needed::there;
 
 /// What comes before the end.
 const LEN: usize = 300_000;

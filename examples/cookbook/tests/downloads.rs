@@ -9,7 +9,7 @@ use std::io::{self, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 
 use formats::{FORMATS, Format};
-use support::needed::there;
+use pushpull_testing::needed::there;
 use support::server::Server;
 use support::tools::{curl, run, status_of};
 

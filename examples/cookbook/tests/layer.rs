@@ -5,7 +5,7 @@ mod support;
 use std::io::Read;
 use std::process::{Command, Stdio};
 
-use support::needed::there;
+use pushpull_testing::needed::there;
 use support::server::Server;
 use support::tools::{curl_for, python, run};
 

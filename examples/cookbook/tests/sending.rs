@@ -10,9 +10,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use pushpull_cookbook::encode;
+use pushpull_testing::log::DEADLINE;
+use pushpull_testing::needed::there;
 use serde_json::{Value, json};
-use support::log::DEADLINE;
-use support::needed::there;
 use support::server::Server;
 use support::tools::python;
 

@@ -8,10 +8,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
+use pushpull_testing::log::DEADLINE;
+use pushpull_testing::needed::there;
 use samples::Samples;
 use serde_json::{Value, json};
-use support::log::DEADLINE;
-use support::needed::there;
 use support::server::Server;
 use support::tools::{curl_for, status_of};
 

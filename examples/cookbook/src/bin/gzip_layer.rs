@@ -6,7 +6,7 @@
 //! The encoder is `flate2`'s, which knows nothing of bodies: it copies from a `Read` to a `Write`. What it packs is itself
 //! made while it is sent, so that here one program of the pool waits for another, and neither holds a thread.
 
-#[path = "../../../calendar/coding.rs"]
+#[path = "../../../../crates/pushpull-gateway/examples/calendar/coding.rs"]
 mod coding;
 
 use std::convert::Infallible;

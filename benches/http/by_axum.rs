@@ -1,0 +1,88 @@
+//! Servers of axum, on all cores.
+
+use std::io::{self, Write};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Path;
+use axum::routing::get;
+use axum::serve::ListenerExt;
+use http_body_util::Full;
+use pushpull::Pool;
+use socket2::SockRef;
+use tokio::sync::mpsc;
+
+use super::by_hand::{in_memory, write_body};
+use super::load::server::{self, Server};
+use pushpull_measure::by_hand::Gather;
+use pushpull_measure::contender::Sizes;
+
+/// A body without an end.
+pub const ENDLESS: &str = "/18014398509481983";
+
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    Pool,
+    Blocking,
+    Full,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 3] = [Kind::Pool, Kind::Blocking, Kind::Full];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Pool => "axum, Pool",
+            Kind::Blocking => "axum, spawn_blocking + mpsc",
+            Kind::Full => "axum, Full",
+        }
+    }
+
+    fn body(self, kib: usize) -> Body {
+        match self {
+            Kind::Pool => Body::new(Pool::global().pull(move |w| write_body(w, kib)).into_body()),
+            Kind::Blocking => {
+                let (sender, mut receiver) = mpsc::channel(Sizes::DEFAULT.places());
+                tokio::task::spawn_blocking(move || {
+                    let send = |chunk| sender.blocking_send(Ok(chunk)).map_err(|_| io::ErrorKind::BrokenPipe.into());
+                    let mut gather = Gather::new(Sizes::DEFAULT.chunk, send);
+                    if let Err(error) = write_body(&mut gather, kib).and_then(|()| gather.flush()) {
+                        // Whoever is there still is told.
+                        let _ = sender.blocking_send(Err(error));
+                    }
+                });
+                Body::from_stream(futures_util::stream::poll_fn(move |context| receiver.poll_recv(context)))
+            }
+            Kind::Full => Body::new(Full::new(in_memory(kib))),
+        }
+    }
+}
+
+/// Starts one. The kernel may be told how much to hold for each client.
+pub fn start(kind: Kind, send_buffer: Option<usize>) -> io::Result<Server> {
+    Server::start(&format!("{}:{}", kind.name(), send_buffer.unwrap_or_default()))
+}
+
+/// If the arguments name a server, is it, until it is killed; false otherwise.
+pub fn main(arguments: &[String]) -> io::Result<bool> {
+    let Some((name, send_buffer)) = server::is_wanted(arguments).and_then(|name| name.split_once(':')) else {
+        return Ok(false);
+    };
+    let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name() == name) else { return Ok(false) };
+    let send_buffer: usize = send_buffer.parse().map_err(io::Error::other)?;
+    let app = Router::new().route("/{kib}", get(async move |Path(kib): Path<usize>| kind.body(kib)));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        println!("{}", listener.local_addr()?);
+        // Or else a body that comes after its head waits 40 ms for the client to acknowledge that.
+        let listener = listener.tap_io(move |stream| {
+            let _ = stream.set_nodelay(true);
+            if send_buffer > 0 {
+                let _ = SockRef::from(&*stream).set_send_buffer_size(send_buffer);
+            }
+        });
+        axum::serve(listener, app).await
+    })?;
+    Ok(true)
+}

@@ -1,0 +1,314 @@
+//! The report as a page of its own: everything is in the file, and nothing is fetched or run.
+
+use std::fmt::Write;
+
+use super::advice;
+use super::plot::{self, LinePlot, Mark, Point, Series, Strip, class, escaped};
+use super::report::{Case, Report, Row};
+use pushpull_measure::contender::Contender;
+use pushpull_measure::figure::{Figure, Measure};
+use pushpull_measure::neighbours::Processors;
+use pushpull_measure::quantity;
+use pushpull_measure::speeds::SPEEDS;
+use pushpull_measure::statistics::Spread;
+
+const STYLE: &str = include_str!("html/page.css");
+
+pub fn page(report: &Report) -> String {
+    let mut html = String::from("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+    html.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
+    html.push_str("<meta name=\"color-scheme\" content=\"light dark\">\n<title>pushpull bench</title>\n");
+    let _ = writeln!(html, "<style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n<h1>pushpull bench</h1>");
+    let machine = &report.machine;
+    let _ = writeln!(
+        html,
+        "<p>{}, {} processors, {}. pushpull {}, {}.</p>",
+        escaped(&machine.processor),
+        machine.processors,
+        escaped(&machine.system),
+        escaped(&report.version),
+        escaped(&report.taken)
+    );
+    if let Some(warning) = report.warning() {
+        let _ = writeln!(html, "<p class=\"warning\" role=\"note\">{}</p>", escaped(&warning));
+    }
+    html.push_str("</header>\n<main>\n");
+    advices(&mut html, report);
+    own(&mut html, report);
+    beside(&mut html, report);
+    write_size(&mut html, report);
+    backpressure(&mut html, report);
+    lives(&mut html, report);
+    busy(&mut html, report);
+    html.push_str(
+        "</main>\n<footer><p>Made by <code>pushpull bench --html</code>. A mark is the median of its rounds, the ",
+    );
+    html.push_str("band or bar around it their middle half. Filled marks are engines, open ones are written by hand.");
+    html.push_str("</p></footer>\n</body>\n</html>\n");
+    html
+}
+
+fn section(html: &mut String, id: &str, title: &str, words: &str, plots: &[String], rows: &[&Row]) {
+    if plots.iter().all(String::is_empty) {
+        return;
+    }
+    let _ = writeln!(html, "<section id=\"{id}\">\n<h2>{title}</h2>\n<p>{words}</p>");
+    legend(html, plots);
+    html.push_str("<div class=\"plots\">\n");
+    for plot in plots.iter().filter(|plot| !plot.is_empty()) {
+        let _ = writeln!(html, "<figure>{plot}</figure>");
+    }
+    html.push_str("</div>\n");
+    figures(html, rows);
+    html.push_str("</section>\n");
+}
+
+/// Of what is in the plots.
+fn legend(html: &mut String, plots: &[String]) {
+    html.push_str("<ul class=\"legend\">");
+    for contender in Contender::ALL.map(Contender::name) {
+        let class = format!("series s-{}", class(contender));
+        if plots.iter().any(|plot| plot.contains(&format!("\"{class}\""))) {
+            let mut mark = String::new();
+            plot::sign(&mut mark, contender, 14.0, 8.0);
+            let _ = write!(
+                html,
+                "<li class=\"{class}\"><svg viewBox=\"0 0 28 16\" aria-hidden=\"true\"><path class=\"line\" d=\"M0 8H28\"/>{mark}</svg>{contender}</li>"
+            );
+        }
+    }
+    html.push_str("</ul>\n");
+}
+
+/// All figures of some rows, for those who want to read them.
+fn figures(html: &mut String, rows: &[&Row]) {
+    let mut measures: Vec<Measure> = rows.iter().flat_map(|row| row.figures.keys().copied()).collect();
+    measures.sort();
+    measures.dedup();
+    html.push_str("<details><summary>All figures</summary>\n<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">case</th>");
+    html.push_str("<th scope=\"col\">contender</th><th scope=\"col\">chunk</th><th scope=\"col\">capacity</th>");
+    for measure in &measures {
+        let _ = write!(html, "<th scope=\"col\">{}</th>", measure.name());
+    }
+    html.push_str("</tr></thead>\n<tbody>\n");
+    for row in rows {
+        let Case { name, chunk, capacity, .. } = &row.case;
+        let [chunk, capacity] = [chunk, capacity].map(|count| quantity::bytes(*count as f64));
+        let _ = write!(
+            html,
+            "<tr><td>{}</td><th scope=\"row\">{}</th><td>{chunk}</td><td>{capacity}</td>",
+            escaped(name),
+            escaped(&row.contender)
+        );
+        if let Some(failed) = &row.failed {
+            let _ = write!(html, "<td colspan=\"{}\">not measured: {}</td>", measures.len(), escaped(failed));
+        } else {
+            for measure in &measures {
+                let shown = row.figures.get(measure).map(|figure| {
+                    let [low, middle, high] = [figure.low, figure.median, figure.high].map(|value| measure.show(value));
+                    format!("{middle} <small>{low} to {high}</small>")
+                });
+                let _ = write!(html, "<td>{}</td>", shown.as_deref().unwrap_or("·"));
+            }
+        }
+        html.push_str("</tr>\n");
+    }
+    html.push_str("</tbody></table></div></details>\n");
+}
+
+fn advices(html: &mut String, report: &Report) {
+    let advice = advice::of(report);
+    if advice.is_empty() {
+        return;
+    }
+    html.push_str("<section id=\"advice\">\n<h2>What to take</h2>\n<ul class=\"advice\">\n");
+    for advice in advice {
+        let (choice, reasons) = (escaped(&advice.choice), escaped(&advice.reasons));
+        let _ = writeln!(html, "<li><strong>{choice}</strong> <span>{reasons}</span></li>");
+    }
+    html.push_str("</ul>\n</section>\n");
+}
+
+/// Lines of one measure, over whatever `x` takes from a case.
+fn line_plot<'a>(
+    title: &str,
+    (along, along_is_bytes): (&'static str, bool),
+    measure: Measure,
+    rows: impl Iterator<Item = &'a Row> + Clone,
+    x: impl Fn(&Case) -> usize,
+) -> String {
+    let series = Contender::ALL.map(|contender| {
+        let mine = rows.clone().filter(|row| row.contender == contender.name());
+        let point = |row: &Row| {
+            let Spread { low, middle: y, high } = row.figures.get(&measure)?.spread();
+            Some(Point { x: x(&row.case) as f64, low, y, high })
+        };
+        let mut points: Vec<Point> = mine.filter_map(point).collect();
+        points.sort_by(|a, b| a.x.total_cmp(&b.x));
+        Series { contender: contender.name().to_owned(), points }
+    });
+    let series = series.into_iter().filter(|series| !series.points.is_empty()).collect();
+    LinePlot { title: title.to_owned(), along, along_is_bytes, measure, series }.svg()
+}
+
+fn write_size(html: &mut String, report: &Report) {
+    let rows = report.of("write_size");
+    let along = ("size of a write", true);
+    let plots = [
+        line_plot("Throughput", along, Measure::Throughput, rows.clone(), |case| case.write),
+        line_plot("Wake-ups per MiB", along, Measure::Wakes, rows.clone(), |case| case.write),
+    ];
+    let words = "A program writes at full speed, in writes of one size, and the host adds up every byte.";
+    section(html, "write-size", "Throughput against write size", words, &plots, &rows.collect::<Vec<_>>());
+}
+
+fn backpressure(html: &mut String, report: &Report) {
+    let usual_chunk =
+        |row: &&Row| row.case.chunk == 32 << 10 && row.contender != "Local" && row.contender != "io::pipe";
+    let mut plots = Vec::new();
+    for (speeds, _) in SPEEDS {
+        let rows = report.of("backpressure").filter(move |row| row.case.name == speeds);
+        for measure in [Measure::Latency, Measure::Throughput, Measure::Wakes] {
+            let title = format!("{speeds}: {}", measure.name());
+            let by_capacity = rows.clone().filter(usual_chunk);
+            plots.push(line_plot(&title, ("capacity", true), measure, by_capacity, |case| case.capacity));
+        }
+    }
+    let words = "A writer and a reader of given speeds, 4 KiB a write, chunks of 32 KiB, over what the bridge may hold. The \
+                 slow writer pauses for 50 µs after each write, the slow reader for 200 µs after each pull; the bursty ones write 128 KiB \
+                 and rest for 2 ms, and pull four chunks and rest for 1 ms.";
+    let rows: Vec<&Row> = report.of("backpressure").collect();
+    section(html, "backpressure", "Latency, throughput and wake-ups against capacity", words, &plots, &rows);
+
+    let mut plots = Vec::new();
+    for (speeds, _) in SPEEDS {
+        let usual =
+            |row: &&Row| row.case.name == speeds && row.case.capacity == 256 << 10 && row.contender != "io::pipe";
+        let rows = report.of("backpressure").filter(usual);
+        let title = format!("{speeds}: latency");
+        plots.push(line_plot(&title, ("chunk size", true), Measure::Latency, rows, |case| case.chunk));
+    }
+    let words = "The same over the chunk size, with a capacity of 256 KiB. Local has no queue: bytes come when a chunk is full.";
+    section(html, "chunks", "Latency against chunk size", words, &plots, &rows);
+}
+
+fn own(html: &mut String, report: &Report) {
+    let rows: Vec<&Row> = report.of("workload").collect();
+    let queued = report.of("workload").filter(|row| row.contender != "Local");
+    // Where capacities are small, so are chunks.
+    let engines = queued.clone().filter(|row| row.engine);
+    let chunk = engines.map(|row| row.case.chunk).filter(|chunk| *chunk <= 32 << 10).max().unwrap_or_default();
+    let of_chunk = queued.filter(move |row| row.case.chunk == chunk);
+    let plots = [Measure::Throughput, Measure::Latency, Measure::Wakes]
+        .map(|measure| line_plot(measure.name(), ("capacity", true), measure, of_chunk.clone(), |case| case.capacity));
+    let mut words = format!(
+        "<code>--workload {}</code>, chunks of {}.",
+        escaped(report.workload.as_deref().unwrap_or_default()),
+        quantity::bytes(chunk as f64)
+    );
+    if rows.iter().any(|row| row.contender == "Local") {
+        words.push_str(" <code>Local</code> has no capacity: it is in the table.");
+    }
+    for left_out in &report.left_out {
+        let _ = write!(words, " Left out: {}.", escaped(left_out));
+    }
+    section(html, "workload", "Your case", &words, &plots, &rows);
+}
+
+fn strip<'a>(name: &str, rows: impl Iterator<Item = &'a Row>, measure: Measure) -> Strip {
+    let mark = |row: &Row| {
+        let Spread { low, middle: value, high } = row.figures.get(&measure)?.spread();
+        Some(Mark { contender: row.contender.clone(), low, value, high })
+    };
+    Strip { name: name.to_owned(), marks: rows.filter_map(mark).collect() }
+}
+
+fn lives(html: &mut String, report: &Report) {
+    let rows = report.of("lifetime");
+    let of_case = |name| strip(name, rows.clone().filter(move |row| row.case.name == name), Measure::Time);
+    let strips = ["one chunk", "never pulled", "aborted"].map(of_case);
+    let show = |value| quantity::seconds(value);
+    let plots = [
+        plot::strips("A bridge's life", "time", &strips, show, false),
+        line_plot("One of many at once", ("bridges at once", false), Measure::Time, report.of("fan"), |case| {
+            case.bridges
+        }),
+    ];
+    let words = "A bridge that is made, asked for one chunk and dropped; never asked; dropped while its program would go on. \
+                 And each of many that are there at the same time, with 32 KiB through it.";
+    let rows: Vec<&Row> = rows.chain(report.of("fan")).collect();
+    section(html, "lifetime", "Lives, and many at once", words, &plots, &rows);
+}
+
+fn busy(html: &mut String, report: &Report) {
+    let rows: Vec<&Row> = report.of("busy").collect();
+    let mut plots = Vec::new();
+    for processors in Processors::ALL.map(Processors::name) {
+        let rows = report.of("busy").filter(move |row| row.case.name.ends_with(processors));
+        for (measure, what) in [(Measure::Latency, "from write to pull"), (Measure::Throughput, "throughput")] {
+            let title = format!("On {processors}: {what}");
+            plots.push(line_plot(&title, ("busy threads", false), measure, rows.clone(), |case| case.neighbours));
+        }
+    }
+    let words = "One bridge beside threads that compute and never wait, all of them on the same one or two processors: how \
+                 long a write takes to reach a reader that has fallen asleep, and what gets through in writes of 4 KiB.";
+    section(html, "busy", "Beside busy threads", words, &plots, &rows);
+}
+
+/// Each engine to the best that is written by hand, pair by pair.
+fn beside(html: &mut String, report: &Report) {
+    let mut rows: Vec<&Row> = Vec::new();
+    let mut strips = Vec::new();
+    let has_place = |row: &&Row| row.engine && row.question != "busy" && is_usual(row);
+    for row in report.rows.iter().filter(has_place) {
+        let Some((measure, figure)) = row.main().map(|(measure, figure)| match row.figures.get(&Measure::Throughput) {
+            Some(rate) if row.question != "fan" => (Measure::Throughput, rate),
+            _ => (measure, figure),
+        }) else {
+            continue;
+        };
+        let peers = report.of(&row.question).filter(|peer| !peer.engine && peer.case == row.case);
+        let Some(ratio) = to_the_best(peers, measure, figure) else { continue };
+        let name = match &row.question[..] {
+            "write_size" => format!("{} writes", row.case.name),
+            "fan" => format!("{} at once", row.case.name),
+            "handoff" => "a ready chunk".to_owned(),
+            "workload" => "your case".to_owned(),
+            _ => row.case.name.clone(),
+        };
+        let mark = Mark { contender: row.contender.clone(), low: ratio.low, value: ratio.middle, high: ratio.high };
+        match strips.iter_mut().find(|strip: &&mut Strip| strip.name == name) {
+            Some(strip) => strip.marks.push(mark),
+            None => strips.push(Strip { name, marks: vec![mark] }),
+        }
+        rows.push(row);
+    }
+    let show = |value| format!("{} x", quantity::digits(value));
+    let half = strips.len().div_ceil(2);
+    let plots: Vec<String> = strips
+        .chunks(half.max(1))
+        .map(|strips| {
+            plot::strips("Times as fast as the best by hand", "to the right of the line is faster", strips, show, true)
+        })
+        .collect();
+    let words = "Each engine beside the best of what is written by hand with threads (crossbeam, sync_channel, tokio mpsc, \
+                 io::pipe), as ratios within the same round.";
+    section(html, "beside", "Engines beside what is written by hand", words, &plots, &rows);
+}
+
+fn is_usual(row: &Row) -> bool {
+    row.question != "backpressure" || (row.case.chunk, row.case.capacity) == (32 << 10, 256 << 10)
+}
+
+/// How many times as fast a figure is as the best of its peers.
+fn to_the_best<'a>(peers: impl Iterator<Item = &'a Row>, measure: Measure, figure: &Figure) -> Option<Spread> {
+    let is_peer = |row: &&Row| Contender::ALL.iter().any(|contender| contender.name() == row.contender);
+    let figures = peers.filter(is_peer).filter_map(|row| row.figures.get(&measure));
+    let best = figures.reduce(|best, other| {
+        if measure.worsening(best.median, other.median).is_some_and(|worse| worse < 1.0) { other } else { best }
+    })?;
+    match measure {
+        Measure::Throughput => Spread::of_ratios(&figure.samples, &best.samples),
+        _ => Spread::of_ratios(&best.samples, &figure.samples),
+    }
+}

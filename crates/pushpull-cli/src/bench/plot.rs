@@ -1,0 +1,63 @@
+//! Plots as inline SVG. Colours, and what is shown under the pointer, are the page's style sheet's to say, so that one
+//! plot is legible in light and dark: the crates that draw plots write colours into every element, and give no point a
+//! name that can be read out.
+
+mod compared;
+mod lines;
+mod scale;
+
+use std::fmt::Write;
+
+use pushpull_measure::quantity;
+
+pub use compared::{Mark, Strip, strips};
+pub use lines::{LinePlot, Point, Series};
+pub use scale::Scale;
+
+/// Of a whole plot, in its own units.
+const WIDTH: f64 = 460.0;
+
+/// The text of an element.
+pub fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// What a contender is called in the style sheet.
+pub fn class(contender: &str) -> String {
+    contender.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-")
+}
+
+/// The sign of a contender, which tells it from others where colours do not: filled for ours, open for others.
+pub fn sign(svg: &mut String, contender: &str, x: f64, y: f64) {
+    let r = 4.0;
+    let path = match contender {
+        "Local" => return circle(svg, x, y),
+        "Thread" | "io::pipe" => format!("M{x:.1} {y:.1}m-{r} -{r}h{d}v{d}h-{d}z", d = 2.0 * r),
+        "Pool" | "crossbeam" => format!("M{x:.1} {y:.1}m0 -5.5l5.5 5.5l-5.5 5.5l-5.5 -5.5z"),
+        "sync_channel" => format!("M{x:.1} {y:.1}m0 -5l5 9h-10z"),
+        "tokio mpsc" => format!("M{x:.1} {y:.1}m0 5l5 -9h-10z"),
+        _ => return circle(svg, x, y),
+    };
+    let _ = write!(svg, r#"<path class="sign" d="{path}"/>"#);
+}
+
+fn circle(svg: &mut String, x: f64, y: f64) {
+    let _ = write!(svg, r#"<circle class="sign" cx="{x:.1}" cy="{y:.1}" r="4.5"/>"#);
+}
+
+/// A place in a plot that tells its figure: under the pointer, and to those who have it read out.
+fn told(svg: &mut String, x: f64, y: f64, text: &str) {
+    // Towards the middle, so that no text leaves the plot.
+    let (anchor, dx) = if x > WIDTH / 2.0 { ("end", -10.0) } else { ("start", 10.0) };
+    let text = escaped(text);
+    let _ = write!(
+        svg,
+        r#"<circle class="hit" cx="{x:.1}" cy="{y:.1}" r="9"><title>{text}</title></circle><text class="tip" x="{:.1}" y="{:.1}" text-anchor="{anchor}">{text}</text>"#,
+        x + dx,
+        y - 9.0
+    );
+}
+
+fn bytes(value: f64) -> String {
+    quantity::bytes(value)
+}

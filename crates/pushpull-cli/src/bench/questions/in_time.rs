@@ -1,0 +1,182 @@
+//! What of a case of one's own fits into its time. Pauses take as long however fast a bridge is: so less is written, then
+//! fewer settings are tried, and whoever would take all of the time alone is left out.
+
+use std::thread;
+use std::time::Duration;
+
+use pushpull_measure::contender::{Contender, Sizes};
+use pushpull_measure::effort::Effort;
+use pushpull_measure::pace::Pace;
+use pushpull_measure::workload::Workload;
+
+/// A contender as it is set, and how much is written to each of its bridges.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Setting {
+    pub contender: Contender,
+    pub sizes: Sizes,
+    pub writes: u64,
+}
+
+#[derive(Debug)]
+pub struct Plan {
+    pub settings: Vec<Setting>,
+    pub left_out: Vec<String>,
+    /// About how long the least number of rounds takes, as far as it is known before.
+    pub takes: Duration,
+}
+
+/// What a bridge takes beside what it moves, about: it is made, and goes again.
+const BRIDGE: f64 = 20e-6;
+
+/// And one with a thread of its own, which is waited for and waits.
+const BRIDGE_OF_THREAD: f64 = 60e-6;
+
+/// The same of a byte; and of one that is in no cache, as what many bridges hold.
+const BYTE: f64 = 0.2e-9;
+const FAR_BYTE: f64 = 1e-9;
+
+/// No plan is made for anything shorter.
+const SHORTEST: f64 = 1e-6;
+
+/// `settings` have as many writes as are good to have.
+pub fn plan(workload: &Workload, mut settings: Vec<Setting>, effort: Effort, time: Duration) -> Plan {
+    let run = time.as_secs_f64() / (effort.rounds + 1) as f64;
+    let mut left_out = Vec::new();
+    let least = |settings: &[Setting]| settings.iter().map(|setting| setting.least(workload).takes(workload)).sum();
+    let alone = |contender| {
+        let mine = settings.iter().filter(|setting| setting.contender == contender);
+        mine.map(|setting| setting.least(workload).takes(workload)).fold(f64::MAX, f64::min)
+    };
+    let there = Contender::ALL.into_iter().filter(|contender| alone(*contender) < f64::MAX);
+    let (in_time, late): (Vec<Contender>, Vec<_>) = there.partition(|contender| alone(*contender) <= run);
+    if !in_time.is_empty() && !late.is_empty() {
+        settings.retain(|setting| in_time.contains(&setting.contender));
+        let late = late.into_iter().map(Contender::name).collect::<Vec<_>>().join(", ");
+        left_out.push(format!("{late}: programs that pause in turns, on one thread or a few, would take too long"));
+    }
+    let all: f64 = least(&settings);
+    if all > run {
+        let usual = usual(&settings);
+        if usual.len() < settings.len() {
+            left_out.push("settings beside the usual ones: they would take too long".to_owned());
+        }
+        settings = usual;
+    }
+    let mut longest = run;
+    let within = |longest| settings.iter().map(|setting| setting.within(longest, workload)).collect::<Vec<_>>();
+    let takes = |settings: &[Setting]| settings.iter().map(|setting| setting.takes(workload)).sum::<f64>();
+    while longest > SHORTEST && takes(&within(longest)) > run {
+        longest *= 0.8;
+    }
+    let settings = within(longest);
+    let takes = Duration::from_secs_f64(takes(&settings) * (effort.rounds + 1) as f64);
+    Plan { settings, left_out, takes }
+}
+
+/// One setting of each contender.
+fn usual(settings: &[Setting]) -> Vec<Setting> {
+    let of_contender = |contender| {
+        let mut mine = settings.iter().filter(move |setting| setting.contender == contender);
+        mine.clone().find(|setting| setting.sizes == Sizes::DEFAULT).or_else(|| mine.next()).copied()
+    };
+    Contender::ALL.into_iter().filter_map(of_contender).collect()
+}
+
+impl Setting {
+    /// The seconds of a run.
+    fn takes(&self, workload: &Workload) -> f64 {
+        self.moves(workload) + self.lives(workload)
+    }
+
+    /// Those that are there without a write.
+    fn lives(&self, workload: &Workload) -> f64 {
+        let bridge = if self.contender.has_threads() { BRIDGE_OF_THREAD } else { BRIDGE };
+        bridge * workload.bridges as f64
+    }
+
+    /// Those that are fewer with fewer writes.
+    fn moves(&self, workload: &Workload) -> f64 {
+        let Workload { write, writer, reader, bridges } = *workload;
+        // A program that pauses keeps its thread.
+        let in_turns = match self.contender {
+            Contender::Local => bridges,
+            Contender::Pool => bridges.div_ceil(thread::available_parallelism().map_or(1, usize::from)),
+            _ => 1,
+        };
+        let bytes = self.writes * write as u64;
+        let pulls = bytes.div_ceil(self.sizes.chunk as u64);
+        let byte = if bridges == 1 { BYTE } else { FAR_BYTE };
+        writer.per_call().as_secs_f64() * self.writes as f64 * in_turns as f64
+            + reader.per_call().as_secs_f64() * pulls as f64
+            + byte * bytes as f64 * bridges as f64
+    }
+
+    /// With the fewest writes that let each side pause once.
+    fn least(self, workload: &Workload) -> Setting {
+        let a_pull = match workload.writer {
+            Pace::Full => (self.sizes.chunk / workload.write).max(1) as u64,
+            Pace::Paused { .. } => 1,
+        };
+        let least = workload.writer.calls().max(workload.reader.calls().saturating_mul(a_pull));
+        Setting { writes: self.writes.min(least), ..self }
+    }
+
+    /// With no more writes than a run of this length has time for.
+    fn within(self, longest: f64, workload: &Workload) -> Setting {
+        let part = (longest - self.lives(workload)).max(0.0) / self.moves(workload);
+        if part >= 1.0 {
+            return self;
+        }
+        Setting { writes: self.least(workload).writes.max((self.writes as f64 * part) as u64), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::questions::own;
+
+    fn planned(workload: &str, effort: Effort) -> Plan {
+        own::plan(&workload.parse().unwrap(), effort, effort.total)
+    }
+
+    fn full(seconds: u64) -> Effort {
+        Effort::full(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn as_much_is_written_as_there_is_time_for() {
+        let workload = "write=4096,reader=10ms,bridges=1000";
+        let [long, short] = [60, 5].map(|seconds| planned(workload, full(seconds)));
+        assert!(long.takes <= Duration::from_secs(60) && short.takes <= Duration::from_secs(5), "{long:?}, {short:?}");
+        let writes = |plan: &Plan| plan.settings.iter().map(|setting| setting.writes).max();
+        assert!(writes(&short) < writes(&long) && writes(&long) <= Some(128), "{long:?}, {short:?}");
+        let plain = planned("write=4096", full(60));
+        assert!(plain.settings.iter().all(|setting| setting.writes == 1 << 14), "{plain:?}");
+    }
+
+    #[test]
+    fn where_there_is_no_time_for_the_least_it_is_said_how_long_it_takes() {
+        let plan = planned("writer=10s", full(3));
+        // A write each, in the first round and in three that count.
+        assert_eq!(plan.settings.iter().map(|setting| setting.writes).collect::<Vec<_>>(), [1; 7]);
+        assert_eq!(plan.takes.as_secs(), 7 * 4 * 10);
+        assert_eq!(plan.left_out, ["settings beside the usual ones: they would take too long"]);
+    }
+
+    #[test]
+    fn who_would_take_all_of_the_time_alone_is_left_out() {
+        let plan = planned("writer=100ms,bridges=2000", full(60));
+        assert!(plan.settings.iter().any(|setting| setting.contender == Contender::Thread), "{plan:?}");
+        assert!(plan.settings.iter().all(|setting| setting.contender != Contender::Local), "{plan:?}");
+        assert!(plan.left_out.iter().any(|left_out| left_out.starts_with("Local")), "{plan:?}");
+    }
+
+    #[test]
+    fn a_quick_run_does_not_wait_for_pauses() {
+        for workload in ["reader=1s", "writer=10s", "writer=10s,reader=10s,bridges=100"] {
+            let plan = planned(workload, Effort::QUICK);
+            assert!(plan.takes <= Duration::from_secs(1), "{workload}: {plan:?}");
+        }
+    }
+}

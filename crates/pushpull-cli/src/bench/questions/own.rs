@@ -1,0 +1,144 @@
+//! Which engine, chunk size and capacity for a case of one's own?
+
+use std::iter;
+use std::time::Duration;
+
+use super::in_time::{self, Plan, Setting};
+use super::{Asked, Question, Trial};
+use crate::bench::report::Case;
+use pushpull_measure::contender::{Contender, Sizes, Way};
+use pushpull_measure::effort::Effort;
+use pushpull_measure::measure::{self, Watching};
+use pushpull_measure::pace::Pace;
+use pushpull_measure::quantity;
+use pushpull_measure::workload::Workload;
+
+const CAPACITIES: [usize; 4] = [32 << 10, 128 << 10, 256 << 10, 1 << 20];
+const CHUNKS: [usize; 3] = [4 << 10, 32 << 10, 64 << 10];
+
+/// Together the bridges may hold so much at the most.
+const MEMORY: usize = 512 << 20;
+
+/// More threads than most systems give.
+const MOST_THREADS: usize = 10_000;
+
+pub fn asked(workload: Workload, effort: Effort, time: Duration) -> Asked {
+    let Plan { settings, left_out, takes } = plan(&workload, effort, time);
+    let run = hurried(&workload, effort);
+    let trial = |Setting { contender, sizes, writes }| Trial {
+        case: Case::new(workload.to_string(), &workload, sizes),
+        contender: contender.name(),
+        engine: contender.is_engine(),
+        run: Box::new(move || measure::run_writes(contender, &run, sizes, writes, Watching::Writes)),
+    };
+    let trials = settings.into_iter().map(trial).collect();
+    Asked { question: Question::Workload(workload), time, trials, left_out, takes }
+}
+
+pub fn plan(workload: &Workload, effort: Effort, time: Duration) -> Plan {
+    // As many writes as the pauses would allow that were asked for.
+    let setting = |(contender, sizes)| Setting { contender, sizes, writes: workload.writes(sizes, effort) };
+    let settings = settings(workload).into_iter().map(setting).collect();
+    let mut plan = in_time::plan(&hurried(workload, effort), settings, effort, time);
+    plan.left_out.splice(0..0, left_out(workload));
+    plan
+}
+
+fn hurried(workload: &Workload, effort: Effort) -> Workload {
+    let [writer, reader] = [workload.writer, workload.reader].map(|pace| pace.hurried(effort.pause));
+    Workload { writer, reader, ..*workload }
+}
+
+/// Who cannot take part, or not with each capacity, and why.
+fn left_out(workload: &Workload) -> Vec<String> {
+    let bridges = workload.bridges;
+    let (there, absent): (Vec<Contender>, Vec<_>) =
+        Contender::ALL.into_iter().partition(|contender| takes_part(*contender, workload));
+    let names = |contenders: Vec<Contender>| contenders.into_iter().map(Contender::name).collect::<Vec<_>>().join(", ");
+    let mut left_out = Vec::new();
+    if !absent.is_empty() {
+        let absent = names(absent);
+        left_out.push(format!("{absent}: {bridges} bridges are as many threads, and more than {MOST_THREADS}"));
+    }
+    let large = CAPACITIES.into_iter().filter(|capacity| !fits(*capacity, workload));
+    let large: Vec<String> = large.map(|capacity| quantity::bytes(capacity as f64)).collect();
+    if !large.is_empty() {
+        let queued = names(there.into_iter().filter(|contender| has_settings(*contender)).collect());
+        let (large, most) = (large.join(", "), quantity::bytes(MEMORY as f64));
+        left_out.push(format!("{queued} with a capacity of {large}: {bridges} bridges may hold more than {most}"));
+    }
+    left_out
+}
+
+fn settings(workload: &Workload) -> Vec<(Contender, Sizes)> {
+    let there = Contender::ALL.into_iter().filter(|contender| takes_part(*contender, workload));
+    there
+        .flat_map(|contender| of_contender(contender, workload).into_iter().map(move |sizes| (contender, sizes)))
+        .collect()
+}
+
+fn takes_part(contender: Contender, workload: &Workload) -> bool {
+    !contender.has_threads() || workload.bridges <= MOST_THREADS
+}
+
+/// Whether its capacity is tried out.
+fn has_settings(contender: Contender) -> bool {
+    contender.is_engine() && contender != Contender::Local
+}
+
+fn fits(capacity: usize, workload: &Workload) -> bool {
+    capacity.saturating_mul(workload.bridges) <= MEMORY
+}
+
+fn of_contender(contender: Contender, workload: &Workload) -> Vec<Sizes> {
+    let usual = Sizes::DEFAULT;
+    if contender == Contender::Local {
+        return CHUNKS.map(|chunk| Sizes { chunk, ..usual }).to_vec();
+    }
+    if !has_settings(contender) {
+        // For comparison, set as the engines are unless told otherwise; and so that each write arrives at once, as it does
+        // from them.
+        let each = Sizes { chunk: workload.write, ..usual };
+        let gathers = workload.write < usual.chunk && workload.writer != Pace::Full;
+        return iter::once(usual).chain(gathers.then_some(each)).collect();
+    }
+    let mut capacities: Vec<usize> = CAPACITIES.into_iter().filter(|capacity| fits(*capacity, workload)).collect();
+    if capacities.is_empty() {
+        // The next best: the largest power of two that fits. It is a chunk at least, for there are not more bridges.
+        capacities.push((MEMORY / workload.bridges + 1).next_power_of_two() / 2);
+    }
+    let all = capacities.into_iter().flat_map(|capacity| CHUNKS.map(|chunk| Sizes { chunk, capacity }));
+    all.filter(|sizes| sizes.chunk <= sizes.capacity).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(bridges: usize) -> (Vec<(Contender, Sizes)>, Vec<String>) {
+        let workload = Workload { bridges, ..Workload::of_writes(4096) };
+        (settings(&workload), left_out(&workload))
+    }
+
+    #[test]
+    fn who_is_left_out_is_named() {
+        assert_eq!(asked(1).1, [] as [&str; 0]);
+        let large = |who, what, bridges| {
+            format!("{who} with a capacity of {what}: {bridges} bridges may hold more than 512 MiB")
+        };
+        assert_eq!(asked(1000).1, [large("Thread, Pool", "1 MiB", 1000)]);
+        let threads = "Thread, crossbeam, sync_channel, tokio mpsc, io::pipe: 20000 bridges are as many threads, and more \
+                       than 10000";
+        assert_eq!(asked(20_000).1, [threads.to_owned(), large("Pool", "32 KiB, 128 KiB, 256 KiB, 1 MiB", 20_000)]);
+    }
+
+    #[test]
+    fn a_pool_always_takes_part() {
+        for (bridges, capacity) in
+            [(1, 1 << 20), (512, 1 << 20), (16_384, 32 << 10), (16_385, 16 << 10), (100_000, 4096)]
+        {
+            let pools = asked(bridges).0.into_iter().filter(|(contender, _)| *contender == Contender::Pool);
+            assert_eq!(pools.map(|(_, sizes)| sizes.capacity).max(), Some(capacity), "{bridges}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! `pushpull serve`: a CGI program, or a FastCGI application, over HTTP, FastCGI or SCGI.
+
+mod app;
+mod arguments;
+mod descriptors;
+mod init;
+
+use std::io::Write;
+use std::panic;
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use nix::sys::signal::SigSet;
+use pushpull_gateway::host::{
+    Address, Fronted, Health, Listener, Protocol, RequestBody, Server, Shutdown, fastcgi, http as http_host, scgi,
+};
+use pushpull_gateway::{ErrorStream, LocalRedirects};
+use tower_service::Service;
+
+use crate::log::Log;
+use arguments::{Arguments, Front, Speaks, Wish};
+
+pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
+    let arguments = match arguments::parse(parser)? {
+        Wish::Serve(_) if init::is_needed() => return init::run(),
+        Wish::Serve(arguments) => *arguments,
+        Wish::Help => {
+            crate::say(arguments::HELP);
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    // A signal that is blocked would stop nothing, and programs would inherit that.
+    let _ = SigSet::all().thread_unblock();
+    // Listened for before the port is: who can connect can stop it.
+    let shutdown = Shutdown::on_signals().map_err(|error| format!("cannot listen for signals: {error}"))?;
+    let listen = &arguments.listen;
+    let listener = Listener::bind(listen).map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+    let told = |error: std::io::Error| error.to_string();
+    let app = arguments.app.clone();
+    match &arguments.speaks {
+        Speaks::Http => {
+            let server = http_host::Server::new(listener).map_err(told)?;
+            let service = |errors: ErrorStream| LocalRedirects::new(app.errors(errors.clone())).errors(errors);
+            serve(server, "http", &arguments, &shutdown, service)
+        }
+        // There the front server follows local redirects, and has a log that is told of failures too.
+        Speaks::FastCgi { front, multiplexes } => {
+            let server = fastcgi::Server::new(listener).map_err(told)?.multiplex(*multiplexes);
+            serve(behind(front, server), "fastcgi", &arguments, &shutdown, |_| app)
+        }
+        Speaks::Scgi { front } => {
+            let server = scgi::Server::new(listener).map_err(told)?;
+            serve(behind(front, server), "scgi", &arguments, &shutdown, |_| app)
+        }
+    }
+}
+
+/// What a front server may say.
+fn behind<P: Fronted>(front: &Front, server: Server<P>) -> Server<P> {
+    let server = front.accepted.iter().fold(server, |server, name| server.accept_param(name));
+    front.mount.iter().fold(server, |server, mount| server.mount(mount.clone()))
+}
+
+/// Serves until a signal comes.
+fn serve<P, S, R>(
+    server: Server<P>,
+    scheme: &str,
+    arguments: &Arguments,
+    shutdown: &Shutdown,
+    service: impl FnOnce(ErrorStream) -> S,
+) -> Result<ExitCode, String>
+where
+    P: Protocol,
+    S: Service<Request<RequestBody>, Response = Response<R>> + Clone + Send + Sync + 'static,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    R: Body<Data = Bytes> + From<String> + 'static,
+    R::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let Arguments { threads, health, app, limits, programs, .. } = arguments;
+    let server = threads.iter().fold(server, |server, threads| server.threads(*threads));
+    let address = server.address().map_err(|error| error.to_string())?;
+    let log = Log::start().map_err(|error| format!("cannot start the log: {error}"))?;
+    if let Some(trouble) = descriptors::are_too_few(limits.most_connections(), *programs) {
+        log.trouble(&trouble);
+    }
+    let program = app.name();
+    match &address {
+        Address::Tcp(address) => log.say(&format!("{program} is at {scheme}://{address}/\n")),
+        Address::Unix(_) => log.say(&format!("{program} is at {address} ({scheme})\n")),
+    }
+    let (requests, troubles) = (log.clone(), log.clone());
+    let errors = ErrorStream::new(move |line| troubles.trouble(&line));
+    // Where the standard library would write it, it could wait.
+    let panics = errors.clone();
+    panic::set_hook(Box::new(move |panic| drop(writeln!(panics.clone(), "{panic}"))));
+    let (stopped, service) = (app.clone(), Health::new(health.as_deref(), shutdown, service(errors.clone())));
+    let (grace, told) = (limits.total_grace(), shutdown.clone());
+    let served = server
+        .limits(limits.clone())
+        .errors(errors)
+        .on_answered(move |record| requests.request(record))
+        .on_closed(move || {
+            let left = grace.saturating_sub(told.began().map_or(grace, |began| began.elapsed()));
+            stopped.clone().stop(left)
+        })
+        .run(|| service.clone(), shutdown);
+    if let Err(error) = &served {
+        log.trouble(error);
+    }
+    log.finish();
+    Ok(if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(2) })
+}

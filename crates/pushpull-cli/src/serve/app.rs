@@ -1,0 +1,71 @@
+//! What is served: a program that is started, or an application that is asked.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body as HttpBody;
+use pushpull_gateway::{Body, ErrorStream, Running, Script, Upstream};
+use tokio::time::timeout;
+use tower_service::Service;
+
+#[derive(Clone)]
+pub enum App {
+    Script(Script),
+    Upstream(Upstream),
+}
+
+impl App {
+    pub fn errors(self, errors: ErrorStream) -> App {
+        match self {
+            App::Script(script) => App::Script(script.errors(errors)),
+            App::Upstream(upstream) => App::Upstream(upstream.errors(errors)),
+        }
+    }
+
+    /// As the first line of the log says it.
+    pub fn name(&self) -> String {
+        match self {
+            App::Script(script) => script.program().display().to_string(),
+            App::Upstream(upstream) => format!("fastcgi://{}", upstream.address()),
+        }
+    }
+
+    /// Stops all that runs, and waits until it is gone. Programs that work on after their response have until `left` is over.
+    pub async fn stop(self, left: Duration) {
+        match self {
+            App::Script(script) => {
+                let _ = timeout(left, script.idle()).await;
+                script.stop();
+                script.idle().await;
+            }
+            App::Upstream(upstream) => {
+                upstream.stop();
+                upstream.stopped().await;
+            }
+        }
+    }
+}
+
+impl<B> Service<Request<B>> for App
+where
+    B: HttpBody + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Running;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Running {
+        match self {
+            App::Script(script) => script.call(request),
+            App::Upstream(upstream) => upstream.call(request),
+        }
+    }
+}

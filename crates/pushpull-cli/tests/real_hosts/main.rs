@@ -1,0 +1,16 @@
+//! The application behind the servers that the world has, by each protocol that they speak.
+
+mod apache;
+mod cases;
+mod cgi_fcgi;
+mod client;
+mod front;
+mod lighttpd;
+mod nginx;
+mod pattern;
+#[allow(dead_code, reason = "the tests with several of them use more of it")]
+mod responder;
+mod scale_out;
+mod server;
+#[allow(dead_code, reason = "the tests with several responders use more of it")]
+mod watch;

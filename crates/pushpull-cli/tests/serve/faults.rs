@@ -1,0 +1,215 @@
+//! Faults that the server has to survive, with nothing left over.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::thread;
+
+use super::host::{Scripts, Serving, wait_until};
+use pushpull_testing::wire::{Wire, exchange};
+
+/// What a server is made of.
+#[derive(Debug, PartialEq, Eq)]
+struct Made {
+    programs: usize,
+    threads: u64,
+    descriptors: usize,
+    temporary_files: usize,
+}
+
+impl Made {
+    fn of(serving: &Serving) -> Made {
+        Made {
+            programs: serving.children().len(),
+            threads: serving.status("Threads:"),
+            descriptors: serving.descriptors(),
+            temporary_files: serving.temporary_files(),
+        }
+    }
+
+    fn is_within(&self, other: &Made) -> bool {
+        self.programs <= other.programs
+            && self.threads <= other.threads
+            && self.descriptors <= other.descriptors
+            && self.temporary_files <= other.temporary_files
+    }
+}
+
+const FAULTS: &str = r#"
+case $PATH_INFO in
+/silent) exec sleep 1000 ;;
+/headed) printf 'Content-Type: text/plain\n\nfirst\n'; exec sleep 1000 ;;
+/endless) printf 'Content-Type: text/plain\n\n'; exec cat /dev/zero ;;
+/echo) printf 'Content-Type: text/plain\n\n'; exec cat ;;
+*) printf 'Content-Type: text/plain\n\nhello' ;;
+esac
+"#;
+
+/// The states that a client can leave in.
+const STATES: [fn(Wire); 10] = [
+    // Nothing was said.
+    |_| {},
+    // In the head.
+    |mut wire| {
+        wire.send("GET / HTTP/1.1\r\nHost");
+    },
+    // In a body that is spooled.
+    |mut wire| {
+        wire.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n").send([b'x'; 100_000]);
+    },
+    // Right after the request: the program is about to start.
+    |mut wire| {
+        wire.send("GET /silent HTTP/1.1\r\nHost: a\r\n\r\n");
+    },
+    // While the program is silent, in a hurry.
+    |mut wire| {
+        wire.send("GET /silent HTTP/1.1\r\nHost: a\r\n\r\n");
+        wire.reset();
+    },
+    // Half-closed.
+    |mut wire| {
+        wire.send("GET /silent HTTP/1.1\r\nHost: a\r\n\r\n");
+        wire.half_close();
+        assert_eq!(wire.rest().text, b"");
+    },
+    // After the head.
+    |mut wire| drop(wire.send("GET /headed HTTP/1.1\r\nHost: a\r\n\r\n").until("first\n\r\n")),
+    // In the body.
+    |mut wire| {
+        wire.send("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n").until("\r\n\r\n");
+        wire.0.read_exact(&mut [0; 100_000]).unwrap();
+    },
+    // After the answer.
+    |mut wire| drop(wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("hello")),
+    // With bytes that nobody reads behind a request.
+    |mut wire| {
+        wire.send("POST /headed HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n").send([b'x'; 100_000]);
+        wire.until("first\n\r\n");
+        wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    },
+];
+
+#[test]
+fn requirement_14_1000_clients_leave_in_each_state_and_nothing_is_left_over() {
+    let scripts = Scripts::new();
+    let program = scripts.sh("faults", FAULTS);
+    for how in ["spool", "stream"] {
+        let serving = Serving::start(&["--request-body", how, "--", &program]);
+        let answers = || exchange(serving.address, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").chunks();
+        // Everything that is made once is made now.
+        STATES.iter().for_each(|leave| leave(Wire::connect(serving.address)));
+        assert_eq!(answers(), (b"hello".to_vec(), true));
+        let is_quiet = || serving.children().is_empty();
+        wait_until("the programs end", is_quiet);
+        let before = {
+            let mut before = Made::of(&serving);
+            wait_until("it is quiet", || {
+                thread::sleep(std::time::Duration::from_millis(100));
+                let now = Made::of(&serving);
+                std::mem::replace(&mut before, now) == Made::of(&serving)
+            });
+            before
+        };
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..250 {
+                        STATES.iter().for_each(|leave| leave(Wire::connect(serving.address)));
+                    }
+                });
+            }
+        });
+        assert_eq!(answers(), (b"hello".to_vec(), true));
+        let mut now = Made::of(&serving);
+        wait_until("everything is given back", || {
+            now = Made::of(&serving);
+            // Threads for files are kept for a while, and end by themselves.
+            now.is_within(&before)
+        });
+        println!("{how}: {now:?}, {} KiB", serving.status("VmRSS:"));
+    }
+}
+
+#[test]
+fn requirement_14_after_200_aborted_downloads_a_normal_request_is_answered() {
+    let scripts = Scripts::new();
+    // No more programs than are left over at a time.
+    let serving = Serving::start(&["--max-programs", "8", "--", &scripts.sh("faults", FAULTS)]);
+    let mut served = 0;
+    while served < 200 {
+        let mut wire = Wire::connect(serving.address);
+        let head = wire.send("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n").until("\r\n\r\n");
+        if head.contains(" 503 ") {
+            // The ones before it are being stopped.
+            continue;
+        }
+        wire.0.read_exact(&mut [0; 1_000_000]).unwrap();
+        served += 1;
+    }
+    wait_until("the programs end", || serving.children().is_empty());
+    let got = exchange(serving.address, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(got.chunks(), (b"hello".to_vec(), true));
+    assert_eq!(serving.requests.wait_for(" gone", 200).len(), 200);
+}
+
+#[test]
+fn requirement_16_100_stalled_responses_leave_the_memory_flat() {
+    let scripts = Scripts::new();
+    let program =
+        scripts.sh("gibibyte", "printf 'Content-Length: 1073741824\\n\\n'; exec head -c 1073741824 /dev/zero");
+    let serving = Serving::start(&["--", &program]);
+    let stall = || {
+        let mut wire = Wire::narrow(serving.address);
+        wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("\r\n\r\n");
+        wire
+    };
+    let first = stall();
+    let before = serving.status("VmRSS:");
+    let stalled: Vec<_> = (0..100).map(|_| stall()).collect();
+    let mut last = 0;
+    wait_until("the memory stays", || {
+        thread::sleep(std::time::Duration::from_millis(200));
+        let now = serving.status("VmRSS:");
+        std::mem::replace(&mut last, now) == now
+    });
+    println!("{before} KiB with one, {last} KiB with a hundred more");
+    // 100 GiB are to come. What one may hold is bounded by the buffers.
+    assert!(last < before + 100 * 512, "{before} KiB became {last}");
+    drop((first, stalled));
+    wait_until("the programs end", || serving.children().is_empty());
+}
+
+#[test]
+fn requirement_15_a_program_that_is_killed_cuts_its_response() {
+    let scripts = Scripts::new();
+    let program = scripts.sh("dies", "printf 'Content-Type: text/plain\\n\\n'; head -c 3000000 /dev/zero; kill -9 $$");
+    let serving = Serving::start(&["--", &program]);
+    let got = exchange(serving.address, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let (body, whole) = got.chunks();
+    assert_eq!((body.len(), whole), (3_000_000, false));
+    let got = exchange(serving.address, "GET / HTTP/1.0\r\n\r\n");
+    assert_eq!((got.body().len(), got.error), (3_000_000, Some(std::io::ErrorKind::ConnectionReset)));
+}
+
+#[test]
+fn requirement_7_a_client_that_sends_before_it_reads_gets_the_answer_of_a_program_that_reads_nothing() {
+    let scripts = Scripts::new();
+    let program = scripts.sh("deaf", "printf 'Content-Type: text/plain\\n\\n'; exec head -c 3000000 /dev/zero");
+    let serving = Serving::start(&["--request-body", "stream", "--", &program]);
+    let mut wire = Wire::connect(serving.address);
+    wire.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\nConnection: close\r\n\r\n");
+    wire.0.write_all(&vec![b'x'; 10_000_000]).unwrap();
+    let (body, whole) = wire.rest().chunks();
+    assert_eq!((body.len(), whole), (3_000_000, true));
+}
+
+#[test]
+fn requirement_13_a_program_too_many_is_503_at_once() {
+    let scripts = Scripts::new();
+    let serving = Serving::start(&["--max-programs", "1", "--", &scripts.sh("faults", FAULTS)]);
+    let mut wire = Wire::connect(serving.address);
+    wire.send("GET /headed HTTP/1.1\r\nHost: a\r\n\r\n").until("first\n\r\n");
+    let ask = || exchange(serving.address, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").status();
+    assert_eq!(ask(), 503);
+    let _ = wire.0.shutdown(Shutdown::Both);
+    wait_until("there is room again", || ask() == 200);
+}

@@ -1,0 +1,225 @@
+//! The body of a response, in the asynchronous world.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_core::stream::FusedStream;
+use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt;
+
+use super::data::as_io;
+use super::delayed::{Delayed, Polled};
+use pushpull::{Chunks, local};
+
+/// The body of a gateway's response: what a program writes, or a text of the gateway's own. It is `Send`.
+///
+/// An error cuts the message, so that a client can see that it is not whole.
+///
+/// Any other `http_body::Body` becomes one by [`Body::new`], and a text by `From`.
+pub struct Body(Kind<Chunks, BoxBody>);
+
+/// The same for a program on [`Local`](pushpull::Local). It is not `Send`.
+pub struct LocalBody(Kind<local::Chunks, LocalBoxBody>);
+
+type BoxBody = Pin<Box<dyn http_body::Body<Data = Bytes, Error = io::Error> + Send>>;
+type LocalBoxBody = Pin<Box<dyn http_body::Body<Data = Bytes, Error = io::Error>>>;
+
+enum Kind<C, B> {
+    Whole(Bytes),
+    Program(Written<C>),
+    Other(B),
+}
+
+/// Either kind of chunks, asked by a poll.
+pub trait Pull: FusedStream<Item = io::Result<Bytes>> + Unpin {
+    /// After a poll that gave nothing: ready when the program has waited more often than that, for whatever.
+    fn poll_blocked(&mut self, after: u64, context: &mut Context<'_>) -> Poll<u64>;
+
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        Pin::new(self).poll_next(context)
+    }
+}
+
+impl Pull for Chunks {
+    fn poll_blocked(&mut self, after: u64, context: &mut Context<'_>) -> Poll<u64> {
+        // A poller that is itself to stop learns it from its next poll.
+        pin!(self.blocked().after(after)).poll(context).map(|waits| waits.unwrap_or(u64::MAX))
+    }
+}
+
+impl Pull for local::Chunks {
+    /// The poll has run the program up to a wait.
+    fn poll_blocked(&mut self, after: u64, _: &mut Context<'_>) -> Poll<u64> {
+        Poll::Ready(after.saturating_add(1))
+    }
+}
+
+/// What a program writes after its head.
+pub(super) struct Written<C> {
+    pub(super) chunks: C,
+    /// A chunk that has been looked at already.
+    pub(super) first: Option<Bytes>,
+    /// Whether the mark for the head is still to come.
+    pub(super) marked: bool,
+    /// How many bytes are still to come, if the head said how many there are.
+    pub(super) left: Option<u64>,
+    held: Delayed,
+}
+
+impl<C: Pull> Written<C> {
+    pub(super) fn new(chunks: C, first: Option<Bytes>, marked: bool, length: Option<u64>) -> Written<C> {
+        Written { chunks, first, marked, left: length, held: Delayed::default() }
+    }
+
+    /// The whole body, if it is there.
+    fn into_whole(mut self) -> Result<Bytes, Written<C>> {
+        let is_whole = self.left.is_none() && !self.marked && self.chunks.is_terminated();
+        if is_whole { Ok(self.first.take().unwrap_or_default()) } else { Err(self) }
+    }
+
+    fn poll_frame(&mut self, context: &mut Context<'_>) -> Polled {
+        let Written { chunks, first, marked, left, held } = self;
+        held.poll(context, |context| match left {
+            Some(0) => Poll::Ready(None),
+            Some(left) => {
+                let chunk = ready!(poll_chunk(chunks, first, marked, context));
+                // After an error, or an end that comes too early and is told as one, nothing is left.
+                *left =
+                    chunk.as_ref().and_then(|chunk| chunk.as_ref().ok()).map_or(0, |chunk| *left - chunk.len() as u64);
+                Poll::Ready(chunk)
+            }
+            None => poll_chunk(chunks, first, marked, context),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let is_all = match self.left {
+            Some(left) => left == 0,
+            None => self.first.is_none() && !self.marked && self.chunks.is_terminated(),
+        };
+        is_all && self.held.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.left {
+            Some(left) => SizeHint::with_exact(left),
+            None if self.is_end_stream() => SizeHint::with_exact(0),
+            None => {
+                let mut hint = SizeHint::new();
+                hint.set_lower(self.first.as_ref().map_or(0, Bytes::len) as u64);
+                hint
+            }
+        }
+    }
+}
+
+/// The next chunk of the body: the mark for the head is none of it.
+fn poll_chunk(
+    chunks: &mut impl Pull,
+    first: &mut Option<Bytes>,
+    marked: &mut bool,
+    context: &mut Context<'_>,
+) -> Poll<Option<io::Result<Bytes>>> {
+    if let Some(first) = first.take() {
+        return Poll::Ready(Some(Ok(first)));
+    }
+    loop {
+        match ready!(chunks.poll_chunk(context)) {
+            Some(Ok(_)) if *marked => *marked = false,
+            polled => return Poll::Ready(polled),
+        }
+    }
+}
+
+macro_rules! bodies {
+    ($body:ident, $chunks:ty, $boxed:ident, ($($send:tt)*)) => {
+        impl $body {
+            /// A body without a byte.
+            pub fn empty() -> $body {
+                $body(Kind::Whole(Bytes::new()))
+            }
+
+            /// Any other body, in a box.
+            pub fn new<B>(body: B) -> $body
+            where
+                B: http_body::Body<Data = Bytes> $($send)* + 'static,
+                B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+            {
+                $body(Kind::Other(Box::pin(body.map_err(|error| as_io(error.into())))))
+            }
+        }
+
+        impl From<Written<$chunks>> for $body {
+            fn from(written: Written<$chunks>) -> $body {
+                written.into_whole().map_or_else(|written| $body(Kind::Program(written)), $body::from)
+            }
+        }
+
+        impl From<Bytes> for $body {
+            fn from(bytes: Bytes) -> $body {
+                $body(Kind::Whole(bytes))
+            }
+        }
+
+        impl From<String> for $body {
+            fn from(text: String) -> $body {
+                $body::from(Bytes::from(text))
+            }
+        }
+
+        impl From<&'static str> for $body {
+            fn from(text: &'static str) -> $body {
+                $body::from(Bytes::from(text))
+            }
+        }
+
+        impl Default for $body {
+            fn default() -> $body {
+                $body::empty()
+            }
+        }
+
+        impl http_body::Body for $body {
+            type Data = Bytes;
+            type Error = io::Error;
+
+            fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
+                match &mut self.get_mut().0 {
+                    Kind::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+                    Kind::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+                    Kind::Program(written) => written.poll_frame(context),
+                    Kind::Other(body) => body.as_mut().poll_frame(context),
+                }
+            }
+
+            fn is_end_stream(&self) -> bool {
+                match &self.0 {
+                    Kind::Whole(bytes) => bytes.is_empty(),
+                    Kind::Program(written) => written.is_end_stream(),
+                    Kind::Other(body) => body.is_end_stream(),
+                }
+            }
+
+            fn size_hint(&self) -> SizeHint {
+                match &self.0 {
+                    Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+                    Kind::Program(written) => written.size_hint(),
+                    Kind::Other(body) => body.size_hint(),
+                }
+            }
+        }
+
+        impl fmt::Debug for $body {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct("Body").field("size_hint", &http_body::Body::size_hint(self)).finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+bodies!(Body, Chunks, BoxBody, (+ Send));
+bodies!(LocalBody, local::Chunks, LocalBoxBody, ());

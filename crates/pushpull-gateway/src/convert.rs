@@ -1,0 +1,148 @@
+//! The converters: each shape of application as the other.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use http::{Request, Response};
+
+use super::head::{Head, HeadError, MOST_HEAD};
+use super::kind::App;
+use super::output::{Held, Length, Mark, Slot, part};
+use super::{Environ, Input, PullApp, PushApp, request};
+use pushpull::Local;
+use pushpull::local::Chunks;
+
+/// A push app as a pull app: it runs on a coroutine of whoever pulls its response, so that it needs no thread and is
+/// never further ahead than a chunk.
+///
+/// [`handle`](PullApp::handle) runs it up to the end of its head. Its meta-variables are the [`Environ`] in the request's
+/// extensions, or made from the request where there is none.
+///
+/// ```
+/// use http::Request;
+/// use pushpull_gateway::{AsPull, Input, PullApp, push_fn};
+///
+/// let app = AsPull(push_fn(|_inp, out, _err, _env| write!(out, "Status: 404\n\nnothing here")));
+/// let response = app.handle(Request::get("http://localhost/").body(Input::empty()).unwrap())?;
+/// assert_eq!(response.status(), 404);
+/// assert_eq!(response.into_body().collect::<Result<Vec<_>, _>>()?.concat(), b"nothing here");
+/// # std::io::Result::Ok(())
+/// ```
+pub struct AsPull<A> {
+    app: Arc<A>,
+    engine: Local,
+}
+
+/// See the type of this name.
+#[allow(non_snake_case, reason = "the constructor of a type whose field is shared and not the app itself")]
+pub fn AsPull<A: PushApp>(app: A) -> AsPull<A> {
+    #[allow(clippy::arc_with_non_send_sync, reason = "an app that can be sent makes a converter that can")]
+    let app = Arc::new(app);
+    AsPull { app, engine: Local::new() }
+}
+
+impl<A> AsPull<A> {
+    /// The same on another engine's options.
+    #[must_use]
+    pub fn on(mut self, engine: Local) -> AsPull<A> {
+        self.engine = engine;
+        self
+    }
+}
+
+impl<A: PushApp> PullApp for AsPull<A> {
+    type Output = Chunks;
+
+    fn handle(&self, req: Request<Input>) -> io::Result<Response<Chunks>> {
+        let (parts, input) = req.into_parts();
+        let env = match parts.extensions.get::<Environ>() {
+            Some(env) => env.clone(),
+            None => request::meta_variables(&parts)?,
+        };
+        let Opened { head, chunks, .. } = open(&self.engine, self.app.clone(), input, env)?;
+        Ok(head.into_response(chunks))
+    }
+}
+
+/// An app's response as far as its head.
+pub(crate) struct Opened {
+    pub(crate) head: Head,
+    /// Whether the app wants the head to be seen at once.
+    pub(crate) is_flushed: bool,
+    pub(crate) chunks: Chunks,
+}
+
+/// Runs an app on a coroutine, up to the end of its head.
+pub(crate) fn open<A, K>(engine: &Local, app: Arc<A>, input: Input, env: Environ) -> io::Result<Opened>
+where
+    A: App<K>,
+{
+    let slot = Slot::default();
+    let told = slot.clone();
+    let mut chunks = engine.pull(move |writer| {
+        let (ended, _) = part(writer, told, MOST_HEAD, Length::Free, |out| {
+            input.join(out.outgoing());
+            app.answer(input, out, &env)
+        });
+        ended
+    });
+    // The first chunk is the mark that stands for the head.
+    let first = chunks.next();
+    let head = slot.lock().take();
+    match (head, first) {
+        (Some(Held { head, .. }), Some(Ok(mark))) => {
+            Ok(Opened { head, is_flushed: Mark::of(&mark) == Mark::Flush, chunks })
+        }
+        (_, Some(Err(error))) => Err(error),
+        (_, _) => Err(HeadError::Incomplete.into()),
+    }
+}
+
+/// A pull app as a push app: it is asked for block after block, and each is written and flushed.
+///
+/// ```
+/// use http::Response;
+/// use pushpull_gateway::{AsPush, Environ, Input, PushApp, pull_fn};
+///
+/// let app = AsPush(pull_fn(|_req| Ok(Response::new(["a", "b"].into_iter().map(|text| Ok(text.into()))))));
+/// let (mut out, mut err) = (Vec::new(), Vec::new());
+/// app.run(&mut Input::empty(), &mut out, &mut err, &Environ::new())?;
+/// assert_eq!(out, b"Status: 200 OK\r\n\r\nab");
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct AsPush<A>(pub A);
+
+impl<A: PullApp> PushApp for AsPush<A> {
+    fn run(&self, inp: &mut Input, out: &mut dyn Write, _: &mut dyn Write, env: &Environ) -> io::Result<()> {
+        let request = request::of_meta_variables(env, std::mem::take(inp))?;
+        let (parts, chunks) = self.0.handle(request)?.into_parts();
+        let mut text = Vec::with_capacity(256);
+        Head::of_response(&parts).write(&mut text);
+        out.write_all(&text)?;
+        for chunk in chunks {
+            out.write_all(&chunk?)?;
+            out.flush()?;
+        }
+        Ok(())
+    }
+}
+
+impl<A> Clone for AsPull<A> {
+    fn clone(&self) -> AsPull<A> {
+        AsPull { app: self.app.clone(), engine: self.engine.clone() }
+    }
+}
+
+impl<A> fmt::Debug for AsPull<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AsPull")
+    }
+}
+
+impl<A> fmt::Debug for AsPush<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AsPush")
+    }
+}

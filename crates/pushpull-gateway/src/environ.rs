@@ -1,0 +1,290 @@
+//! The meta-variables of a request (RFC 3875, 4.1), and what a server tells an application beside them.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::ErrorStream;
+
+/// The meta-variables of a request, in order, as bytes; and the typed extras that WSGI taught gateways to have.
+///
+/// It is cheap to clone, and a clone is changed without changing the original. In the pull world it travels in the
+/// extensions of the `http::Request`, so that processors can see and change it on its way.
+///
+/// ```
+/// use pushpull_gateway::Environ;
+///
+/// let mut env = Environ::new();
+/// env.set("REQUEST_METHOD", "GET")?;
+/// env.set("HTTP_X_NAME", b"caf\xe9")?;
+/// assert_eq!(env.get_str("REQUEST_METHOD"), Some("GET"));
+/// assert_eq!(env.get("HTTP_X_NAME"), Some(&b"caf\xe9"[..]));
+/// assert_eq!(env.get("HTTP_X_OTHER"), None);
+/// # Ok::<(), pushpull_gateway::InvalidVariable>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Environ(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    /// All names and values in their order, in one piece of memory, and nothing else.
+    text: Vec<u8>,
+    variables: Vec<Variable>,
+    errors: ErrorStream,
+    multi_threaded: bool,
+    multi_process: bool,
+    run_once: bool,
+}
+
+#[derive(Clone)]
+struct Variable {
+    name: Range<usize>,
+    value: Range<usize>,
+}
+
+/// A name that is empty or holds `=` or NUL, or a value that holds NUL: no process could be given it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidVariable {
+    name: String,
+}
+
+/// The version of the gateway interface, CGI/1.1.
+pub(crate) const VERSION: (u8, u8) = (1, 1);
+
+impl Environ {
+    /// Without any variable.
+    pub fn new() -> Environ {
+        Environ::default()
+    }
+
+    /// The value of a variable.
+    pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
+        let found = self.place(name.as_ref())?;
+        Some(&self.0.text[self.0.variables[found].value.clone()])
+    }
+
+    /// The value of a variable, if it is there and is text in UTF-8.
+    pub fn get_str(&self, name: impl AsRef<[u8]>) -> Option<&str> {
+        std::str::from_utf8(self.get(name)?).ok()
+    }
+
+    /// Sets a variable: where it stands if it is there, else at the end.
+    ///
+    /// # Errors
+    ///
+    /// When the name is empty or holds `=` or NUL, or the value holds NUL. Nothing is changed then.
+    pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), InvalidVariable> {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        if name.is_empty() || name.iter().any(|byte| matches!(byte, 0 | b'=')) || value.contains(&0) {
+            return Err(InvalidVariable { name: name.escape_ascii().to_string() });
+        }
+        let place = self.place(name);
+        self.make(place, name, value);
+        Ok(())
+    }
+
+    /// Adds a variable that is known to be good and not to be there.
+    pub(crate) fn add(&mut self, name: &[u8], value: &[u8]) {
+        debug_assert!(self.place(name).is_none(), "{} is there already", name.escape_ascii());
+        self.make(None, name, value);
+    }
+
+    fn make(&mut self, place: Option<usize>, name: &[u8], value: &[u8]) {
+        let inner = Arc::make_mut(&mut self.0);
+        match place {
+            Some(place) => {
+                inner.variables[place].value = inner.replace(inner.variables[place].value.clone(), value, place)
+            }
+            None => {
+                let mut store = |bytes: &[u8]| {
+                    let start = inner.text.len();
+                    inner.text.extend_from_slice(bytes);
+                    start..inner.text.len()
+                };
+                let (name, value) = (store(name), store(value));
+                inner.variables.push(Variable { name, value });
+            }
+        }
+    }
+
+    /// Takes a variable away.
+    pub fn remove(&mut self, name: impl AsRef<[u8]>) {
+        if let Some(place) = self.place(name.as_ref()) {
+            let inner = Arc::make_mut(&mut self.0);
+            let Variable { name, value } = inner.variables[place].clone();
+            inner.replace(name.start..value.end, b"", place);
+            inner.variables.remove(place);
+        }
+    }
+
+    /// Names and values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.0.variables.iter().map(|variable| self.text(variable))
+    }
+
+    /// Where the application's messages to the server's log go. It is the `err` of a [`PushApp`](super::PushApp).
+    pub fn errors(&self) -> ErrorStream {
+        self.0.errors.clone()
+    }
+
+    /// The version of the gateway interface: (1, 1).
+    pub fn version(&self) -> (u8, u8) {
+        VERSION
+    }
+
+    /// Whether the application may be running in several threads of this process at once.
+    pub fn multi_threaded(&self) -> bool {
+        self.0.multi_threaded
+    }
+
+    /// Whether other processes may be running it at the same time.
+    pub fn multi_process(&self) -> bool {
+        self.0.multi_process
+    }
+
+    /// Whether this process will run it just this once.
+    pub fn run_once(&self) -> bool {
+        self.0.run_once
+    }
+
+    /// The same with another error stream.
+    #[must_use]
+    pub fn with_errors(mut self, errors: ErrorStream) -> Environ {
+        Arc::make_mut(&mut self.0).errors = errors;
+        self
+    }
+
+    /// The same with [`multi_threaded`](Environ::multi_threaded) as given.
+    #[must_use]
+    pub fn with_multi_threaded(mut self, multi_threaded: bool) -> Environ {
+        Arc::make_mut(&mut self.0).multi_threaded = multi_threaded;
+        self
+    }
+
+    /// The same with [`multi_process`](Environ::multi_process) as given.
+    #[must_use]
+    pub fn with_multi_process(mut self, multi_process: bool) -> Environ {
+        Arc::make_mut(&mut self.0).multi_process = multi_process;
+        self
+    }
+
+    /// The same with [`run_once`](Environ::run_once) as given.
+    #[must_use]
+    pub fn with_run_once(mut self, run_once: bool) -> Environ {
+        Arc::make_mut(&mut self.0).run_once = run_once;
+        self
+    }
+
+    fn place(&self, name: &[u8]) -> Option<usize> {
+        self.0.variables.iter().position(|variable| self.0.text[variable.name.clone()] == *name)
+    }
+
+    fn text(&self, variable: &Variable) -> (&[u8], &[u8]) {
+        (&self.0.text[variable.name.clone()], &self.0.text[variable.value.clone()])
+    }
+}
+
+impl Inner {
+    /// Puts other text where some of the variable at `place` is, and says where it lies.
+    fn replace(&mut self, old: Range<usize>, text: &[u8], place: usize) -> Range<usize> {
+        let new = old.start..old.start + text.len();
+        for Variable { name, value } in &mut self.variables[place + 1..] {
+            for end in [&mut name.start, &mut name.end, &mut value.start, &mut value.end] {
+                *end = *end - old.end + new.end;
+            }
+        }
+        self.text.splice(old, text.iter().copied());
+        new
+    }
+}
+
+impl Default for Inner {
+    fn default() -> Inner {
+        Inner {
+            // What a request needs, so that memory is asked for once.
+            text: Vec::with_capacity(1024),
+            variables: Vec::with_capacity(40),
+            errors: ErrorStream::default(),
+            multi_threaded: false,
+            multi_process: false,
+            run_once: false,
+        }
+    }
+}
+
+impl PartialEq for Environ {
+    /// The same variables in the same order.
+    fn eq(&self, other: &Environ) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl fmt::Debug for Environ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |(name, value): (&[u8], &[u8])| (name.escape_ascii().to_string(), value.escape_ascii().to_string());
+        f.debug_map().entries(self.iter().map(text)).finish()
+    }
+}
+
+impl fmt::Display for InvalidVariable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:?} cannot be a variable: a name is not empty and holds no `=`, and neither it nor a value a NUL",
+            self.name
+        )
+    }
+}
+
+impl std::error::Error for InvalidVariable {}
+
+impl From<InvalidVariable> for std::io::Error {
+    fn from(error: InvalidVariable) -> std::io::Error {
+        std::io::Error::new(std::io::ErrorKind::InvalidInput, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clone_is_changed_alone_and_the_order_stays() {
+        let mut env = Environ::new();
+        env.set("A", "1").unwrap();
+        env.set("B", "2").unwrap();
+        let mut other = env.clone();
+        other.set("A", "three").unwrap();
+        other.set("C", "4").unwrap();
+        other.remove("B");
+        other.remove("D");
+        assert_eq!(env.iter().collect::<Vec<_>>(), [(&b"A"[..], &b"1"[..]), (b"B", b"2")]);
+        assert_eq!(other.iter().collect::<Vec<_>>(), [(&b"A"[..], &b"three"[..]), (b"C", b"4")]);
+        assert_ne!(env, other);
+    }
+
+    #[test]
+    fn what_is_set_anew_or_taken_away_leaves_nothing_behind() {
+        let mut env = Environ::new();
+        for name in ["A", "B", "C"] {
+            env.set(name, "1").unwrap();
+        }
+        for length in (0..1000).chain([3]) {
+            env.set("B", vec![b'x'; length]).unwrap();
+        }
+        assert_eq!((env.get_str("A"), env.get_str("B"), env.get_str("C")), (Some("1"), Some("xxx"), Some("1")));
+        assert_eq!(env.0.text, b"A1BxxxC1");
+        env.remove("A");
+        assert_eq!((env.get_str("A"), env.get_str("B"), env.get_str("C")), (None, Some("xxx"), Some("1")));
+        assert_eq!(env.0.text, b"BxxxC1");
+    }
+
+    #[test]
+    fn what_no_process_could_be_given_is_refused() {
+        let mut env = Environ::new();
+        for (name, value) in [("", "a"), ("A=B", "c"), ("A\0", "b"), ("A", "b\0")] {
+            assert!(env.set(name, value).is_err());
+        }
+        assert_eq!(env.iter().count(), 0);
+    }
+}

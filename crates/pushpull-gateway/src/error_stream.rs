@@ -1,0 +1,193 @@
+//! Where an application's messages to the server's log go: whole lines, bounded, with nothing in them that could fool a
+//! terminal.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+/// A longer line is cut into lines of this many bytes.
+const MOST_LINE: usize = 8 * 1024;
+
+/// A sink for messages, which hands on one line at a time.
+///
+/// The default gives each line to `tracing` as a warning of the target `pushpull::stderr`. Control bytes and Unicode's
+/// invisible controls, such as those of text direction, are escaped (`\x1b`), so that a log is what it seems. A line longer
+/// than 8 KiB comes in parts.
+///
+/// ```
+/// use std::io::Write;
+/// use std::sync::{Arc, Mutex};
+/// use pushpull_gateway::ErrorStream;
+///
+/// let lines = Arc::new(Mutex::new(Vec::new()));
+/// let log = lines.clone();
+/// let mut errors = ErrorStream::new(move |line| log.lock().unwrap().push(line.to_owned()));
+/// write!(errors, "first\nsecond \x1b[1m\nthird")?;
+/// drop(errors);
+/// assert_eq!(*lines.lock().unwrap(), ["first", "second \\x1b[1m", "third"]);
+/// # std::io::Result::Ok(())
+/// ```
+pub struct ErrorStream {
+    to: Arc<dyn Fn(&str) + Send + Sync>,
+    line: Vec<u8>,
+}
+
+impl ErrorStream {
+    /// A stream whose lines go to `to`.
+    pub fn new(to: impl Fn(&str) + Send + Sync + 'static) -> ErrorStream {
+        ErrorStream { to: Arc::new(to), line: Vec::new() }
+    }
+
+    /// Hands on one line, as it would be handed on if it were written.
+    #[cfg(feature = "server")]
+    pub(crate) fn say(&self, line: &str) {
+        (self.to)(&escape(line.as_bytes()));
+    }
+
+    fn end_line(&mut self) {
+        let line = self.line.strip_suffix(b"\r").unwrap_or(&self.line);
+        (self.to)(&escape(line));
+        self.line.clear();
+    }
+}
+
+/// The line as text, its control characters and what is not UTF-8 written as escapes.
+pub(crate) fn escape(line: &[u8]) -> String {
+    let mut text = String::with_capacity(line.len());
+    for chunk in line.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '\t' => text.push(character),
+                _ if character.is_control() || is_invisible(character) => {
+                    text.extend(escape_bytes(character.encode_utf8(&mut [0; 4]).as_bytes()))
+                }
+                _ => text.push(character),
+            }
+        }
+        text.extend(escape_bytes(chunk.invalid()));
+    }
+    text
+}
+
+/// Returns `true` for characters that change how others look, and are not seen: the separators of lines, and those of
+/// Unicode's category `Cf` (UAX #44) that no script writes as a sign.
+fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+fn escape_bytes(bytes: &[u8]) -> impl Iterator<Item = char> {
+    bytes.iter().flat_map(|byte| format!("\\x{byte:02x}").chars().collect::<Vec<_>>())
+}
+
+impl Write for ErrorStream {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        for part in buf.split_inclusive(|byte| *byte == b'\n') {
+            let (mut rest, complete) = match part.strip_suffix(b"\n") {
+                Some(line) => (line, true),
+                None => (part, false),
+            };
+            while self.line.len() + rest.len() > MOST_LINE {
+                let (first, later) = rest.split_at(MOST_LINE - self.line.len());
+                self.line.extend_from_slice(first);
+                self.end_line();
+                rest = later;
+            }
+            self.line.extend_from_slice(rest);
+            if complete {
+                self.end_line();
+            }
+        }
+        Ok(buf.len())
+    }
+
+    /// Lines go out as they end; the beginning of one waits for its end.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for ErrorStream {
+    fn drop(&mut self) {
+        if !self.line.is_empty() {
+            self.end_line();
+        }
+    }
+}
+
+impl Clone for ErrorStream {
+    /// Another stream to the same place, with a line of its own.
+    fn clone(&self) -> ErrorStream {
+        ErrorStream { to: self.to.clone(), line: Vec::new() }
+    }
+}
+
+impl Default for ErrorStream {
+    fn default() -> ErrorStream {
+        static TRACING: std::sync::LazyLock<ErrorStream> =
+            std::sync::LazyLock::new(|| ErrorStream::new(|line| tracing::warn!(target: "pushpull::stderr", "{line}")));
+        TRACING.clone()
+    }
+}
+
+impl fmt::Debug for ErrorStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ErrorStream")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use parking_lot::Mutex;
+
+    fn lines(write: impl FnOnce(&mut ErrorStream)) -> Vec<String> {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let log = lines.clone();
+        write(&mut ErrorStream::new(move |line| log.lock().push(line.to_owned())));
+        let lines = lines.lock();
+        lines.clone()
+    }
+
+    #[test]
+    fn requirement_17_control_bytes_are_escaped() {
+        let said = lines(|errors| errors.write_all(b"a\tb\r\n\x1b]0;x\x07 \xc3\xa9 \xff\n\n").unwrap());
+        assert_eq!(said, ["a\tb", "\\x1b]0;x\\x07 \u{e9} \\xff", ""]);
+    }
+
+    #[test]
+    fn requirement_17_unicode_controls_are_escaped() {
+        for hidden in ["\u{202e}", "\u{2066}", "\u{200f}", "\u{61c}", "\u{2028}", "\u{85}", "\u{feff}", "\u{e0041}"] {
+            let said = lines(|errors| errors.write_all(format!("a{hidden}b\n").as_bytes()).unwrap());
+            let bytes: String = hidden.bytes().map(|byte| format!("\\x{byte:02x}")).collect();
+            assert_eq!(said, [format!("a{bytes}b")]);
+        }
+        let visible = "\u{e9} \u{5d0}\u{627}\u{600} \u{2014} \u{1f600} \u{4e2d}";
+        assert_eq!(lines(|errors| writeln!(errors, "{visible}").unwrap()), [visible]);
+    }
+
+    #[test]
+    fn requirement_7_a_line_is_bounded() {
+        let said = lines(|errors| {
+            for _ in 0..1000 {
+                errors.write_all(&[b'x'; 1000]).unwrap();
+            }
+            assert!(errors.line.capacity() <= 2 * MOST_LINE);
+        });
+        assert_eq!(said.iter().map(String::len).sum::<usize>(), 1_000_000);
+        assert!(said.iter().all(|line| line.len() <= MOST_LINE));
+    }
+}

@@ -1,0 +1,36 @@
+//! Work that may wait for a disk or a name server, on threads of its own.
+//!
+//! `tokio::task::spawn_blocking` panics where the system has no thread to give: here that is an error.
+
+use std::io;
+
+use tokio::sync::{Semaphore, oneshot};
+
+use pushpull::{Error, Thread};
+
+/// How much is done at the same time; more waits for its turn.
+const MAX_THREADS: usize = 16;
+
+static FREE: Semaphore = Semaphore::const_new(MAX_THREADS);
+
+/// Does `work` on another thread. If the future is dropped, the work is finished all the same, and its result dropped.
+///
+/// # Errors
+///
+/// Returns an error if the system has no thread to give, or if the work panics.
+pub(crate) async fn run<T, F>(work: F) -> io::Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    let place = FREE.acquire().await.map_err(|_| Error::disconnected())?;
+    let (give, result) = oneshot::channel();
+    let mut started = Thread::new().pull(move |_| {
+        let result = work();
+        drop(place);
+        let _ = give.send(result);
+        Ok(())
+    });
+    started.head().await?;
+    result.await.map_err(|_| Error::truncated())
+}

@@ -1,0 +1,30 @@
+//! What all programs outside this process have in common, however they are spoken to: their limits, the bodies of their
+//! requests, and the way of their responses.
+//!
+//! ```text
+//!  request's body ── request_body.rs ──> the program        (spool.rs: whole first, or as it comes)
+//!                                            │ clock.rs, limits.rs, programs.rs, stop.rs: how long, how many, and what then
+//!  response <─ response.rs <─ relay.rs <─ output.rs
+//! ```
+
+pub(super) mod blocking;
+pub(super) mod clock;
+pub(crate) mod descriptors;
+mod limits;
+pub(super) mod output;
+pub(super) mod programs;
+pub(super) mod relay;
+pub(super) mod request_body;
+pub(super) mod response;
+mod running;
+mod spool;
+pub(super) mod stop;
+pub(super) mod turn;
+
+pub use limits::Limits;
+pub use request_body::RequestBody;
+pub use running::Running;
+
+pub(super) use programs::Permit;
+#[cfg(feature = "server")]
+pub(crate) use spool::unnamed;

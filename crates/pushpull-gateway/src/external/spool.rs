@@ -1,0 +1,159 @@
+//! The body of a request, taken whole before its program starts: slow clients hold no program.
+
+use std::fs::{File, Permissions};
+use std::future::poll_fn;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http_body::Body as HttpBody;
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::io::pwrite;
+
+use super::blocking;
+use super::descriptors::with_room;
+use super::limits::Limits;
+use crate::data::poll_data;
+use crate::refusal::{Refusal, status_of};
+
+/// How much goes to the temporary file at once: a hop to another thread costs as much as writing a part of it.
+const BATCH: usize = 256 << 10;
+
+/// A body that has been taken whole.
+#[derive(Debug)]
+pub(crate) struct Spooled {
+    /// From the beginning. `None` if there is not a byte.
+    pub(crate) file: Option<OwnedFd>,
+    pub(crate) length: u64,
+}
+
+/// Takes a body.
+///
+/// # Errors
+///
+/// Returns 408, 413, or 400 for a body that fails; 503 if there is no thread or descriptor for it, 507 if there is no
+/// space, and 500 if it cannot be kept for another reason.
+pub(crate) async fn spool<B>(body: B, limits: &Limits) -> Result<Spooled, Refusal>
+where
+    B: HttpBody,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if body.is_end_stream() {
+        return Ok(Spooled { file: None, length: 0 });
+    }
+    let mut body = Box::pin(body);
+    let (mut held, mut length, mut file) = (Held::default(), 0, None);
+    while let Some(data) = next(body.as_mut(), limits.idle).await? {
+        length += data.len() as u64;
+        if length > limits.body {
+            return Err(too_large());
+        }
+        held.add(data);
+        let most = if file.is_some() { BATCH } else { limits.memory };
+        if held.len() > most {
+            file = Some(append(file, held.take()).await.map_err(not_kept)?);
+        }
+    }
+    let file = match file {
+        Some(file) => Some(append(Some(file), held.take()).await.and_then(rewound).map_err(not_kept)?),
+        None if length == 0 => None,
+        None => Some(in_memory(&held.take()).map_err(not_kept)?),
+    };
+    Ok(Spooled { file, length })
+}
+
+async fn next<B>(mut body: Pin<&mut B>, idle: Duration) -> Result<Option<Bytes>, Refusal>
+where
+    B: HttpBody,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    match tokio::time::timeout(idle, poll_fn(|context| poll_data(body.as_mut(), context))).await {
+        Ok(data) => data.transpose().map_err(|error| failed(&error)),
+        Err(_) => Err(stalled()),
+    }
+}
+
+pub(crate) fn too_large() -> Refusal {
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the request's body is too large")
+}
+
+pub(crate) fn stalled() -> Refusal {
+    Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request's body does not come")
+}
+
+/// A host that knows what a client did wrong says so itself.
+pub(crate) fn failed(error: &io::Error) -> Refusal {
+    if let Some(refusal) = error.get_ref().and_then(|inner| inner.downcast_ref::<Refusal>()) {
+        return refusal.clone();
+    }
+    Refusal::bad_request(&format!("the request's body failed: {error}"))
+}
+
+fn not_kept(error: io::Error) -> Refusal {
+    Refusal::new(status_of(&error), format!("the request's body cannot be kept: {error}"))
+}
+
+/// What has come and is in no file. The first piece is kept as it came: most often there is only one.
+#[derive(Default)]
+struct Held {
+    first: Bytes,
+    more: Vec<u8>,
+}
+
+impl Held {
+    fn len(&self) -> usize {
+        self.first.len() + self.more.len()
+    }
+
+    fn add(&mut self, data: Bytes) {
+        if self.len() == 0 {
+            self.first = data;
+            return;
+        }
+        if self.more.is_empty() {
+            self.more.extend_from_slice(&std::mem::take(&mut self.first));
+        }
+        self.more.extend_from_slice(&data);
+    }
+
+    fn take(&mut self) -> Bytes {
+        if self.more.is_empty() { std::mem::take(&mut self.first) } else { std::mem::take(&mut self.more).into() }
+    }
+}
+
+/// Appends to a temporary file, on a thread that may wait for a disk.
+async fn append(file: Option<File>, data: Bytes) -> io::Result<File> {
+    let write = move || {
+        let mut file = file.map_or_else(unnamed, Ok)?;
+        file.write_all(&data)?;
+        Ok(file)
+    };
+    blocking::run(write).await?
+}
+
+/// A temporary file that nobody else can open.
+pub(crate) fn unnamed() -> io::Result<File> {
+    let file = with_room(tempfile::tempfile)?;
+    // It has what the umask leaves, and a program that runs as somebody else could open it again by `/proc`.
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(file)
+}
+
+fn rewound(mut file: File) -> io::Result<OwnedFd> {
+    io::Seek::rewind(&mut file)?;
+    Ok(file.into())
+}
+
+/// A file without a disk. Unlike a pipe it takes as much as there is, and is there to the end.
+fn in_memory(data: &[u8]) -> io::Result<OwnedFd> {
+    let file = with_room(|| Ok(memfd_create(c"request body", MemfdFlags::CLOEXEC)?))?;
+    let mut at = 0;
+    while at < data.len() {
+        at += pwrite(&file, &data[at..], at as u64)?;
+    }
+    Ok(file)
+}

@@ -1,0 +1,355 @@
+//! One connection, from its first byte to its close.
+
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::active::{Active, Step};
+use super::server::FastCgi;
+use crate::fastcgi::{
+    Decoder, MOST_PARAMS, Pairs, ProtocolStatus, Queue, Record, Role, Stream as Records, end_request,
+    get_values_result, unknown_type,
+};
+use crate::host::protocol::Failure;
+use crate::host::responder::{Overdue, Taken, Watch};
+use crate::host::server::either;
+use crate::host::shutdown::Stage;
+use crate::host::stream::{LAST_TIME, Stream, UNREAD_TIME};
+use crate::host::{End, RequestBody};
+
+type Host = crate::host::server::Host<FastCgi>;
+
+/// How much is read at once.
+const PIECE: usize = 64 * 1024;
+
+/// How much may wait to be sent before responses are no longer asked for more.
+const MOST_QUEUED: usize = 128 * 1024;
+
+/// How many bytes of answers to the front server's own records may wait: it asks, and does not read.
+const MOST_REPLIES: usize = 64 * 1024;
+
+/// How many requests a connection may have at a time.
+const MOST_REQUESTS: usize = 100;
+
+/// How often something is moved before others have their turn.
+const TURNS: usize = 64;
+
+/// Why there is nothing more to be done on a connection.
+enum Outcome {
+    /// It was agreed upon: all that was written is to arrive.
+    Over,
+    /// A response is not whole, and the close is to tell.
+    Cut,
+    Gone,
+    Failed(String),
+    Overdue(Overdue),
+    Stopped,
+}
+
+/// Serves a connection and closes it.
+pub(super) async fn serve<S, R>(stream: Stream, service: S, host: Rc<Host>)
+where
+    S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
+    S::Error: Into<Failure>,
+    R: Body<Data = Bytes> + 'static,
+    R::Error: Into<Failure>,
+{
+    stream.set_nodelay();
+    // A close is taken for the end by some front servers. Unless it was agreed upon, it is not to look like one.
+    stream.set_zero_linger();
+    let stream = Rc::new(stream);
+    let mut link = Link {
+        watch: Watch::new(&host.limits, stream.clone()),
+        service,
+        decoder: Decoder::new(),
+        buffer: BytesMut::new(),
+        queue: Queue::new(),
+        replies: 0,
+        active: Vec::new(),
+        gone: None,
+        is_closing: false,
+        is_cut: false,
+        host: host.clone(),
+        stream: stream.clone(),
+    };
+    let mut closing = pin!(host.shutdown.reached(Stage::Closing));
+    let mut cutting = pin!(host.shutdown.reached(Stage::Cut));
+    let mut stops = false;
+    let outcome = poll_fn(|context| {
+        if cutting.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Outcome::Stopped);
+        }
+        if !stops && closing.as_mut().poll(context).is_ready() {
+            stops = true;
+            link.is_closing = true;
+        }
+        if let Poll::Ready(outcome) = link.poll(context) {
+            return Poll::Ready(outcome);
+        }
+        link.watch.poll(context).map(Outcome::Overdue)
+    })
+    .await;
+    let end = if matches!(outcome, Outcome::Gone) { End::Gone } else { End::Cut };
+    link.active.iter_mut().for_each(|active| active.set_end(end));
+    let is_answering = !link.active.is_empty();
+    drop(link);
+    let Some(stream) = Rc::into_inner(stream) else { return };
+    match outcome {
+        Outcome::Cut => stream.reset(UNREAD_TIME).await,
+        Outcome::Stopped if is_answering => stream.reset(LAST_TIME).await,
+        Outcome::Gone | Outcome::Stopped => {}
+        Outcome::Over => either(stream.linger(), host.shutdown.reached(Stage::Cut)).await,
+        Outcome::Failed(why) => host.say(&stream, &why),
+        Outcome::Overdue(Overdue::Head) => host.say(&stream, "a request that was begun did not come in time"),
+        Outcome::Overdue(Overdue::Stalled) => {
+            host.say(&stream, "the front server takes nothing of a response");
+            stream.set_zero_linger();
+        }
+    }
+}
+
+/// What belongs to a connection.
+struct Link<S, R> {
+    stream: Rc<Stream>,
+    host: Rc<Host>,
+    service: S,
+    decoder: Decoder,
+    /// What was read, and is not a record yet.
+    buffer: BytesMut,
+    queue: Queue,
+    /// How many bytes at the most are in the queue that no request stands for.
+    replies: usize,
+    active: Vec<Active<R>>,
+    /// Sees the front server go while nothing is read.
+    gone: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// It is closed when nothing is left to be done.
+    is_closing: bool,
+    /// And then so that it does not look whole.
+    is_cut: bool,
+    watch: Watch,
+}
+
+impl<S, R> Link<S, R>
+where
+    S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
+    S::Error: Into<Failure>,
+    R: Body<Data = Bytes> + 'static,
+    R::Error: Into<Failure>,
+{
+    /// Moves what can be moved.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Outcome> {
+        for _ in 0..TURNS {
+            let moved = match self.turn(context) {
+                Ok(moved) => moved,
+                Err(outcome) => return Poll::Ready(outcome),
+            };
+            if self.is_closing && self.active.is_empty() && self.queue.is_empty() {
+                return Poll::Ready(if self.is_cut { Outcome::Cut } else { Outcome::Over });
+            }
+            if !moved {
+                return Poll::Pending;
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Reads, answers and writes, in this order, so that a short answer is one write. Says whether anything was moved.
+    fn turn(&mut self, context: &mut Context<'_>) -> Result<bool, Outcome> {
+        let read = self.read(context)?;
+        let answered = self.answer(context)?;
+        let written = self.write(context)?;
+        self.watch.held(!self.queue.is_empty(), written);
+        Ok(read || answered || written)
+    }
+
+    fn read(&mut self, context: &mut Context<'_>) -> Result<bool, Outcome> {
+        // One that has no room holds up the others only if there are none.
+        if let [only] = &self.active[..]
+            && only.poll_room(context).is_pending()
+        {
+            let stream = self.stream.clone();
+            let gone = self.gone.get_or_insert_with(|| Box::pin(async move { stream.gone().await }));
+            return if gone.as_mut().poll(context).is_ready() { Err(Outcome::Gone) } else { Ok(false) };
+        }
+        self.buffer.reserve(PIECE);
+        match self.stream.poll_read(context, &mut self.buffer, PIECE) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(Ok(0)) => {
+                return Err(match self.decoder.finish(&self.buffer) {
+                    Err(malformed) if self.active.is_empty() => Outcome::Failed(malformed.to_string()),
+                    _ => Outcome::Gone,
+                });
+            }
+            Poll::Ready(Ok(_)) => {}
+            Poll::Ready(Err(_)) => return Err(Outcome::Gone),
+        }
+        let broken = |error: io::Error| Outcome::Failed(format!("what it sends is no FastCGI: {error}"));
+        while let Some(record) = self.decoder.decode(&mut self.buffer).map_err(|error| broken(error.into()))? {
+            self.take(record).map_err(broken)?;
+        }
+        self.stream.leave(self.active.iter().all(Active::has_all));
+        if self.replies > MOST_REPLIES {
+            return Err(Outcome::Failed("it asks and takes no answers".to_owned()));
+        }
+        let is_within = self.decoder.finish(&self.buffer).is_err() && self.active.is_empty();
+        let coming = self.active.iter().find(|active| active.is_beginning()).map(|active| active.id);
+        self.watch.begun(coming.or(is_within.then_some(0)));
+        Ok(true)
+    }
+
+    /// Does what a record asks for.
+    fn take(&mut self, record: Record) -> io::Result<()> {
+        let place = |active: &[Active<R>], id: u16| active.iter().position(|active| active.id == id);
+        match record {
+            Record::Begin { id, role, keep } => return self.begin(id, role, keep),
+            Record::Abort { id } => {
+                if let Some(place) = place(&self.active, id) {
+                    self.end(place, 0, ProtocolStatus::RequestComplete);
+                }
+            }
+            Record::Stream { stream: Records::Params, id, content } => {
+                if let Some(place) = place(&self.active, id) {
+                    self.active[place].params(content, &self.service, &self.host);
+                }
+            }
+            Record::Stream { stream: Records::Stdin, id, content } => {
+                let Some(place) = place(&self.active, id) else { return Ok(()) };
+                let trouble = match self.active[place].stdin(content) {
+                    Ok(Taken::Well) => return Ok(()),
+                    Ok(Taken::Overloaded) => {
+                        "a body that is not read holds up other requests, and was given up".to_owned()
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(error),
+                    Err(error) => format!("a body that is not read cannot be kept, and was given up: {error}"),
+                };
+                self.host.say(&self.stream, &trouble);
+                self.active[place].set_end(End::Cut);
+                self.end(place, 1, ProtocolStatus::Overloaded);
+            }
+            Record::GetValues(names) => {
+                let values = self.values(names)?;
+                self.reply(&values);
+            }
+            Record::Unknown { kind, id: 0 } => self.reply(&unknown_type(kind)),
+            // Of no request here, or not for an application.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, id: u16, role: u16, keep: bool) -> io::Result<()> {
+        if self.active.iter().any(|active| active.id == id) {
+            let message = format!("request {id} is begun again before its end");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        let refusal = if Role::of(role) != Some(Role::Responder) {
+            ProtocolStatus::UnknownRole
+        } else if !self.host.protocol.multiplexes && !self.active.is_empty() {
+            ProtocolStatus::CantMpxConn
+        } else if self.active.len() >= MOST_REQUESTS || self.is_closing {
+            ProtocolStatus::Overloaded
+        } else {
+            if keep {
+                // Where connections are kept, one that closes before the end is not taken for the end.
+                self.stream.take_at_once();
+            }
+            self.active.push(Active::new(id, keep, self.host.protocol.most_params));
+            return Ok(());
+        };
+        self.host.say(&self.stream, &format!("a request was refused: {refusal:?}"));
+        self.is_closing |= !keep;
+        self.reply(&end_request(id, 0, refusal));
+        Ok(())
+    }
+
+    /// What the front server may ask of an application (4.1).
+    fn values(&self, names: Bytes) -> io::Result<Vec<u8>> {
+        let multiplexes = self.host.protocol.multiplexes;
+        let connections = self.host.limits.most_connections();
+        let requests = if multiplexes { connections.saturating_mul(MOST_REQUESTS) } else { connections };
+        let known = [
+            (&b"FCGI_MAX_CONNS"[..], connections.to_string()),
+            (b"FCGI_MAX_REQS", requests.to_string()),
+            (b"FCGI_MPXS_CONNS", u8::from(multiplexes).to_string()),
+        ];
+        let mut asked = [false; 3];
+        let mut pairs = Pairs::new(MOST_PARAMS);
+        pairs.push(names)?;
+        while let Some((name, _)) = pairs.next()? {
+            known.iter().zip(&mut asked).for_each(|((known, _), asked)| *asked |= *known == name);
+        }
+        pairs.finish()?;
+        let told = known.iter().zip(asked).filter(|(_, asked)| *asked);
+        Ok(get_values_result(told.map(|((name, value), _)| (*name, value.as_bytes()))))
+    }
+
+    fn reply(&mut self, record: &[u8]) {
+        self.replies += record.len();
+        self.queue.put_slice(record);
+    }
+
+    /// Asks the requests for what comes next of their answers, in turn.
+    fn answer(&mut self, context: &mut Context<'_>) -> Result<bool, Outcome> {
+        let mut moved = false;
+        let mut place = 0;
+        while place < self.active.len() {
+            if self.queue.len() >= MOST_QUEUED {
+                break;
+            }
+            match self.active[place].poll(&mut self.queue, context) {
+                Poll::Pending => {
+                    place += 1;
+                    continue;
+                }
+                Poll::Ready(Step::Moved) if self.active.len() > 1 => place += 1,
+                Poll::Ready(Step::Moved) => {}
+                Poll::Ready(Step::Done) => self.end(place, 0, ProtocolStatus::RequestComplete),
+                Poll::Ready(Step::Cut) if self.active.len() > 1 => self.end(place, 1, ProtocolStatus::Overloaded),
+                Poll::Ready(Step::Cut) => {
+                    // The close is what tells. Until then it is not to be begun anew.
+                    self.active.remove(place);
+                    (self.is_closing, self.is_cut) = (true, true);
+                }
+            }
+            moved = true;
+        }
+        if place > 0 && place < self.active.len() {
+            self.active.rotate_left(place);
+        }
+        Ok(moved)
+    }
+
+    fn end(&mut self, place: usize, app_status: u32, status: ProtocolStatus) {
+        let active = self.active.remove(place);
+        active.end(&mut self.queue, app_status, status);
+        self.is_closing |= !active.keep;
+    }
+
+    fn write(&mut self, context: &mut Context<'_>) -> Result<bool, Outcome> {
+        let mut moved = false;
+        while !self.queue.is_empty() {
+            let mut slices = [IoSlice::new(&[]); crate::fastcgi::MOST_SLICES];
+            let count = self.queue.slices(&mut slices);
+            match self.stream.poll_write(context, &slices[..count]) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(written)) => {
+                    self.queue.advance(written);
+                    moved = true;
+                }
+                Poll::Ready(Err(_)) => return Err(Outcome::Gone),
+            }
+        }
+        if self.queue.is_empty() {
+            self.replies = 0;
+        }
+        Ok(moved)
+    }
+}

@@ -1,0 +1,103 @@
+//! The answer to a balancer that asks whether to send requests here.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::Shutdown;
+
+/// A service that answers `GET` and `HEAD` of one path itself, with 200 as long as the server runs, and with 503 from the
+/// moment that it is told to stop. All else is for the service in it.
+///
+/// A balancer that asks for the path, more often than the [notice](super::Limits::notice) lasts, sends nothing more
+/// when the server closes its door.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use pushpull::Local;
+/// use pushpull_gateway::{push_fn, service};
+/// use pushpull_gateway::host::{Health, Limits, Shutdown, http};
+///
+/// let shutdown = Shutdown::on_signals()?;
+/// let app = push_fn(|_inp, out, _err, _env| write!(out, "Content-Type: text/plain\n\nhello\n"));
+/// let service = Health::new("/health", &shutdown, service(Local::new(), app));
+/// # let _ = service;
+/// let server = http::Server::bind("127.0.0.1:8080")?.limits(Limits::new().notice(Duration::from_secs(2)));
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Health<S> {
+    path: Option<Arc<str>>,
+    shutdown: Shutdown,
+    service: S,
+}
+
+impl<S> Health<S> {
+    /// Answers `path`, which begins with a `/`, in place of `service`; or, with `None`, nothing.
+    pub fn new<'a>(path: impl Into<Option<&'a str>>, shutdown: &Shutdown, service: S) -> Health<S> {
+        Health { path: path.into().map(Arc::from), shutdown: shutdown.clone(), service }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for Health<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: From<String>,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Checking<S::Future, R>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let is_asked = self.path.as_deref() == Some(request.uri().path())
+            && matches!(*request.method(), Method::GET | Method::HEAD);
+        if !is_asked {
+            return Checking { answer: None, asked: Some(self.service.call(request)) };
+        }
+        let (status, text) = match self.shutdown.has_begun() {
+            false => (StatusCode::OK, "ok\n"),
+            true => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+        };
+        let mut answer = Response::new(R::from(text.to_owned()));
+        *answer.status_mut() = status;
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Checking { answer: Some(answer), asked: None }
+    }
+}
+
+pin_project! {
+    /// The answer of [`Health`].
+    #[derive(Debug)]
+    pub struct Checking<F, R> {
+        answer: Option<Response<R>>,
+        #[pin]
+        asked: Option<F>,
+    }
+}
+
+impl<F, R, E> Future for Checking<F, R>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = Result<Response<R>, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        match this.asked.as_pin_mut() {
+            Some(asked) => asked.poll(context),
+            None => Poll::Ready(Ok(this.answer.take().expect("an answer is asked for once"))),
+        }
+    }
+}

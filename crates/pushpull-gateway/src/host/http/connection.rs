@@ -1,0 +1,267 @@
+//! One connection, from its first byte to its close.
+
+use std::error::Error;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::header::EXPECT;
+use http::{Method, Request, Response, Version};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::Builder;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::spawn_local;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tower_service::Service;
+
+use super::ending::{LATE, drain, refuse};
+use super::exchange::Answered;
+use super::response_body::ResponseBody;
+use super::socket::Socket;
+use super::streams::Streams;
+use super::traffic::{Overdue, Traffic};
+use super::{End, RequestBody};
+use crate::host::protocol::{Failure, Protocol, about_server, sealed};
+use crate::host::server::{self, either};
+use crate::host::shutdown::Stage;
+use crate::host::stream::{LAST_TIME, Stream, UNREAD_TIME};
+use crate::{ClientWatched, check_host};
+
+/// How long the head of a request may be, in bytes. With a longer one a program could not be started.
+const MOST_HEAD: u32 = 64 * 1024;
+
+/// How many requests a connection of HTTP/2 may have under way.
+const MOST_STREAMS: u32 = 100;
+
+/// HTTP/1.1, and HTTP/2 with prior knowledge.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Http;
+
+type Host = server::Host<Http>;
+
+impl sealed::Sealed for Http {}
+
+#[allow(private_interfaces, reason = "sealed: nobody else calls it")]
+impl Protocol for Http {
+    const TRUSTS: bool = false;
+
+    async fn serve<S, R>(stream: Stream, service: S, host: Rc<Host>)
+    where
+        S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
+        S::Error: Into<Failure>,
+        R: Body<Data = Bytes> + 'static,
+        R::Error: Into<Failure>,
+    {
+        serve(stream, service, host).await;
+    }
+
+    fn refuse(stream: &Stream) {
+        refuse(stream);
+    }
+}
+
+/// Why there is nothing more to be done on a connection.
+enum Outcome {
+    Over(Result<(), Failure>),
+    Gone,
+    Overdue(Overdue),
+    Stopped,
+}
+
+/// Serves a connection and closes it.
+async fn serve<S, R>(stream: Stream, service: S, host: Rc<Host>)
+where
+    S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
+    S::Error: Into<Failure>,
+    R: Body<Data = Bytes> + 'static,
+    R::Error: Into<Failure>,
+{
+    stream.set_nodelay();
+    stream.take_at_once();
+    let stream = Rc::new(stream);
+    let traffic = Rc::new(Traffic::new(host.limits.clone()));
+    let outcome = talk(&stream, &traffic, service, &host).await;
+    // Nobody else has it any more: what hyper and the services had went with them.
+    if let Some(stream) = Rc::into_inner(stream) {
+        close(stream, &traffic, outcome, &host).await;
+    }
+}
+
+/// Answers requests until there is an outcome. What still runs then is dropped.
+async fn talk<S, R>(stream: &Rc<Stream>, traffic: &Rc<Traffic>, service: S, host: &Host) -> Outcome
+where
+    S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
+    S::Error: Into<Failure>,
+    R: Body<Data = Bytes> + 'static,
+    R::Error: Into<Failure>,
+{
+    let (unread, mut dropped) = unbounded_channel();
+    let (asked, told, ends) = (traffic.clone(), host.told.clone(), stream.ends());
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let answered = Answered::begin(&request, ends.map(|ends| ends.remote), asked.clone(), told.clone());
+        if request.version() == Version::HTTP_2 {
+            asked.expect_task(answered.clone());
+        }
+        // On HTTP/2 what is not read of one request is no hindrance to others. Who expects to be asked for a body is not.
+        let is_drained = request.version() != Version::HTTP_2 && !request.headers().contains_key(EXPECT);
+        let unread = is_drained.then(|| unread.clone());
+        let mut request = request.map(|body| RequestBody::of_http(body, asked.limits.body_idle, unread));
+        if let Some(ends) = ends {
+            request.extensions_mut().insert(ends);
+        }
+        request.extensions_mut().insert(ClientWatched);
+        let mut service = service.clone();
+        async move {
+            if is_about_server(&request) {
+                let (parts, body) = request.into_parts();
+                if check_host(&parts).is_ok() {
+                    return Ok(ResponseBody::watch(about_server(None), answered));
+                }
+                request = Request::from_parts(parts, body);
+            }
+            let response = async {
+                poll_fn(|context| service.poll_ready(context)).await?;
+                service.call(request).await
+            };
+            match response.await {
+                Ok(response) => Ok(ResponseBody::watch(response.map(Some), answered)),
+                Err(error) => {
+                    answered.set_end(End::Cut);
+                    Err(error)
+                }
+            }
+        }
+    });
+    let mut builder = Builder::new(Streams(traffic.clone()));
+    builder.http1().max_buf_size(MOST_HEAD as usize).header_read_timeout(None);
+    builder
+        .http2()
+        .max_header_list_size(MOST_HEAD)
+        .max_concurrent_streams(MOST_STREAMS)
+        .max_send_buf_size(MOST_HEAD as usize);
+    let socket = TokioIo::new(Socket::new(stream.clone(), traffic.clone()));
+    let mut served = pin!(builder.serve_connection(socket, answer));
+    let mut gone = pin!(stream.gone());
+    let mut closing = pin!(host.shutdown.reached(Stage::Closing));
+    let mut cutting = pin!(host.shutdown.reached(Stage::Cut));
+    let mut watch = Watch::new(traffic, stream);
+    let mut is_closing = false;
+    let outcome = poll_fn(|context| {
+        if let Poll::Ready(over) = served.as_mut().poll(context) {
+            return Poll::Ready(Outcome::Over(over));
+        }
+        if gone.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Outcome::Gone);
+        }
+        if cutting.as_mut().poll(context).is_ready() {
+            traffic.unfinished.set(End::Cut);
+            return Poll::Ready(Outcome::Stopped);
+        }
+        if let Poll::Ready(overdue) = watch.poll(context) {
+            traffic.unfinished.set(End::Cut);
+            return Poll::Ready(Outcome::Overdue(overdue));
+        }
+        take_unread(&mut dropped, context);
+        if !is_closing && closing.as_mut().poll(context).is_ready() {
+            is_closing = true;
+            served.as_mut().graceful_shutdown();
+            context.waker().wake_by_ref();
+        }
+        Poll::Pending
+    })
+    .await;
+    if matches!(outcome, Outcome::Overdue(Overdue::Head)) {
+        // One of HTTP/2 is told.
+        served.as_mut().graceful_shutdown();
+        poll_fn(|context| {
+            let _ = served.as_mut().poll(context);
+            Poll::Ready(())
+        })
+        .await;
+    }
+    traffic.abort_streams();
+    outcome
+}
+
+/// Returns `true` for `OPTIONS *`, which no program is asked for (RFC 9110, 9.3.7).
+fn is_about_server<B>(request: &Request<B>) -> bool {
+    *request.method() == Method::OPTIONS && request.uri().path() == "*"
+}
+
+/// Has the bodies that nobody wants taken from the client.
+fn take_unread(dropped: &mut UnboundedReceiver<Incoming>, context: &mut Context<'_>) {
+    while let Poll::Ready(Some(body)) = dropped.poll_recv(context) {
+        spawn_local(drain(body));
+    }
+}
+
+/// Looks from time to time whether a limit was reached.
+struct Watch<'a> {
+    traffic: &'a Traffic,
+    stream: &'a Stream,
+    time: Pin<Box<Sleep>>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(traffic: &'a Traffic, stream: &'a Stream) -> Watch<'a> {
+        let first = traffic.limits.head_time.min(traffic.limits.stall);
+        Watch { traffic, stream, time: Box::pin(sleep_until(Instant::now() + first)) }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Overdue> {
+        loop {
+            ready!(self.time.as_mut().poll(context));
+            let tried = || {
+                self.stream.try_writes();
+                // Hyper writes in the next turn.
+                context.waker().wake_by_ref();
+            };
+            match self.traffic.check(Instant::now(), tried) {
+                Ok(next) => self.time.as_mut().reset(next),
+                Err(overdue) => return Poll::Ready(overdue),
+            }
+        }
+    }
+}
+
+async fn close(stream: Stream, traffic: &Traffic, outcome: Outcome, host: &Host) {
+    // Of a response that lasts up to the close, one that was not left to end by itself is not whole.
+    let is_delimited = traffic.is_close_delimited.get();
+    match outcome {
+        Outcome::Over(over) => {
+            if let Err(error) = over
+                && error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)
+            {
+                host.say(&stream, &described(&*error));
+            }
+            if is_delimited && traffic.is_cut.get() {
+                return stream.reset(UNREAD_TIME).await;
+            }
+        }
+        Outcome::Gone if is_delimited || traffic.is_cut.get() => return stream.set_zero_linger(),
+        Outcome::Gone => {}
+        Outcome::Overdue(Overdue::Stalled) => return stream.set_zero_linger(),
+        Outcome::Overdue(Overdue::Head) => {
+            if traffic.heads.borrow().is_within() {
+                host.say(&stream, "the head of a request did not come in time");
+                let _ = stream.try_write(LATE);
+            }
+        }
+        Outcome::Stopped if is_delimited => return stream.reset(LAST_TIME).await,
+        Outcome::Stopped => return,
+    }
+    either(stream.linger(), host.shutdown.reached(Stage::Cut)).await;
+}
+
+/// An error with what is behind it.
+fn described(error: &dyn Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}

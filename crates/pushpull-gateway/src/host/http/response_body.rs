@@ -1,0 +1,170 @@
+//! The body of a response: counted for the log, and cut so that everything before the cut arrives.
+
+use std::error::Error;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
+use http::{Method, Response, Version};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep};
+
+use super::End;
+use super::exchange::Answered;
+use crate::{content_length, has_no_body, set_no_length};
+
+/// How long what is queued on HTTP/2 has to leave before a reset, which throws it away.
+const FLUSH_TIME: Duration = Duration::from_millis(50);
+
+/// How much of a body is handed over at once on HTTP/2, where nobody can see how much of it the client has taken: the frames
+/// of a client that says nothing else are as long (RFC 9113, 6.5.2).
+const PIECE: usize = 16 * 1024;
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+pin_project! {
+    /// A service's body on its way to hyper.
+    pub(super) struct ResponseBody<B> {
+        // None for a response without content.
+        #[pin]
+        body: Option<B>,
+        answered: Rc<Answered>,
+        // What is left of the last chunk (HTTP/2).
+        rest: Bytes,
+        // How many bytes are still to come, if that is known. Hyper does not ask for more.
+        left: Option<u64>,
+        held: Option<Held>,
+    }
+}
+
+/// An error that waits until what came before it has left.
+struct Held {
+    error: Failure,
+    until: Until,
+}
+
+enum Until {
+    /// There has been a flush after that of this number. (HTTP/1: hyper throws away what it has buffered.)
+    Flush(u64),
+    /// (HTTP/2: nobody can see how much is queued.)
+    Time(Pin<Box<Sleep>>),
+}
+
+impl<B: Body<Data = Bytes>> ResponseBody<B> {
+    /// The response with its body watched.
+    pub(super) fn watch(mut response: Response<Option<B>>, answered: Rc<Answered>) -> Response<ResponseBody<B>> {
+        let status = response.status();
+        answered.set_status(status);
+        if has_no_body(status) {
+            *response.body_mut() = None;
+            set_no_length(status, response.headers_mut());
+        }
+        let body = response.body().as_ref().filter(|body| !body.is_end_stream());
+        let has_none = answered.method == Method::HEAD || body.is_none();
+        let said = response.headers().get(CONTENT_LENGTH).and_then(|value| content_length(value.as_bytes()));
+        let left = said.or_else(|| body.and_then(|body| body.size_hint().exact()));
+        if has_none {
+            answered.set_end(End::Done);
+        } else if left.is_none() && answered.version < Version::HTTP_11 {
+            answered.traffic.is_close_delimited.set(true);
+            // Else the client would take the body for none (RFC 9112, 9.3). To a response of a later version hyper adds that
+            // the connection is kept.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            *response.version_mut() = Version::HTTP_10;
+        } else {
+            answered.waits(true);
+        }
+        response.map(|body| ResponseBody { body, answered, rest: Bytes::new(), left, held: None })
+    }
+}
+
+impl Held {
+    fn poll(&mut self, answered: &Answered, context: &mut Context<'_>) -> Poll<()> {
+        match &mut self.until {
+            Until::Flush(before) => answered.traffic.poll_flushed(*before, context.waker()),
+            Until::Time(time) => time.as_mut().poll(context),
+        }
+    }
+}
+
+impl<B> Body for ResponseBody<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Failure>,
+{
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        let mut this = self.project();
+        let answered: &Answered = this.answered;
+        answered.waits(false);
+        let Some(mut body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
+        if this.held.is_none() {
+            let next = if this.rest.is_empty() {
+                ready!(body.as_mut().poll_frame(context))
+            } else {
+                Some(Ok(Frame::data(std::mem::take(this.rest))))
+            };
+            match next {
+                Some(Ok(mut frame)) => {
+                    if answered.version == Version::HTTP_2
+                        && let Some(data) = frame.data_mut().filter(|data| data.len() > PIECE)
+                    {
+                        *this.rest = data.split_off(PIECE);
+                    }
+                    let len = frame.data_ref().map_or(0, Bytes::len);
+                    answered.count(len);
+                    if let Some(left) = this.left {
+                        *left = left.saturating_sub(len as u64);
+                    }
+                    if *this.left == Some(0) || this.rest.is_empty() && body.is_end_stream() {
+                        answered.set_end(End::Done);
+                    } else {
+                        answered.waits(true);
+                    }
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                None => {
+                    answered.set_end(End::Done);
+                    return Poll::Ready(None);
+                }
+                Some(Err(error)) => {
+                    answered.set_end(End::Cut);
+                    let until = match answered.version {
+                        Version::HTTP_2 => Until::Time(Box::pin(sleep(FLUSH_TIME))),
+                        _ => Until::Flush(answered.traffic.flushes()),
+                    };
+                    *this.held = Some(Held { error: error.into(), until });
+                }
+            }
+        }
+        match this.held {
+            Some(held) => ready!(held.poll(answered, context)),
+            None => return Poll::Pending,
+        }
+        Poll::Ready(this.held.take().map(|held| Err(held.error)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.held.is_none() && self.rest.is_empty() && self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let Some(body) = &self.body else { return SizeHint::with_exact(0) };
+        let (hint, rest) = (body.size_hint(), self.rest.len() as u64);
+        if rest == 0 {
+            return hint;
+        }
+        let mut with_rest = SizeHint::new();
+        with_rest.set_lower(hint.lower() + rest);
+        if let Some(upper) = hint.upper() {
+            with_rest.set_upper(upper + rest);
+        }
+        with_rest
+    }
+}

@@ -1,0 +1,187 @@
+//! One thread's share of the server: it accepts connections and serves them.
+
+use std::fs::File;
+use std::io;
+use std::mem;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_local;
+use tokio::time::{sleep, timeout};
+use tower_service::Service;
+
+use super::address::{Kind, Listener, SocketFile};
+use super::protocol::{Failure, Protocol};
+use super::request_body::RequestBody;
+use super::server::{Host, either};
+use super::share::{Accepted, Place, Threads};
+use super::shutdown::Stage;
+use super::stream::Stream;
+use crate::{descriptors, is_out_of_descriptors};
+
+/// How long to wait when no connection can be accepted: for want of descriptors, most likely, and others are given back.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long connections have to close once they were told that they are cut.
+const CUT_TIME: Duration = Duration::from_secs(1);
+
+/// What one thread serves with.
+pub(super) struct Share<P> {
+    pub(super) index: usize,
+    pub(super) listener: Listener,
+    pub(super) threads: Threads,
+    pub(super) given: UnboundedReceiver<Accepted>,
+    /// A permit for each connection that there may be.
+    pub(super) free: Arc<Semaphore>,
+    pub(super) host: Rc<Host<P>>,
+}
+
+/// The listening socket, on this thread's runtime.
+enum Accepting {
+    Tcp(TcpListener),
+    Unix { listener: UnixListener, _file: Option<SocketFile> },
+}
+
+impl Accepting {
+    fn new(listener: Listener) -> io::Result<Accepting> {
+        Ok(match listener.0 {
+            Kind::Tcp(listener) => Accepting::Tcp(TcpListener::from_std(listener)?),
+            Kind::Unix(listener, file) => Accepting::Unix { listener: UnixListener::from_std(listener)?, _file: file },
+        })
+    }
+
+    async fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Accepting::Tcp(listener) => listener.accept().await.map(|(stream, _)| Stream::tcp(stream)),
+            Accepting::Unix { listener, .. } => listener.accept().await.map(|(stream, _)| Stream::unix(stream)),
+        }
+    }
+}
+
+/// Serves until the shutdown, and then until the connections of all threads are closed.
+pub(super) async fn serve<P, S, R>(share: Share<P>, service: S) -> io::Result<()>
+where
+    P: Protocol,
+    S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
+    S::Error: Into<Failure>,
+    R: Body<Data = Bytes> + 'static,
+    R::Error: Into<Failure>,
+{
+    let Share { index, listener, threads, mut given, free, host } = share;
+    let listener = Accepting::new(listener)?;
+    let most = u32::try_from(host.limits.connections).expect("the limit fits");
+    let begin = |stream: Stream, permit: OwnedSemaphorePermit, place: Place| {
+        let (service, host) = (service.clone(), host.clone());
+        spawn_local(async move {
+            P::serve(stream, service, host).await;
+            drop((permit, place));
+        });
+    };
+    let mut spare = Spare::new();
+    let accepting = async {
+        loop {
+            let (stream, permit) = accept(&listener, &free, &host, &mut spare).await;
+            let place = threads.place(index);
+            if place.thread == index {
+                begin(stream, permit, place);
+            } else if let Ok(stream) = stream.detach() {
+                threads.give(Accepted { stream, permit, place });
+            }
+        }
+    };
+    let taking = async {
+        while let Some(Accepted { stream, permit, place }) = given.recv().await {
+            match stream.attach() {
+                Ok(stream) => begin(stream, permit, place),
+                Err(error) => host.errors.say(&format!("cannot serve a connection: {error}")),
+            }
+        }
+    };
+    let leaving = async {
+        host.shutdown.reached(Stage::Leaving).await;
+        either(sleep(host.limits.notice), host.shutdown.reached(Stage::Closing)).await;
+        host.shutdown.reach(Stage::Closing);
+    };
+    either(either(accepting, taking), leaving).await;
+    drop(given);
+    // The port, or the path, is free for another from here on.
+    drop(listener);
+    let closed = || async { drop(free.acquire_many(most).await) };
+    let within_grace = async { drop(timeout(host.limits.grace, closed()).await) };
+    either(within_grace, host.shutdown.reached(Stage::Cut)).await;
+    host.shutdown.reach(Stage::Cut);
+    let _ = timeout(CUT_TIME, closed()).await;
+    if let Some(closed) = &host.closed {
+        either(closed(), host.shutdown.reached(Stage::Now)).await;
+    }
+    Ok(())
+}
+
+/// The next connection that there may be.
+async fn accept<P: Protocol>(
+    listener: &Accepting,
+    free: &Arc<Semaphore>,
+    host: &Host<P>,
+    spare: &mut Spare,
+) -> (Stream, OwnedSemaphorePermit) {
+    let mut has_failed = false;
+    loop {
+        match listener.accept().await {
+            Ok(stream) => match free.clone().try_acquire_owned() {
+                Ok(permit) => return (stream, permit),
+                Err(_) => {
+                    let most = host.limits.connections;
+                    host.say(&stream, &format!("there are {most} connections already"));
+                    P::refuse(&stream);
+                }
+            },
+            // The client was faster.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            // Once more, whichever thread raised the limit.
+            Err(error) if is_out_of_descriptors(&error) && !mem::replace(&mut has_failed, true) => {
+                descriptors::raise();
+            }
+            Err(error) => {
+                host.errors.say(&format!("cannot accept a connection: {error}"));
+                if !is_out_of_descriptors(&error) || !refuse_next::<P>(listener, spare).await {
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// Refuses the connection for which there was no descriptor, by way of the one that is kept for this. Returns `false` if
+/// that is not possible.
+async fn refuse_next<P: Protocol>(listener: &Accepting, spare: &mut Spare) -> bool {
+    if spare.0.take().is_none() {
+        *spare = Spare::new();
+        return false;
+    }
+    // Not waited for: another thread may have it.
+    let refused = match timeout(Duration::ZERO, listener.accept()).await {
+        Ok(Ok(stream)) => {
+            P::refuse(&stream);
+            true
+        }
+        _ => false,
+    };
+    *spare = Spare::new();
+    refused
+}
+
+/// A descriptor that is given up for a connection that is to be refused.
+struct Spare(Option<File>);
+
+impl Spare {
+    fn new() -> Spare {
+        Spare(File::open("/dev/null").ok())
+    }
+}

@@ -1,0 +1,330 @@
+//! The body of a request on its way from a connection to its program. Either side knows at once when the other has gone.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Buf, Bytes, BytesMut};
+use parking_lot::Mutex;
+
+use crate::waker;
+use crate::{Refusal, unnamed};
+
+/// How many bytes wait in memory. Beyond them the connection is not read, unless another request needs it.
+const MOST_HELD: usize = 64 * 1024;
+
+/// How many bytes wait in a temporary file for a request that holds up others.
+const MOST_SPOOLED: u64 = 64 << 20;
+
+/// How much of that is read at once.
+const PIECE: usize = 64 * 1024;
+
+/// The connection's end.
+#[derive(Debug)]
+pub(in crate::host) struct Arriving(Arc<Mutex<State>>);
+
+/// The program's end.
+#[derive(Debug)]
+pub(in crate::host) struct Arrived(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    held: VecDeque<Bytes>,
+    held_bytes: usize,
+    /// What came when there was no room, and nothing that came later is anywhere else.
+    spool: Spool,
+    /// How many bytes are still to come, if that was said.
+    missing: Option<u64>,
+    is_ended: bool,
+    /// The program wants no more.
+    is_unwanted: bool,
+    connection: Option<Waker>,
+    program: Option<Waker>,
+}
+
+#[derive(Debug, Default)]
+struct Spool {
+    file: Option<File>,
+    read: u64,
+    written: u64,
+}
+
+/// What became of bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::host) enum Taken {
+    Well,
+    /// There is nowhere left to put them.
+    Overloaded,
+}
+
+/// A body of this length, if that was said.
+pub(in crate::host) fn arriving(length: Option<u64>) -> (Arriving, Arrived) {
+    let state = State {
+        held: VecDeque::new(),
+        held_bytes: 0,
+        spool: Spool::default(),
+        missing: length,
+        is_ended: false,
+        is_unwanted: false,
+        connection: None,
+        program: None,
+    };
+    let state = Arc::new(Mutex::new(state));
+    (Arriving(state.clone()), Arrived(state))
+}
+
+impl Arriving {
+    /// Takes the next bytes. Those beyond the length that was said mean nothing (FastCGI 6.2).
+    pub(in crate::host) fn push(&self, chunk: Bytes) -> io::Result<Taken> {
+        self.change(|state| state.push(chunk))
+    }
+
+    /// Nothing follows.
+    pub(in crate::host) fn end(&self) {
+        self.change(|state| state.is_ended = true);
+    }
+
+    /// Whether its end has been told.
+    pub(in crate::host) fn is_ended(&self) -> bool {
+        self.0.lock().is_ended
+    }
+
+    /// Ready when there is room; else the program has to read first.
+    pub(in crate::host) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
+        let state = self.0.lock();
+        if !state.is_full() {
+            return Poll::Ready(());
+        }
+        waker::wait(state, |state| &mut state.connection, context)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.0.lock();
+        let changed = change(&mut state);
+        let waker = state.program.take();
+        drop(state);
+        waker::wake(waker);
+        changed
+    }
+}
+
+impl Arrived {
+    /// The next bytes.
+    pub(in crate::host) fn poll_chunk(&mut self, context: &Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        let mut state = self.0.lock();
+        let chunk = match state.pop() {
+            Ok(Some(chunk)) => Some(Ok(chunk)),
+            Ok(None) if state.is_complete() => None,
+            Ok(None) if state.is_ended => Some(Err(short(state.missing.unwrap_or_default()))),
+            Ok(None) => {
+                return waker::wait(state, |state| &mut state.program, context);
+            }
+            Err(error) => Some(Err(error)),
+        };
+        // Half of it is free, so that the two do not wake each other at every chunk.
+        let has_room = state.spool.is_empty() && state.held_bytes <= MOST_HELD / 2;
+        let waker = if has_room { state.connection.take() } else { None };
+        drop(state);
+        waker::wake(waker);
+        Poll::Ready(chunk)
+    }
+
+    /// All of it has been read.
+    pub(in crate::host) fn is_end(&self) -> bool {
+        let state = self.0.lock();
+        state.waiting() == 0 && state.is_complete()
+    }
+
+    /// How many bytes are still to be read, if that is known.
+    pub(in crate::host) fn left(&self) -> Option<u64> {
+        let state = self.0.lock();
+        let missing = if state.is_complete() { Some(0) } else { state.missing };
+        missing.map(|missing| missing + state.waiting())
+    }
+}
+
+impl State {
+    fn push(&mut self, mut chunk: Bytes) -> io::Result<Taken> {
+        if let Some(missing) = &mut self.missing {
+            chunk.truncate(usize::try_from(*missing).unwrap_or(usize::MAX));
+            *missing -= chunk.len() as u64;
+        }
+        if chunk.is_empty() || self.is_unwanted {
+            return Ok(Taken::Well);
+        }
+        if self.spool.is_empty() && self.held_bytes < MOST_HELD {
+            self.held_bytes += chunk.len();
+            self.held.push_back(chunk);
+            return Ok(Taken::Well);
+        }
+        if self.spool.len() + chunk.len() as u64 > MOST_SPOOLED {
+            return Ok(Taken::Overloaded);
+        }
+        self.spool.write(&chunk).map(|()| Taken::Well)
+    }
+
+    fn pop(&mut self) -> io::Result<Option<Bytes>> {
+        if let Some(chunk) = self.held.pop_front() {
+            self.held_bytes -= chunk.len();
+            return Ok(Some(chunk));
+        }
+        if self.spool.is_empty() { Ok(None) } else { self.spool.read().map(Some) }
+    }
+
+    fn is_full(&self) -> bool {
+        !self.is_unwanted && (self.held_bytes >= MOST_HELD || !self.spool.is_empty())
+    }
+
+    /// Everything has come, and all that was said.
+    fn is_complete(&self) -> bool {
+        match self.missing {
+            Some(missing) => missing == 0,
+            None => self.is_ended,
+        }
+    }
+
+    fn waiting(&self) -> u64 {
+        self.held_bytes as u64 + self.spool.len()
+    }
+}
+
+impl Spool {
+    fn len(&self) -> u64 {
+        self.written - self.read
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => unnamed()?,
+        };
+        file.write_all_at(bytes, self.written)?;
+        self.written += bytes.len() as u64;
+        self.file = Some(file);
+        Ok(())
+    }
+
+    fn read(&mut self) -> io::Result<Bytes> {
+        let Some(file) = &self.file else { return Ok(Bytes::new()) };
+        let length = usize::try_from(self.len()).unwrap_or(PIECE).min(PIECE);
+        let mut piece = BytesMut::zeroed(length);
+        file.read_exact_at(&mut piece, self.read)?;
+        self.read += length as u64;
+        if self.is_empty() {
+            *self = Spool::default();
+        }
+        Ok(piece.copy_to_bytes(length))
+    }
+}
+
+fn short(missing: u64) -> io::Error {
+    let refusal = Refusal::bad_request(&format!("the request's body ended {missing} bytes before its content length"));
+    io::Error::new(io::ErrorKind::UnexpectedEof, refusal)
+}
+
+impl Drop for Arriving {
+    /// What has not come will not.
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Drop for Arrived {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.is_unwanted = true;
+        let unwanted = (std::mem::take(&mut state.held), std::mem::take(&mut state.spool));
+        state.held_bytes = 0;
+        let waker = state.connection.take();
+        drop(state);
+        waker::wake(waker);
+        drop(unwanted);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(arrived: &mut Arrived) -> Vec<io::Result<Bytes>> {
+        let context = Context::from_waker(Waker::noop());
+        let mut found = Vec::new();
+        while let Poll::Ready(Some(chunk)) = arrived.poll_chunk(&context) {
+            let failed = chunk.is_err();
+            found.push(chunk);
+            if failed {
+                break;
+            }
+        }
+        found
+    }
+
+    fn is_full(arriving: &Arriving) -> bool {
+        arriving.poll_room(&Context::from_waker(Waker::noop())).is_pending()
+    }
+
+    #[test]
+    fn requirement_20_a_short_body_is_an_error() {
+        let (arriving, mut arrived) = arriving(Some(5));
+        arriving.push("four".into()).unwrap();
+        assert_eq!(arrived.left(), Some(5));
+        arriving.end();
+        let found = read(&mut arrived);
+        assert_eq!(found[0].as_ref().unwrap(), "four");
+        let error = found[1].as_ref().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        assert!(error.to_string().contains("1 bytes before its content length"), "{error}");
+    }
+
+    #[test]
+    fn a_body_is_complete_with_its_last_byte_and_what_follows_means_nothing() {
+        let (arriving, mut arrived) = arriving(Some(4));
+        arriving.push("body, and more".into()).unwrap();
+        assert_eq!(read(&mut arrived)[0].as_ref().unwrap(), "body");
+        assert!(arrived.is_end());
+        assert_eq!(arrived.left(), Some(0));
+    }
+
+    #[test]
+    fn requirement_23_what_has_no_room_goes_to_a_file_and_then_nowhere() {
+        let (arriving, mut arrived) = arriving(None);
+        let chunk = |number: usize| Bytes::from(vec![number as u8; 50_000]);
+        for number in 0..10 {
+            assert_eq!(arriving.push(chunk(number)).unwrap(), Taken::Well);
+        }
+        assert!(is_full(&arriving));
+        assert_eq!(arriving.0.lock().held_bytes, 100_000);
+        let joined =
+            |found: Vec<io::Result<Bytes>>| found.into_iter().flat_map(|chunk| chunk.unwrap()).collect::<Vec<_>>();
+        let expected: Vec<u8> = (0..10).flat_map(chunk).collect();
+        assert_eq!(joined(read(&mut arrived)), expected);
+        assert!(!is_full(&arriving));
+        let mut pushed = 0;
+        while arriving.push(vec![b'x'; 1 << 20].into()).unwrap() == Taken::Well {
+            pushed += 1;
+        }
+        assert_eq!(pushed, 1 + (MOST_SPOOLED >> 20));
+        arriving.end();
+        assert_eq!(arrived.left(), Some(pushed << 20));
+        assert_eq!(joined(read(&mut arrived)).len() as u64, pushed << 20);
+        assert!(arrived.is_end());
+    }
+
+    #[test]
+    fn nothing_is_kept_for_a_program_that_wants_no_more() {
+        let (arriving, arrived) = arriving(None);
+        drop(arrived);
+        for _ in 0..1000 {
+            assert_eq!(arriving.push(vec![b'x'; 1 << 20].into()).unwrap(), Taken::Well);
+        }
+        assert!(!is_full(&arriving));
+        assert_eq!(arriving.0.lock().waiting(), 0);
+    }
+}

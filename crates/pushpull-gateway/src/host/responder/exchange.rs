@@ -1,0 +1,218 @@
+//! One request and its answer: the service, then the head as a CGI response begins, then the body, kept to its length.
+
+use std::future::{Future, poll_fn};
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
+use tokio::time::Instant;
+use tower_service::Service;
+
+use super::params::{Accept, Params, remote};
+use crate::host::protocol::{Failure, about_server};
+use crate::host::server::Told;
+use crate::host::{End, Record, RequestBody};
+use crate::{Environ, ErrorStream, Head, Refusal, has_no_body};
+
+/// A request that is being answered.
+pub(in crate::host) struct Exchange<R> {
+    stage: Stage<R>,
+    is_head: bool,
+    logged: Logged,
+    errors: ErrorStream,
+}
+
+enum Stage<R> {
+    Asked(Pin<Box<dyn Future<Output = Result<Response<R>, Failure>>>>),
+    /// `left`: how many bytes are still to come, if the head said how many there are.
+    Body {
+        body: Pin<Box<R>>,
+        left: Option<u64>,
+    },
+    /// A text of the host's own.
+    Text(Bytes),
+    Over,
+}
+
+/// What comes next of an answer.
+#[derive(Debug)]
+pub(in crate::host) enum Piece {
+    Bytes(Bytes),
+    /// All of it was given.
+    End,
+    /// It is not whole, and must not look so. The reason is in the log.
+    Cut,
+}
+
+impl<R> Exchange<R>
+where
+    R: Body<Data = Bytes> + 'static,
+    R::Error: Into<Failure>,
+{
+    /// Asks the service.
+    pub(in crate::host) fn begin<S>(
+        mut params: Params,
+        body: RequestBody,
+        accept: &Accept,
+        mut service: S,
+        errors: ErrorStream,
+        told: Option<Arc<Told>>,
+    ) -> Exchange<R>
+    where
+        S: Service<Request<RequestBody>, Response = Response<R>> + 'static,
+        S::Error: Into<Failure>,
+    {
+        if params.is_about_server() {
+            let logged = Logged::of(&params.known(), told);
+            let mut exchange = Exchange { stage: Stage::Over, is_head: false, logged, errors };
+            exchange.answer(about_server(String::new()));
+            return exchange;
+        }
+        let request = match params.request(body, accept, errors.clone()) {
+            Ok(request) => request,
+            Err(refusal) => return Exchange::refused(refusal, &params, errors, told),
+        };
+        let logged = Logged::of(&request, told);
+        let is_head = *request.method() == Method::HEAD;
+        let answer = async move {
+            poll_fn(|context| service.poll_ready(context)).await.map_err(Into::into)?;
+            service.call(request).await.map_err(Into::into)
+        };
+        Exchange { stage: Stage::Asked(Box::pin(answer)), is_head, logged, errors }
+    }
+
+    /// Answers in the service's place, whatever of the parameters has come.
+    pub(in crate::host) fn refused(
+        refusal: Refusal,
+        params: &Params,
+        errors: ErrorStream,
+        told: Option<Arc<Told>>,
+    ) -> Exchange<R> {
+        errors.say(&format!("a request was refused: {refusal}"));
+        let known = params.known();
+        let is_head = *known.method() == Method::HEAD;
+        let mut exchange = Exchange { stage: Stage::Over, is_head, logged: Logged::of(&known, told), errors };
+        exchange.answer(refusal.into_response());
+        exchange
+    }
+
+    /// Answers in the service's place.
+    fn answer(&mut self, response: Response<String>) {
+        let (parts, text) = response.into_parts();
+        self.logged.record.status = Some(parts.status);
+        let mut bytes = Vec::with_capacity(256);
+        Head::of_response(&parts).write(&mut bytes);
+        if !self.is_head {
+            bytes.extend_from_slice(text.as_bytes());
+            self.logged.record.bytes += text.len() as u64;
+        }
+        self.stage = Stage::Text(bytes.into());
+    }
+
+    /// How it ends, unless it ends by itself.
+    pub(in crate::host) fn set_end(&mut self, end: End) {
+        self.logged.record.end = end;
+    }
+
+    pub(in crate::host) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Piece> {
+        loop {
+            match &mut self.stage {
+                Stage::Asked(answer) => match ready!(answer.as_mut().poll(context)) {
+                    Ok(response) => return Poll::Ready(Piece::Bytes(self.open(response))),
+                    Err(error) => {
+                        let error: Failure = error;
+                        self.errors.say(&format!("the service failed: {error}"));
+                        let refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the service failed");
+                        self.answer(refusal.into_response());
+                    }
+                },
+                Stage::Body { body, left } => {
+                    if *left == Some(0) || (left.is_none() && body.is_end_stream()) {
+                        return Poll::Ready(self.end(End::Done));
+                    }
+                    match ready!(body.as_mut().poll_frame(context)) {
+                        Some(Ok(frame)) => {
+                            let Ok(mut data) = frame.into_data() else { continue };
+                            if let Some(left) = left {
+                                data.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+                                *left -= data.len() as u64;
+                            }
+                            if !data.is_empty() {
+                                self.logged.record.bytes += data.len() as u64;
+                                return Poll::Ready(Piece::Bytes(data));
+                            }
+                        }
+                        None if left.is_none() => return Poll::Ready(self.end(End::Done)),
+                        // Whoever made the body has told already why.
+                        Some(Err(_)) | None => return Poll::Ready(self.end(End::Cut)),
+                    }
+                }
+                Stage::Text(text) if !text.is_empty() => return Poll::Ready(Piece::Bytes(mem::take(text))),
+                Stage::Text(_) => return Poll::Ready(self.end(End::Done)),
+                Stage::Over => return Poll::Ready(Piece::End),
+            }
+        }
+    }
+
+    /// The head of a response, whose body comes next.
+    fn open(&mut self, response: Response<R>) -> Bytes {
+        let (parts, body) = response.into_parts();
+        self.logged.record.status = Some(parts.status);
+        let mut head = Head::of_response(&parts);
+        let has_none = self.is_head || has_no_body(parts.status);
+        if !has_none && !body.is_end_stream() {
+            head.set_unknown_type();
+        }
+        let said = head.length();
+        let left = if has_none { Some(0) } else { said.or_else(|| body.size_hint().exact()) };
+        let mut bytes = Vec::with_capacity(512);
+        head.write(&mut bytes);
+        self.stage = Stage::Body { body: Box::pin(body), left };
+        bytes.into()
+    }
+
+    fn end(&mut self, end: End) -> Piece {
+        self.stage = Stage::Over;
+        self.set_end(end);
+        if end == End::Done { Piece::End } else { Piece::Cut }
+    }
+}
+
+/// Tells of a request when it has ended, in whatever way.
+struct Logged {
+    record: Record,
+    began: Instant,
+    told: Option<Arc<Told>>,
+}
+
+impl Logged {
+    fn of<B>(request: &Request<B>, told: Option<Arc<Told>>) -> Logged {
+        let record = Record {
+            remote: request.extensions().get::<Environ>().and_then(remote),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            status: None,
+            bytes: 0,
+            time: Default::default(),
+            end: End::Gone,
+        };
+        Logged { record, began: Instant::now(), told }
+    }
+}
+
+impl Drop for Logged {
+    fn drop(&mut self) {
+        if self.record.end == End::Gone && std::thread::panicking() {
+            self.record.end = End::Cut;
+        }
+        if let Some(told) = &self.told {
+            self.record.time = self.began.elapsed();
+            told(&self.record);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What a request's program says to the log, on its way to the front server's.
+
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use crate::ErrorStream;
+use crate::waker;
+
+/// How many bytes may wait to be sent. What does not fit is counted.
+const MOST_WAITING: usize = 64 * 1024;
+
+/// Lines that wait. Clones are one and the same.
+#[derive(Debug, Clone, Default)]
+pub(in crate::host) struct Messages(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    lines: Vec<u8>,
+    lost: usize,
+    connection: Option<Waker>,
+}
+
+impl Messages {
+    /// A stream whose lines go here and to the server's own log.
+    pub(in crate::host) fn stream(&self, log: ErrorStream) -> ErrorStream {
+        let messages = self.clone();
+        ErrorStream::new(move |line| {
+            log.say(line);
+            messages.add(line);
+        })
+    }
+
+    fn add(&self, line: &str) {
+        let mut state = self.0.lock();
+        if state.lines.len() + line.len() >= MOST_WAITING {
+            state.lost += 1;
+            return;
+        }
+        state.lines.extend_from_slice(line.as_bytes());
+        state.lines.push(b'\n');
+        let waker = state.connection.take();
+        drop(state);
+        waker::wake(waker);
+    }
+
+    /// What has come since the last time; who asks is woken when there is more.
+    pub(in crate::host) fn take(&self, context: &Context<'_>) -> Option<Bytes> {
+        let mut state = self.0.lock();
+        let before = waker::keep(&mut state.connection, context.waker());
+        let lost = mem::take(&mut state.lost);
+        if lost > 0 {
+            state.lines.extend_from_slice(format!("{lost} lines did not fit and are lost\n").as_bytes());
+        }
+        let lines = mem::take(&mut state.lines);
+        drop(state);
+        drop(before);
+        (!lines.is_empty()).then(|| lines.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::io::Write;
+
+    #[test]
+    fn requirement_24_lines_that_nobody_takes_are_counted_and_not_kept() {
+        let messages = Messages::default();
+        let mut stream = messages.stream(ErrorStream::new(|_| ()));
+        for _ in 0..1000 {
+            stream.write_all(&[b'x'; 999]).unwrap();
+            stream.write_all(b"\n").unwrap();
+        }
+        let context = Context::from_waker(Waker::noop());
+        let text = messages.take(&context).unwrap();
+        assert!(text.len() <= MOST_WAITING + 100);
+        assert!(text.ends_with(b"935 lines did not fit and are lost\n"), "{:?}", &text[text.len() - 40..]);
+        assert_eq!(messages.take(&context), None);
+    }
+}

@@ -1,0 +1,278 @@
+//! The program's side of a response: what an application writes is parted into head and body, and the head is held until
+//! something follows it.
+//!
+//! The head goes to the host beside the chunks, in a [`Slot`], as soon as it is complete. In the chunks a mark of one byte
+//! stands where it is not to be held any longer, so that the host learns of that in its turn, whatever the engine: a mark
+//! suspends a coroutine as any chunk does.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io::{self, Write};
+use std::mem;
+use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use super::head::{Fed, Head, HeadError, HeadParser, has_no_body};
+use super::input::Outgoing;
+use pushpull::{BridgeWriter, Error};
+
+/// The head on its way to the host.
+pub(super) type Slot = Arc<Mutex<Option<Held>>>;
+
+/// A head that is complete.
+pub(super) struct Held {
+    pub(super) head: Head,
+    /// How often its program had waited by then.
+    pub(super) waits: u64,
+}
+
+/// What made the program's side give the head away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// More is there already: bytes of the body, or the end.
+    More,
+    /// A flush, or the program is about to wait.
+    Flush,
+    /// The program has failed, and nothing else follows.
+    Failure,
+}
+
+impl Mark {
+    fn chunk(self) -> Bytes {
+        Bytes::from_static(match self {
+            Mark::More => b"m",
+            Mark::Flush => b"f",
+            Mark::Failure => b"!",
+        })
+    }
+
+    pub(super) fn of(chunk: &[u8]) -> Mark {
+        match chunk {
+            b"f" => Mark::Flush,
+            b"!" => Mark::Failure,
+            _ => Mark::More,
+        }
+    }
+}
+
+/// How many bytes beyond its length a body may go on before its program is told that nobody reads them.
+const MOST_EXCESS: u64 = 16 << 20;
+
+/// What an application writes its response to.
+pub struct Output<W: BridgeWriter>(Rc<RefCell<Parted<W>>>);
+
+struct Parted<W> {
+    writer: W,
+    slot: Slot,
+    part: Part,
+    length: Length,
+}
+
+/// Whether a body is kept to the length that its head says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Length {
+    /// It is whatever the program writes.
+    Free,
+    /// It will be, once the head is there.
+    Kept,
+    /// So many bytes are still to come, and so many have come beyond it.
+    Known { left: u64, excess: u64 },
+}
+
+enum Part {
+    Head(HeadParser),
+    /// The head is complete, and nothing has followed it.
+    Held,
+    Body,
+    Failed(HeadError),
+}
+
+/// Runs a program whose output is parted, and sees to it that the host is told head, then end or error. Beside how it ended
+/// it says how many bytes came beyond the body's length.
+pub(super) fn part<W: BridgeWriter>(
+    writer: &mut W,
+    slot: Slot,
+    most_head: usize,
+    length: Length,
+    program: impl FnOnce(&mut Output<W>) -> io::Result<()>,
+) -> (io::Result<()>, u64) {
+    let part = Part::Head(HeadParser::new(most_head));
+    let mut output = Output(Rc::new(RefCell::new(Parted { writer: mem::take(writer), slot, part, length })));
+    let result = panic::catch_unwind(AssertUnwindSafe(|| program(&mut output)))
+        .unwrap_or_else(|payload| Err(Error::panicked(payload)));
+    let mut parted = output.0.borrow_mut();
+    let result = parted.check(result);
+    let mark = if result.is_ok() { Mark::More } else { Mark::Failure };
+    // A program that has failed has told why already.
+    let released = parted.release(mark);
+    let excess = if let Length::Known { excess, .. } = parted.length { excess } else { 0 };
+    (result.and(released), excess)
+}
+
+impl<W: BridgeWriter> Output<W> {
+    /// Gives a head that was never text.
+    pub(super) fn begin(&mut self, head: Head) {
+        self.0.borrow_mut().hold(head);
+    }
+
+    /// Hands over a chunk of the body as it is.
+    pub(super) fn hand(&mut self, chunk: Bytes) -> io::Result<()> {
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        let mut parted = self.0.borrow_mut();
+        parted.release(Mark::More)?;
+        parted.hand(chunk)
+    }
+
+    /// What the program's input has to know of its response.
+    pub(super) fn outgoing(&self) -> Rc<dyn Outgoing> {
+        self.0.clone()
+    }
+}
+
+/// In the midst of a write, which is on its way, nothing is complete and nobody reads.
+impl<W: BridgeWriter> Outgoing for RefCell<Parted<W>> {
+    fn before_wait(&self) {
+        if let Ok(mut parted) = self.try_borrow_mut() {
+            // A refusal is told by the program's own next call.
+            let _ = parted.release(Mark::Flush);
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.try_borrow().is_ok_and(|parted| parted.writer.is_closed())
+    }
+
+    fn refuse(&self, error: io::Error) -> io::Error {
+        match self.try_borrow() {
+            Ok(parted) => parted.writer.refuse(error),
+            Err(_) => error,
+        }
+    }
+}
+
+impl<W: BridgeWriter> Parted<W> {
+    fn hold(&mut self, head: Head) {
+        if let (Length::Kept, Some(left), false) = (self.length, head.length(), has_no_body(head.status)) {
+            self.length = Length::Known { left, excess: 0 };
+        }
+        *self.slot.lock() = Some(Held { head, waits: self.writer.waits() });
+        self.part = Part::Held;
+    }
+
+    fn release(&mut self, mark: Mark) -> io::Result<()> {
+        if let Part::Held = self.part {
+            self.part = Part::Body;
+            self.writer.write_bytes(mark.chunk())?;
+        }
+        Ok(())
+    }
+
+    /// Accepts all of `buf`: what of it belongs to the head, to the body, and beyond that.
+    fn write(&mut self, buf: &[u8]) -> io::Result<()> {
+        match &mut self.part {
+            Part::Body => self.write_body(buf),
+            Part::Held if buf.is_empty() => Ok(()),
+            Part::Held => {
+                self.release(Mark::More)?;
+                self.write_body(buf)
+            }
+            Part::Failed(error) => Err(self.writer.refuse(error.clone().into())),
+            Part::Head(parser) => match parser.feed(buf) {
+                Ok(Fed::Wanting) => Ok(()),
+                Ok(Fed::Complete(head, used)) => {
+                    self.hold(head);
+                    self.write(&buf[used..])
+                }
+                Err(error) => {
+                    self.part = Part::Failed(error.clone());
+                    Err(error.into())
+                }
+            },
+        }
+    }
+
+    fn write_body(&mut self, buf: &[u8]) -> io::Result<()> {
+        let Length::Known { left, .. } = self.length else { return self.writer.write_all(buf) };
+        let (part, beyond) = buf.split_at(usize::try_from(left).map_or(buf.len(), |left| buf.len().min(left)));
+        if !part.is_empty() {
+            let written = self.writer.write_all(part);
+            self.count(part.len(), written)?;
+        }
+        self.exceed(beyond.len())
+    }
+
+    fn hand(&mut self, mut chunk: Bytes) -> io::Result<()> {
+        let Length::Known { left, .. } = self.length else { return self.writer.write_bytes(chunk) };
+        let part = chunk.split_to(usize::try_from(left).map_or(chunk.len(), |left| chunk.len().min(left)));
+        let len = part.len();
+        let handed = self.writer.write_bytes(part);
+        self.count(len, handed)?;
+        self.exceed(chunk.len())
+    }
+
+    /// Counts the `len` bytes of a write, if they were `written`. The write that completes the body is not told that the host
+    /// has gone: it may well go with the last byte.
+    fn count(&mut self, len: usize, written: io::Result<()>) -> io::Result<()> {
+        let Length::Known { left, .. } = &mut self.length else { return written };
+        if len as u64 != *left {
+            written?;
+        }
+        *left -= len as u64;
+        Ok(())
+    }
+
+    /// Takes so many bytes that nobody will get. There is an end to it.
+    fn exceed(&mut self, len: usize) -> io::Result<()> {
+        let Length::Known { excess, .. } = &mut self.length else { return Ok(()) };
+        *excess = excess.saturating_add(len as u64);
+        if *excess > MOST_EXCESS { Err(self.writer.refuse(Error::disconnected())) } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.release(Mark::Flush)?;
+        let flushed = self.writer.flush();
+        if matches!(self.length, Length::Known { left: 0, .. }) { Ok(()) } else { flushed }
+    }
+
+    /// How the program ended, in view of what it has said. A head that was none comes before what became of that.
+    fn check(&self, result: io::Result<()>) -> io::Result<()> {
+        if let Part::Failed(error) = &self.part {
+            return Err(error.clone().into());
+        }
+        result?;
+        match (&self.part, self.length) {
+            (Part::Head(_), _) => Err(HeadError::Incomplete.into()),
+            (_, Length::Known { left: left @ 1.., .. }) => {
+                let message = format!("the program wrote {left} bytes fewer than its content length");
+                Err(io::Error::new(io::ErrorKind::UnexpectedEof, message))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<W: BridgeWriter> Write for Output<W> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(buf).map(|()| buf.len())
+    }
+
+    fn write_vectored(&mut self, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        bufs.iter().try_fold(0, |written, buf| self.write(buf).map(|len| written + len))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.borrow_mut().flush()
+    }
+}
+
+impl<W: BridgeWriter> fmt::Debug for Output<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Output")
+    }
+}

@@ -1,0 +1,27 @@
+//! External CGI programs.
+//!
+//! ```text
+//!  request ── running.rs ──> program ── process.rs        (its body is its stdin, or upload.rs: as it comes)
+//!                               │             inherited.rs   (what of this process it is not to have)
+//!                               │ stdout, stderr: streams.rs
+//!                            watch.rs, pumps.rs            a task that is there until the program is gone
+//!                               │
+//!  response <────────── ../external/output.rs
+//! ```
+
+mod inherited;
+mod process;
+mod program;
+mod pumps;
+mod running;
+mod service;
+mod settings;
+mod streams;
+mod upload;
+mod watch;
+
+pub use service::Script;
+pub use settings::ExitStatus;
+
+#[cfg(feature = "server")]
+pub(crate) use inherited::ignored;

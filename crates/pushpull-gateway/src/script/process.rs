@@ -1,0 +1,194 @@
+//! One process and its group: started, told to stop, reaped.
+//!
+//! The process is the leader of a group of its own. As long as it is not reaped, its number cannot be given to another
+//! group, so that signals go to the group only before that.
+
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
+use std::task::{Context, Poll, ready};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpgid, kill_process_group, pidfd_open, pidfd_send_signal, waitid,
+};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::inherited::set_back;
+use crate::external::descriptors::{original, with_room};
+
+/// How long a dropped process is waited for after its SIGKILL, before a thread waits on.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// A process that is not reaped. Dropped, it is killed with its group, and reaped.
+#[derive(Debug)]
+pub(super) struct Process {
+    /// Readable when the process has ended. Before `leader`, so that nothing polls it when that goes.
+    ended: AsyncFd<OwnedFd>,
+    leader: Leader,
+}
+
+#[derive(Debug)]
+struct Leader {
+    /// Until it is reaped.
+    child: Option<Child>,
+    group: Pid,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    Code(i32),
+    Signal(i32),
+    /// Somebody else has reaped it, or nobody had to (SIGCHLD is ignored).
+    Unknown,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ended::Code(code) => write!(f, "the program exited with status {code}"),
+            Ended::Signal(signal) => write!(f, "the program was ended by signal {signal}"),
+            Ended::Unknown => f.write_str("the program ended, and nobody knows how"),
+        }
+    }
+}
+
+/// The program's ends of its streams, beside the process.
+#[derive(Debug)]
+pub(super) struct Streams {
+    pub(super) stdin: Option<OwnedFd>,
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
+}
+
+impl Process {
+    /// Starts a process in a group of its own. Its output streams have to be pipes.
+    pub(super) fn start(command: &mut Command) -> io::Result<(Process, Streams)> {
+        command.process_group(0);
+        let mut child = with_room(|| {
+            let open_files = original();
+            set_back(command, *open_files);
+            command.spawn()
+        })?;
+        let group = Pid::from_child(&child);
+        let streams = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let leader = Leader { child: Some(child), group };
+        let ended = with_room(|| Ok(pidfd_open(group, PidfdFlags::NONBLOCK)?))?;
+        #[allow(deprecated, reason = "unsound only for a type that closes its descriptor early: an `OwnedFd` does not")]
+        let ended = AsyncFd::with_interest(ended, Interest::READABLE)?;
+        let (stdin, Some(stdout), Some(stderr)) = streams else {
+            return Err(io::Error::other("the program's output is not piped"));
+        };
+        let streams = Streams { stdin: stdin.map(OwnedFd::from), stdout: stdout.into(), stderr: stderr.into() };
+        Ok((Process { ended, leader }, streams))
+    }
+
+    pub(super) fn id(&self) -> i32 {
+        self.leader.group.as_raw_nonzero().get()
+    }
+
+    /// Ready when the process has ended. It is not reaped by this.
+    pub(super) fn poll_ended(&self, context: &mut Context<'_>) -> Poll<Ended> {
+        loop {
+            // A runtime that is shutting down gives an error, and drops this next.
+            let Ok(mut ready) = ready!(self.ended.poll_read_ready(context)) else { return Poll::Pending };
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+            return Poll::Ready(match waitid(WaitId::Pid(self.leader.group), options) {
+                Ok(None) => {
+                    ready.clear_ready();
+                    continue;
+                }
+                Ok(Some(status)) => match (status.exit_status(), status.terminating_signal()) {
+                    (Some(code), _) => Ended::Code(code),
+                    (None, Some(signal)) => Ended::Signal(signal),
+                    (None, None) => Ended::Unknown,
+                },
+                Err(_) => Ended::Unknown,
+            });
+        }
+    }
+
+    /// Reaps a process that has ended, and leaves its group alone.
+    pub(super) fn reap(mut self) {
+        self.leader.reap();
+    }
+
+    /// Kills the group, which ends also a process that has not ended, and reaps it.
+    pub(super) async fn kill(mut self) {
+        self.signal(Signal::KILL);
+        self.ended().await;
+        self.leader.reap();
+    }
+
+    /// Asks the group to end, and kills what is left of it when its leader has gone or `grace` has passed.
+    pub(super) async fn stop(self, grace: Duration) {
+        self.signal(Signal::TERM);
+        let _ = tokio::time::timeout(grace, self.ended()).await;
+        self.kill().await;
+    }
+
+    async fn ended(&self) {
+        std::future::poll_fn(|context| self.poll_ended(context).map(drop)).await;
+    }
+
+    /// To the group, and to its leader too if that has gone to another group. To nobody twice: a second SIGTERM tells some
+    /// programs to leave everything as it is.
+    fn signal(&self, signal: Signal) {
+        self.leader.signal_group(signal);
+        if getpgid(Some(self.leader.group)) != Ok(self.leader.group) {
+            let _ = pidfd_send_signal(&self.ended, signal);
+        }
+    }
+}
+
+impl Leader {
+    /// Nothing is wrong with a group that has gone.
+    fn signal_group(&self, signal: Signal) {
+        if self.child.is_some() {
+            let _ = kill_process_group(self.group, signal);
+        }
+    }
+
+    /// Only after it has ended, or it waits.
+    fn reap(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Drop for Leader {
+    /// A program that is no longer watched, because its runtime is shut down, is not left behind.
+    fn drop(&mut self) {
+        self.signal_group(Signal::KILL);
+        let Some(mut child) = self.child.take() else { return };
+        let _ = child.kill();
+        wait_for(self.group);
+        if !matches!(child.try_wait(), Ok(None)) {
+            return;
+        }
+        // It hangs in the kernel. Should there be no thread either, it stays a zombie until this process ends.
+        let _ = thread::Builder::new().name("pushpull reaper".to_owned()).spawn(move || child.wait());
+    }
+}
+
+/// Waits until a child that was killed has ended. It is not reaped by this.
+fn wait_for(child: Pid) {
+    if let Ok(ended) = pidfd_open(child, PidfdFlags::empty()) {
+        let time = Timespec::try_from(LAST_WAIT).ok();
+        let _ = poll(&mut [PollFd::new(&ended, PollFlags::IN)], time.as_ref());
+        return;
+    }
+    // There is no descriptor for it.
+    let until = Instant::now() + LAST_WAIT;
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    while matches!(waitid(WaitId::Pid(child), options), Ok(None)) && Instant::now() < until {
+        thread::sleep(Duration::from_millis(1));
+    }
+}

@@ -1,0 +1,197 @@
+//! What moves between a program, its client and the log: all at the same time, and nothing waits.
+
+use std::future::poll_fn;
+use std::io::Write;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::time::{Instant, Sleep};
+
+use super::streams::Stream;
+use super::upload::Upload;
+use crate::external::clock::{Clock, Limit, REST_TIME, Wait};
+use crate::external::output::Output;
+use crate::external::stop::Stop;
+use crate::external::turn::{TURN, yield_turn};
+use crate::report::Report;
+use crate::{ErrorStream, Limits};
+
+/// The streams of a program, and where they lead.
+#[derive(Debug)]
+pub(super) struct Pumps {
+    pub(super) upload: Option<Upload>,
+    pub(super) stdout: Option<Stream>,
+    pub(super) stderr: Option<Stream>,
+    pub(super) errors: ErrorStream,
+    pub(super) output: Output,
+    clock: Clock,
+    /// How many bytes of output were taken since the program has ended. `None`: it has not.
+    rest: Option<u64>,
+}
+
+impl Pumps {
+    pub(super) fn new(
+        upload: Option<Upload>,
+        stdout: Stream,
+        stderr: Stream,
+        errors: ErrorStream,
+        output: Output,
+    ) -> Pumps {
+        let (stdout, stderr) = (Some(stdout), Some(stderr));
+        Pumps { upload, stdout, stderr, errors, output, clock: Clock::start(), rest: None }
+    }
+
+    /// Moves what can be moved. Ready when the program has to stop.
+    pub(super) fn poll(&mut self, limits: &Limits, context: &mut Context<'_>) -> Poll<Stop> {
+        if self.output.poll_gone(context).is_ready() {
+            return Poll::Ready(Stop::Gone);
+        }
+        let stop = self.poll_upload(context).err();
+        self.poll_stderr(context);
+        match stop.map_or_else(|| self.poll_stdout(limits, context), Err) {
+            Err(stop) => Poll::Ready(stop),
+            Ok(()) => Poll::Pending,
+        }
+    }
+
+    fn poll_upload(&mut self, context: &mut Context<'_>) -> Result<(), Stop> {
+        let Some(upload) = &mut self.upload else { return Ok(()) };
+        let mut moved = 0;
+        let polled = upload.poll(&mut moved, context);
+        if moved > 0 || polled.is_ready() {
+            self.clock.moves();
+        }
+        match polled {
+            Poll::Pending => Ok(()),
+            Poll::Ready(result) => {
+                self.upload = None;
+                result.map_err(Stop::Client)
+            }
+        }
+    }
+
+    /// One piece only: it may be thousands of lines, and each of them costs more than a chunk of a body.
+    fn poll_stderr(&mut self, context: &mut Context<'_>) {
+        let Some(stderr) = &mut self.stderr else { return };
+        let Poll::Ready(read) = stderr.poll(context) else { return };
+        match read {
+            Some(text) => {
+                // An error stream takes everything.
+                self.errors.write_all(&text).unwrap_or_default();
+                yield_turn(context);
+            }
+            None => self.stderr = None,
+        }
+    }
+
+    fn poll_stdout(&mut self, limits: &Limits, context: &mut Context<'_>) -> Result<(), Stop> {
+        for _ in 0..TURN {
+            let Some(stdout) = &mut self.stdout else { return Ok(()) };
+            let Poll::Ready(()) = self.output.poll_room(context) else { return Ok(()) };
+            let Poll::Ready(read) = stdout.poll(context) else { return Ok(()) };
+            match read {
+                Some(chunk) => {
+                    let len = chunk.len() as u64;
+                    self.output.take(chunk, &mut self.clock, limits)?;
+                    if let Some(rest) = &mut self.rest {
+                        *rest += len;
+                        if *rest > limits.drained {
+                            return Err(Stop::Limit(Limit::Waited(Wait::Rest)));
+                        }
+                    }
+                }
+                None => {
+                    self.stdout = None;
+                    self.clock.closes();
+                }
+            }
+        }
+        yield_turn(context);
+        Ok(())
+    }
+
+    /// Ready when a limit of time is reached.
+    pub(super) fn poll_limit(
+        &mut self,
+        limits: &Limits,
+        timer: Pin<&mut Sleep>,
+        context: &mut Context<'_>,
+    ) -> Poll<Stop> {
+        let wait = self.wait();
+        self.clock.poll(wait, limits, timer, context).map(Stop::Limit)
+    }
+
+    /// When the next limit is reached.
+    pub(super) fn limit(&self, limits: &Limits) -> Instant {
+        self.clock.next(self.wait(), limits).0
+    }
+
+    fn wait(&self) -> Wait {
+        if self.rest.is_some() {
+            return self.output.waits().unwrap_or(Wait::Rest);
+        }
+        if self.output.is_complete() {
+            return Wait::Work;
+        }
+        if self.stdout.is_none() || self.output.is_redirect() {
+            return Wait::Status;
+        }
+        if let Some(client) = self.output.waits() {
+            return client;
+        }
+        match &self.upload {
+            Some(upload) if upload.waits() => Wait::Upload,
+            _ if self.output.is_unanswered() => Wait::Head,
+            _ => Wait::Program,
+        }
+    }
+
+    /// Ends the response of a program that goes on running without an output.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is no response.
+    pub(super) fn settle(&mut self, report: &Report) -> Result<(), Stop> {
+        self.output.settle(&mut self.clock, report)
+    }
+
+    /// Returns `true` if the end of the output has not come.
+    pub(super) fn is_open(&self) -> bool {
+        self.stdout.is_some()
+    }
+
+    /// Returns `true` if no process is left that could write to the output.
+    pub(super) fn is_hung_up(&self) -> bool {
+        self.stdout.as_ref().is_none_or(Stream::is_hung_up)
+    }
+
+    /// The program has ended. What it has written is still read, and what those write that it left its output to, such as a
+    /// filter: within bounds, because it may be a daemon that writes for ever.
+    pub(super) fn finish(&mut self) {
+        self.upload = None;
+        self.rest = Some(0);
+        self.clock.ends();
+        self.stderr.iter_mut().for_each(Stream::mark);
+    }
+
+    /// Ready when the output is at its end, and the program's own messages have been taken.
+    pub(super) fn poll_over(&self) -> Poll<()> {
+        let is_said = self.stderr.as_ref().is_none_or(Stream::is_past_mark);
+        if self.stdout.is_none() && is_said { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Takes the messages of those that the program has left behind, for a moment.
+    pub(super) async fn take_last_errors(&mut self) {
+        self.stdout = None;
+        let taken = poll_fn(|context| {
+            self.poll_stderr(context);
+            if self.stderr.is_none() { Poll::Ready(()) } else { Poll::Pending }
+        });
+        let _ = tokio::time::timeout(REST_TIME, taken).await;
+    }
+
+    /// Closes the streams.
+    pub(super) fn close(&mut self) {
+        (self.upload, self.stdout, self.stderr) = (None, None, None);
+    }
+}

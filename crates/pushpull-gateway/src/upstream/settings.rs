@@ -1,0 +1,47 @@
+//! What is the same for every request to an application.
+
+use std::time::Duration;
+
+use super::site::Site;
+use crate::host::Address;
+use crate::{Environ, ErrorStream, ExitStatus, Limits, Mount, RequestBody};
+
+/// How many connections are kept, and for how long, unless set. The process behind one may be busy, and nothing tells: PHP's
+/// `fastcgi_finish_request` ends a request and works on.
+const MOST_IDLE: usize = 0;
+const IDLE_TIME: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) address: Address,
+    /// Where scripts lie, if the path of a request names one.
+    pub(super) site: Option<Site>,
+    /// These come last, and stand against all others.
+    pub(super) parameters: Environ,
+    pub(super) mount: Mount,
+    pub(super) request_body: RequestBody,
+    pub(super) exit_status: ExitStatus,
+    pub(super) limits: Limits,
+    /// How many connections are kept, and for how long.
+    pub(super) most_idle: usize,
+    pub(super) idle_time: Duration,
+    /// The request's own, unless set.
+    pub(super) errors: Option<ErrorStream>,
+}
+
+impl Settings {
+    pub(super) fn new(address: Address) -> Settings {
+        Settings {
+            address,
+            site: None,
+            parameters: Environ::new(),
+            mount: Mount::root(),
+            request_body: RequestBody::default(),
+            exit_status: ExitStatus::default(),
+            limits: Limits::default(),
+            most_idle: MOST_IDLE,
+            idle_time: IDLE_TIME,
+            errors: None,
+        }
+    }
+}

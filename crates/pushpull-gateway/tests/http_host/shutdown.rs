@@ -1,0 +1,84 @@
+//! Requirement 17: how a server is stopped.
+
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use pushpull::Thread;
+use pushpull_gateway::host::http::{End, Limits, Server};
+use pushpull_gateway::{push_fn, service};
+
+use super::host::{Host, wait_until};
+use pushpull_testing::wire::Wire;
+
+/// A host of an app that goes on when it is told to.
+fn waiting(limits: Limits) -> (Host, Sender<()>) {
+    let (tell, told) = channel::<()>();
+    let told = Mutex::new(told);
+    let app = Arc::new(push_fn(move |_inp, out, _err, _env| {
+        out.write_all(b"Content-Type: text/plain\n\nfirst\n")?;
+        out.flush()?;
+        let _ = told.lock().recv();
+        out.write_all(b"last\n")
+    }));
+    (Host::start(limits, move || service(Thread::new(), app.clone())), tell)
+}
+
+#[test]
+fn requirement_17_a_running_response_finishes_and_no_other_begins() {
+    // Nothing else closes a connection here.
+    let hour = Duration::from_secs(3600);
+    let (host, tell) = waiting(Limits::new().grace(hour).head_time(hour));
+    let mut wire = Wire::connect(host.address);
+    wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("first\n\r\n");
+    let mut idle = Wire::connect(host.address);
+    host.shutdown.begin();
+    // One that waits for a request is closed, and the port is free.
+    assert_eq!(idle.rest().text, b"");
+    wait_until("no connection is accepted", || TcpStream::connect(host.address).is_err());
+    tell.send(()).unwrap();
+    let got = wire.rest();
+    assert_eq!(got.text, b"5\r\nlast\n\r\n0\r\n\r\n");
+    let said = host.said.clone();
+    host.stopped().unwrap();
+    assert_eq!(said.records(1)[0].end, End::Done);
+}
+
+#[test]
+fn requirement_17_after_the_grace_it_is_cut() {
+    let (host, tell) = waiting(Limits::new().grace(Duration::from_millis(100)));
+    let mut wire = Wire::connect(host.address);
+    wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("first\n\r\n");
+    let mut old = Wire::connect(host.address);
+    old.send("GET / HTTP/1.0\r\n\r\n");
+    // The second program waits for the first one's lock, so that this one has only its head.
+    old.until("first\n");
+    host.shutdown.begin();
+    let got = wire.rest();
+    assert_eq!(got.text, b"");
+    assert_eq!(old.rest().error, Some(std::io::ErrorKind::ConnectionReset));
+    let said = host.said.clone();
+    drop(tell);
+    host.stopped().unwrap();
+    assert!(said.records(2).iter().all(|record| record.end == End::Cut));
+}
+
+#[test]
+fn requirement_17_a_second_word_does_not_wait() {
+    let (host, tell) = waiting(Limits::new().grace(Duration::from_secs(3600)));
+    let mut wire = Wire::connect(host.address);
+    wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("first\n\r\n");
+    host.shutdown.begin();
+    host.shutdown.cut();
+    assert_eq!(wire.rest().text, b"");
+    drop(tell);
+    host.stopped().unwrap();
+}
+
+#[test]
+fn requirement_17_a_port_that_is_taken_is_told() {
+    let (host, _tell) = waiting(Limits::new());
+    assert_eq!(Server::bind(host.address).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+}

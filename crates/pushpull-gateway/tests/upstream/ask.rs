@@ -1,0 +1,93 @@
+//! Requests, and what came of them.
+
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Empty, Full};
+use pushpull_gateway::{Body, ErrorStream, Limits, Upstream};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tower_service::Service;
+
+/// Runs a test, and ends it when it hangs.
+pub fn run<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let local = tokio::task::LocalSet::new();
+    let limited = async { tokio::time::timeout(Duration::from_secs(120), test).await.expect("the test hangs") };
+    local.block_on(&runtime, limited)
+}
+
+/// Limits that a test does not come to, but for what it sets itself.
+pub fn limits(set: impl FnOnce(&mut Limits)) -> Limits {
+    let hour = Duration::from_secs(3600);
+    let mut limits = Limits::default();
+    (limits.first_byte, limits.idle, limits.client, limits.drain_time) = (hour, hour, hour, hour);
+    set(&mut limits);
+    limits
+}
+
+pub fn upstream(address: &str) -> Upstream {
+    Upstream::fastcgi(address).unwrap().limits(limits(|_| {})).errors(ErrorStream::new(|_| {}))
+}
+
+/// One that keeps connections.
+pub fn keeping(address: &str) -> Upstream {
+    upstream(address).idle(8, Duration::from_secs(3600))
+}
+
+/// What is said of failures, line by line.
+pub fn heard(upstream: Upstream) -> (Upstream, UnboundedReceiver<String>) {
+    let (sender, receiver) = unbounded_channel();
+    (upstream.errors(ErrorStream::new(move |line| drop(sender.send(line.to_owned())))), receiver)
+}
+
+pub fn request(method: &str, path: &str) -> http::request::Builder {
+    Request::builder().method(method).uri(path).header("host", "localhost")
+}
+
+pub fn get(path: &str) -> Request<Empty<Bytes>> {
+    request("GET", path).body(Empty::new()).unwrap()
+}
+
+pub fn post(path: &str, bytes: impl Into<Bytes>) -> Request<Full<Bytes>> {
+    let bytes = bytes.into();
+    request("POST", path).header("content-length", bytes.len()).body(Full::new(bytes)).unwrap()
+}
+
+pub async fn ask<B>(upstream: &Upstream, request: Request<B>) -> Response<Body>
+where
+    B: http_body::Body + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    upstream.clone().call(request).await.unwrap()
+}
+
+/// All bytes, and the error after them.
+pub async fn collect(mut body: Body) -> (Vec<u8>, Option<io::Error>) {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        match frame {
+            Ok(frame) => bytes.extend_from_slice(frame.data_ref().unwrap()),
+            Err(error) => {
+                assert!(body.frame().await.is_none(), "an error is the last");
+                return (bytes, Some(error));
+            }
+        }
+    }
+    (bytes, None)
+}
+
+/// Status, text and how it ended of an answer to a GET.
+pub async fn got(upstream: &Upstream, path: &str) -> (u16, String, Option<io::ErrorKind>) {
+    let response = ask(upstream, get(path)).await;
+    let status = response.status().as_u16();
+    let (bytes, error) = collect(response.into_body()).await;
+    (status, String::from_utf8(bytes).unwrap(), error.map(|error| error.kind()))
+}
+
+/// The next chunk of a body.
+pub async fn chunk(body: &mut Body) -> Bytes {
+    body.frame().await.unwrap().unwrap().into_data().unwrap()
+}

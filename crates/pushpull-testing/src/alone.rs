@@ -1,0 +1,18 @@
+//! Tests that count what a whole process has: threads, descriptors, memory.
+
+use std::env;
+use std::process::Command;
+
+/// Set in the process that a test has to itself.
+const ALONE: &str = "PUSHPULL_TEST_ALONE";
+
+/// Runs `test` in a process of its own: the test binary again, with this test and no other. `name` is its whole path, as
+/// the test binary lists it.
+pub fn alone(name: &str, test: impl FnOnce()) {
+    if env::var_os(ALONE).is_some() {
+        return test();
+    }
+    let own = env::current_exe().unwrap();
+    let status = Command::new(own).args(["--exact", name, "--nocapture"]).env(ALONE, "1").status().unwrap();
+    assert!(status.success(), "{name}, in a process of its own: {status}");
+}

@@ -1,0 +1,41 @@
+//! A client of HTTP/2.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+
+/// Talks over one connection.
+pub fn talk<T>(address: SocketAddr, talk: impl AsyncFnOnce(SendRequest<Full<Bytes>>) -> T) -> T {
+    with_window(address, None, talk)
+}
+
+/// The same, and the server may send so much of each response before it is taken.
+pub fn with_window<T>(
+    address: SocketAddr,
+    window: Option<u32>,
+    talk: impl AsyncFnOnce(SendRequest<Full<Bytes>>) -> T,
+) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder.initial_stream_window_size(window).max_header_list_size(1 << 20);
+        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        tokio::time::timeout(crate::log::DEADLINE, talk(sender)).await.expect("the talk does not end")
+    })
+}
+
+pub fn get(path: &str) -> Request<Full<Bytes>> {
+    Request::get(format!("http://name.example:81{path}")).body(Full::default()).unwrap()
+}
+
+pub async fn ask(sender: &mut SendRequest<Full<Bytes>>, request: Request<Full<Bytes>>) -> Response<Incoming> {
+    sender.ready().await.unwrap();
+    sender.send_request(request).await.unwrap()
+}

@@ -1,0 +1,12 @@
+//! What the tests of all packages share: deadlines, programs that may be missing, servers and what they log, leaks.
+
+pub mod alone;
+pub mod counted;
+pub mod example;
+pub mod guard;
+#[cfg(feature = "http2")]
+pub mod http2;
+pub mod log;
+pub mod needed;
+pub mod watchdog;
+pub mod wire;

@@ -1,0 +1,188 @@
+//! A million programs that write, each stopped in the middle of a `write` until somebody wants its next chunk.
+//!
+//! `cargo run --release --example million` (or `-- 100000` for fewer, `-- --help` for the rest)
+//!
+//! Each program is `serde_json` writing records into a `Writer`, as it would into a file, on a coroutine of a `Pool`. It is
+//! pulled until it is held by backpressure. Then this prints what a held program costs, resumes each once by a pull from
+//! this thread, and once by a pull from a program on its own worker, lets all of them finish, and checks every byte by
+//! their CRC-32.
+//!
+//! There is a pool of one worker for each processor, so that whose worker it is that runs a program is known. Pulled from
+//! outside, a chunk goes from the worker's core to that of this thread, for which the workers have to make room; pulled
+//! from inside, it stays where it was written.
+
+mod arguments;
+mod bridge;
+mod process;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use arguments::{Arguments, Wish};
+use bridge::Bridge;
+use indicatif::{ProgressBar, ProgressStyle};
+use process::Status;
+use pushpull::Pool;
+
+/// How often the progress is drawn, in bridges.
+const STEP: usize = 1 << 10;
+
+/// So many bridges are looked at to know that a round is over: each worker's last is among them.
+const LAST: usize = 1000;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("million: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> Result<(), String> {
+    let arguments = match arguments::parse().map_err(|error| format!("{error}; try --help"))? {
+        Wish::Run(arguments) => arguments,
+        Wish::Help => {
+            print!("{}", arguments::HELP);
+            return Ok(());
+        }
+    };
+    million(&arguments).map_err(|error| error.to_string())
+}
+
+fn million(&Arguments { bridges: count, workers }: &Arguments) -> io::Result<()> {
+    let pools: Vec<_> = (0..workers).map(|_| bridge::pool(1)).collect();
+    let mut bridges: Vec<Bridge> = Vec::with_capacity(count);
+    let progress = Progress::new(count)?;
+
+    // So that threads and libraries are there before anything is counted.
+    warm_up(&pools)?;
+    let before = Status::read()?;
+    progress.begin("creating");
+    let start = Instant::now();
+    for number in 0..count {
+        let mut bridge = Bridge::new(&pools[number % workers], number);
+        bridge.start()?;
+        bridges.push(bridge);
+        progress.count(number);
+    }
+    wait_for_the_last(&bridges, |_| 1);
+    report("created", "each", start.elapsed() / count as u32);
+    let held = Status::read()?;
+    let each = |kib: u64| kib as f64 * 1024.0 / count as f64;
+    println!("threads     {:>12}", held.threads);
+    println!("resident    {:>12.0} bytes each", each(held.resident.saturating_sub(before.resident)));
+    println!("page tables {:>12.0} bytes each", each(held.page_tables.saturating_sub(before.page_tables)));
+
+    progress.begin("resuming");
+    let held = times_held(&bridges);
+    let start = Instant::now();
+    for (number, bridge) in bridges.iter_mut().enumerate() {
+        bridge.pull()?;
+        progress.count(number);
+    }
+    wait_for_the_last(&bridges, |last| held[last] + 1);
+    report("resumed", "each, from outside", start.elapsed() / count as u32);
+    let mut shares: Vec<Vec<Bridge>> = pools.iter().map(|_| Vec::with_capacity(count / workers + 1)).collect();
+    for (number, bridge) in std::mem::take(&mut bridges).into_iter().enumerate() {
+        shares[number % workers].push(bridge);
+    }
+    report("resumed", "each, from inside", resume_inside(&pools, &mut shares)? / count as u32);
+
+    progress.begin("finishing");
+    let mut bytes = 0;
+    let mut round: Vec<Bridge> = shares.into_iter().flatten().collect();
+    while !round.is_empty() {
+        // One chunk of each in turn, so that all of them go on at the same time.
+        let mut next = Vec::with_capacity(round.len());
+        for mut bridge in round {
+            if bridge.pull()? {
+                next.push(bridge);
+            } else {
+                bytes += bridge.check()?;
+                progress.count(count - next.len());
+            }
+        }
+        round = next;
+    }
+    progress.end();
+    println!("checked     {bytes:>12} bytes, all of them right");
+    match pools.iter().all(|pool| pool.shutdown(Duration::from_secs(10)).wait().is_complete()) {
+        true => Ok(()),
+        false => Err(io::Error::other("a program is still there")),
+    }
+}
+
+fn warm_up(pools: &[Pool]) -> io::Result<()> {
+    pools.iter().enumerate().try_for_each(|(number, pool)| Bridge::new(pool, number).pull().map(drop))
+}
+
+/// Resumes each program of a pool's share by a pull from one more program of that pool, all pools at the same time.
+fn resume_inside(pools: &[Pool], shares: &mut [Vec<Bridge>]) -> io::Result<Duration> {
+    let held: Vec<_> = shares.iter().map(|share| times_held(share)).collect();
+    let pullers = pools.iter().zip(&mut *shares).map(|(pool, share)| {
+        let mut share = std::mem::take(share);
+        pool.push(move |_| share.iter_mut().try_for_each(|bridge| bridge.pull().map(drop)).map(|()| share))
+    });
+    let mut pullers: Vec<_> = pullers.collect();
+    let start = Instant::now();
+    // It starts with the first write.
+    pullers.iter_mut().try_for_each(|puller| puller.write_all(b"go"))?;
+    for (share, puller) in shares.iter_mut().zip(pullers) {
+        *share = puller.finish()?;
+    }
+    for (share, held) in shares.iter().zip(held) {
+        wait_for_the_last(share, |last| held[last] + 1);
+    }
+    Ok(start.elapsed())
+}
+
+/// How often those were held that are looked at, the last first.
+fn times_held(bridges: &[Bridge]) -> Vec<u64> {
+    bridges.iter().rev().take(LAST).map(Bridge::times_held).collect()
+}
+
+/// How often that is looked at: seldom, so that looking takes nothing from those who work.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// Waits until the programs that were pulled last have been held so often, each by its number from the end.
+fn wait_for_the_last(bridges: &[Bridge], times: impl Fn(usize) -> u64) {
+    for (last, bridge) in bridges.iter().rev().take(LAST).enumerate() {
+        while bridge.times_held() < times(last) {
+            thread::sleep(LOOK);
+        }
+    }
+}
+
+fn report(what: &str, per: &str, time: Duration) {
+    println!("{what:<11} {:>12} ns {per}", time.as_nanos());
+}
+
+/// A bar on the terminal, if standard error is one.
+struct Progress(ProgressBar);
+
+impl Progress {
+    fn new(count: usize) -> io::Result<Progress> {
+        let style = ProgressStyle::with_template("{msg:10} {wide_bar} {human_pos} of {human_len} {elapsed}");
+        let bar = ProgressBar::new(count as u64).with_style(style.map_err(io::Error::other)?);
+        Ok(Progress(bar))
+    }
+
+    fn begin(&self, what: &'static str) {
+        self.0.reset();
+        self.0.set_message(what);
+    }
+
+    fn count(&self, number: usize) {
+        if number.is_multiple_of(STEP) {
+            self.0.set_position(number as u64);
+        }
+    }
+
+    fn end(&self) {
+        self.0.finish_and_clear();
+    }
+}

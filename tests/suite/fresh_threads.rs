@@ -1,0 +1,52 @@
+//! What a program leaves on its thread is not there for the next, where that was asked for.
+
+use std::cell::RefCell;
+use std::sync::mpsc::{Sender, channel};
+
+use pushpull::Thread;
+use pushpull_testing::watchdog::within;
+
+thread_local! {
+    static LEFT: RefCell<Vec<Left>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Dropped with its thread.
+struct Left(Sender<usize>, usize);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.0.send(self.1).unwrap();
+    }
+}
+
+/// The niceness of a thread, where it is a thread's own.
+fn niceness() -> i32 {
+    if cfg!(target_os = "linux") { rustix::process::getpriority_process(None).unwrap() } else { 0 }
+}
+
+#[test]
+fn a_fresh_thread_has_nothing_of_the_programs_before_it_and_ends_with_its_own() {
+    within(|| {
+        let engine = Thread::new().name("fresh").fresh_threads();
+        let ours = niceness();
+        let (tell, told) = channel();
+        for number in 0..50 {
+            let tell = tell.clone();
+            let mut feed = engine.push(move |_| {
+                let before = (LEFT.with_borrow(Vec::len), niceness());
+                LEFT.with_borrow_mut(|left| left.push(Left(tell, number)));
+                if cfg!(target_os = "linux") {
+                    rustix::process::nice(1).unwrap();
+                }
+                Ok(before)
+            });
+            std::io::Write::write_all(&mut feed, b"begin").unwrap();
+            assert_eq!(feed.finish().unwrap(), (0, ours));
+        }
+        // Each ends, and soon: it does not wait for another program.
+        drop(tell);
+        let mut ended: Vec<_> = told.iter().collect();
+        ended.sort_unstable();
+        assert!(ended.into_iter().eq(0..50));
+    });
+}

@@ -1,0 +1,40 @@
+//! What the core promises: each law on every engine, and what each part of it owes beyond that.
+//!
+//! One binary, so that it links once. What counts the things of a whole process runs in one of its own (`alone`).
+
+#[macro_use]
+mod support;
+
+#[cfg(all(feature = "http", feature = "tokio"))]
+mod aborted;
+#[cfg(all(feature = "http", feature = "tokio"))]
+mod adapt;
+#[cfg(feature = "stream")]
+mod backpressure;
+#[cfg(feature = "stream")]
+mod budget;
+mod closed;
+mod closing;
+mod drive;
+#[cfg(all(feature = "http", feature = "tokio"))]
+mod ended;
+#[cfg(all(feature = "http", feature = "tokio"))]
+mod executors;
+mod forgotten;
+mod fresh_threads;
+#[cfg(all(feature = "http", feature = "tokio"))]
+mod head;
+mod laws;
+mod lent;
+mod nesting;
+mod oracle;
+mod panics;
+mod pool;
+mod shutdown;
+#[cfg(feature = "stream")]
+mod stall;
+mod steps;
+#[cfg(all(feature = "http", feature = "tokio"))]
+mod waiting;
+#[cfg(feature = "stream")]
+mod wakers;

@@ -1,0 +1,7 @@
+//! What the law tests share.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+#[macro_use]
+pub mod engine;
+#[cfg(all(feature = "http", feature = "tokio"))]
+pub mod polled;
