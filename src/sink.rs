@@ -71,6 +71,7 @@ impl<W: Write, P: Fn(u32) -> io::Result<()>> SharedSink<W, P> {
     }
 
     /// Calls the sink until it neither was interrupted nor would block.
+    #[inline]
     fn patiently<T>(&self, mut call: impl FnMut(&mut BufWriter<W>) -> io::Result<T>) -> io::Result<T> {
         let mut waits = 0;
         loop {
@@ -85,6 +86,7 @@ impl<W: Write, P: Fn(u32) -> io::Result<()>> SharedSink<W, P> {
         }
     }
 
+    #[inline]
     fn call<T>(&self, call: impl FnOnce(&mut BufWriter<W>) -> io::Result<T>) -> io::Result<T> {
         let mut state = self.state.lock();
         let state = &mut *state;

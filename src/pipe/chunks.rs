@@ -415,9 +415,16 @@ impl Iterator for Chunks {
         self.next_of_queue()
     }
 
-    /// At least as many chunks as are queued now.
+    /// At least as many chunks as are queued now, or one if anything was written. If that is none, the next pull waits or finds
+    /// the end.
     fn size_hint(&self) -> (usize, Option<usize>) {
-        if self.end.is_some() { (0, Some(0)) } else { (self.ahead.len() + self.channel.queued(), None) }
+        if self.end.is_some() {
+            return (0, Some(0));
+        }
+        match self.ahead.len() + self.channel.queued() {
+            0 => (usize::from(self.channel.in_flight() > 0), None),
+            queued => (queued, None),
+        }
     }
 }
 

@@ -164,6 +164,25 @@ fn law_4_one_huge_write_is_split() {
     });
 }
 
+/// What a loop that must not wait goes by, as `drive` does.
+#[test]
+fn law_5_a_size_hint_promises_what_can_be_pulled_at_once() {
+    let (mut writer, mut chunks) = pipe(1 << 20);
+    assert_eq!(chunks.size_hint().0, 0);
+    writer.write_all(b"a part of a chunk").unwrap();
+    assert_eq!(chunks.size_hint().0, 1);
+    chunks.next().unwrap().unwrap();
+    assert_eq!(chunks.size_hint().0, 0);
+    for _ in 0..20 {
+        writer.write_bytes("a chunk".into()).unwrap();
+    }
+    for _ in 0..20 {
+        assert!(chunks.size_hint().0 > 0);
+        chunks.next().unwrap().unwrap();
+    }
+    assert_eq!(chunks.size_hint().0, 0);
+}
+
 #[test]
 fn law_4_the_number_of_chunks_is_bounded() {
     let (mut writer, mut chunks) = pipe(1 << 20);

@@ -72,7 +72,6 @@ impl Channel {
     }
 
     /// How many bytes wait to be pulled.
-    #[cfg(any(feature = "http", feature = "stream"))]
     pub(in crate::pipe) fn in_flight(&self) -> usize {
         self.lock_settled().in_flight()
     }
