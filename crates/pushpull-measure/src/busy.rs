@@ -133,11 +133,14 @@ struct Trickle {
 
 impl Program for Trickle {
     fn run(self, w: &mut impl Write) -> io::Result<()> {
-        while self.start.elapsed() < self.time {
+        // At least once: beside many others the time may be over before it begins.
+        loop {
             thread::sleep(NAP);
             w.write_all(&(self.start.elapsed().as_nanos() as u64).to_le_bytes())?;
+            if self.start.elapsed() >= self.time {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 }
 
