@@ -5,10 +5,16 @@
 //! not on the chain must never be suspended, so every suspension looks for its frame on the chain first.
 #![allow(unsafe_code, reason = "this file owns the switch between stacks")]
 
+mod exit;
+#[cfg_attr(not(all(feature = "stacker", target_os = "linux")), path = "coroutine/no_limit.rs")]
+mod limit;
+#[cfg(any(all(feature = "stacker", target_os = "linux"), all(target_os = "linux", target_env = "gnu")))]
+mod words;
+
 use std::cell::Cell;
 use std::fmt;
-use std::io;
-use std::mem::{self, MaybeUninit};
+use std::mem::{self, ManuallyDrop, MaybeUninit};
+use std::panic::{self, AssertUnwindSafe};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 use std::task::Waker;
@@ -16,7 +22,8 @@ use std::thread;
 
 use bytes::Bytes;
 
-use crate::program::{MOST_REFUSED, unwind};
+use self::exit::Exit;
+use self::limit::Limit;
 #[cfg(feature = "tracing")]
 use crate::spans::Spans;
 use crate::stack::{Stack, Switch, Yielder};
@@ -24,8 +31,23 @@ use crate::turn::Turn;
 use crate::wait::Refused;
 
 thread_local! {
-    /// The innermost frame that runs on this thread; null on the thread's own stack.
-    static CURRENT: Cell<*const Frame> = const { Cell::new(ptr::null()) };
+    /// In one piece, which a frame knows: to find a thread-local is a call.
+    static ON_THREAD: OnThread = const { OnThread { current: Cell::new(ptr::null()), limit: Limit::new(), exit: Exit::new() } };
+}
+
+/// What the coroutines of a thread share.
+struct OnThread {
+    /// The innermost frame that runs on it; null on the thread's own stack.
+    current: Cell<*const Frame>,
+    limit: Limit,
+    exit: Exit,
+}
+
+#[inline]
+fn on_thread() -> &'static OnThread {
+    // SAFETY: it has no destructor and so lasts as long as its thread, which the reference does not leave: it is not `Send`, and
+    // a coroutine stays on its thread.
+    ON_THREAD.with(|thread| unsafe { &*ptr::from_ref(thread) })
 }
 
 /// A closure larger than this is boxed: a smaller one is placed on the coroutine's own stack.
@@ -37,6 +59,8 @@ const LINE: usize = 64;
 
 /// One coroutine's place in the chain.
 pub(crate) struct Frame {
+    /// The thread that it stays on.
+    thread: &'static OnThread,
     /// How to leave; set when the program begins.
     yielder: Cell<*const Yielder<(), ()>>,
     /// Whose stack this one was entered from. Valid while this frame is on the chain.
@@ -51,9 +75,15 @@ pub(crate) struct Frame {
     entered_unwinding: Cell<bool>,
     /// The host has gone, or the program has ended: nothing suspends any more.
     closed: Cell<bool>,
-    refused: Cell<u32>,
     /// What was moved since the last wait, where this one was entered by a poll.
     turn: Cell<Turn>,
+    /// The limit of the stack that the program goes on with, where that is known to others: this coroutine's, or that of one nested
+    /// in it.
+    limit: Cell<usize>,
+    /// The thread's when it was made, or first entered.
+    stage: Cell<u32>,
+    /// It was suspended, and its thread has begun to end: it never runs again.
+    lost: Cell<bool>,
     /// Where the stack ended at the last suspension, to be fetched ahead of the next resumption.
     resting: Cell<*const u8>,
     /// The chunk that the suspended program hands to its host. A place and not the chunk: every copy of four words that
@@ -71,7 +101,8 @@ pub(crate) struct Shared<X> {
 
 /// A program on a stack of its own. It stays on the thread that made it.
 pub(crate) struct Coroutine<X> {
-    switch: Switch<(), (), (), Stack>,
+    /// Dropped unless the program is lost: that stays on its stack, and the stack where it is.
+    switch: ManuallyDrop<Switch<(), (), (), Stack>>,
     shared: Rc<Shared<X>>,
     #[cfg(feature = "tracing")]
     spans: Spans,
@@ -79,7 +110,11 @@ pub(crate) struct Coroutine<X> {
 
 impl<X: 'static> Coroutine<X> {
     /// Places `body` on the stack. It begins at the first [`resume`](Coroutine::resume), and must not panic.
-    pub(crate) fn new(stack: Stack, exchange: X, body: impl FnOnce(&Rc<Shared<X>>) + 'static) -> Coroutine<X> {
+    pub(crate) fn new(
+        stack: Stack,
+        exchange: impl FnOnce() -> X,
+        body: impl FnOnce(&Rc<Shared<X>>) + 'static,
+    ) -> Coroutine<X> {
         // SAFETY: the body borrows nothing.
         unsafe { Coroutine::new_scoped(stack, exchange, body) }
     }
@@ -90,12 +125,13 @@ impl<X: 'static> Coroutine<X> {
     ///
     /// The coroutine is dropped before anything that `body` borrows.
     #[inline]
-    pub(crate) unsafe fn new_scoped<F>(stack: Stack, exchange: X, body: F) -> Coroutine<X>
+    pub(crate) unsafe fn new_scoped<F>(stack: Stack, exchange: impl FnOnce() -> X, body: F) -> Coroutine<X>
     where
         F: FnOnce(&Rc<Shared<X>>),
     {
-        let shared = Rc::new(Shared { frame: Frame::new(), exchange });
+        let shared = Rc::new(Shared { frame: Frame::new(begin()), exchange: exchange() });
         shared.frame.top.set(&shared.frame);
+        shared.frame.limit.set(stack.floor());
         let switch = if mem::size_of::<F>() > MOST_PLACED {
             let body = Box::new(body);
             // SAFETY: the caller's promise about `body`.
@@ -105,7 +141,7 @@ impl<X: 'static> Coroutine<X> {
             unsafe { place(stack, shared.clone(), body) }
         };
         Coroutine {
-            switch,
+            switch: ManuallyDrop::new(switch),
             shared,
             #[cfg(feature = "tracing")]
             spans: Spans::default(),
@@ -135,6 +171,11 @@ unsafe fn place<X>(
 }
 
 impl<X> Coroutine<X> {
+    /// Drops what a program owns that never began. What that panics with is returned.
+    fn drop_unbegun(&mut self) -> thread::Result<()> {
+        self.enter(on_thread(), |switch| panic::catch_unwind(AssertUnwindSafe(|| switch.resume(()))).map(|_| ()))
+    }
+
     pub(crate) fn shared(&self) -> &Rc<Shared<X>> {
         &self.shared
     }
@@ -149,26 +190,60 @@ impl<X> Coroutine<X> {
         self.switch.started()
     }
 
+    /// The program was suspended when its thread began to end. It never runs again, and what it handed over or lent is not looked
+    /// at: any of that may be borrowed from a thread-local that is gone.
+    #[cold]
+    pub(crate) fn is_lost(&self) -> bool {
+        let frame = &self.shared.frame;
+        frame.lost.get() || self.is_started() && !self.is_done() && !frame.is_of_now()
+    }
+
     /// Runs the program until it suspends or ends. With a waker this is a poll: a wait inside the program suspends it,
-    /// to be polled again when the waker is woken.
+    /// to be polled again when the waker is woken. Does nothing if it [is lost](Coroutine::is_lost).
     ///
     /// # Panics
     ///
     /// If it has ended.
-    #[inline]
+    // Always inlined, as the switch itself: the processor predicts returns rightly only if no call is left open.
+    #[inline(always)]
     pub(crate) fn resume(&mut self, waker: Option<&Waker>) {
         #[cfg(feature = "tracing")]
         let entered = self.spans.enter();
         let frame = &self.shared.frame;
-        let below = CURRENT.get();
-        frame.below.set(below);
+        let thread = on_thread();
+        if frame.stage.get() != thread.exit.stage() && !self.may_begin() {
+            return;
+        }
+        frame.below.set(thread.current.get());
         frame.waker.set(waker.map_or(ptr::null(), ptr::from_ref));
         frame.entered_unwinding.set(thread::panicking());
-        CURRENT.set(frame.top.get());
-        self.switch.resume(());
-        CURRENT.set(below);
+        thread.current.set(frame.top.get());
+        self.enter(thread, |switch| switch.resume(()));
+        thread.current.set(self.shared.frame.below.get());
         #[cfg(feature = "tracing")]
         self.spans.leave(entered);
+    }
+
+    /// Goes to the program's stack by way of `switch`, which does not panic, and comes back.
+    #[inline(always)]
+    fn enter<T>(&mut self, thread: &OnThread, switch: impl FnOnce(&mut Switch<(), (), (), Stack>) -> T) -> T {
+        let below = thread.limit.replace(self.shared.frame.limit.get());
+        let result = switch(&mut self.switch);
+        self.shared.frame.limit.set(thread.limit.replace(below));
+        thread.exit.prepare();
+        result
+    }
+
+    /// A program that is entered on a thread that is ending: whether it has not begun before.
+    #[cold]
+    fn may_begin(&self) -> bool {
+        let frame = &self.shared.frame;
+        if self.is_started() {
+            frame.lost.set(true);
+        } else {
+            frame.stage.set(frame.thread.exit.stage());
+        }
+        !frame.lost.get()
     }
 
     /// Has the processor fetch what it looks at first in `resume`, and, when that has come, in `fetch_stack`.
@@ -194,9 +269,12 @@ impl<X> Coroutine<X> {
     /// What the suspended program lends, until it is resumed.
     #[inline]
     pub(crate) fn lent(&self) -> Option<&[u8]> {
+        let frame = &self.shared.frame;
+        let lent = frame.lent.get().filter(|_| frame.is_of_now());
         // SAFETY: it is set only inside `Frame::lend`, which is suspended now, for the coroutine is not running (its
-        // `resume` would hold it mutably), and which still borrows the slice. It cannot go on while `self` is borrowed.
-        self.shared.frame.lent.get().map(|lent| unsafe { lent.as_ref() })
+        // `resume` would hold it mutably), and which still borrows the slice: the thread has not begun to end since. It
+        // cannot go on while `self` is borrowed.
+        lent.map(|lent| unsafe { lent.as_ref() })
     }
 
     /// The first bytes of what the program lends have been dealt with: it lends only the others.
@@ -210,21 +288,34 @@ impl<X> Drop for Coroutine<X> {
     /// A suspended program is told that its host is gone, and runs to its end on this stack. Of one that never began only
     /// what it owns is dropped: there too, where a panic is the host's as any other, and in the host's place in the chain, so
     /// that it may wait as the host may. Dropped from outside it would end the process.
+    ///
+    /// One that is lost, or that runs now (which takes `process::exit` in it), stays where it is, as if it were forgotten.
     fn drop(&mut self) {
-        self.shared.frame.close();
-        if !self.is_started() {
-            self.switch.resume(());
+        if self.shared.frame.is_on_chain() {
+            return;
         }
-        while !self.is_done() {
+        self.shared.frame.close();
+        let begun = self.is_started();
+        while begun && !self.is_done() {
             self.resume(None);
+            if self.shared.frame.lost.get() {
+                return;
+            }
+        }
+        let dropped = if begun { Ok(()) } else { self.drop_unbegun() };
+        // SAFETY: it is not used again.
+        unsafe { ManuallyDrop::drop(&mut self.switch) };
+        if let Err(panic) = dropped {
+            panic::resume_unwind(panic);
         }
     }
 }
 
 impl Frame {
     #[inline]
-    fn new() -> Frame {
+    fn new(thread: &'static OnThread) -> Frame {
         Frame {
+            thread,
             yielder: Cell::new(ptr::null()),
             below: Cell::new(ptr::null()),
             top: Cell::new(ptr::null()),
@@ -232,12 +323,20 @@ impl Frame {
             waits: Cell::new(0),
             entered_unwinding: Cell::new(false),
             closed: Cell::new(false),
-            refused: Cell::new(0),
             turn: Cell::new(Turn::new()),
+            limit: Cell::new(0),
+            stage: Cell::new(thread.exit.stage()),
+            lost: Cell::new(false),
             resting: Cell::new(ptr::null()),
             handed: Cell::new(None),
             lent: Cell::new(None),
         }
+    }
+
+    /// Its thread has come no further with its end than when this was made or first entered.
+    #[inline]
+    fn is_of_now(&self) -> bool {
+        self.stage.get() == self.thread.exit.stage()
     }
 
     pub(crate) fn close(&self) {
@@ -256,7 +355,7 @@ impl Frame {
 
     #[inline]
     fn is_on_chain(&self) -> bool {
-        let current = CURRENT.get();
+        let current = on_thread().current.get();
         ptr::eq(current, self) || chain().any(|frame| ptr::eq(frame, self))
     }
 
@@ -275,7 +374,7 @@ impl Frame {
     pub(crate) fn suspend(&self, prepare: impl FnOnce()) -> Result<(), Refused> {
         self.may_suspend()?;
         prepare();
-        self.top.set(CURRENT.get());
+        self.top.set(on_thread().current.get());
         let here = MaybeUninit::<u8>::uninit();
         self.resting.set(here.as_ptr());
         // SAFETY: a frame that is on the chain has begun, and its yielder lives at the bottom of its stack, which lasts
@@ -307,17 +406,27 @@ impl Frame {
         resumed
     }
 
-    /// Counts a refused read or write, and gives the error for it; or unwinds a program that has had enough of them.
-    #[cold]
-    pub(crate) fn refuse(&self, error: io::Error) -> io::Error {
-        let refused = self.refused.get();
-        self.refused.set(refused.saturating_add(1));
+    /// Whether code that runs now may be unwound for what this program is refused.
+    pub(crate) fn may_unwind(&self) -> bool {
         // A writer may have got away to the host, which is not to be unwound.
-        if refused >= MOST_REFUSED && self.is_on_chain() && !self.unwinding() {
-            unwind();
-        }
-        error
+        self.is_on_chain() && !self.unwinding()
     }
+}
+
+/// The thread that this runs on, which makes a coroutine.
+#[inline]
+fn begin() -> &'static OnThread {
+    let thread = on_thread();
+    if thread.exit.stage() == 0 {
+        begin_first(thread);
+    }
+    thread
+}
+
+#[cold]
+fn begin_first(thread: &'static OnThread) {
+    thread.limit.begin();
+    thread.exit.begin();
 }
 
 /// How much of a stack is fetched ahead: what a write that goes on and a small program around it use.
@@ -348,7 +457,7 @@ fn fetch_range(place: *const u8, len: usize) {
 /// The frames that run on this thread, the innermost first.
 fn chain() -> impl Iterator<Item = &'static Frame> {
     // The lifetime is shorter in truth; the frames do not leave this file.
-    std::iter::successors(frame(CURRENT.get()), |inner| frame(inner.below.get()))
+    std::iter::successors(frame(on_thread().current.get()), |inner| frame(inner.below.get()))
 }
 
 fn frame(place: *const Frame) -> Option<&'static Frame> {
@@ -411,7 +520,7 @@ pub(crate) fn turn_is_over(bytes: usize) -> bool {
 /// Whether the code that runs now is in a bridge that is closing, or unwinds.
 pub(crate) fn refuses_to_wait() -> bool {
     let closing = || chain().any(|frame| frame.closed.get());
-    frame(CURRENT.get()).is_some_and(|innermost| innermost.unwinding() || closing())
+    frame(on_thread().current.get()).is_some_and(|innermost| innermost.unwinding() || closing())
 }
 
 impl<X> fmt::Debug for Coroutine<X> {

@@ -7,7 +7,8 @@ use std::io;
 
 use parking_lot::Mutex;
 
-use crate::program::{Stop, contained};
+use crate::program::contained;
+use crate::unwind::Stop;
 
 /// Why a bridge ended, when it was not the program's own error.
 ///

@@ -99,6 +99,7 @@ mod stack;
 mod stop_waker;
 mod sync;
 mod turn;
+mod unwind;
 mod wait;
 mod waker;
 

@@ -33,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) stack_size: usize,
     /// Of `Thread`: none is kept for another program.
     pub(crate) fresh_threads: bool,
+    /// Whether a program that ignores that its bridge is closed is unwound.
+    pub(crate) unwind: bool,
     pub(crate) name: Option<Arc<str>>,
     /// Nothing, unless it was asked for.
     pub(crate) account: Option<Arc<Account>>,
@@ -46,6 +48,7 @@ impl Options {
             unbuffered: false,
             stack_size: STACK_SIZE,
             fresh_threads: false,
+            unwind: true,
             name: None,
             account: None,
         }
@@ -161,6 +164,38 @@ macro_rules! engine_options {
         #[track_caller]
         pub fn stack_size(mut self, bytes: usize) -> Self {
             self.options.set_stack_size(bytes);
+            self
+        }
+
+        /// Sets whether a program that ignores that its bridge is closed is unwound (default: `true`).
+        ///
+        /// When the other end of its bridge is gone, every read or write of a program returns an error. Most programs
+        /// return then. One that ignores 64 such errors is unwound at the next, as by a panic that no hook hears of; its
+        /// destructors run. With `false`, and in a build with `panic = "abort"`, it is not: each read or write goes on
+        /// returning an error, until the program ends by itself.
+        ///
+        /// Set it to `false` where frames of C or C++ lie between the program and the write, as in a library that calls back
+        /// for output. Unwinding skips what those would have cleaned up. An `extern "C"` callback lets no panic through: on
+        /// Linux (but for 32-bit ARM) that is seen beforehand and the program is not unwound; elsewhere the process would be aborted.
+        ///
+        /// A program that never ends by itself keeps its thread or stack then. Dropping the end of a bridge on
+        /// [`Local`]($crate::Local) runs the program to its end, however long that takes.
+        ///
+        /// ```
+        /// use std::io::Write;
+        ///
+        /// let (tell, told) = std::sync::mpsc::channel();
+        /// let mut chunks = pushpull::Local::new().unbuffered().unwind(false).pull(move |w| {
+        ///     let refused = (0..1000).filter(|_| w.write_all(b"goes on").is_err()).count();
+        ///     tell.send(refused).map_err(std::io::Error::other)
+        /// });
+        /// chunks.next();
+        /// drop(chunks);
+        /// assert_eq!(told.recv(), Ok(1000));
+        /// ```
+        #[must_use]
+        pub fn unwind(mut self, unwind: bool) -> Self {
+            self.options.unwind = unwind;
             self
         }
 

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
+use std::ptr;
 use std::sync::Arc;
 #[cfg(feature = "tracing")]
 use std::sync::OnceLock;
@@ -18,20 +19,10 @@ use crate::error::Error;
 use crate::fork;
 use crate::input::uninterrupted;
 use crate::ledger::Ledger;
+use crate::options::Options;
 use crate::pipe::Channel;
+use crate::unwind::Refusals;
 use crate::waker::{self, Watchers};
-
-/// How many reads or writes a closed bridge refuses before it unwinds the program. An encoder that is dropped half way
-/// makes a handful of its own.
-pub(crate) const MOST_REFUSED: u32 = 64;
-
-/// The payload that unwinds a program which ignores that its bridge is closed. It never leaves the bridge.
-pub(crate) struct Stop;
-
-/// Ends the program that runs on this stack, without a word: no panic hook hears of it.
-pub(crate) fn unwind() -> ! {
-    panic::resume_unwind(Box::new(Stop))
-}
 
 /// Runs a program and says how it ended, in the bridge's terms.
 pub(crate) fn run<T>(program: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
@@ -59,7 +50,7 @@ thread_local! {
 
 /// A program that runs on a thread of its own, or in turns with others. It lies in the channel that it writes into or reads
 /// from, so that one count, and one piece of memory, is all that a bridge takes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Program {
     stopped: AtomicBool,
     /// In which it was started; zero before that.
@@ -68,7 +59,7 @@ pub(crate) struct Program {
     gone: AtomicBool,
     /// It waits, for whatever, and not in an executor of its own. Set under the lock of `waits`.
     waiting: AtomicBool,
-    refused: AtomicU32,
+    refusals: Refusals,
     /// The longest time that it ran without a wait, in nanoseconds, where that is measured.
     longest_run: AtomicU64,
     waits: Mutex<Waits>,
@@ -92,6 +83,21 @@ struct Waits {
 }
 
 impl Program {
+    /// A program that has not begun, of an engine with these options.
+    pub(crate) fn new(options: &Options) -> Program {
+        Program {
+            stopped: AtomicBool::new(false),
+            process: AtomicU32::new(0),
+            gone: AtomicBool::new(false),
+            waiting: AtomicBool::new(false),
+            refusals: Refusals::new(options.unwind),
+            longest_run: AtomicU64::new(0),
+            waits: Mutex::default(),
+            #[cfg(feature = "tracing")]
+            span: OnceLock::new(),
+        }
+    }
+
     /// The channel of the program that this thread runs. `None` in a child that a program has forked, which is nobody's.
     pub(crate) fn current() -> Option<Arc<Channel>> {
         let own = |current: &RefCell<Option<Arc<Channel>>>| current.borrow().clone();
@@ -229,12 +235,11 @@ impl Program {
 
     /// Counts a refused read or write, and gives the error for it; or unwinds a program that has had enough of them.
     pub(crate) fn refuse(&self, error: io::Error) -> io::Error {
-        let refused = self.refused.fetch_add(1, Ordering::Relaxed);
         // A reader or writer may have got away to another thread, which is not this program's to unwind.
         let own =
-            CURRENT.with_borrow(|current| current.as_ref().is_some_and(|current| std::ptr::eq(&current.program, self)));
-        if refused >= MOST_REFUSED && own && !thread::panicking() {
-            unwind();
+            || CURRENT.with_borrow(|current| current.as_ref().is_some_and(|current| ptr::eq(&current.program, self)));
+        if self.refusals.is_enough() && own() && !thread::panicking() {
+            self.refusals.unwind();
         }
         error
     }

@@ -30,8 +30,48 @@ pub(crate) use on_stacks;
 /// How many stacks a thread keeps.
 const MOST_KEPT: usize = 64;
 
+/// How many stacks are looked at closely after one was seen to have been deep by so few words that this was an accident.
+const WARY: usize = 64;
+const FEW: usize = 1;
+
 thread_local! {
-    static KEPT: RefCell<Vec<Memory>> = const { RefCell::new(Vec::new()) };
+    static KEPT: RefCell<Kept> = const { RefCell::new(Kept { stacks: Vec::new(), turn: 0, wary: 0 }) };
+}
+
+struct Kept {
+    stacks: Vec<Memory>,
+    /// How many were given back.
+    turn: usize,
+    /// How many more are looked at closely.
+    wary: usize,
+}
+
+impl Kept {
+    #[inline]
+    fn take(&mut self, asked: usize) -> Option<Memory> {
+        let place = self.stacks.iter().rposition(|memory| memory.asked() == asked)?;
+        Some(self.stacks.swap_remove(place))
+    }
+
+    fn keep(&mut self, mut memory: Memory) {
+        if self.stacks.len() >= MOST_KEPT {
+            // It goes back to where it came from.
+            return;
+        }
+        self.turn = self.turn.wrapping_add(1);
+        let traces = memory.trim(self.turn);
+        if traces > 0 {
+            // Others may have had the same program, and may lie there for long.
+            self.stacks.iter_mut().for_each(Memory::settle);
+        }
+        if (1..=FEW).contains(&traces) {
+            self.wary = WARY;
+        } else if self.wary > 0 {
+            self.wary -= 1;
+            memory.settle();
+        }
+        self.stacks.push(memory);
+    }
 }
 
 /// A stack with a guard below it. Dropping it keeps it for the next program of this thread.
@@ -48,11 +88,7 @@ impl Stack {
     ///
     /// What the system says when it has no more memory or mappings to give.
     pub(crate) fn new(options: &Options) -> io::Result<Stack> {
-        let kept = KEPT.try_with(|kept| {
-            let mut kept = kept.borrow_mut();
-            let place = kept.iter().rposition(|memory| memory.asked() == options.stack_size)?;
-            Some(kept.swap_remove(place))
-        });
+        let kept = KEPT.try_with(|kept| kept.borrow_mut().take(options.stack_size));
         let mut memory = match kept.ok().flatten() {
             Some(memory) => memory,
             None => Memory::new(options.stack_size)?,
@@ -60,21 +96,20 @@ impl Stack {
         memory.set_name(options.name.as_deref());
         Ok(Stack { memory: ManuallyDrop::new(memory), _name: options.name.clone() })
     }
+
+    /// The lowest address that a program may use.
+    #[inline]
+    pub(crate) fn floor(&self) -> usize {
+        self.memory.floor()
+    }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
         // SAFETY: the stack is being dropped, and nothing below uses the field again.
         let memory = unsafe { ManuallyDrop::take(&mut self.memory) };
-        let keep = |kept: &RefCell<Vec<Memory>>| {
-            let mut kept = kept.borrow_mut();
-            if kept.len() < MOST_KEPT {
-                memory.trim();
-                kept.push(memory);
-            }
-        };
-        // Where the thread is ending, or has enough of them, it goes back to where it came from.
-        let _ = KEPT.try_with(keep);
+        // Where the thread is ending it goes back to where it came from.
+        let _ = KEPT.try_with(|kept| kept.borrow_mut().keep(memory));
     }
 }
 

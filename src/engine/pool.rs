@@ -83,6 +83,10 @@ pub(crate) use workers::Workers;
 ///   waits inside `rayon`. Set a [`stack_size`](Pool::stack_size) that is enough for every job.
 /// * A program has the stack that [`stack_size`](Pool::stack_size) says. One that runs over it stops the process at the
 ///   guard page.
+/// * Crates that ask `stacker` how much stack is left (pest, and so tera and handlebars; serde_stacker, sqlparser, polars) get
+///   a true answer on Linux, with the default feature `stacker`. Without it, parsers by pest fail with "stack limit reached",
+///   and crates that switch to a larger stack do so at once. Code that asks the system for the bounds of its thread's stack,
+///   as some interpreters and garbage collectors do, gets those of the thread: use [`Thread`](crate::Thread) for it.
 /// * Code that keeps per-thread state across a call, such as `scoped-tls`, sees the state of whoever ran last.
 /// * With the feature `tracing`, the spans that a program has entered are its own: it leaves them when it is suspended, and
 ///   enters them again when it is resumed. Without the feature the programs of a worker log in each other's spans. The

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::exchange::{Exchange, Given, Link};
 use super::{Chunks, Feed, Reader, Writer};
 use crate::coroutine::Coroutine;
+use crate::error::Error;
 use crate::options::Options;
 use crate::program;
 use crate::spare;
@@ -45,15 +46,16 @@ pub(super) enum Pause {
 impl Bridge {
     pub(super) fn new(options: &Options, body: impl FnOnce(&Link) + 'static) -> io::Result<Bridge> {
         let stack = Stack::new(options)?;
-        Ok(Bridge::of(Coroutine::new(stack, Exchange::new(options), body)))
+        Ok(Bridge::of(Coroutine::new(stack, || Exchange::new(options), body)))
     }
 
+    #[inline]
     pub(super) fn of(coroutine: Coroutine<Exchange>) -> Bridge {
         Bridge { coroutine, lends_on: false }
     }
 
     /// Runs the program until it has something for the host: a chunk, or else what [`pause`](Bridge::pause) tells.
-    #[inline]
+    #[inline(always)]
     pub(super) fn resume(&mut self, waker: Option<&Waker>) -> Option<Bytes> {
         if self.coroutine.is_done() {
             return None;
@@ -67,12 +69,17 @@ impl Bridge {
     }
 
     /// Why the program has given control back, when it did not hand over a chunk.
+    #[inline]
     pub(super) fn pause(&self) -> Pause {
+        if self.coroutine.lent().is_some() { Pause::Lent } else { self.pause_for_else() }
+    }
+
+    fn pause_for_else(&self) -> Pause {
         if self.coroutine.is_done() {
             let exchange = &self.coroutine.shared().exchange;
             exchange.last.take().map_or(Pause::Ended, Pause::Last)
-        } else if self.coroutine.lent().is_some() {
-            Pause::Lent
+        } else if self.coroutine.is_lost() {
+            Pause::Ended
         } else if self.is_hungry() {
             Pause::Hungry
         } else {
@@ -117,18 +124,22 @@ impl Bridge {
         (piece, rest)
     }
 
+    /// The program has ended, or is lost.
     pub(super) fn is_done(&self) -> bool {
-        self.coroutine.is_done()
+        self.coroutine.is_done() || self.coroutine.is_lost()
     }
 
     /// The program has ended well, and its last chunk was taken.
     pub(super) fn is_over(&self) -> bool {
         let exchange = &self.coroutine.shared().exchange;
-        self.is_done() && is_none(&exchange.last) && is_none(&exchange.error)
+        self.coroutine.is_done() && is_none(&exchange.last) && is_none(&exchange.error)
     }
 
     /// Why the program failed, once.
     pub(super) fn take_error(&self) -> Option<io::Error> {
+        if self.coroutine.is_lost() {
+            return Some(Error::truncated());
+        }
         self.coroutine.shared().exchange.error.take()
     }
 

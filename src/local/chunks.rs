@@ -47,8 +47,10 @@ use crate::turn::Turn;
 ///
 /// # Caveats
 ///
-/// Do not keep one in a `thread_local!`: when a thread ends, what the suspended program still borrows from other
-/// thread-locals may be gone before it.
+/// A thread that ends destroys its thread-locals one after the other. If the chunks lie in one of them, a program that is
+/// suspended by then never runs again: it may have borrowed from another that is gone. It stays on its stack, as if the
+/// chunks were forgotten, and a `next()` returns an error for which [`is_truncated`](crate::Error::is_truncated) is true.
+/// With a C library other than GNU's this is only seen if the holder was first used before the thread's first bridge.
 #[derive(Debug)]
 pub struct Chunks {
     bridge: State,
@@ -288,9 +290,14 @@ impl Chunks {
     fn take_ahead(&mut self) -> Next {
         match mem::replace(&mut self.bridge, State::Over(None)) {
             State::Ahead(ahead) => {
-                self.count(ahead.len());
+                let len = ahead.len();
                 let Ahead { bridge, chunk } = *ahead;
                 self.bridge = State::Running(bridge);
+                if len == 0 {
+                    // What was lent is lost with the program.
+                    return self.pause();
+                }
+                self.count(len);
                 chunk.map_or(Next::Lent, Next::Chunk)
             }
             other => {

@@ -11,6 +11,7 @@ use crate::chunk::Pending;
 use crate::coroutine::Shared;
 use crate::error::Error;
 use crate::options::Options;
+use crate::unwind::Refusals;
 use crate::wait::Refused;
 
 pub(super) type Link = Rc<Shared<Exchange>>;
@@ -23,6 +24,8 @@ pub(super) struct Exchange {
     pub(super) pending: RefCell<Pending>,
     /// From the program: why it failed.
     pub(super) error: Cell<Option<io::Error>>,
+    /// Of the program: the reads and writes that it was refused.
+    refusals: Refusals,
     /// From the program: it waits for input.
     pub(super) hungry: Cell<bool>,
     /// From the program: its sink would block.
@@ -55,6 +58,7 @@ impl Exchange {
             last: Cell::new(None),
             pending: RefCell::new(Pending::new(options.unqueued_chunk_size(), options.unbuffered)),
             error: Cell::new(None),
+            refusals: Refusals::new(options.unwind),
             hungry: Cell::new(false),
             blocked: Cell::new(false),
             input: Cell::new(None),
@@ -95,7 +99,7 @@ impl Shared<Exchange> {
     pub(super) fn wait_for_sink(&self) -> io::Result<()> {
         let resumed = self.frame.suspend(|| self.exchange.blocked.set(true));
         self.exchange.blocked.set(false);
-        resumed.map_err(|_| self.frame.refuse(Error::disconnected()))
+        resumed.map_err(|_| self.refuse(Error::disconnected()))
     }
 
     /// Gives the program something to read, after what it was given before.
@@ -110,6 +114,15 @@ impl Shared<Exchange> {
         let given = input.0.pop_front();
         self.exchange.input.set(Some(input));
         given
+    }
+
+    /// Counts a refused read or write, and gives the error for it; or unwinds a program that has had enough of them.
+    #[cold]
+    pub(super) fn refuse(&self, error: io::Error) -> io::Error {
+        if self.exchange.refusals.is_enough() && self.frame.may_unwind() {
+            self.exchange.refusals.unwind();
+        }
+        error
     }
 
     /// The program has ended: what it wrote and nobody has seen is the last chunk.

@@ -32,7 +32,11 @@ use crate::pipe::Stats;
 /// # Errors
 ///
 /// The error that the chunks ended with, and after it, for ever, errors of the same kind: a reader that has failed never
-/// reports an end. A program that goes on reading after 64 of them is unwound.
+/// reports an end.
+///
+/// # Panics
+///
+/// A program that goes on reading after 64 such errors is unwound at the next, as by a write: see [`Writer`](crate::local::Writer).
 pub struct Reader {
     source: Source,
     input: Input,
@@ -118,7 +122,7 @@ impl Reader {
             },
         };
         filled.map_err(|failure| match (failure, &self.source) {
-            (Failure::Again(error), Source::Host(link) | Source::Iterator(_, Some(link))) => link.frame.refuse(error),
+            (Failure::Again(error), Source::Host(link) | Source::Iterator(_, Some(link))) => link.refuse(error),
             (Failure::Again(error) | Failure::First(error), _) => error,
         })
     }

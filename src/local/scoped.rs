@@ -64,10 +64,10 @@ where
     let bridge = Stack::new(options).map(|stack| {
         // SAFETY: what `program` borrows outlives this call. The coroutine is owned by `chunks` below, which is dropped
         // before this call returns or unwinds: the host has only a `Scoped`, whose reference to it is private and is
-        // used for nothing that could move the coroutine out. If this frame itself never ends, because it lies on a
-        // stack that was forgotten, then the program does not run again either, and what it borrows lies on that stack
-        // too or lives for ever.
-        Bridge::of(unsafe { Coroutine::new_scoped(stack, Exchange::new(options), body) })
+        // used for nothing that could move the coroutine out. Dropped, it has ended, or is lost and never runs again. If
+        // this frame itself never ends, because it lies on a stack that was forgotten, then the program does not run again
+        // either, and what it borrows lies on that stack too or lives for ever.
+        Bridge::of(unsafe { Coroutine::new_scoped(stack, || Exchange::new(options), body) })
     });
     let mut chunks = Chunks::new(bridge, options);
     host(Scoped { chunks: &mut chunks })

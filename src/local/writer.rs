@@ -36,7 +36,14 @@ use crate::wait::Refused;
 ///
 /// `BrokenPipe` (see [`Error::is_disconnected`](crate::Error::is_disconnected)) once the puller is gone, once the
 /// program has ended (for a writer that got away from it by `mem::replace`), and for a write that would have to suspend
-/// the program from outside it, or while it is unwinding. A program that ignores 64 such errors is unwound at the next.
+/// the program from outside it, or while it is unwinding.
+///
+/// # Panics
+///
+/// A program that ignores 64 errors of a closed bridge is unwound by its next read or write, without a message. Its
+/// destructors run, and frames of C or C++ below the write are skipped. It is not unwound while it is unwinding already, in a
+/// build with `panic = "abort"`, or if its engine's [`unwind`](crate::Local::unwind) is `false`: then each write goes on
+/// returning an error.
 pub struct Writer {
     outlet: Outlet,
 }
@@ -92,7 +99,7 @@ impl Writer {
     /// Counts a refused call of this writer's program, and returns the error for it.
     pub(crate) fn refuse(&self, error: io::Error) -> io::Error {
         match &self.outlet {
-            Outlet::Host(link) => link.frame.refuse(error),
+            Outlet::Host(link) => link.refuse(error),
             Outlet::Sink(_) | Outlet::Closed => error,
         }
     }
@@ -129,7 +136,7 @@ fn cut(link: &Link, buf: &[u8]) -> Result<(), Refused> {
 
 #[cold]
 fn refuse(link: &Link, _: Refused) -> io::Error {
-    link.frame.refuse(Error::disconnected())
+    link.refuse(Error::disconnected())
 }
 
 impl Writer {

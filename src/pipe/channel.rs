@@ -123,7 +123,7 @@ impl Channel {
             progress: Apart::new(Progress::new(options.capacity())),
             locked: Mutex::new(Locked::new(state, share)),
             left_behind: PerProcess::new(),
-            program: Program::default(),
+            program: Program::new(options),
         }
     }
 

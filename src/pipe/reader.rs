@@ -31,7 +31,11 @@ use crate::input::{Failure, Input, read_from};
 /// # Errors
 ///
 /// The error that the chunks ended with, and after it, for ever, errors of the same kind: a reader that has failed never
-/// reports an end. A program that goes on reading after 64 of them is unwound.
+/// reports an end.
+///
+/// # Panics
+///
+/// A program that goes on reading after 64 such errors is unwound at the next, as by a write: see [`Writer`](crate::Writer).
 pub struct Reader {
     source: Source,
     input: Input,

@@ -64,13 +64,19 @@ pub fn pipe(capacity: usize) -> (Writer, Chunks) {
 /// # Errors
 ///
 /// `BrokenPipe` (see [`Error::is_disconnected`](crate::Error::is_disconnected)) once the puller is gone or the bridge has
-/// ended, and for a write that would have to wait in a program that is unwinding. A program that ignores 64 such errors
-/// is unwound at the next. `TimedOut` (see [`Error::is_stalled`](crate::Error::is_stalled)) once, when the puller has stalled
+/// ended, and for a write that would have to wait in a program that is unwinding. `TimedOut` (see [`Error::is_stalled`](crate::Error::is_stalled)) once, when the puller has stalled
 /// for as long as the engine's [`stall_timeout`](crate::Thread::stall_timeout) allows.
 ///
 /// If the puller goes in the middle of a large write, the write fails, whatever it has accepted by then. If the engine ends
 /// the bridge in the middle, as [`Pool::shutdown`](crate::Pool::shutdown) does, `write` returns how many bytes still arrive,
 /// and the next write fails.
+///
+/// # Panics
+///
+/// A program that ignores 64 errors of a closed bridge is unwound by its next read or write, without a message. Its
+/// destructors run, and frames of C or C++ below the write are skipped. It is not unwound while it is unwinding already, in a
+/// build with `panic = "abort"`, or if its engine's [`unwind`](crate::Thread::unwind) is `false`: then each write goes on
+/// returning an error.
 pub struct Writer {
     pub(super) outlet: Outlet,
     /// Whether it says how the bridge ends. One that does not is a program's that an engine runs.

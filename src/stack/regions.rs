@@ -41,6 +41,12 @@ impl Region {
     }
 }
 
+/// Where the highest region ends that begins below `limit`. Zero if there is none.
+pub(super) fn end_below(limit: usize) -> usize {
+    let starts = all().map(|region| (region.start.load(Ordering::Relaxed), region.stride * region.count));
+    starts.filter(|(start, _)| (1..limit).contains(start)).map(|(start, len)| start + len).max().unwrap_or(0)
+}
+
 /// Where the stack of whose first `guard` bytes `address` is one begins and ends.
 pub(super) fn guarded(address: usize, guard: usize) -> Option<(usize, usize)> {
     all().find_map(|region| {

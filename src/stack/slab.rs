@@ -25,6 +25,14 @@ const GUARD: usize = 64 << 10;
 /// How much of a stack that is done with keeps its memory.
 const KEPT: usize = 16 << 10;
 
+/// How much below that is filled with marks: what no code goes past without touching it.
+const MARKED: usize = 4 << 10;
+
+const MARK: usize = usize::MAX / 0xff * 0xa5;
+
+/// How far those are from each other that are looked at in a stack that comes back.
+const APART: usize = 512;
+
 /// How many stacks the first slab of a size has, and the largest.
 const LEAST: usize = 16;
 const MOST: usize = 1024;
@@ -48,13 +56,26 @@ static PAGE: LazyLock<usize> = LazyLock::new(|| {
 #[derive(Debug)]
 pub(super) struct Memory {
     start: usize,
-    end: usize,
+    /// Where the stack begins, below the header.
+    base: StackPointer,
     asked: usize,
-    /// Where it came from.
-    slab: usize,
+    /// Where it came from. Small, as all of it: it is moved with the bridge.
+    slab: u32,
     /// In which process. A child may use and empty it; the parent's slabs are not its own.
     process: u32,
+    marks: Marks,
 }
+
+/// What is known of the marks below what is kept. No enum: an optional stack would be told by it, and no longer be copied as a whole.
+type Marks = u32;
+/// The stack is too small to have any.
+const NO_MARKS: Marks = 0;
+/// They were not made yet.
+const MISSING: Marks = 1;
+/// All are there.
+const SEEN: Marks = 2;
+/// A program has used the stack since they were seen, and may have written over some.
+const UNSEEN: Marks = 3;
 
 /// The slabs with stacks of one size.
 #[derive(Debug)]
@@ -102,46 +123,86 @@ impl Memory {
             }
         };
         let (slab, start) = class.take()?;
-        Ok(Memory { start, end: start + stride, asked, slab, process: fork::process() })
+        let end = start + stride;
+        let marks = if stride >= GUARD + MARKED + KEPT { MISSING } else { NO_MARKS };
+        // There are fewer slabs than that.
+        let slab = slab as u32;
+        Ok(Memory { start, base: pointer(end - size_of::<Header>()), asked, slab, process: fork::process(), marks })
     }
 
     pub(super) fn asked(&self) -> usize {
         self.asked
     }
 
+    #[inline]
     pub(super) fn base(&self) -> StackPointer {
-        pointer(self.end - size_of::<Header>())
+        self.base
+    }
+
+    fn end(&self) -> usize {
+        self.base.get() + size_of::<Header>()
     }
 
     pub(super) fn limit(&self) -> StackPointer {
         pointer(self.start)
     }
 
+    pub(super) fn floor(&self) -> usize {
+        self.start + GUARD
+    }
+
     /// Says whose stack it is now. The name lives as long as that is so.
     pub(super) fn set_name(&mut self, name: Option<&str>) {
-        let header = ptr::with_exposed_provenance_mut::<Header>(self.end - size_of::<Header>());
+        let header = ptr::with_exposed_provenance_mut::<Header>(self.base.get());
         // SAFETY: the last bytes of the mapping, above the stack's base, are the header's, and nobody runs on this stack.
         unsafe { header.write(Header::new(name, self.asked)) };
     }
 
-    /// Gives back what a deep program has used and an ordinary one does not need.
-    pub(super) fn trim(&self) {
-        if self.was_deep() {
-            self.discard(self.end.saturating_sub(KEPT));
+    /// Looks whether the program that had it was deep, and gives back what an ordinary one does not need. At a few words of the marked
+    /// part, others each `turn`, which costs a few nanoseconds. Returns how many of them a program has written to.
+    pub(super) fn trim(&mut self, turn: usize) -> usize {
+        let first = turn * size_of::<usize>() % APART;
+        let others = match self.marks {
+            NO_MARKS => return 0,
+            MISSING => MARKED / APART,
+            _ => (first..MARKED).step_by(APART).map(|at| usize::from(self.word(at) != MARK)).sum(),
+        };
+        self.marks = UNSEEN;
+        if others > 0 {
+            self.clear();
+        }
+        others
+    }
+
+    /// The same with a look at all of them, if a program has used it since the last.
+    pub(super) fn settle(&mut self) {
+        if self.marks == UNSEEN {
+            self.marks = SEEN;
+            // Without a branch in between it is done in vectors.
+            let others = (0..MARKED).step_by(size_of::<usize>()).fold(0, |others, at| others | (self.word(at) ^ MARK));
+            if others != 0 {
+                self.clear();
+            }
         }
     }
 
-    /// Looks for what a program leaves that has been deeper than `KEPT`: a page full of addresses and saved registers, where
-    /// there were zeros. To ask the system costs more than a bridge.
-    fn was_deep(&self) -> bool {
-        const APART: usize = 256;
-        let page = self.end.saturating_sub(KEPT + *PAGE);
-        let look = |at: usize| {
-            // SAFETY: the caller below keeps it inside the stack's mapping, where nobody runs. It may never have been
-            // written; then it reads as zero.
-            unsafe { ptr::with_exposed_provenance::<usize>(at).read_volatile() }
-        };
-        page >= self.start + GUARD && (page..page + *PAGE).step_by(APART).any(|at| look(at) != 0)
+    /// A word of the marked part. A program that has been deeper has written to that: code that may use more than a page at once touches
+    /// each on its way down, as the compiler sees to. But it may have written little else than zeros, into an array, or into one
+    /// word. To ask the system costs more than a bridge.
+    #[inline]
+    fn word(&self, at: usize) -> usize {
+        // SAFETY: inside the stack's mapping, above its guard, where nobody runs.
+        unsafe { ptr::with_exposed_provenance::<usize>(self.end() - KEPT - MARKED + at).read() }
+    }
+
+    fn clear(&mut self) {
+        let marked = self.end() - KEPT - MARKED;
+        self.discard(marked / *PAGE * *PAGE);
+        for at in (marked..marked + MARKED).step_by(size_of::<usize>()) {
+            // SAFETY: as in `word`.
+            unsafe { ptr::with_exposed_provenance_mut::<usize>(at).write(MARK) };
+        }
+        self.marks = SEEN;
     }
 
     /// Gives the memory from the guard to `to` back to the system. The addresses stay, and read as zero.
@@ -156,13 +217,13 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        self.discard(self.end);
+        self.discard(self.end());
         if fork::is_past(self.process) {
             return;
         }
         let mut classes = classes();
-        if let Some(class) = classes.iter_mut().find(|class| class.stride == self.end - self.start) {
-            class.give(self.slab, self.start);
+        if let Some(class) = classes.iter_mut().find(|class| class.stride == self.end() - self.start) {
+            class.give(self.slab as usize, self.start);
         }
     }
 }
@@ -221,7 +282,7 @@ impl Slab {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK;
         // SAFETY: a new mapping where the system likes, which touches no other.
-        let start = unsafe { libc::mmap(ptr::null_mut(), len, protection, flags, -1, 0) };
+        let start = unsafe { libc::mmap(place(Slab::wanted()), len, protection, flags, -1, 0) };
         if start == libc::MAP_FAILED {
             return Err(error("address space", io::Error::last_os_error()));
         }
@@ -232,6 +293,21 @@ impl Slab {
         let start = start.expose_provenance();
         let region = Region::publish(start, stride, count);
         Ok(Slab { start, stride, count, begun: 0, free: Vec::new(), region, guards: Guards::best() })
+    }
+
+    /// Where the next mapping is to be, if nothing else is there: below the stacks of all threads. Code that knows only where the
+    /// stack of its thread ends, and asks how far that is, finds then that nothing is left, and not that there is no end. Calls are
+    /// made one at a time.
+    fn wanted() -> usize {
+        /// Above what programs and sanitizers use at fixed addresses on 64-bit systems, and below what the system gives out
+        /// itself: executables, and from the highest addresses down libraries and the stacks of threads.
+        const LOW: u64 = 32 << 40;
+        const HIGH: u64 = 64 << 40;
+        match (usize::try_from(LOW), usize::try_from(HIGH)) {
+            (Ok(low), Ok(high)) => regions::end_below(high).max(low),
+            // Wherever the system likes.
+            _ => 0,
+        }
     }
 
     fn take(&mut self) -> io::Result<usize> {
@@ -311,19 +387,22 @@ mod tests {
     /// A size that nothing else in this test binary uses.
     const SIZE: usize = 300 << 10;
 
+    /// How many looks see all marks.
+    const TURNS: usize = APART / size_of::<usize>();
+
     /// How many of the pages from the guard up have memory.
     fn resident(memory: &Memory) -> usize {
         let from = memory.start + GUARD;
-        let mut pages = vec![0_u8; (memory.end - from) / *PAGE];
+        let mut pages = vec![0_u8; (memory.end() - from) / *PAGE];
         // SAFETY: the range is mapped, and there is a byte for each page of it.
-        let known = unsafe { libc::mincore(place(from), memory.end - from, pages.as_mut_ptr()) };
+        let known = unsafe { libc::mincore(place(from), memory.end() - from, pages.as_mut_ptr()) };
         assert_eq!(known, 0);
         pages.iter().filter(|page| *page & 1 != 0).count()
     }
 
     /// Uses so many bytes from the top, as a program does.
     fn use_up(memory: &Memory, bytes: usize) {
-        for at in (memory.end - bytes..memory.end).step_by(8) {
+        for at in (memory.end() - bytes..memory.end()).step_by(8) {
             // SAFETY: inside the stack, on which nobody runs.
             unsafe { ptr::with_exposed_provenance_mut::<usize>(at).write_volatile(at) };
         }
@@ -339,16 +418,56 @@ mod tests {
 
     #[test]
     fn what_a_deep_program_used_goes_back_to_the_system() {
-        let memory = Memory::new(SIZE).unwrap();
+        let mut memory = Memory::new(SIZE).unwrap();
         use_up(&memory, KEPT / 2);
-        memory.trim();
-        // Beside them the page that was looked at, which is the system's page of zeros.
+        memory.trim(0);
+        // Beside them the page with the marks.
         assert_eq!(resident(&memory), KEPT / 2 / *PAGE + 1, "an ordinary program's pages are kept");
         use_up(&memory, SIZE);
         assert!(resident(&memory) >= SIZE / *PAGE);
-        memory.trim();
-        assert_eq!(resident(&memory), KEPT / *PAGE);
-        memory.trim();
+        assert!(memory.trim(0) > 0);
+        assert_eq!(resident(&memory), KEPT / *PAGE + 1);
+        assert!((0..TURNS).all(|turn| memory.trim(turn) == 0));
+        memory.settle();
+        assert_eq!(resident(&memory), KEPT / *PAGE + 1);
+    }
+
+    /// Clears the words from `deepest` bytes below the top up to `highest`, each so far from the last, as a program does that makes
+    /// an array of zeros, or one that it does not fill.
+    fn use_for_zeros(memory: &Memory, deepest: usize, highest: usize, apart: usize) {
+        for at in (memory.end() - deepest..memory.end() - highest).step_by(apart) {
+            // SAFETY: inside the stack, on which nobody runs.
+            unsafe { ptr::with_exposed_provenance_mut::<usize>(at).write_volatile(0) };
+        }
+    }
+
+    #[test]
+    fn so_does_what_a_program_used_for_zeros() {
+        let mut memory = Memory::new(SIZE).unwrap();
+        // A fresh one has no marks yet, and one that was cleared has them again.
+        for turn in 0..2 * TURNS {
+            use_for_zeros(&memory, SIZE - *PAGE, 1000, size_of::<usize>());
+            assert!(resident(&memory) > KEPT / *PAGE + 1);
+            assert_eq!(memory.trim(turn), MARKED / APART);
+            assert_eq!(resident(&memory), KEPT / *PAGE + 1);
+        }
+    }
+
+    #[test]
+    fn so_does_what_a_program_used_of_each_page_one_word() {
+        let mut memory = Memory::new(SIZE).unwrap();
+        memory.trim(0);
+        for word in (0..*PAGE).step_by(size_of::<usize>()) {
+            use_for_zeros(&memory, SIZE - word, KEPT, *PAGE);
+            // One of the looks sees it, and so does the close one.
+            if word % 256 == 0 {
+                assert_eq!((0..TURNS).map(|turn| memory.trim(turn)).sum::<usize>(), 1, "word {word}");
+            } else {
+                memory.marks = UNSEEN;
+                memory.settle();
+            }
+            assert_eq!(resident(&memory), 1, "word {word}");
+        }
     }
 
     #[test]
@@ -369,6 +488,16 @@ mod tests {
         let again = Memory::new(OWN).unwrap();
         assert!(places.contains(&again.start));
         assert_eq!(resident(&again), 0);
+    }
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn stacks_lie_below_those_of_all_threads() {
+        let stack_of_a_thread = || std::hint::black_box(&0_u8) as *const u8 as usize;
+        let threads = [stack_of_a_thread(), std::thread::spawn(stack_of_a_thread).join().unwrap()];
+        // Of several slabs.
+        let many: Vec<_> = (0..2 * LEAST).map(|_| Memory::new(SIZE + (200 << 10)).unwrap()).collect();
+        assert!(many.iter().all(|memory| threads.iter().all(|thread| memory.end() < *thread)));
     }
 
     #[test]

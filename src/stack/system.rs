@@ -32,9 +32,17 @@ impl Memory {
         self.stack.limit()
     }
 
+    pub(super) fn floor(&self) -> usize {
+        self.stack.base().get() - self.asked
+    }
+
     pub(super) fn set_name(&mut self, _: Option<&str>) {}
 
-    pub(super) fn trim(&self) {}
+    pub(super) fn trim(&mut self, _: usize) -> usize {
+        0
+    }
+
+    pub(super) fn settle(&mut self) {}
 
     #[cfg(windows)]
     pub(super) fn teb_fields(&self) -> corosensei::stack::StackTebFields {

@@ -98,7 +98,8 @@ fn polls<T>(times: usize, mut poll: impl FnMut(&mut Context<'_>) -> Poll<Option<
 }
 
 fn exchange<E: Polled>(held: &Held, dice: &mut Dice) {
-    let setup = Setup { chunk_size: 1 + dice.roll(64), capacity: 1 + dice.roll(200), unbuffered: dice.roll(4) == 0 };
+    let (chunk_size, capacity) = (1 + dice.roll(64), 1 + dice.roll(200));
+    let setup = Setup { chunk_size, capacity, unbuffered: dice.roll(4) == 0, ..Setup::default() };
     let times = dice.roll(10);
     let (own, own_dice, source_dice) = (held.clone(), Dice(dice.0 | 1), Dice(dice.0.rotate_left(20) | 1));
     let writes = {

@@ -13,7 +13,7 @@ use std::sync::mpsc::channel;
 use std::task::Poll;
 use std::task::{Context, Waker};
 
-use crate::support::engine::{Engine, Pushes, Setup, drain, is_disconnected};
+use crate::support::engine::{Engine, Outlet, Pushes, Setup, drain, is_disconnected};
 use bytes::Bytes;
 #[cfg(feature = "stream")]
 use futures_util::Stream;
@@ -56,9 +56,28 @@ fn every_way() -> (Pushes, Vec<u8>) {
 }
 
 fn setups() -> impl Iterator<Item = Setup> {
-    [(1, 1), (1, 1000), (7, 3), (16, 64), (4096, 1 << 20)]
-        .into_iter()
-        .flat_map(|(chunk_size, capacity)| [false, true].map(|unbuffered| Setup { chunk_size, capacity, unbuffered }))
+    [(1, 1), (1, 1000), (7, 3), (16, 64), (4096, 1 << 20)].into_iter().flat_map(|(chunk_size, capacity)| {
+        [false, true].map(|unbuffered| Setup { chunk_size, capacity, unbuffered, ..Setup::default() })
+    })
+}
+
+/// Stands for a C library that calls back for output, and goes on when the callback fails.
+#[allow(unsafe_code, reason = "a callback is given a pointer")]
+mod foreign {
+    use std::ffi::{c_int, c_void};
+    use std::io::Write;
+
+    pub const CALLS: usize = 1000;
+
+    pub extern "C" fn library(put: extern "C" fn(*mut c_void) -> c_int, context: *mut c_void) -> c_int {
+        (0..CALLS).fold(0, |failed, _| failed | put(context))
+    }
+
+    pub extern "C" fn put(context: *mut c_void) -> c_int {
+        // SAFETY: the one who calls the library gives a writer, and does not use it meanwhile.
+        let w = unsafe { &mut *context.cast::<&mut dyn Write>() };
+        c_int::from(w.write_all(&[7; 100]).is_err())
+    }
 }
 
 on_every_engine! {
@@ -341,7 +360,7 @@ on_every_engine! {
     /// A blocking write accepts all of its bytes, as one to a file does: code that does not look how many were written loses
     /// none, and code that takes a short write for a failure does not fail.
     fn law_4_a_blocking_write_accepts_all_of_its_bytes<E: Engine>() {
-        for setup in setups().chain([Setup { chunk_size: 64, capacity: 100, unbuffered: false }]) {
+        for setup in setups().chain([Setup { chunk_size: 64, capacity: 100, unbuffered: false, unwind: true }]) {
             let len = setup.capacity.min(1000) * 3 + 1;
             let (large, small) = (vec![1; len], [2; 3]);
             let expected = [&large[..], &small, &large, &small, &large].concat();
@@ -436,7 +455,7 @@ on_every_engine! {
             items.map(|item| item.unwrap().len()).collect()
         };
         // A boundary is never joined over, even if a puller takes pieces in between.
-        let pieces = lengths(Setup { chunk_size: 100, capacity: 1000, unbuffered: false }, Box::new(|w| {
+        let pieces = lengths(Setup { chunk_size: 100, capacity: 1000, unbuffered: false, ..Setup::default() }, Box::new(|w| {
             for _ in 0..5 {
                 w.write_all(&[7; 10])?;
                 w.flush()?;
@@ -446,13 +465,13 @@ on_every_engine! {
         let mut sum = 0;
         let ends: Vec<usize> = pieces.iter().map(|len| { sum += len; sum }).collect();
         assert!([10, 20, 30, 40, 50].iter().all(|end| ends.contains(end)), "{pieces:?}");
-        let pieces = lengths(Setup { chunk_size: 100, capacity: 1000, unbuffered: true }, Box::new(|w| {
+        let pieces = lengths(Setup { chunk_size: 100, capacity: 1000, unbuffered: true, ..Setup::default() }, Box::new(|w| {
             (1..=9).try_for_each(|len| w.write_all(&vec![7; len]))
         }));
         let mut sum = 0;
         let ends: Vec<usize> = pieces.iter().map(|len| { sum += len; sum }).collect();
         assert!((1..=9).map(|n| n * (n + 1) / 2).all(|end| ends.contains(&end)), "{pieces:?}");
-        let pieces = lengths(Setup { chunk_size: 8, capacity: 1000, unbuffered: false }, Box::new(|w| {
+        let pieces = lengths(Setup { chunk_size: 8, capacity: 1000, unbuffered: false, ..Setup::default() }, Box::new(|w| {
             (0..100).try_for_each(|_| w.write_all(&[7; 3]))
         }));
         assert!(pieces.iter().all(|len| *len <= 8), "{pieces:?}");
@@ -575,6 +594,78 @@ on_every_engine! {
         dropped.wait();
         // The first is the end of the input itself.
         assert_eq!(refused.load(SeqCst), 65);
+    }
+
+    /// A program is not unwound on an engine on which that was turned off: it goes on being refused, until it ends by itself.
+    fn law_7_a_program_is_not_unwound_where_that_was_turned_off<E: Engine>() {
+        let setup = Setup { unwind: false, ..Setup::default() };
+        let (tell, told) = channel();
+        let tell_of_reads = tell.clone();
+        let mut items = E::pull(setup, Box::new(move |w| {
+            tell.send((0..1000).filter(|_| w.write_all(b"again and again ").is_err()).count()).unwrap();
+            Ok(())
+        }));
+        items.next().unwrap().unwrap();
+        drop(items);
+        assert!(told.recv().expect("it ends by itself") > 900);
+
+        let mut feed = E::push(setup, Box::new(move |r| {
+            tell_of_reads.send((0..1000).filter(|_| r.read(&mut [0; 8]).is_err()).count()).unwrap();
+            Ok(())
+        }));
+        feed.write_all(&[7; 100]).unwrap();
+        drop(feed);
+        assert!(told.recv().expect("it ends by itself") > 900);
+    }
+
+    /// Nor where a frame lies in between that a panic does not get through, such as a C library's that calls back for output.
+    /// When that has returned, and only then, the program is unwound.
+    fn law_7_a_program_is_not_unwound_through_foreign_frames<E: Engine>() {
+        if !E::RUNS_PROGRAMS || !cfg!(target_os = "linux") {
+            return;
+        }
+        let refused = Arc::new(AtomicUsize::new(0));
+        let (own, dropped) = guard();
+        let count = refused.clone();
+        let mut items = E::pull(Setup::default(), Box::new(move |w| {
+            let _own = own;
+            let mut w: &mut dyn Write = w;
+            assert_ne!(foreign::library(foreign::put, (&raw mut w).cast()), 0);
+            loop {
+                if w.write_all(b"again and again ").is_err() {
+                    count.fetch_add(1, SeqCst);
+                }
+            }
+        }));
+        items.next().unwrap().unwrap();
+        drop(items);
+        dropped.wait();
+        // It is tried again when as many have been refused as before.
+        let refused = refused.load(SeqCst);
+        assert!((1..=foreign::CALLS).contains(&refused), "{refused}");
+    }
+
+    /// A program that is unwinding already is not unwound again, which would abort the process.
+    fn law_7_a_program_that_is_unwinding_is_not_unwound_again<E: Engine>() {
+        struct Stubborn<'a>(&'a mut dyn Outlet);
+        impl Drop for Stubborn<'_> {
+            fn drop(&mut self) {
+                assert!((0..1000).any(|_| self.0.write_all(b"again and again ").is_err()));
+                (0..1000).for_each(|_| drop(self.0.write_all(b"again and again ")));
+            }
+        }
+        if !E::RUNS_PROGRAMS {
+            return;
+        }
+        let (own, dropped) = guard();
+        let mut items = E::pull(Setup::default(), Box::new(move |w| {
+            let _own = own;
+            let _stubborn = Stubborn(w);
+            panic::resume_unwind(Box::new("unwinding"))
+        }));
+        let _ = items.next();
+        drop(items);
+        dropped.wait();
     }
 
     /// A panic is an error at the other end, after every byte, with its payload.

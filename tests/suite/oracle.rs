@@ -59,6 +59,7 @@ fn setup() -> impl Strategy<Value = Setup> {
         chunk_size,
         capacity,
         unbuffered,
+        ..Setup::default()
     })
 }
 

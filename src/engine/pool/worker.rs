@@ -151,7 +151,7 @@ impl Worker {
         };
         let Job { channel, run } = job;
         let own = channel.clone();
-        let coroutine = Coroutine::new(stack, (), move |_| run.run(own, Ok(())));
+        let coroutine = Coroutine::new(stack, || (), move |_| run.run(own, Ok(())));
         let pooled = Pooled { coroutine, channel: Some(channel), record };
         let inbox = &self.inbox;
         let place = self.programs.insert(pooled, |place| Arc::new(Task::new(place, inbox.clone())));

@@ -61,6 +61,7 @@ fn case() -> impl Strategy<Value = Case> {
         chunk_size,
         capacity,
         unbuffered,
+        ..Setup::default()
     });
     let ends = prop_oneof![
         4 => Just(Ends::WithItsInput),

@@ -77,11 +77,12 @@ pub struct Setup {
     pub chunk_size: usize,
     pub capacity: usize,
     pub unbuffered: bool,
+    pub unwind: bool,
 }
 
 impl Default for Setup {
     fn default() -> Setup {
-        Setup { chunk_size: 16, capacity: 64, unbuffered: false }
+        Setup { chunk_size: 16, capacity: 64, unbuffered: false, unwind: true }
     }
 }
 
@@ -104,7 +105,7 @@ pub trait Engine: Copy + Send + 'static {
 pub struct OnLocal;
 
 pub fn local(setup: Setup) -> Local {
-    let local = Local::new().chunk_size(setup.chunk_size);
+    let local = Local::new().chunk_size(setup.chunk_size).unwind(setup.unwind);
     if setup.unbuffered { local.unbuffered() } else { local }
 }
 
@@ -136,7 +137,7 @@ impl Engine for OnLocal {
 pub struct OnThread;
 
 pub fn thread(setup: Setup) -> Thread {
-    let thread = Thread::new().chunk_size(setup.chunk_size).capacity(setup.capacity);
+    let thread = Thread::new().chunk_size(setup.chunk_size).capacity(setup.capacity).unwind(setup.unwind);
     if setup.unbuffered { thread.unbuffered() } else { thread }
 }
 
@@ -171,7 +172,7 @@ pub struct OnPool<const WORKERS: usize>;
 pub fn pool(workers: usize, setup: Setup) -> Pool {
     static POOLS: [OnceLock<Pool>; 3] = [const { OnceLock::new() }; 3];
     let pool = POOLS[workers].get_or_init(|| Pool::new(workers)).clone();
-    let pool = pool.chunk_size(setup.chunk_size).capacity(setup.capacity);
+    let pool = pool.chunk_size(setup.chunk_size).capacity(setup.capacity).unwind(setup.unwind);
     if setup.unbuffered { pool.unbuffered() } else { pool }
 }
 

@@ -1,0 +1,132 @@
+//! Words in the thread-locals that other libraries keep to themselves, found by what changes them.
+//!
+//! Every module of a process (the executable, and each shared library) has a block of thread-locals on each thread, in which a
+//! variable has the same place everywhere. The system's loader says where the blocks of the thread are that asks.
+
+use std::ffi::{c_int, c_void};
+use std::mem;
+use std::ptr;
+use std::slice;
+
+/// The place of a word: in which module, and how far from the beginning of its block.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Word {
+    module: usize,
+    offset: usize,
+}
+
+/// What is in the thread-locals of all modules of this thread.
+pub(super) struct Snapshot(Vec<Block>);
+
+struct Block {
+    module: usize,
+    start: usize,
+    words: Vec<usize>,
+}
+
+impl Snapshot {
+    pub(super) fn take() -> Snapshot {
+        let mut blocks = Vec::new();
+        for_each_block(&mut |module, start, len| {
+            let aligned = start.next_multiple_of(size_of::<usize>());
+            let mut words = vec![0; (start + len).saturating_sub(aligned) / size_of::<usize>()];
+            let from = ptr::with_exposed_provenance::<c_void>(aligned);
+            // SAFETY: the block is this thread's own and stays while it runs; as many bytes of it are copied as the buffer has.
+            // The system's function does it, for which it is memory like any other.
+            unsafe { libc::memcpy(words.as_mut_ptr().cast(), from, mem::size_of_val(&words[..])) };
+            blocks.push(Block { module, start: aligned, words });
+        });
+        Snapshot(blocks)
+    }
+}
+
+/// The one word whose values in these snapshots, which were all taken on this thread, are as `is_it` says. `None` if there are
+/// several.
+pub(super) fn find(snapshots: &[Snapshot], is_it: impl Fn(&[usize]) -> bool) -> Option<Word> {
+    let (first, later) = snapshots.split_first()?;
+    let mut found = None;
+    for block in &first.0 {
+        let same = |snapshot: &'_ Snapshot| snapshot.0.iter().position(|other| other.start == block.start);
+        let Some(places) = later.iter().map(same).collect::<Option<Vec<_>>>() else { continue };
+        for (index, word) in block.words.iter().enumerate() {
+            let others = later.iter().zip(&places).filter_map(|(later, place)| later.0[*place].words.get(index));
+            let values: Vec<_> = [word].into_iter().chain(others).copied().collect();
+            if values.len() == snapshots.len() && is_it(&values) {
+                let offset = index * size_of::<usize>();
+                if found.replace(Word { module: block.module, offset }).is_some() {
+                    return None;
+                }
+            }
+        }
+    }
+    found
+}
+
+impl Word {
+    /// Where the word is on this thread. It stays there while the thread runs.
+    pub(super) fn address(self) -> Option<usize> {
+        let mut address = None;
+        for_each_block(&mut |module, start, len| {
+            let place = start.next_multiple_of(size_of::<usize>()) + self.offset;
+            if module == self.module && place + size_of::<usize>() <= start + len {
+                address = Some(place);
+            }
+        });
+        address
+    }
+}
+
+type Visit<'a> = dyn FnMut(usize, usize, usize) + 'a;
+
+/// Calls `visit` with each module, and with where its thread-locals on this thread begin and how long they are.
+fn for_each_block(visit: &mut Visit<'_>) {
+    let mut visit: *mut Visit<'_> = visit;
+    // SAFETY: the callback is called during this call, with a description that is valid meanwhile and the pointer to `visit`.
+    unsafe { libc::dl_iterate_phdr(Some(each), (&raw mut visit).cast()) };
+}
+
+unsafe extern "C" fn each(info: *mut libc::dl_phdr_info, size: usize, visit: *mut c_void) -> c_int {
+    if size < size_of::<libc::dl_phdr_info>() {
+        // A loader that does not say where thread-locals are.
+        return 1;
+    }
+    // SAFETY: what the loader calls this with; its size was looked at.
+    let info = unsafe { &*info };
+    // SAFETY: the module's headers, as the loader describes them.
+    let headers = unsafe { slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
+    let header = headers.iter().find(|header| header.p_type == libc::PT_TLS);
+    if let Some(header) = header.filter(|_| !info.dlpi_tls_data.is_null()) {
+        // SAFETY: what `for_each_block` gave, which waits for this.
+        let visit = unsafe { *visit.cast::<*mut Visit<'_>>() };
+        // SAFETY: the same.
+        unsafe { (*visit)(info.dlpi_addr as usize, info.dlpi_tls_data.expose_provenance(), header.p_memsz as usize) };
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::cell::Cell;
+    use std::thread;
+
+    thread_local! {
+        static HIDDEN: Cell<usize> = const { Cell::new(0) };
+    }
+
+    #[test]
+    fn a_word_is_found_by_what_it_is_and_is_at_the_same_place_of_other_threads() {
+        let values = [0x5eed_0001, 0x5eed_0002, 0x5eed_0001];
+        let snapshots = values.map(|value| {
+            HIDDEN.set(value);
+            Snapshot::take()
+        });
+        let word = find(&snapshots, |seen| seen == values).unwrap();
+        let own = || HIDDEN.with(|hidden| ptr::from_ref(hidden).addr());
+        assert_eq!(word.address(), Some(own()));
+        thread::spawn(move || assert_eq!(word.address(), Some(own()))).join().unwrap();
+        assert!(find(&snapshots, |seen| seen == [1, 2, 3]).is_none());
+        assert!(find(&snapshots, |seen| seen == [0, 0, 0]).is_none(), "there are many of them");
+    }
+}
