@@ -23,6 +23,15 @@ fn full_pipe() -> (fs::File, OwnedFd) {
     (reader.into(), writer.into())
 }
 
+/// All that comes of a stream, if it can be read.
+fn rest(stream: Option<impl Read>) -> String {
+    let mut text = String::new();
+    if let Some(mut stream) = stream {
+        stream.read_to_string(&mut text).unwrap();
+    }
+    text
+}
+
 struct Killed(Child);
 
 impl Drop for Killed {
@@ -32,8 +41,8 @@ impl Drop for Killed {
     }
 }
 
-/// Serves one request and stops, and is waited for: both have to come about.
-fn serves_and_stops(stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) -> Child {
+/// Serves one request and stops, and is waited for: both have to come about. Gives what can be read of its streams.
+fn serves_and_stops(stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) -> (String, String) {
     let scripts = Scripts::new();
     let program = scripts.sh("hello", "echo said >&2; printf 'Content-Type: text/plain\\n\\nhello'");
     let socket = scripts.path().join("socket");
@@ -55,16 +64,13 @@ fn serves_and_stops(stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) -> Child
     signal(child.0.id().try_into().unwrap(), "TERM");
     wait_until("it stops", || child.0.try_wait().unwrap().is_some());
     assert_eq!(child.0.wait().unwrap().code(), Some(0));
-    let Killed(child) = &mut child;
-    std::mem::replace(child, Command::new("true").spawn().unwrap())
+    (rest(child.0.stdout.take()), rest(child.0.stderr.take()))
 }
 
 #[test]
 fn requirement_17_a_log_of_requests_that_is_not_read_holds_nothing_and_its_loss_is_told() {
     let (_reader, stdout) = full_pipe();
-    let mut child = serves_and_stops(stdout, Stdio::piped());
-    let mut told = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+    let (_, told) = serves_and_stops(stdout, Stdio::piped());
     // The other stream is not held.
     assert!(told.contains("said"), "{told}");
     // Its own beginning, and the request.
@@ -81,8 +87,6 @@ fn requirement_17_a_log_that_is_not_read_at_all_holds_nothing() {
 #[test]
 fn requirement_17_messages_that_are_not_read_do_not_hold_the_log_of_requests() {
     let (_reader, stderr) = full_pipe();
-    let mut child = serves_and_stops(Stdio::piped(), stderr);
-    let mut requests = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut requests).unwrap();
+    let (requests, _) = serves_and_stops(Stdio::piped(), stderr);
     assert!(requests.contains(" done"), "{requests}");
 }

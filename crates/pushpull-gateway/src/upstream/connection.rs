@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
@@ -10,6 +11,7 @@ use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::external::blocking;
 use crate::host::Address;
 
 /// A connection that is being made.
@@ -33,7 +35,7 @@ pub(super) fn connect(address: Address) -> Connecting {
     Box::pin(async move {
         match address {
             Address::Tcp(address) => {
-                let stream = TcpStream::connect(address).await?;
+                let stream = connect_tcp(address).await?;
                 // What there is of a request goes out.
                 stream.set_nodelay(true)?;
                 Ok(Socket::Tcp(stream))
@@ -41,6 +43,16 @@ pub(super) fn connect(address: Address) -> Connecting {
             Address::Unix(path) => UnixStream::connect(path).await.map(Socket::Unix),
         }
     })
+}
+
+/// Connects to the first address that answers. A name is looked up on a thread of its own: where the system has none to give,
+/// that is an error, and tokio's own look-up would panic.
+async fn connect_tcp(address: String) -> io::Result<TcpStream> {
+    if let Ok(address) = address.parse::<SocketAddr>() {
+        return TcpStream::connect(address).await;
+    }
+    let found = blocking::run(move || address.to_socket_addrs()).await??;
+    TcpStream::connect(&*found.collect::<Vec<_>>()).await
 }
 
 impl Socket {

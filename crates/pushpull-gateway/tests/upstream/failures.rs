@@ -239,3 +239,13 @@ fn requirement_15_an_error_page_is_whole_whatever_the_status_of_its_application(
         assert!(lines.recv().await.unwrap().contains("with status 1"));
     });
 }
+
+#[test]
+fn an_application_is_found_by_its_name() {
+    run(async {
+        let (address, _) = canned("A: b\n\nhello", 0, COMPLETE).await;
+        let port = address.rsplit(':').next().unwrap();
+        assert_eq!(got(&upstream(&format!("localhost:{port}")), "/").await, (200, "hello".to_owned(), None));
+        assert_eq!(got(&upstream(&format!("no-such-host.invalid:{port}")), "/").await.0, 502);
+    });
+}
