@@ -30,7 +30,7 @@ pub struct Input {
 enum Source {
     /// A reader of the body, and whether it has failed.
     Body {
-        reader: local::Reader,
+        reader: Box<local::Reader>,
         failed: bool,
     },
     Read(Box<dyn BufRead>),
@@ -83,7 +83,7 @@ impl Input {
     {
         let responses = Responses::default();
         let chunks = BodyChunks { body: Box::pin(body), responses: responses.clone() };
-        Input { source: Source::Body { reader: local::Reader::new(chunks), failed: false }, responses }
+        Input { source: Source::Body { reader: Box::new(local::Reader::new(chunks)), failed: false }, responses }
     }
 
     /// Joins it to the response that its reader writes.
