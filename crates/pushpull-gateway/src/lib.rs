@@ -35,7 +35,7 @@ mod data;
 mod delayed;
 mod environ;
 mod error_stream;
-#[cfg(all(target_os = "linux", any(feature = "script", feature = "server", feature = "upstream")))]
+#[cfg(all(feature = "script", target_os = "linux"))]
 mod external;
 pub mod fastcgi;
 mod head;
@@ -54,6 +54,7 @@ mod script;
 mod service;
 #[cfg(all(feature = "upstream", target_os = "linux"))]
 mod upstream;
+#[cfg(feature = "script")]
 pub(crate) mod waker;
 
 pub use answer::Answering;
@@ -62,7 +63,7 @@ pub use body::Body;
 pub use convert::{AsPull, AsPush};
 pub use environ::{Environ, InvalidVariable};
 pub use error_stream::ErrorStream;
-#[cfg(all(target_os = "linux", any(feature = "script", feature = "upstream")))]
+#[cfg(all(feature = "script", target_os = "linux"))]
 pub use external::{Limits, RequestBody, Running};
 pub use head::{Fed, Head, HeadError, HeadParser, MOST_HEAD};
 pub use input::Input;

@@ -12,7 +12,7 @@ use http::header::{
 use http::{Method, Request, Response, StatusCode, Uri};
 use tower_service::Service;
 
-#[cfg(target_os = "linux")]
+#[cfg(all(feature = "script", target_os = "linux"))]
 use super::external::Permit;
 use super::refusal::Refusal;
 use super::report::tell;
@@ -174,8 +174,9 @@ where
                     this.hops += 1;
                     keep(&mut this.kept, response.headers());
                     let place = response.headers().get(LOCATION).map_or(&b""[..], |place| place.as_bytes());
+                    #[cfg_attr(not(feature = "script"), allow(unused_mut, reason = "only a script has a permit"))]
                     let mut again = this.again.request(place);
-                    #[cfg(target_os = "linux")]
+                    #[cfg(all(feature = "script", target_os = "linux"))]
                     if let Some(request) = &mut again
                         && let Some(permit) = response.extensions().get::<Permit>()
                     {

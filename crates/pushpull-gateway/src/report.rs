@@ -3,10 +3,10 @@
 use std::fmt;
 use std::io::Write;
 
-#[cfg(target_os = "linux")]
+#[cfg(all(feature = "script", target_os = "linux"))]
 use http::Response;
 
-#[cfg(target_os = "linux")]
+#[cfg(all(feature = "script", target_os = "linux"))]
 use super::refusal::Refusal;
 use super::{Environ, ErrorStream};
 
@@ -19,7 +19,7 @@ pub(super) struct Report {
 
 impl Report {
     /// The response, or what the client is told in its place: failures on this side are reported.
-    #[cfg(target_os = "linux")]
+    #[cfg(all(feature = "script", target_os = "linux"))]
     pub(super) fn answer<B: From<String>>(&self, result: Result<Response<B>, Refusal>) -> Response<B> {
         result.unwrap_or_else(|refusal| {
             if refusal.status().is_server_error() {

@@ -45,6 +45,7 @@ impl Connection {
 }
 
 /// In the extensions of a request: its server cuts a client that takes nothing, as it sees on the socket.
+#[cfg_attr(not(feature = "server"), allow(dead_code, reason = "only a server says so"))]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClientWatched;
 

@@ -28,6 +28,7 @@ pub(crate) enum Stop {
     Head(HeadError),
     Limit(Limit),
     /// What happened to the connection that the program is spoken to by.
+    #[cfg_attr(not(feature = "upstream"), allow(dead_code, reason = "only an application upstream has one"))]
     Connection(Refusal),
 }
 

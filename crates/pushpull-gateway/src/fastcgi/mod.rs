@@ -43,5 +43,5 @@ pub use malformed::Malformed;
 pub use pairs::{MOST_PARAMS, Pair, Pairs, put_pair};
 pub use queue::Queue;
 
-#[cfg(any(feature = "server", target_os = "linux"))]
+#[cfg(any(feature = "server", feature = "upstream"))]
 pub(crate) use queue::MOST_SLICES;

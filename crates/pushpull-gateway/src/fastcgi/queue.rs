@@ -12,7 +12,7 @@ use super::header::{Header, Stream};
 const MOST_COPIED: usize = 4 * 1024;
 
 /// How many pieces are sent at once.
-#[cfg(any(feature = "server", target_os = "linux"))]
+#[cfg(any(feature = "server", feature = "upstream"))]
 pub(crate) const MOST_SLICES: usize = 64;
 
 /// Bytes that wait to be sent, of a connection of either side. Contents of one stream that follow each other share a record,
