@@ -20,9 +20,9 @@
 //! | | anywhere, and it blocks | [`service`] on [`Thread`](pushpull::Thread) |
 //! | | asked for block after block | [`AsPull`](struct@AsPull) |
 //! | code that gives a response and an iterator | as a push app | [`AsPush`] |
-//! | either of them | to be a CGI program | [`host::cgi::run`](host::cgi::run) |
-//! | an external CGI program | in hyper or axum | [`Script`] |
-//! | php-fpm, or another FastCGI application | in hyper or axum | [`Upstream`] |
+//! | either of them | to be a CGI program | [`host::cgi::run`] |
+//! | an external CGI program | in hyper or axum | `Script` (feature `script`) |
+//! | php-fpm, or another FastCGI application | in hyper or axum | `Upstream` (feature `upstream`) |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::MOST_HEAD;
 use crate::answer::MOST_DRAINED;
 
-/// What a [`Script`](crate::Script) or an [`Upstream`](crate::Upstream) allows its programs and their
+/// What a [`Script`](crate::Script) or an `Upstream` allows its programs and their
 /// clients. Each limit ends one request and nothing else.
 ///
 /// ```

@@ -10,7 +10,7 @@ use http::Response;
 
 use crate::Body;
 
-/// The future of a [`Script`](crate::Script) or an [`Upstream`](crate::Upstream). Dropped, it stops the
+/// The future of a [`Script`](crate::Script) or an `Upstream`. Dropped, it stops the
 /// program, or closes the connection to it.
 pub struct Running(Pin<Box<dyn Future<Output = Response<Body>> + Send>>);
 
