@@ -24,6 +24,7 @@ use bytes::Bytes;
 
 use self::exit::Exit;
 use self::limit::Limit;
+
 #[cfg(feature = "tracing")]
 use crate::spans::Spans;
 use crate::stack::{Stack, Switch, Yielder};
@@ -207,13 +208,13 @@ impl<X> Coroutine<X> {
     // Always inlined, as the switch itself: the processor predicts returns rightly only if no call is left open.
     #[inline(always)]
     pub(crate) fn resume(&mut self, waker: Option<&Waker>) {
+        let thread = on_thread();
+        if self.shared.frame.stage.get() != thread.exit.stage() && !self.may_begin() {
+            return;
+        }
         #[cfg(feature = "tracing")]
         let entered = self.spans.enter();
         let frame = &self.shared.frame;
-        let thread = on_thread();
-        if frame.stage.get() != thread.exit.stage() && !self.may_begin() {
-            return;
-        }
         frame.below.set(thread.current.get());
         frame.waker.set(waker.map_or(ptr::null(), ptr::from_ref));
         frame.entered_unwinding.set(thread::panicking());

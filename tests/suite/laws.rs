@@ -360,7 +360,7 @@ on_every_engine! {
     /// A blocking write accepts all of its bytes, as one to a file does: code that does not look how many were written loses
     /// none, and code that takes a short write for a failure does not fail.
     fn law_4_a_blocking_write_accepts_all_of_its_bytes<E: Engine>() {
-        for setup in setups().chain([Setup { chunk_size: 64, capacity: 100, unbuffered: false, unwind: true }]) {
+        for setup in setups().chain([Setup { chunk_size: 64, capacity: 100, ..Setup::default() }]) {
             let len = setup.capacity.min(1000) * 3 + 1;
             let (large, small) = (vec![1; len], [2; 3]);
             let expected = [&large[..], &small, &large, &small, &large].concat();

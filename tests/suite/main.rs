@@ -24,6 +24,8 @@ mod forgotten;
 mod fresh_threads;
 #[cfg(all(feature = "http", feature = "tokio"))]
 mod head;
+#[cfg(target_os = "linux")]
+mod kept_stacks;
 mod laws;
 mod lent;
 mod nesting;
@@ -31,9 +33,12 @@ mod oracle;
 mod panics;
 mod pool;
 mod shutdown;
+#[cfg(target_os = "linux")]
+mod stack_limit;
 #[cfg(feature = "stream")]
 mod stall;
 mod steps;
+mod thread_exit;
 #[cfg(all(feature = "http", feature = "tokio"))]
 mod waiting;
 #[cfg(feature = "stream")]

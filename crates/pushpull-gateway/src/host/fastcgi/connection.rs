@@ -225,7 +225,7 @@ where
                 let trouble = match self.active[place].stdin(content) {
                     Ok(Taken::Well) => return Ok(()),
                     Ok(Taken::Overloaded) => {
-                        "a body that is not read holds up other requests, and was given up".to_owned()
+                        "a body that nobody reads holds up other requests, and was given up".to_owned()
                     }
                     Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(error),
                     Err(error) => format!("a body that is not read cannot be kept, and was given up: {error}"),

@@ -1,5 +1,4 @@
 //! Crates that ask how much stack is left get a true answer: `stacker`, and what asks that.
-#![cfg(target_os = "linux")]
 
 use std::hint::black_box;
 use std::io::{self, Write};

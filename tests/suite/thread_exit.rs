@@ -1,6 +1,5 @@
 //! Programs on `Local` that are still suspended when their thread ends. What lies in a thread-local is destroyed then, and may
-//! hold a program that has borrowed from another thread-local, which is gone. Such a program stays suspended: it leaks, so that
-//! this is alone in its file.
+//! hold a program that has borrowed from another thread-local, which is gone. Such a program stays suspended, and leaks.
 
 use std::cell::RefCell;
 use std::io::{Read, Write};

@@ -1,5 +1,4 @@
-//! What stacks keep of the programs that they had. Alone in its file, for it measures the process.
-#![cfg(target_os = "linux")]
+//! What stacks keep of the programs that they had.
 
 use std::hint::black_box;
 use std::io::{self, Write};
@@ -7,6 +6,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use pushpull::{Local, Pool};
+use pushpull_testing::alone::alone;
 
 const THREADS: usize = 8;
 const PROGRAMS: usize = 64;
@@ -65,6 +65,10 @@ fn left<const SIZE: usize>(held: bool) -> usize {
 
 #[test]
 fn what_zeroed_arrays_took_goes_back_to_the_system() {
+    alone("kept_stacks::what_zeroed_arrays_took_goes_back_to_the_system", zeroed_arrays);
+}
+
+fn zeroed_arrays() {
     let most = 16 << 20;
     for held in [true, false] {
         let left = [left::<{ 64 << 10 }>(held), left::<{ 900 << 10 }>(held)];
