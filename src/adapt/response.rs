@@ -10,7 +10,7 @@ use crate::{Body, Chunks};
 ///
 /// ```
 /// use std::io::Write;
-/// use axum::response::IntoResponse;
+/// use axum_core::response::IntoResponse;
 ///
 /// async fn report() -> impl IntoResponse {
 ///     let chunks = pushpull::Pool::global().pull(|w| writeln!(w, "a,b,c"));
