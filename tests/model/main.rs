@@ -1,6 +1,6 @@
 //! The channel and its segment in every interleaving of two threads, under `loom`.
 //!
-//! `RUSTFLAGS="--cfg pushpull_loom" cargo test --release --test model`
+//! `RUSTFLAGS="--cfg pushpull_loom" cargo test --release --features stream --test model`
 #![cfg(pushpull_loom)]
 
 mod narrow;
