@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use bytes::Bytes;
 
+use crate::buf::chunk_reader::uninterrupted;
+use crate::buf::write_batch::Gathered;
 use crate::error::Error;
-use crate::gathered::Gathered;
-use crate::input::uninterrupted;
 
 /// Drives a pull app into a push sink: pulls every chunk of `source`, writes it to `sink`, and returns how many bytes went
 /// in.

@@ -7,8 +7,8 @@ use std::io;
 
 use parking_lot::Mutex;
 
-use crate::program::contained;
-use crate::unwind::Stop;
+use crate::runtime::program::contained;
+use crate::runtime::unwind::Stop;
 
 /// Why a bridge ended, when it was not the program's own error.
 ///

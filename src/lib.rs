@@ -57,51 +57,20 @@
 //! * A panic in a program is an error at the other end, with its payload.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod account;
 mod adapt;
-mod alarm;
 mod budget;
-mod chunk;
-mod coroutine;
-mod courtesy;
+mod buf;
+mod channel;
 mod drive;
+mod ended;
 mod engine;
 mod error;
-mod fork;
-mod gathered;
-mod input;
-mod ledger;
 pub mod local;
 mod options;
-mod pipe;
-mod program;
-mod sink;
-#[cfg(feature = "tracing")]
-mod spans;
-mod spare;
-// The one place that knows which targets have coroutines; with it, `Cargo.toml`, which has the library for them.
-#[cfg_attr(
-    any(
-        pushpull_no_coroutines,
-        not(any(
-            target_arch = "aarch64",
-            target_arch = "arm",
-            target_arch = "loongarch64",
-            target_arch = "riscv32",
-            target_arch = "riscv64",
-            target_arch = "x86",
-            target_arch = "x86_64"
-        ))
-    ),
-    path = "stack/absent.rs"
-)]
-mod stack;
-mod stop_waker;
+mod runtime;
+mod stats;
 mod sync;
-mod turn;
-mod unwind;
-mod wait;
-mod waker;
+mod sys;
 
 #[cfg(feature = "stream")]
 pub use adapt::async_writer::AsyncWriter;
@@ -114,12 +83,13 @@ pub use adapt::drive::drive_futures;
 #[cfg(feature = "tokio")]
 pub use adapt::drive::drive_tokio;
 pub use budget::Budget;
+pub use channel::{Blocked, Chunks, Closed, Feed, Head, Reader, Writer, pipe};
 pub use drive::drive;
-pub use engine::{BridgeWriter, Engine, Local, Pool, Shutdown, ShutdownOutcome, Thread};
+pub use ended::{Ended, Outcome};
+pub use engine::{BridgeWriter, Engine, Filter, Local, Pool, Shutdown, ShutdownOutcome, Thread};
 pub use error::Error;
-pub use ledger::{Ended, Outcome};
-pub use pipe::{Blocked, Chunks, Closed, Feed, Filter, Head, Reader, Stats, Writer, pipe};
-pub use wait::wait;
+pub use runtime::wait::wait;
+pub use stats::Stats;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

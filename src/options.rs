@@ -1,11 +1,11 @@
 //! What can be set on an engine, checked here and nowhere else.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::account::Account;
 use crate::budget::Budget;
-use crate::ledger::Hook;
+use crate::ended::Hook;
 
 /// Where small writes are cut. See `DESIGN.md`, "Why these defaults?".
 const CHUNK_SIZE: usize = 32 * 1024;
@@ -38,6 +38,25 @@ pub(crate) struct Options {
     pub(crate) name: Option<Arc<str>>,
     /// Nothing, unless it was asked for.
     pub(crate) account: Option<Arc<Account>>,
+}
+
+/// What an engine keeps account of, if it is asked to: one for all its bridges. It is apart from the other options so that one that was not asked for anything
+/// carries a null.
+#[derive(Clone, Default)]
+pub(crate) struct Account {
+    /// How long a program waits for a puller that does not pull.
+    pub(crate) stall: Option<Duration>,
+    /// Of what they take their share.
+    pub(crate) budget: Option<Budget>,
+    /// Who is told how each bridge ended.
+    pub(crate) hook: Option<Hook>,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Account { stall, budget, hook } = self;
+        f.debug_struct("Account").field("stall", stall).field("budget", budget).field("hook", &hook.is_some()).finish()
+    }
 }
 
 impl Options {

@@ -10,10 +10,10 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use super::source::{OfStream, Source, Supply};
+use crate::buf::chunk_reader::uninterrupted;
+use crate::buf::write_batch::Gathered;
 use crate::error::Error;
-use crate::gathered::Gathered;
-use crate::input::uninterrupted;
-use crate::stop_waker::StopWaker;
+use crate::runtime::stop_waker::StopWaker;
 
 /// As [`drive`](crate::drive), from a stream into a `tokio::io::AsyncWrite`: writes everything that `source` gives to
 /// `sink`, and says how many bytes went in.

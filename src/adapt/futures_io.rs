@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncBufRead, AsyncRead, AsyncWrite};
 
-use crate::input::read_from;
+use crate::buf::chunk_reader::read_from;
 use crate::{Reader, Writer, local};
 
 macro_rules! readers {

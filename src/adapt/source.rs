@@ -10,8 +10,8 @@ use bytes::Buf;
 use bytes::Bytes;
 
 use crate::error::Error;
-use crate::turn::Turn;
-use crate::wait;
+use crate::runtime::fairness::Turn;
+use crate::runtime::wait;
 
 /// Whoever has chunks, one poll at a time.
 pub(crate) trait Source {

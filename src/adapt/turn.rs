@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use crate::turn::Turn;
+use crate::runtime::fairness::Turn;
 
 impl Turn {
     /// Waits, for one poll, when the task has had its turn.

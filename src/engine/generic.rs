@@ -6,7 +6,7 @@ use std::io;
 use bytes::Bytes;
 
 use super::{Local, Pool, Thread};
-use crate::{Writer, local, pipe};
+use crate::{Writer, channel, local};
 
 mod sealed {
     pub trait Sealed {}
@@ -104,7 +104,7 @@ macro_rules! engines {
     )*};
 }
 
-engines!(Local: local, Thread: pipe, Pool: pipe);
+engines!(Local: local, Thread: channel, Pool: channel);
 
 macro_rules! writers {
     ($($writer:ty: $waits:expr),*) => {$(

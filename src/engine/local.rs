@@ -4,7 +4,7 @@ use std::io;
 
 use crate::local::{self, Chunks, Feed, Filter, Reader, Scoped, Writer};
 use crate::options::{Options, engine_options};
-use crate::stack::on_stacks;
+use crate::runtime::stack::on_stacks;
 
 /// Runs programs on coroutines of the calling thread: no thread, no queue, a few nanoseconds a chunk.
 ///

@@ -8,17 +8,18 @@
 //!
 //! Every engine keeps the same laws; `tests/laws.rs` states them.
 
-mod bridge;
+mod filter;
 mod generic;
-mod idle;
+mod launch;
 mod local;
-mod name;
 mod pool;
 mod thread;
+mod threads;
 
+pub use filter::Filter;
 pub use generic::{BridgeWriter, Engine};
 pub use local::Local;
 pub use pool::{Pool, Shutdown, ShutdownOutcome};
 pub use thread::Thread;
 
-pub(crate) use bridge::{Launcher, Start, pull, push};
+pub(crate) use launch::{Launcher, Start, pull, push};

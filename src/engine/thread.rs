@@ -2,9 +2,10 @@
 
 use std::io;
 
-use super::bridge::{self, Launcher};
+use super::Filter;
+use super::launch::{self, Launcher};
+use crate::channel::{Chunks, Feed, Reader, Writer};
 use crate::options::{Options, engine_options, queue_options};
-use crate::pipe::{Chunks, Feed, Filter, Reader, Writer};
 
 /// Runs each program on an operating-system thread of its own, behind a bounded channel.
 ///
@@ -94,7 +95,7 @@ impl Thread {
     where
         P: FnOnce(&mut Writer) -> io::Result<()> + Send + 'static,
     {
-        bridge::pull(Launcher::Thread, &self.options, program)
+        launch::pull(Launcher::Thread, &self.options, program)
     }
 
     /// Pull code: `program` reads, you push.
@@ -103,7 +104,7 @@ impl Thread {
         T: Send + 'static,
         P: FnOnce(&mut Reader) -> io::Result<T> + Send + 'static,
     {
-        bridge::push(Launcher::Thread, &self.options, program)
+        launch::push(Launcher::Thread, &self.options, program)
     }
 
     /// Code that reads and writes: you choose where from and where to.

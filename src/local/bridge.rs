@@ -9,12 +9,12 @@ use bytes::Bytes;
 
 use super::exchange::{Exchange, Given, Link};
 use super::{Chunks, Feed, Reader, Writer};
-use crate::coroutine::Coroutine;
+use crate::buf::thread_cache;
 use crate::error::Error;
 use crate::options::Options;
-use crate::program;
-use crate::spare;
-use crate::stack::Stack;
+use crate::runtime::coroutine::Coroutine;
+use crate::runtime::program;
+use crate::runtime::stack::Stack;
 
 /// What this engine is called where several are told apart.
 pub(super) const ENGINE: &str = "local";
@@ -117,7 +117,7 @@ impl Bridge {
             0 => usize::MAX,
             chunk_size => PIECE.max(chunk_size),
         };
-        let piece = if lent.len() < most { Bytes::copy_from_slice(lent) } else { spare::copy(&lent[..most]) };
+        let piece = if lent.len() < most { Bytes::copy_from_slice(lent) } else { thread_cache::copy(&lent[..most]) };
         let rest = lent.len() - piece.len();
         self.shorten_lent(piece.len());
         self.lends_on = rest > 0;

@@ -7,12 +7,12 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use crate::chunk::Pending;
-use crate::coroutine::Shared;
+use crate::buf::chunker::Pending;
 use crate::error::Error;
 use crate::options::Options;
-use crate::unwind::Refusals;
-use crate::wait::Refused;
+use crate::runtime::coroutine::Shared;
+use crate::runtime::unwind::Refusals;
+use crate::runtime::wait::Refused;
 
 pub(super) type Link = Rc<Shared<Exchange>>;
 

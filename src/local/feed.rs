@@ -13,12 +13,12 @@ use super::bridge::{Bridge, ENGINE};
 use super::exchange::Given;
 #[cfg(any(feature = "http", feature = "stream"))]
 use crate::adapt::source::{Source, Supply};
-use crate::chunk::{Cut, Pending};
+use crate::buf::chunker::{Cut, Pending};
+use crate::buf::shared_sink;
+use crate::ended::{Ledger, Outcome};
 use crate::error::{Echo, Error};
-use crate::ledger::{Ledger, Outcome};
 use crate::options::Options;
-use crate::pipe::Stats;
-use crate::sink;
+use crate::stats::Stats;
 
 /// How much of a large write is copied for the program at a time.
 const MOST_COPIED: usize = 256 * 1024;
@@ -122,7 +122,7 @@ impl<T> Feed<T> {
             if !self.is_blocked() {
                 return result;
             }
-            sink::pause(waits)?;
+            shared_sink::pause(waits)?;
             waits += 1;
         }
     }

@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::bridge::{Bridge, push_linked, write};
 use super::{Chunks, Feed, Reader, Steps, Writer};
+use crate::buf::shared_sink::SharedSink;
 use crate::options::Options;
-use crate::sink::SharedSink;
 
 /// A program on [`Local`](crate::Local) that reads and writes, such as a compressor, waiting to be told from where and
 /// to where. It runs nothing before that.

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use super::Chunks;
 use crate::error::Error;
-use crate::stop_waker::StopWaker;
+use crate::runtime::stop_waker::StopWaker;
 
 /// Ready when the first chunk is there, or the end: made by [`Chunks::head`].
 ///

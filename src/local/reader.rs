@@ -11,9 +11,9 @@ use bytes::Bytes;
 use super::Chunks;
 use super::chunks::Next;
 use super::exchange::{Given, Link};
+use crate::buf::chunk_reader::{Failure, Input, read_from};
 use crate::error::{Echo, Error};
-use crate::input::{Failure, Input, read_from};
-use crate::pipe::Stats;
+use crate::stats::Stats;
 
 /// A [`Read`] and [`BufRead`] over chunks, on the calling thread.
 ///

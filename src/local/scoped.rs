@@ -9,10 +9,10 @@ use bytes::Bytes;
 use super::bridge::{self, Bridge};
 use super::exchange::{Exchange, Link};
 use super::{Chunks, Writer};
-use crate::coroutine::Coroutine;
 use crate::options::Options;
-use crate::pipe::Stats;
-use crate::stack::Stack;
+use crate::runtime::coroutine::Coroutine;
+use crate::runtime::stack::Stack;
+use crate::stats::Stats;
 
 /// What [`Local::pull_scoped`](crate::Local::pull_scoped) lends: [`Chunks`] of a program that borrows.
 ///

@@ -8,11 +8,11 @@ use super::bridge::{Bridge, ENGINE, Pause};
 use super::exchange::Given;
 use super::filter::Program;
 use super::{Reader, Writer};
+use crate::ended::{Ledger, Outcome};
 use crate::error::Error;
-use crate::ledger::{Ledger, Outcome};
 use crate::options::Options;
-use crate::pipe::Stats;
-use crate::program;
+use crate::runtime::program;
+use crate::stats::Stats;
 
 /// A program that reads and writes, run step by step. Nothing in it waits or does input or output.
 ///

@@ -6,9 +6,9 @@ use std::io::{self, Write};
 use bytes::Bytes;
 
 use super::exchange::Link;
-use crate::chunk::{Cut, write_each};
+use crate::buf::chunker::{Cut, write_each};
 use crate::error::Error;
-use crate::wait::Refused;
+use crate::runtime::wait::Refused;
 
 /// What a program on [`Local`](crate::Local) writes to.
 ///

@@ -11,10 +11,10 @@ use parking_lot::Mutex;
 use super::mailbox::Mailbox;
 use super::slots::Slots;
 use super::task;
-use crate::engine::bridge::Job;
+use crate::channel::Channel;
+use crate::engine::launch::Job;
 use crate::error::Error;
-use crate::pipe::Channel;
-use crate::waker;
+use crate::runtime::waker;
 
 pub(super) struct Inbox {
     /// One start for each program comes, and at the most one wake-up, which bounds it.

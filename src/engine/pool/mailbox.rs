@@ -8,8 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::task::Task;
-use crate::courtesy::{self, Courtesy};
-use crate::engine::bridge::Job;
+use crate::engine::launch::Job;
+use crate::runtime::courtesy::{self, Courtesy};
 
 /// How often a worker that has nothing to do looks before it sleeps. It gives way in between: whoever is to send it something
 /// may share its processor, and have been waiting for just that. After the first of them it looks closer together than the

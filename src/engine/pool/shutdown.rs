@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::Workers;
-use crate::waker;
+use crate::runtime::waker;
 
 /// A future that ends a pool: made by [`Pool::shutdown`](crate::Pool::shutdown).
 ///
@@ -58,7 +58,7 @@ impl Shutdown {
     /// A program of the pool itself waits for its own end, until the timeout.
     pub fn wait(mut self) -> ShutdownOutcome {
         let deadline = self.close();
-        match crate::wait::until_deadline(deadline, |context| self.workers.poll_gone(context)) {
+        match crate::runtime::wait::until_deadline(deadline, |context| self.workers.poll_gone(context)) {
             Ok(Some(())) => ShutdownOutcome::Complete,
             Ok(None) | Err(_) => self.end(),
         }

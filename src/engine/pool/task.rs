@@ -9,7 +9,7 @@ use std::task::Wake;
 use super::inbox::Inbox;
 use super::mailbox::Mail;
 use super::ready::Ready;
-use crate::engine::bridge::Job;
+use crate::engine::launch::Job;
 
 thread_local! {
     /// What this thread runs next, if it is a worker.

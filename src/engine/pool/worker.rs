@@ -11,14 +11,14 @@ use super::inbox::Inbox;
 use super::mailbox::Mail;
 use super::slots::Slots;
 use super::task::{self, Task};
-use crate::alarm;
-use crate::coroutine::{self, Coroutine};
-use crate::engine::bridge::Job;
-use crate::engine::idle;
-use crate::fork;
-use crate::pipe::Channel;
-use crate::program::Program;
-use crate::stack::Stack;
+use crate::channel::Channel;
+use crate::engine::launch::Job;
+use crate::engine::threads;
+use crate::runtime::coroutine::{self, Coroutine};
+use crate::runtime::program::Program;
+use crate::runtime::stack::Stack;
+use crate::runtime::timer;
+use crate::sys::fork;
 
 /// How many programs are begun between the turns of two.
 const MOST_BEGUN: usize = 64;
@@ -68,12 +68,12 @@ impl Worker {
             Worker { inbox, mail, turns: 0, programs, now, process: fork::process() }.work();
         };
         let spawned = thread::Builder::new().name(format!("pushpull-{number}")).spawn(work);
-        spawned.map(drop).map_err(|error| idle::refused(&error))
+        spawned.map(drop).map_err(|error| threads::refused(&error))
     }
 
     fn work(mut self) {
         task::work_for(self.inbox.clone());
-        alarm::keep_clock();
+        timer::keep_clock();
         loop {
             let looked = self.turns == 0;
             if looked {
@@ -81,7 +81,7 @@ impl Worker {
             }
             self.turns -= 1;
             self.begin_some();
-            let alarm = alarm::ring();
+            let alarm = timer::ring();
             match task::next([PLACE_AHEAD, FRAME_AHEAD, STACK_AHEAD]) {
                 Some((task, others, ahead)) => {
                     self.fetch(ahead);

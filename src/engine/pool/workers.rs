@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 
 use super::inbox::Inbox;
 use super::worker::Worker;
-use crate::engine::bridge::Job;
-use crate::fork::PerProcess;
+use crate::engine::launch::Job;
+use crate::sys::fork::PerProcess;
 
 /// Kept by the pool's handles, and by bridges that have not started. When it goes, the workers finish what they have.
 pub(crate) struct Workers {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 
 use super::{Chunks, Next, State};
-use crate::chunk::write_all;
+use crate::buf::chunker::write_all;
 use crate::drive::flush;
 use crate::error::Error;
 

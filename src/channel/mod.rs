@@ -1,0 +1,39 @@
+//! The bounded channel and its ends, as [`pipe`] makes them bare and the engines `Thread` and `Pool` around a program.
+//!
+//! ```text
+//!  Writer ── Sender ──> open segment, or ring ─┐
+//!                 └───> queue ─────────────────┴─ Channel ──> Chunks ──> Iterator, Reader, Stream, Body
+//! ```
+
+mod ahead;
+mod blocked;
+mod chunks;
+mod feed;
+mod head;
+mod piece;
+#[cfg(any(feature = "http", feature = "stream"))]
+mod polled;
+mod queue;
+mod reader;
+mod recycler;
+mod ring;
+mod row;
+mod segment;
+mod sender;
+mod shared;
+mod stall;
+mod state;
+mod writer;
+#[cfg(any(feature = "http", feature = "stream"))]
+mod yielding;
+
+pub use blocked::Blocked;
+pub use chunks::Chunks;
+pub use feed::Feed;
+pub use head::Head;
+pub use reader::Reader;
+pub use shared::Closed;
+pub use writer::{Writer, pipe};
+
+pub(crate) use feed::Verdict;
+pub(crate) use shared::{Channel, Taken};

@@ -1,0 +1,75 @@
+//! The writing end for whoever polls: an asynchronous producer.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+
+use super::writer::{Outlet, Writer};
+#[cfg(feature = "stream")]
+use crate::buf::chunker::poll_write_each;
+use crate::error::Error;
+use crate::runtime::fairness::Turn;
+use crate::runtime::stop_waker::StopWaker;
+
+/// What a writer that is polled has to remember.
+#[derive(Debug, Default)]
+pub(super) struct Polled {
+    /// What its task has moved since it last waited.
+    turn: Turn,
+    stop: StopWaker,
+}
+
+impl Writer {
+    /// Hands over `bytes`, from which it takes what is accepted; ready when that is all.
+    pub(crate) fn poll_write_bytes(&mut self, bytes: &mut Bytes, context: &Context<'_>) -> Poll<io::Result<()>> {
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(self.polled.turn.poll_yield(context));
+        let handed = match &mut self.outlet {
+            Outlet::Channel(sender) => sender.poll_hand(bytes, context),
+            Outlet::Sink(sink) => return Poll::Ready(sink.write_all(bytes)),
+            Outlet::Closed => return Poll::Ready(Err(Error::disconnected())),
+        };
+        self.settle_poll(handed, context)
+    }
+
+    /// Law 13: counts what was accepted. A task that waits has its turn again after it.
+    fn settle_poll<T>(&mut self, polled: Poll<io::Result<T>>, context: &Context<'_>) -> Poll<io::Result<T>> {
+        let polled = self.polled.stop.watch(polled, context);
+        let polled = polled.map(|polled| polled.unwrap_or_else(|_| Err(Error::disconnected())));
+        match (&polled, &mut self.outlet) {
+            (Poll::Ready(Ok(_)), Outlet::Channel(sender)) => self.polled.turn.count(sender.count()),
+            _ => self.polled.turn = Turn::new(),
+        }
+        polled.map_err(|error| self.refuse(error))
+    }
+}
+
+#[cfg(feature = "stream")]
+impl Writer {
+    /// Writes as many bytes as there is room for, at least one; or the waker is woken when there is room.
+    #[inline]
+    pub(crate) fn poll_write(&mut self, buf: &[u8], context: &Context<'_>) -> Poll<io::Result<usize>> {
+        if self.write_short(buf)? { Poll::Ready(Ok(buf.len())) } else { self.poll_write_slow(buf, context) }
+    }
+
+    fn poll_write_slow(&mut self, buf: &[u8], context: &Context<'_>) -> Poll<io::Result<usize>> {
+        ready!(self.polled.turn.poll_yield(context));
+        let written = match &mut self.outlet {
+            Outlet::Channel(sender) => sender.poll_write(buf, Some(context)),
+            Outlet::Sink(sink) => return Poll::Ready(sink.write(buf)),
+            Outlet::Closed => return Poll::Ready(Err(Error::disconnected())),
+        };
+        self.settle_poll(written, context)
+    }
+
+    pub(crate) fn poll_write_vectored(
+        &mut self,
+        bufs: &[io::IoSlice<'_>],
+        context: &Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        poll_write_each(bufs, |buf| self.poll_write(buf, context))
+    }
+}

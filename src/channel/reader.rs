@@ -1,0 +1,169 @@
+//! Chunks as `Read` and `BufRead`.
+
+use std::fmt;
+use std::io::{self, BufRead, Read};
+use std::iter;
+use std::sync::Arc;
+#[cfg(feature = "stream")]
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+
+use super::{Channel, Chunks, Writer};
+use crate::buf::chunk_reader::{Failure, Input, read_from};
+use crate::error::{Echo, Error};
+use crate::stats::Stats;
+
+/// A [`Read`] and [`BufRead`] over chunks.
+///
+/// It is what a program given to [`Thread::push`](crate::Thread::push) or [`Thread::filter`](crate::Thread::filter)
+/// reads from, and what [`Chunks::into_reader`](crate::Chunks::into_reader) makes. A read gives what there is, up to the
+/// end of a chunk, and waits only when there is nothing.
+///
+/// ```
+/// use std::io::{Read, Write};
+///
+/// let mut sum = pushpull::Thread::new().push(|r| Ok(r.bytes().filter_map(Result::ok).map(u64::from).sum::<u64>()));
+/// sum.write_all(&[1, 2, 3])?;
+/// assert_eq!(sum.finish()?, 6);
+/// # std::io::Result::Ok(())
+/// ```
+///
+/// # Errors
+///
+/// The error that the chunks ended with, and after it, for ever, errors of the same kind: a reader that has failed never
+/// reports an end.
+///
+/// # Panics
+///
+/// A program that goes on reading after 64 such errors is unwound at the next, as by a write: see [`Writer`](crate::Writer).
+pub struct Reader {
+    source: Source,
+    input: Input,
+    /// That of the program that an engine runs with this reader.
+    own: Option<Arc<Channel>>,
+}
+
+enum Source {
+    Chunks(Box<Chunks>),
+    /// Any, or a filter's.
+    Iterator(Box<dyn Iterator<Item = io::Result<Bytes>> + Send>),
+}
+
+impl Reader {
+    /// Creates a reader of any chunks, in the order that the iterator gives them.
+    ///
+    /// ```
+    /// use std::io::BufRead;
+    /// use bytes::Bytes;
+    ///
+    /// let chunks = ["one\ntw", "o\n"].map(|text| std::io::Result::Ok(Bytes::from_static(text.as_bytes())));
+    /// let lines: Vec<_> = pushpull::Reader::new(chunks).lines().collect::<Result<_, _>>()?;
+    /// assert_eq!(lines, ["one", "two"]);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn new<I>(chunks: I) -> Reader
+    where
+        I: IntoIterator<Item = io::Result<Bytes>>,
+        I::IntoIter: Send + 'static,
+    {
+        Reader::of(Source::Iterator(Box::new(chunks.into_iter())))
+    }
+
+    fn of(source: Source) -> Reader {
+        Reader { source, input: Input::default(), own: None }
+    }
+
+    /// The reader of a program that an engine runs.
+    pub(crate) fn of_program(channel: Arc<Channel>) -> Reader {
+        let chunks = Chunks::new(channel.clone());
+        Reader { own: Some(channel), ..Reader::of(Source::Chunks(Box::new(chunks))) }
+    }
+
+    /// A reader of chunks, and of how they have failed, if they have.
+    pub(super) fn of_chunks(chunks: Chunks, failed: Option<Echo>) -> Reader {
+        Reader { input: Input::after(failed), ..Reader::of(Source::Chunks(Box::new(chunks))) }
+    }
+
+    /// A reader of a filter's source. It reads no more once nobody wants what the filter writes.
+    pub(crate) fn of_source(
+        mut source: impl Iterator<Item = io::Result<Bytes>> + Send + 'static,
+        writer: &Writer,
+    ) -> Reader {
+        let output = writer.channel().cloned();
+        let wanted = iter::from_fn(move || match &output {
+            Some(channel) if channel.is_closed() => Some(Err(Error::disconnected())),
+            _ => source.next(),
+        });
+        Reader { own: writer.own().cloned(), ..Reader::of(Source::Iterator(Box::new(wanted))) }
+    }
+
+    /// What has happened so far: bytes and chunks are those that this reader has taken. Of a filter's own source it knows
+    /// no more, since nothing is queued there.
+    pub fn stats(&self) -> Stats {
+        let stats = match &self.source {
+            Source::Chunks(chunks) => chunks.stats(),
+            Source::Iterator(_) => self.input.stats(),
+        };
+        match &self.own {
+            Some(channel) => Stats { longest_run: channel.program.longest_run(), ..stats },
+            None => stats,
+        }
+    }
+
+    fn refill(&mut self) -> io::Result<()> {
+        let filled = match &mut self.source {
+            Source::Chunks(chunks) => self.input.fill(|| chunks.next()),
+            Source::Iterator(chunks) => self.input.fill(|| chunks.next()),
+        };
+        filled.map_err(|failure| failed(failure, self.own.as_deref()))
+    }
+
+    /// What a read gives, as soon as there is something. A filter's own source is asked as by `fill_buf`, in the
+    /// program that it belongs to.
+    #[cfg(feature = "stream")]
+    pub(crate) fn poll_buf(&mut self, context: &Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let Source::Chunks(chunks) = &mut self.source else { return Poll::Ready(self.fill_buf()) };
+        let filled = self.input.poll_fill(|| chunks.poll_in_turn(context));
+        filled.map(|filled| {
+            filled.map_err(|failure| failed(failure, self.own.as_deref()))?;
+            Ok(self.input.buffer())
+        })
+    }
+}
+
+fn failed(failure: Failure, own: Option<&Channel>) -> io::Error {
+    match (failure, own) {
+        (Failure::Again(error), Some(channel)) => channel.program.refuse(error),
+        (Failure::Again(error) | Failure::First(error), _) => error,
+    }
+}
+
+impl Read for Reader {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let len = read_from(self.fill_buf()?, into);
+        self.consume(len);
+        Ok(len)
+    }
+}
+
+impl BufRead for Reader {
+    #[inline]
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.input.buffer().is_empty() {
+            self.refill()?;
+        }
+        Ok(self.input.buffer())
+    }
+
+    #[inline]
+    fn consume(&mut self, len: usize) {
+        self.input.consume(len.min(self.input.buffer().len()));
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("buffered", &self.input.buffer().len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,161 @@
+//! The blocks of segments that are done with, kept for the next ones of any bridge.
+//!
+//! A fresh 64 KiB buffer costs 25 µs of page faults, a recycled one 3.5. And it matters *which* is recycled: the one that
+//! was dropped last still lies in the cache of the puller's core, from which every line has to be fetched back before it
+//! can be written. The oldest of some megabytes has left it. But where the puller runs on the writer's own core, what it
+//! dropped last is the best there is. See `DESIGN.md`, "Why is the oldest memory recycled?".
+
+use std::collections::VecDeque;
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::segment::Block;
+use crate::sync::Arc;
+use crate::sys::fork::PerProcess;
+use crate::sys::processor;
+
+/// Smaller memory is left to the allocator, which is as fast.
+const LEAST: usize = 4 << 10;
+
+/// Sizes are rounded up to a power of two, from `LEAST` to `MOST_KEPT`.
+const CLASSES: usize = 13;
+
+/// How many bytes are dropped, of whatever size, until a block's turn comes: more than a core's own cache holds.
+const ROTATION: u64 = 4 << 20;
+
+/// How many bytes of all sizes are kept at the most.
+const MOST_KEPT: usize = 16 << 20;
+
+static SPARE: PerProcess<Mutex<Spare<Arc<Block>>>> = PerProcess::new();
+
+/// How large a block for `capacity` bytes is.
+pub(super) fn size(capacity: usize) -> usize {
+    let size = capacity.next_power_of_two();
+    if class(size).is_some() { size } else { capacity }
+}
+
+/// A block of `size(capacity)` bytes that is nobody's, if one is to be used again now.
+pub(super) fn take(capacity: usize) -> Option<Arc<Block>> {
+    let size = size(capacity);
+    let class = class(size)?;
+    spare().take(class, size, processor::current())
+}
+
+/// Keeps `block`, which nobody shares, if there is room.
+pub(super) fn give(block: Arc<Block>) {
+    let size = block.size();
+    let Some(class) = class(size) else { return };
+    let rest = spare().give(class, size, block, processor::current());
+    drop(rest);
+}
+
+fn spare() -> MutexGuard<'static, Spare<Arc<Block>>> {
+    SPARE.get(|| Mutex::new(Spare::new())).lock()
+}
+
+/// Where memory of this size is kept, if it is.
+fn class(size: usize) -> Option<usize> {
+    let class = size.is_power_of_two().then(|| size.checked_div(LEAST))??.checked_ilog2()? as usize;
+    (class < CLASSES).then_some(class)
+}
+
+/// What is kept.
+struct Spare<M> {
+    of_class: [VecDeque<Used<M>>; CLASSES],
+    bytes: usize,
+    /// How many bytes have been dropped in all.
+    dropped: u64,
+}
+
+struct Used<M> {
+    memory: M,
+    /// Where it was dropped, if that is known.
+    by: Option<u32>,
+    /// How many bytes had been dropped before.
+    before: u64,
+}
+
+impl<M> Spare<M> {
+    const fn new() -> Spare<M> {
+        Spare { of_class: [const { VecDeque::new() }; CLASSES], bytes: 0, dropped: 0 }
+    }
+
+    fn take(&mut self, class: usize, size: usize, processor: Option<u32>) -> Option<M> {
+        let spare = &mut self.of_class[class];
+        let near = spare.back().is_some_and(|last| last.by.is_some() && last.by == processor);
+        let used = match near {
+            true => spare.pop_back(),
+            false if spare.front().is_some_and(|oldest| self.dropped - oldest.before >= ROTATION) => spare.pop_front(),
+            false => None,
+        }?;
+        self.bytes -= size;
+        Some(used.memory)
+    }
+
+    /// Gives back what there is no room for.
+    fn give(&mut self, class: usize, size: usize, memory: M, by: Option<u32>) -> Option<M> {
+        let before = self.dropped;
+        self.dropped += size as u64;
+        if self.bytes + size > MOST_KEPT {
+            return Some(memory);
+        }
+        self.bytes += size;
+        self.of_class[class].push_back(Used { memory, by, before });
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: usize = 1 << 20;
+    const ONE: Option<u32> = Some(1);
+    const OTHER: Option<u32> = Some(2);
+
+    #[test]
+    fn the_oldest_memory_is_recycled_unless_the_last_is_near() {
+        let class = class(SIZE).unwrap();
+        let count = ROTATION as usize / SIZE;
+        let mut spare = Spare::new();
+        (1..count).for_each(|name| assert_eq!(spare.give(class, SIZE, name, ONE), None));
+        assert_eq!(spare.take(class, SIZE, OTHER), None, "it came back before its turn");
+        spare.give(class, SIZE, count, ONE);
+        assert_eq!(spare.take(class, SIZE, OTHER), Some(1));
+        assert_eq!(spare.take(class, SIZE, ONE), Some(count), "it lies in this processor's cache");
+        assert_eq!(spare.take(class, SIZE, None), None);
+    }
+
+    #[test]
+    fn sizes_take_turns_together() {
+        let (small, large) = (class(SIZE).unwrap(), class(2 * SIZE).unwrap());
+        let mut spare = Spare::new();
+        spare.give(small, SIZE, 1, ONE);
+        spare.give(large, 2 * SIZE, 2, ONE);
+        assert_eq!(spare.take(small, SIZE, OTHER), None);
+        spare.give(large, 2 * SIZE, 3, ONE);
+        assert_eq!(spare.take(small, SIZE, OTHER), Some(1), "more than a cache was dropped after it");
+        assert_eq!(spare.take(large, 2 * SIZE, OTHER), Some(2));
+        assert_eq!(spare.take(large, 2 * SIZE, OTHER), None);
+    }
+
+    #[test]
+    fn little_is_kept() {
+        let class = class(SIZE).unwrap();
+        let mut spare = Spare::new();
+        let kept = (0..100).filter(|name| spare.give(class, SIZE, *name, None).is_none()).count();
+        assert_eq!(kept, MOST_KEPT / SIZE);
+        assert_eq!(spare.take(class, SIZE, None), Some(0));
+        assert_eq!(spare.give(class, SIZE, 0, None), None);
+    }
+
+    #[test]
+    fn odd_sizes_are_left_to_the_allocator() {
+        assert!(class(LEAST - 1).is_none() && class(LEAST + 1).is_none() && class(1).is_none() && class(0).is_none());
+        assert!(class(LEAST).is_some() && class(LEAST << (CLASSES - 1)).is_some() && class(LEAST << CLASSES).is_none());
+        assert_eq!(
+            (size(100), size(0), size(LEAST + 1), size(LEAST << CLASSES)),
+            (100, 0, 2 * LEAST, LEAST << CLASSES)
+        );
+    }
+}

@@ -1,0 +1,166 @@
+//! How a channel ends, from either side.
+
+use std::io;
+use std::mem;
+
+use super::{CLOSED, Channel, Locked};
+use crate::runtime::program::contained;
+use crate::runtime::waker;
+use crate::sync::MutexGuard;
+use crate::sys::membarrier;
+
+impl Channel {
+    /// Ends the writing side, for the first reason that is given.
+    ///
+    /// A writer that has got away from its program may be writing into the open segment or the ring at this moment. It sees
+    /// the flag, and what it published before it could see the flag is still queued.
+    pub(crate) fn end(&self, result: io::Result<()>) {
+        let mut locked = self.lock();
+        if !self.close(&mut locked, result) {
+            return;
+        }
+        if locked.open.is_some() || locked.ring.is_some() {
+            // A system call, for which no other thread is to wait.
+            drop(locked);
+            membarrier::heavy();
+            locked = self.lock();
+        }
+        self.settle_end(locked);
+    }
+
+    /// The engine of the program goes: it is told as if its host had gone, and its host is told why.
+    pub(crate) fn shut_down(&self, error: io::Error) {
+        self.end(Err(error));
+        self.program.stop();
+    }
+
+    /// As `end`, by the writer of the open segment, which writes no more. Returns `false` if the channel had ended already.
+    pub(in crate::channel) fn finish(&self, result: io::Result<()>) -> bool {
+        let mut locked = self.lock();
+        let first = self.close(&mut locked, result);
+        self.settle_end(locked);
+        first
+    }
+
+    fn close(&self, locked: &mut Locked, result: io::Result<()>) -> bool {
+        let first = locked.state.end(result);
+        if first {
+            self.attend(CLOSED, 0);
+            locked.unsettled = true;
+        }
+        first
+    }
+
+    /// Queues what was published before the end, which comes after it. To be called when no writer is between its write and
+    /// its look at the flag.
+    fn settle_end(&self, mut locked: MutexGuard<'_, Locked>) {
+        if !mem::take(&mut locked.unsettled) {
+            return;
+        }
+        locked.close_open();
+        let ring = locked.ring.take();
+        locked.kept = Some(locked.state.pulled() + locked.state.queued_bytes() as u64);
+        let writer = locked.writer.take();
+        let watchers = locked.watchers.take();
+        let others = locked.complete();
+        self.wake_puller(locked);
+        waker::wake(others);
+        waker::wake(writer.and_then(|held| held.waker));
+        waker::wake(watchers.into_iter().flat_map(|watchers| watchers.into_wakers()));
+        drop(ring);
+    }
+
+    /// Of `len` bytes that its writer has written into a closed channel after `before` others, how many the reader gets, or
+    /// had got when it went.
+    pub(in crate::channel) fn kept(&self, before: u64, len: usize) -> usize {
+        // The writer itself asks: it has looked at the flag.
+        self.settle_end(self.lock());
+        let kept = self.lock_bare().kept.unwrap_or(0);
+        usize::try_from(kept.saturating_sub(before)).map_or(len, |kept| kept.min(len))
+    }
+
+    /// Returns `true` if the channel has ended, and its reader has not gone.
+    pub(in crate::channel) fn has_ended(&self) -> bool {
+        let locked = self.lock_bare();
+        locked.state.ended() && !locked.state.was_left()
+    }
+
+    /// The reader goes. The writer is woken, and what was not pulled is dropped. Returns how the bridge had ended, if it had,
+    /// and the reader knew all but that.
+    pub(crate) fn leave(&self) -> Option<io::Result<()>> {
+        let mut locked = self.lock_settled();
+        self.attend(CLOSED, 0);
+        if mem::take(&mut locked.unsettled) {
+            locked.close_open();
+        }
+        let pulled = locked.state.pulled();
+        locked.kept.get_or_insert(pulled);
+        let (rest, untold) = locked.state.leave();
+        let open = locked.open.take();
+        let ring = locked.ring.take();
+        let puller = self.take_puller(&mut locked);
+        let writer = locked.writer.take();
+        let watchers = locked.watchers.take();
+        let share = locked.share.take();
+        drop(locked);
+        waker::wake(writer.and_then(|held| held.waker));
+        waker::wake(watchers.into_iter().flat_map(|watchers| watchers.into_wakers()));
+        // A reader that has got away from its program may be waiting.
+        waker::wake(puller);
+        if let Some(mut ring) = ring {
+            // What the writer adds after this it drops itself, for it sees the flag.
+            membarrier::heavy();
+            while let Some(bytes) = ring.take() {
+                contained(|| drop(bytes));
+            }
+        }
+        contained(|| drop((rest, open, share)));
+        untold
+    }
+}
+
+/// `RUSTFLAGS="--cfg pushpull_loom" cargo test --release --lib model`
+#[cfg(all(test, pushpull_loom))]
+mod model {
+    use std::io::{ErrorKind, Write};
+    use std::sync::Arc;
+
+    use crate::channel::{Channel, Chunks, Writer};
+    use crate::options::Options;
+
+    /// A writer that is ended by another thread while it writes, and a reader.
+    fn ended_while(write: impl Fn(&mut Writer) -> usize + Sync + Send + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(move || {
+            let options = Options::pipe(8);
+            let channel = Arc::new(Channel::new(&options));
+            let mut writer = Writer::bare(channel.clone(), &options);
+            let mut chunks = Chunks::new(channel.clone());
+            // As many bytes were in flight that what is handed over in a row needs no lock.
+            writer.write_bytes("....".into()).unwrap();
+            assert_eq!(chunks.next().unwrap().unwrap(), "....");
+            let ender = loom::thread::spawn(move || channel.end(Err(ErrorKind::TimedOut.into())));
+            let accepted = write(&mut writer);
+            ender.join().unwrap();
+            let (mut bytes, mut errors) = (0, 0);
+            for item in chunks {
+                match item {
+                    Ok(chunk) => bytes += chunk.len(),
+                    Err(_) => errors += 1,
+                }
+            }
+            assert_eq!((bytes, errors), (accepted, 1), "all that was accepted, and then the error");
+        });
+    }
+
+    #[test]
+    fn law_2_what_small_writes_have_accepted_comes_before_an_end_by_another_side() {
+        ended_while(|writer| (0..3).map(|_| writer.write(b"x").unwrap_or(0)).sum());
+    }
+
+    #[test]
+    fn law_2_what_was_handed_over_comes_before_an_end_by_another_side() {
+        ended_while(|writer| (0..3).filter(|_| writer.write_bytes("x".into()).is_ok()).count());
+    }
+}

@@ -1,0 +1,147 @@
+//! What a channel has, looked at from the pulling side without pulling.
+
+use std::task::Context;
+
+use super::{ASLEEP, Channel, Counts, Locked};
+use crate::error::Error;
+use crate::runtime::waker;
+use crate::stats::Stats;
+use crate::sys::membarrier;
+
+/// What a channel from which nothing was pulled has.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::channel) enum Begun {
+    /// Nothing, and nothing will come.
+    Ended,
+    /// A chunk that is complete, or will not be completed for now.
+    Whole,
+    /// A part of one.
+    Partly,
+    Nothing,
+}
+
+impl Channel {
+    /// What has been written. Unless that is the whole of a chunk or the end, the context is woken when it is; it is not
+    /// when a part is written, for a puller that waits for the whole should not be told of every write.
+    pub(in crate::channel) fn poll_begun(&self, context: &Context<'_>) -> Begun {
+        let mut locked = self.lock_settled();
+        let begun = locked.begun();
+        if let Begun::Whole | Begun::Ended = begun {
+            return begun;
+        }
+        // With the flag only beside a ring: else what wakes this one takes the lock. Who lends a ring later sets it.
+        let row = locked.ring.is_some();
+        self.attend(if row { ASLEEP } else { 0 }, ASLEEP);
+        let before = locked.puller.replace(context.waker().clone());
+        drop(locked);
+        waker::discard(before);
+        if !row {
+            return begun;
+        }
+        membarrier::heavy();
+        let mut locked = self.lock_settled();
+        let begun = locked.begun();
+        let before = if let Begun::Whole | Begun::Ended = begun { self.take_puller(&mut locked) } else { None };
+        drop(locked);
+        waker::discard(before);
+        begun
+    }
+
+    /// Ends the channel if nothing was pulled of it since `chunks` were, and there was something.
+    pub(in crate::channel) fn stall(&self, chunks: u64) -> bool {
+        let locked = self.lock_settled();
+        let stalled = locked.state.chunks() == chunks && locked.in_flight() > 0 && locked.puller.is_none();
+        drop(locked);
+        if stalled {
+            self.end(Err(Error::stalled()));
+        }
+        stalled
+    }
+
+    /// Nothing is left to pull, and it ended well.
+    #[cfg(any(feature = "http", feature = "stream"))]
+    pub(in crate::channel) fn is_over(&self) -> bool {
+        let locked = self.lock_settled();
+        locked.has_ended_well() && locked.state.queued() == 0
+    }
+
+    /// How many bytes wait to be pulled, and whether that is all there will ever be.
+    #[cfg(feature = "http")]
+    pub(in crate::channel) fn waiting(&self) -> (usize, bool) {
+        let locked = self.lock_settled();
+        (locked.in_flight(), locked.has_ended_well())
+    }
+
+    /// How many bytes wait to be pulled.
+    pub(in crate::channel) fn in_flight(&self) -> usize {
+        self.lock_settled().in_flight()
+    }
+
+    pub(in crate::channel) fn stats(&self) -> Stats {
+        let mut locked = self.lock_settled();
+        self.note_peak(&mut locked);
+        let &Counts { writer_waits, puller_waits, peak } = &locked.counts;
+        Stats {
+            bytes: locked.state.pulled(),
+            chunks: locked.state.chunks(),
+            writer_waits,
+            puller_waits,
+            peak,
+            longest_run: self.program.longest_run(),
+        }
+    }
+}
+
+impl Locked {
+    /// Whether the reader has been given everything but what is queued.
+    pub(super) fn has_ended(&self) -> bool {
+        self.state.ended() && !self.unsettled
+    }
+
+    #[cfg(any(feature = "http", feature = "stream"))]
+    fn has_ended_well(&self) -> bool {
+        self.state.ended_well() && !self.unsettled
+    }
+
+    fn begun(&self) -> Begun {
+        let held = self.writer.as_ref().is_some_and(|held| held.waker.is_some());
+        match self.in_flight() > 0 {
+            some if self.state.queued() > 0 || (some && held) => Begun::Whole,
+            _ if self.has_ended() => Begun::Ended,
+            true => Begun::Partly,
+            false => Begun::Nothing,
+        }
+    }
+}
+
+#[cfg(all(test, not(pushpull_loom)))]
+mod tests {
+    use std::io::Write;
+
+    use crate::channel::pipe;
+
+    #[test]
+    fn only_a_puller_that_leaves_something_for_all_of_the_time_has_stalled() {
+        let (mut writer, mut chunks) = pipe(16);
+        let channel = writer.channel().unwrap().clone();
+        assert!(!channel.stall(0), "there is nothing to pull");
+        writer.write_all(b"abc").unwrap();
+        writer.flush().unwrap();
+        writer.write_all(b"def").unwrap();
+        let pulled = channel.stats().chunks;
+        chunks.next().unwrap().unwrap();
+        assert!(!channel.stall(pulled), "something was pulled meanwhile");
+        assert!(channel.stall(channel.stats().chunks));
+    }
+
+    #[test]
+    fn law_4_the_peak_counts_what_is_handed_over_beside_what_was_taken_ahead() {
+        let (mut writer, mut chunks) = pipe(1024);
+        let mut hand_over = |chunks| (0..chunks).for_each(|_| writer.write_bytes("a chunk".into()).unwrap());
+        hand_over(20);
+        chunks.next().unwrap().unwrap();
+        hand_over(10);
+        assert_eq!(chunks.by_ref().take(19).count(), 19);
+        assert_eq!(chunks.stats().peak, 29 * "a chunk".len());
+    }
+}

@@ -1,0 +1,209 @@
+//! The writing side: room, and what is queued.
+
+use std::io;
+use std::mem;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+
+use super::{ASLEEP, CLOSED, Channel, Held, Locked, Open};
+use crate::channel::piece::Piece;
+use crate::channel::ring::{Consumer, SLOTS};
+use crate::channel::segment::Tail;
+use crate::error::Error;
+use crate::runtime::waker;
+use crate::sync::{MutexGuard, Ordering};
+use crate::sys::membarrier;
+
+impl Channel {
+    /// To be called after every write into the open segment or the ring: does anyone have to be told of it?
+    #[inline]
+    pub(in crate::channel) fn calls(&self) -> bool {
+        membarrier::light();
+        // ORDERING: relaxed, the barrier orders it after the write; what it leads to happens under the lock.
+        self.attention.value.load(Ordering::Relaxed) != 0
+    }
+
+    /// Nothing that is written can reach anyone.
+    pub(crate) fn is_closed(&self) -> bool {
+        // ORDERING: acquire, so that a program that sees it sees what its host did before.
+        self.attention.value.load(Ordering::Acquire) & CLOSED != 0
+    }
+
+    /// Wakes a puller that sleeps: something was written into the open segment or the ring, which is given back.
+    pub(in crate::channel) fn rouse(&self) -> Option<Consumer> {
+        let mut locked = self.lock();
+        let ring = locked.ring.take();
+        self.wake_puller(locked);
+        ring
+    }
+
+    /// How many bytes a writer may write now, of the `len` that it wants to; an error when the pipe is closed. Without
+    /// a context it is told what there is, which may be nothing; with one, a writer that is held is woken later, and may
+    /// find its segment, `tail`, empty again.
+    pub(in crate::channel) fn poll_room(
+        &self,
+        accepted: u64,
+        len: usize,
+        tail: Option<&mut Tail>,
+        context: Option<&Context<'_>>,
+    ) -> Poll<io::Result<usize>> {
+        self.poll_locked(accepted, len, tail, context).map_ok(|(room, mut locked)| {
+            locked.grant(accepted, len.min(room));
+            room
+        })
+    }
+
+    /// Queues `bytes` if there is room for all of it, and nobody to be asked; else gives it back. Says how many more may go
+    /// into the ring.
+    pub(in crate::channel) fn push(&self, accepted: u64, bytes: Bytes) -> Result<usize, Bytes> {
+        let mut locked = self.lock();
+        let state = &mut locked.state;
+        if state.ended() || state.room(accepted) < bytes.len() || locked.writer.is_some() || locked.share.is_some() {
+            return Err(bytes);
+        }
+        let accepted = accepted + bytes.len() as u64;
+        locked.state.queue(Piece::Handed(bytes));
+        let granted = if locked.ring.is_some() { self.granted(&mut locked, accepted) } else { 0 };
+        self.wake_puller(locked);
+        Ok(granted)
+    }
+
+    /// From here on a writer that has had `accepted` accepted, and has no segment, may hand over through `ring`. Says how many
+    /// bytes.
+    pub(in crate::channel) fn lend(&self, ring: Consumer, accepted: u64) -> usize {
+        let mut locked = self.lock();
+        if locked.state.ended() {
+            return 0;
+        }
+        debug_assert!(locked.open.is_none(), "what is in the open segment would come after what is in the ring");
+        locked.ring = Some(ring);
+        if locked.puller.is_some() {
+            // One who waits for the head has not set the flag, and what goes into the ring wakes by the flag alone.
+            self.attend(ASLEEP, 0);
+        }
+        self.granted(&mut locked, accepted)
+    }
+
+    /// Queues a part of `bytes` that there is room for, and says how long it is.
+    pub(in crate::channel) fn poll_push(
+        &self,
+        accepted: u64,
+        bytes: &mut Bytes,
+        context: &Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let (room, mut locked) = ready!(self.poll_locked(accepted, bytes.len(), None, Some(context)))?;
+        let part = bytes.split_to(bytes.len().min(room));
+        let len = part.len();
+        locked.state.queue(Piece::Handed(part));
+        self.wake_puller(locked);
+        Poll::Ready(Ok(len))
+    }
+
+    /// As `poll_room`, which keeps the lock.
+    fn poll_locked(
+        &self,
+        accepted: u64,
+        len: usize,
+        tail: Option<&mut Tail>,
+        context: Option<&Context<'_>>,
+    ) -> Poll<io::Result<(usize, MutexGuard<'_, Locked>)>> {
+        let mut locked = self.lock();
+        if locked.state.ended() {
+            return Poll::Ready(Err(Error::disconnected()));
+        }
+        let (provided, spent) = locked.provide(accepted, len, context);
+        if locked.writer.is_some() || locked.state.too_little(accepted, len) {
+            self.settle(&mut locked);
+        }
+        let room = locked.state.room(accepted);
+        let Some(context) = context else {
+            return Poll::Ready(Ok((room, locked)));
+        };
+        let goes_on = match locked.writer {
+            Some(_) => provided || locked.state.resumes(accepted),
+            None => !locked.state.too_little(accepted, len),
+        };
+        if goes_on && locked.writer.is_none() {
+            return Poll::Ready(Ok((room, locked)));
+        }
+        if locked.writer.is_none() {
+            locked.counts.writer_waits += 1;
+        }
+        let held = (!goes_on).then(|| Held { waker: Some(context.waker().clone()), accepted });
+        // Who waits for a whole chunk waits in vain for a writer that is held.
+        let puller = held.as_ref().and_then(|_| self.take_puller(&mut locked));
+        let before = mem::replace(&mut locked.writer, held);
+        let missed = self.hold(&locked);
+        if goes_on && let Some(tail) = tail {
+            locked.rewind(tail);
+        }
+        let others = if goes_on { locked.provided() } else { Vec::new() };
+        drop(locked);
+        waker::discard(before.and_then(|held| held.waker));
+        waker::discard(spent);
+        waker::wake(puller);
+        waker::wake(others);
+        // Only the writer itself makes the room less.
+        if goes_on || missed { self.poll_locked(accepted, len, None, Some(context)) } else { Poll::Pending }
+    }
+
+    /// Makes `tail` the segment that a puller may look into, and wakes one that sleeps if something is in it. Queues what the
+    /// one before it holds and has not been taken. Says how much a writer that has had `accepted` accepted may write now.
+    pub(in crate::channel) fn open(&self, tail: &Tail, accepted: u64) -> usize {
+        let segment = tail.segment().clone();
+        let mut locked = self.lock();
+        if locked.state.ended() {
+            return 0;
+        }
+        let queued = locked.close_open();
+        locked.open = Some(Open { segment, start: 0 });
+        let room = locked.state.room(accepted);
+        if queued {
+            self.wake_puller(locked);
+        } else if tail.filled() > 0 && self.attention.value.load(Ordering::Relaxed) & ASLEEP != 0 {
+            let puller = self.take_puller(&mut locked);
+            drop(locked);
+            waker::wake(puller);
+        }
+        room
+    }
+
+    /// A chunk ends here: queues what the open segment holds and has not been taken. `stay` keeps the segment open. Says
+    /// how much a writer that has had `accepted` accepted may write now.
+    pub(in crate::channel) fn boundary(&self, stay: bool, accepted: u64) -> usize {
+        let mut locked = self.lock();
+        let queued = if stay { locked.queue_open() } else { locked.close_open() };
+        let room = locked.state.room(accepted);
+        if queued {
+            self.wake_puller(locked);
+        }
+        room
+    }
+
+    /// Queues a segment that is complete, as a chunk. Says how much a writer that has had `accepted` accepted, with it, may
+    /// write now.
+    pub(in crate::channel) fn push_segment(&self, tail: Tail, accepted: u64) -> usize {
+        let end = tail.filled();
+        let piece = Piece::Written { segment: tail.into_segment(), start: 0, end };
+        let mut locked = self.lock();
+        if locked.state.ended() {
+            return 0;
+        }
+        locked.state.queue(piece);
+        let room = locked.state.room(accepted);
+        self.wake_puller(locked);
+        room
+    }
+
+    /// How many bytes may be handed over without the lock: as many as there is room for, without more of them in flight than
+    /// ever before, which would have to be noted.
+    fn granted(&self, locked: &mut Locked, accepted: u64) -> usize {
+        if !locked.state.has_places(SLOTS) {
+            return 0;
+        }
+        self.note_peak(locked);
+        let noted = locked.counts.peak - locked.in_flight();
+        locked.state.room(accepted).min(noted)
+    }
+}

@@ -1,0 +1,301 @@
+//! Waiting, in one place. Everything that waits in this crate is a `poll` function; this drives one to its end.
+//!
+//! Whoever waits does so as a `Waker`: a parked thread here, an asynchronous task, or a coroutine. Which of them it is
+//! is looked up at each wait: the innermost coroutine on this thread that was entered by a poll is suspended, with
+//! everything nested in it; where there is none the thread parks.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Instant;
+
+use super::coroutine;
+use super::program::{Program, contained};
+use super::timer::Alarm;
+use crate::channel::Channel;
+use crate::error::Error;
+
+/// The wait was refused: the program that asked for it is to stop, or is unwinding.
+#[derive(Debug)]
+pub(crate) struct Refused;
+
+/// Waits inside a program until `future` is ready, and returns its output.
+///
+/// This is how a program, which is ordinary blocking code, awaits a timer, a database call or another task.
+/// Where the program runs on a [`Pool`](crate::Pool), or on a [`Local`](crate::Local) whose chunks are polled, only the
+/// program is suspended: the thread goes on with others. Elsewhere the thread parks.
+///
+/// # Examples
+///
+/// A thousand programs on one worker wait for a thousand timers:
+///
+/// ```
+/// use std::io::Write;
+/// use std::time::Duration;
+///
+/// # let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build()?;
+/// let pool = pushpull::Pool::new(1);
+/// let mut programs: Vec<_> = (0..1000)
+///     .map(|n| {
+///         let timers = runtime.handle().clone();
+///         pool.pull(move |w| {
+///             // The guard is dropped before the wait: another program may run on this thread meanwhile.
+///             let timer = { let _guard = timers.enter(); tokio::time::sleep(Duration::from_millis(20)) };
+///             pushpull::wait(timer)?;
+///             write!(w, "{n}")
+///         })
+///     })
+///     .collect();
+/// // Starts all of them, and waits until the last has written.
+/// let heads = programs.iter_mut().map(|chunks| chunks.head());
+/// pollster::block_on(futures_util::future::try_join_all(heads))?;
+/// for (n, chunks) in programs.iter_mut().enumerate() {
+///     assert_eq!(chunks.next().unwrap()?, n.to_string());
+/// }
+/// # std::io::Result::Ok(())
+/// ```
+///
+/// # Errors
+///
+/// Returns `BrokenPipe` (see [`Error::is_disconnected`](crate::Error::is_disconnected)) if the program is to stop because
+/// its reader was dropped, or if it is unwinding. The future is dropped then. One that is ready at once is never refused.
+///
+/// # Caveats
+///
+/// * A program on [`Local`](crate::Local) that is pulled by `next()` parks the calling thread. If that thread is the only
+///   one of an asynchronous runtime, a future that needs the runtime never becomes ready: pull by polls there.
+/// * A guard of a runtime's context must not be held across a wait: see the example.
+pub fn wait<F: Future>(future: F) -> io::Result<F::Output> {
+    let mut future = pin!(future);
+    let output = until(|context| future.as_mut().poll(context)).map_err(|_| Error::disconnected())?;
+    // A future that is always ready counts as a chunk of the program's turn.
+    count(1);
+    Ok(output)
+}
+
+/// Waits until `poll` is ready. What is ready at once is never refused.
+pub(crate) fn until<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Result<T, Refused> {
+    match until_deadline(None, poll)? {
+        Some(value) => Ok(value),
+        None => unreachable!("no deadline was given"),
+    }
+}
+
+/// Waits until `poll` is ready, or the deadline has passed.
+pub(crate) fn until_deadline<T>(
+    deadline: Option<Instant>,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> Result<Option<T>, Refused> {
+    let mut waiting = Waiting(None);
+    loop {
+        // Asked each time: who was suspended in a poll may be resumed without one.
+        let parker = (!coroutine::is_polled()).then(parker::current);
+        let waits = || parker.as_ref().map_or_else(coroutine::waits, |parker| parker.waits());
+        let before = waits();
+        let polled = match &parker {
+            Some(parker) => waiting.poll(&parker.waker, &mut poll),
+            None => coroutine::with_waker(|waker| waiting.poll(waker.unwrap_or(Waker::noop()), &mut poll)),
+        };
+        if let Poll::Ready(value) = polled? {
+            return Ok(Some(value));
+        }
+        // A wait within the poll has the same waker, and may have taken the wake-up that was this one's.
+        let waited_within = waits() != before;
+        let passed = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        match parker {
+            Some(_) if coroutine::refuses_to_wait() => return Err(Refused),
+            _ if passed => return Ok(None),
+            _ if waited_within => {}
+            Some(parker) => parker.park(deadline),
+            None => {
+                // Where nobody rings it, the wait is for the event alone.
+                let _alarm = deadline.and_then(|deadline| coroutine::with_waker(|waker| Alarm::set(deadline, waker?)));
+                coroutine::suspend_polled()?;
+            }
+        }
+    }
+}
+
+/// The program that runs here, while it waits.
+struct Waiting(Option<Arc<Channel>>);
+
+impl Waiting {
+    /// Polls. If that is not ready, the host of the program that runs here can wake it too, and sees that it waits.
+    fn poll<T>(
+        &mut self,
+        waker: &Waker,
+        poll: &mut impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Result<Poll<T>, Refused> {
+        let polled = poll(&mut Context::from_waker(waker));
+        if polled.is_pending() {
+            self.0 = Program::current();
+            if let Some(channel) = &self.0 {
+                channel.program.watch(waker);
+                if channel.program.refuses_to_wait() {
+                    return Err(Refused);
+                }
+            }
+        }
+        Ok(polled)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(channel) = &self.0 {
+            channel.program.go_on();
+        }
+    }
+}
+
+/// Law 13: so many bytes were moved without a wait. A program that was entered by a poll has had its turn some time, and
+/// goes behind the others.
+pub(crate) fn count(bytes: usize) {
+    if bytes > 0 && coroutine::turn_is_over(bytes) {
+        coroutine::with_waker(|waker| waker.into_iter().for_each(|waker| contained(|| waker.wake_by_ref())));
+        // Refused in a program that is to end: that needs its turn.
+        let _ = coroutine::suspend_polled();
+    }
+}
+
+#[cfg(not(pushpull_loom))]
+mod parker {
+    use super::*;
+
+    use std::cell::Cell;
+    use std::hint;
+    use std::rc::Rc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread::{self, Thread};
+
+    use crate::runtime::courtesy::{self, Courtesy};
+
+    /// How often a wait that gives way looks before it sleeps, and between two yields.
+    const LOOKS: u32 = 200;
+    const LOOKS_BETWEEN: u32 = 50;
+
+    /// A thread that can be woken.
+    pub(super) struct Parker {
+        state: Arc<State>,
+        pub(super) waker: Waker,
+        /// How often it was parked.
+        waits: Cell<u64>,
+    }
+
+    struct State {
+        thread: Thread,
+        woken: AtomicBool,
+    }
+
+    thread_local! {
+        static CURRENT: Rc<Parker> = Rc::new(Parker::new());
+    }
+
+    /// This thread's parker; a fresh one while the thread's own are being destroyed.
+    pub(super) fn current() -> Rc<Parker> {
+        CURRENT.try_with(Rc::clone).unwrap_or_else(|_| Rc::new(Parker::new()))
+    }
+
+    impl Parker {
+        fn new() -> Parker {
+            let state = Arc::new(State { thread: thread::current(), woken: AtomicBool::new(false) });
+            Parker { waker: state.clone().into(), state, waits: Cell::new(0) }
+        }
+
+        pub(super) fn waits(&self) -> u64 {
+            self.waits.get()
+        }
+
+        /// Sleeps until woken or until the deadline; now and then for no reason.
+        pub(super) fn park(&self, deadline: Option<Instant>) {
+            self.waits.set(self.waits.get() + 1);
+            if self.looks() {
+                courtesy::found();
+                return;
+            }
+            courtesy::sleep(|| match deadline {
+                None => thread::park(),
+                Some(deadline) => thread::park_timeout(deadline.saturating_duration_since(Instant::now())),
+            });
+        }
+
+        /// Looks whether it was woken, for a while if that may be worth it.
+        fn looks(&self) -> bool {
+            let woken = &self.state.woken;
+            let mut courtesy = Courtesy::begin();
+            for look in 0..LOOKS {
+                // ORDERING: acquire, the other half of the release in `wake`: what the waker did before is seen.
+                if woken.load(Ordering::Relaxed) && woken.swap(false, Ordering::Acquire) {
+                    return true;
+                }
+                if !courtesy.gives() {
+                    break;
+                }
+                if look % LOOKS_BETWEEN == 0 {
+                    courtesy.give_way();
+                } else {
+                    hint::spin_loop();
+                }
+            }
+            woken.swap(false, Ordering::Acquire)
+        }
+    }
+
+    impl Wake for State {
+        fn wake(self: Arc<Self>) {
+            self.wake_by_ref();
+        }
+
+        fn wake_by_ref(self: &Arc<Self>) {
+            self.woken.store(true, Ordering::Release);
+            self.thread.unpark();
+        }
+    }
+}
+
+/// The same on `loom`'s threads.
+#[cfg(pushpull_loom)]
+mod parker {
+    use super::*;
+
+    use loom::sync::{Condvar, Mutex};
+
+    pub(super) struct Parker {
+        state: Arc<State>,
+        pub(super) waker: Waker,
+    }
+
+    struct State {
+        woken: Mutex<bool>,
+        wakes: Condvar,
+    }
+
+    pub(super) fn current() -> Parker {
+        let state = Arc::new(State { woken: Mutex::new(false), wakes: Condvar::new() });
+        Parker { waker: state.clone().into(), state }
+    }
+
+    impl Parker {
+        /// Each wait has one of its own.
+        #[allow(clippy::unused_self, reason = "as the other")]
+        pub(super) fn waits(&self) -> u64 {
+            0
+        }
+
+        pub(super) fn park(&self, _: Option<Instant>) {
+            let mut woken = self.state.woken.lock().unwrap();
+            while !*woken {
+                woken = self.state.wakes.wait(woken).unwrap();
+            }
+        }
+    }
+
+    impl Wake for State {
+        fn wake(self: Arc<Self>) {
+            *self.woken.lock().unwrap() = true;
+            self.wakes.notify_one();
+        }
+    }
+}
