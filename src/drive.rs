@@ -4,9 +4,8 @@ use std::io::{self, Write};
 
 use bytes::Bytes;
 
-use crate::buf::chunk_reader::uninterrupted;
-use crate::buf::write_batch::Gathered;
-use crate::error::Error;
+use crate::buf::write_batch::{Gathered, flush};
+use crate::error::{Error, uninterrupted};
 
 /// Drives a pull app into a push sink: pulls every chunk of `source`, writes it to `sink`, and returns how many bytes went
 /// in.
@@ -77,16 +76,6 @@ where
     match failed {
         Some(error) => Err(uninterrupted(error)),
         None => written.map(|()| moved).map_err(|error| Error::sink(moved, error)),
-    }
-}
-
-/// Flushes, as often as it takes: `write_all` tries an interrupted write again, and nobody does so for a flush.
-pub(crate) fn flush(sink: &mut (impl Write + ?Sized)) -> io::Result<()> {
-    loop {
-        match sink.flush() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            flushed => return flushed,
-        }
     }
 }
 

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
-use crate::options::Options;
-use crate::runtime::program::contained;
+use crate::runtime::contained::contained;
 use crate::stats::Stats;
 
 /// What a bridge came to. The first reason counts.
@@ -96,16 +95,15 @@ struct Entry {
 
 impl Ledger {
     #[inline]
-    pub(crate) fn open(options: &Options, engine: &'static str) -> Ledger {
-        let hook = options.account.as_ref().and_then(|account| account.hook.as_ref());
-        if hook.is_none() && !trace::is_wanted() { Ledger(None) } else { Ledger::written(options, engine, hook) }
+    pub(crate) fn open(engine: &'static str, name: Option<&Arc<str>>, hook: Option<&Hook>) -> Ledger {
+        if hook.is_none() && !trace::is_wanted() { Ledger(None) } else { Ledger::written(engine, name, hook) }
     }
 
     #[cold]
-    fn written(options: &Options, engine: &'static str, hook: Option<&Hook>) -> Ledger {
+    fn written(engine: &'static str, name: Option<&Arc<str>>, hook: Option<&Hook>) -> Ledger {
         Ledger(Some(Box::new(Entry {
             engine,
-            name: options.name.clone(),
+            name: name.cloned(),
             hook: hook.cloned(),
             began: None,
             #[cfg(feature = "tracing")]

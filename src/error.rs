@@ -7,7 +7,7 @@ use std::io;
 
 use parking_lot::Mutex;
 
-use crate::runtime::program::contained;
+use crate::runtime::contained::contained;
 use crate::runtime::unwind::Stop;
 
 /// Why a bridge ended, when it was not the program's own error.
@@ -274,6 +274,14 @@ impl Echo {
 
     pub(crate) fn error(&self) -> io::Error {
         io::Error::new(self.kind, &*self.reason)
+    }
+}
+
+/// Law 15: a reader that is told `Interrupted` tries again, and would do so for ever.
+pub(crate) fn uninterrupted(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::Interrupted => io::Error::other(error),
+        _ => error,
     }
 }
 

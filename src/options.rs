@@ -127,6 +127,11 @@ impl Options {
         self.account.as_ref()?.budget.as_ref()
     }
 
+    /// Who is told how each bridge ended.
+    pub(crate) fn hook(&self) -> Option<&Hook> {
+        self.account.as_ref()?.hook.as_ref()
+    }
+
     pub(crate) fn set_budget(&mut self, budget: &Budget) {
         self.account_mut().budget = Some(budget.clone());
     }

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use super::source::{OfStream, Source, Supply};
-use crate::buf::chunk_reader::uninterrupted;
 use crate::buf::write_batch::Gathered;
 use crate::error::Error;
+use crate::error::uninterrupted;
 use crate::runtime::stop_waker::StopWaker;
 
 /// As [`drive`](crate::drive), from a stream into a `tokio::io::AsyncWrite`: writes everything that `source` gives to

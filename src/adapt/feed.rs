@@ -15,8 +15,8 @@ use super::source::OfBody;
 use super::source::OfStream;
 use super::source::{Source, Supply};
 use crate::error::Error;
+use crate::runtime::coroutine::Refused;
 use crate::runtime::stop_waker::StopWaker;
-use crate::runtime::wait::Refused;
 use crate::{Feed, local};
 
 impl<T> Feed<T> {

@@ -5,7 +5,7 @@ use std::task::{Poll, ready};
 
 use bytes::{Buf, Bytes};
 
-use crate::error::Echo;
+use crate::error::{Echo, uninterrupted};
 use crate::stats::Stats;
 
 /// The chunk being read, and how the chunks ended.
@@ -96,14 +96,6 @@ pub(crate) enum Failure {
     First(io::Error),
     /// One like it: the reader did not take no for an answer.
     Again(io::Error),
-}
-
-/// Law 15: a reader that is told `Interrupted` tries again, and would do so for ever.
-pub(crate) fn uninterrupted(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::Interrupted => io::Error::other(error),
-        _ => error,
-    }
 }
 
 /// Copies out what `buffer` holds, as `Read::read` does.

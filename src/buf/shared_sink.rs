@@ -2,22 +2,12 @@
 
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::drive::flush;
+use super::write_batch::flush;
 use crate::error::{Echo, Error};
 use crate::options::Options;
-use crate::runtime::coroutine;
-use crate::runtime::program::Program;
-use crate::runtime::timer;
-use crate::runtime::wait;
-
-/// For how long a sink that would block is left alone: at first, and at most.
-const FIRST_PAUSE: Duration = Duration::from_micros(100);
-const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// One sink, held by the program's writer and by the bridge. Small writes are gathered up to a chunk. A write accepts all of
 /// its bytes; if the sink would block, `wait` waits until it is to be asked again, of which it is told how often that was.
@@ -111,22 +101,6 @@ impl<W: Write, P: Fn(u32) -> io::Result<()>> SharedSink<W, P> {
 /// Whether the sink may be asked again.
 fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock)
-}
-
-/// Waits until a sink is to be asked again, as whatever runs the program waits: what a sink is ready for is known to it alone.
-pub(crate) fn pause(waits: u32) -> io::Result<()> {
-    let time = LONGEST_PAUSE.min(FIRST_PAUSE.saturating_mul(1 << waits.min(10)));
-    let paused = wait::until_deadline(Some(Instant::now() + time), |context| {
-        if coroutine::is_polled() && !timer::has_clock() {
-            // An executor without a clock of this crate polls again and again.
-            context.waker().wake_by_ref();
-        }
-        Poll::<()>::Pending
-    });
-    paused.map(drop).map_err(|_| match Program::current() {
-        Some(channel) => channel.program.refuse(Error::disconnected()),
-        None => Error::disconnected(),
-    })
 }
 
 impl<W: Write, P: Clone> Clone for SharedSink<W, P> {

@@ -1,7 +1,7 @@
 //! Chunks on their way into one vectored write.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Write};
 
 use bytes::{Buf, Bytes};
 
@@ -69,6 +69,16 @@ impl Gathered {
             }
             written -= chunk.len();
             self.chunks.pop_front();
+        }
+    }
+}
+
+/// Flushes, as often as it takes: `write_all` tries an interrupted write again, and nobody does so for a flush.
+pub(crate) fn flush(sink: &mut (impl Write + ?Sized)) -> io::Result<()> {
+    loop {
+        match sink.flush() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            flushed => return flushed,
         }
     }
 }

@@ -9,17 +9,16 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::{Channel, Writer};
+use super::{Channel, Job, Writer};
 #[cfg(any(feature = "http", feature = "stream"))]
 use crate::adapt::pump::Pump;
 #[cfg(any(feature = "http", feature = "stream"))]
 use crate::adapt::source::Source;
-use crate::buf::chunk_reader::uninterrupted;
 use crate::ended::{Ledger, Outcome};
-use crate::engine::Start;
+use crate::error::uninterrupted;
 use crate::error::{Echo, Error};
 use crate::options::Options;
-use crate::runtime::program::contained;
+use crate::runtime::contained::contained;
 use crate::runtime::{wait, waker};
 use crate::stats::Stats;
 
@@ -50,7 +49,7 @@ pub struct Feed<T> {
     writer: Writer,
     channel: Arc<Channel>,
     /// Until the first write. The lock is never contended: it makes the feed `Sync`, which a closure need not be.
-    start: Mutex<Option<Start>>,
+    start: Mutex<Option<Box<dyn Job>>>,
     verdict: Arc<Verdict<T>>,
 }
 
@@ -136,7 +135,12 @@ impl<T> Verdict<T> {
 }
 
 impl<T> Feed<T> {
-    pub(crate) fn new(channel: Arc<Channel>, options: &Options, verdict: Arc<Verdict<T>>, start: Start) -> Feed<T> {
+    pub(crate) fn new(
+        channel: Arc<Channel>,
+        options: &Options,
+        verdict: Arc<Verdict<T>>,
+        start: Box<dyn Job>,
+    ) -> Feed<T> {
         Feed { writer: Writer::bare(channel.clone(), options), channel, start: Mutex::new(Some(start)), verdict }
     }
 
@@ -205,9 +209,9 @@ impl<T> Feed<T> {
         }
     }
 
-    fn launch(&self, start: Start) {
+    fn launch(&self, start: Box<dyn Job>) {
         self.verdict.begin(&self.channel);
-        if let Err(error) = start.launch(self.channel.clone()) {
+        if let Err(error) = start.launch() {
             self.verdict.tell(Err(error), &self.channel);
             self.channel.leave();
         }

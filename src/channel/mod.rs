@@ -10,6 +10,7 @@ mod blocked;
 mod chunks;
 mod feed;
 mod head;
+mod job;
 mod piece;
 #[cfg(any(feature = "http", feature = "stream"))]
 mod polled;
@@ -36,4 +37,5 @@ pub use shared::Closed;
 pub use writer::{Writer, pipe};
 
 pub(crate) use feed::Verdict;
+pub(crate) use job::Job;
 pub(crate) use shared::{Channel, Taken};

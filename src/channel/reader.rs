@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::{Channel, Chunks, Writer};
 use crate::buf::chunk_reader::{Failure, Input, read_from};
 use crate::error::{Echo, Error};
+use crate::runtime::current;
 use crate::stats::Stats;
 
 /// A [`Read`] and [`BufRead`] over chunks.
@@ -134,7 +135,7 @@ impl Reader {
 
 fn failed(failure: Failure, own: Option<&Channel>) -> io::Error {
     match (failure, own) {
-        (Failure::Again(error), Some(channel)) => channel.program.refuse(error),
+        (Failure::Again(error), Some(channel)) => current::refuse(&channel.program, error),
         (Failure::Again(error) | Failure::First(error), _) => error,
     }
 }

@@ -13,12 +13,12 @@ use super::polled::Polled;
 use super::sender::{Sender, Short};
 use super::shared::{Channel, Closed};
 use super::stall::{self, Patience};
-use crate::buf::chunk_reader::uninterrupted;
 use crate::buf::chunker::write_each;
 use crate::buf::shared_sink::TryWrite;
 use crate::error::Error;
+use crate::error::uninterrupted;
 use crate::options::Options;
-use crate::runtime::wait;
+use crate::runtime::{current, wait};
 use crate::stats::Stats;
 
 /// A bare bridge: what is written to the [`Writer`] on one side is pulled from the [`Chunks`] on the other. At most
@@ -401,7 +401,7 @@ impl Writer {
     #[cold]
     pub(crate) fn refuse(&self, error: io::Error) -> io::Error {
         match self.own() {
-            Some(channel) => channel.program.refuse(error),
+            Some(channel) => current::refuse(&channel.program, error),
             None => error,
         }
     }

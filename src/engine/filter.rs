@@ -9,11 +9,12 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{Launcher, pull, push};
-use crate::buf::shared_sink::{self, SharedSink};
+use crate::buf::shared_sink::SharedSink;
 #[cfg(any(feature = "http", feature = "stream"))]
 use crate::channel::Channel;
 use crate::channel::{Chunks, Feed, Reader, Writer};
 use crate::options::Options;
+use crate::runtime::wait;
 
 /// A program that reads and writes, such as a compressor, waiting to be told from where and to where. It runs nothing
 /// before that.
@@ -92,7 +93,7 @@ impl Filter {
     /// `Interrupted` is tried again at once.
     pub fn push_into<W: io::Write + Send + 'static>(self, sink: W) -> Feed<W> {
         let program = self.program.into_inner();
-        let sink = SharedSink::new(sink, &self.options, shared_sink::pause);
+        let sink = SharedSink::new(sink, &self.options, wait::pause);
         push(self.launcher, &self.options, move |r| {
             program(r, &mut Writer::sink(Box::new(sink.clone())))?;
             sink.finish()

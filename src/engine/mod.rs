@@ -22,4 +22,4 @@ pub use local::Local;
 pub use pool::{Pool, Shutdown, ShutdownOutcome};
 pub use thread::Thread;
 
-pub(crate) use launch::{Launcher, Start, pull, push};
+pub(crate) use launch::{Launcher, pull, push};

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::launch::Job;
+use crate::channel::Job;
 use crate::options::Options;
+use crate::runtime::current;
 use crate::sys::fork::PerProcess;
 use crate::sys::thread_name;
 
@@ -25,13 +26,8 @@ static IDLE: PerProcess<Idle> = PerProcess::new();
 /// The threads of this process that have nothing to do.
 struct Idle {
     /// Without room: a job goes through only if a thread waits for it at that moment.
-    hand_over: (Sender<Work>, Receiver<Work>),
+    hand_over: (Sender<Box<dyn Job>>, Receiver<Box<dyn Job>>),
     count: AtomicUsize,
-}
-
-struct Work {
-    job: Job,
-    name: Option<std::sync::Arc<str>>,
 }
 
 /// Runs `job` on an idle thread, or on a new one.
@@ -39,20 +35,18 @@ struct Work {
 /// # Errors
 ///
 /// When the system refuses a new thread.
-pub(super) fn run(job: Job) -> io::Result<()> {
-    let &Options { stack_size, fresh_threads, ref name, .. } = job.options();
-    let name = name.clone();
-    let work = Work { job, name };
+pub(super) fn run(job: Box<dyn Job>) -> io::Result<()> {
+    let &Options { stack_size, fresh_threads, .. } = job.options();
     let default = Options::new().stack_size;
     // Idle threads have the default stack, and a past; a job with other wants gets a thread to itself.
     if fresh_threads || stack_size != default {
-        return spawn(stack_size, move || work.run());
+        return spawn(stack_size, move || run_on_this(job));
     }
-    match Idle::here().hand_over.0.try_send(work) {
+    match Idle::here().hand_over.0.try_send(job) {
         Ok(()) => Ok(()),
         Err(refused) => {
-            let work = refused.into_inner();
-            spawn(default, move || work_on(work))
+            let job = refused.into_inner();
+            spawn(default, move || work_on(job))
         }
     }
 }
@@ -68,15 +62,12 @@ pub(super) fn refused(error: &io::Error) -> io::Error {
 }
 
 /// The life of a thread: one job after the other, until there is none for a while.
-fn work_on(mut work: Work) {
+fn work_on(first: Box<dyn Job>) {
     let idle = Idle::here();
-    loop {
-        work.run();
-        let next = idle.next();
-        match next {
-            Some(next) => work = next,
-            None => return,
-        }
+    let mut next = Some(first);
+    while let Some(job) = next {
+        run_on_this(job);
+        next = idle.next();
     }
 }
 
@@ -87,7 +78,7 @@ impl Idle {
 
     /// Waits for the next job. `None` if none comes for a while, or enough threads wait, or the program that this thread has
     /// run was one that returned in a child: that process ends as it would with any other thread's function.
-    fn next(&'static self) -> Option<Work> {
+    fn next(&'static self) -> Option<Box<dyn Job>> {
         let enough = self.count.fetch_add(1, Ordering::Relaxed) >= MOST_IDLE;
         let next =
             if enough || !ptr::eq(self, Idle::here()) { None } else { self.hand_over.1.recv_timeout(PATIENCE).ok() };
@@ -96,14 +87,14 @@ impl Idle {
     }
 }
 
-impl Work {
-    fn run(self) {
-        if let Some(text) = &self.name {
-            thread_name::set(text);
-        }
-        self.job.run(Ok(())).program.leave();
-        if self.name.is_some() {
-            thread_name::set("pushpull");
-        }
+/// Runs it, as the program that it is, on a thread of its engine's name.
+fn run_on_this(job: Box<dyn Job>) {
+    let name = job.options().name.clone();
+    if let Some(name) = &name {
+        thread_name::set(name);
+    }
+    current::enter(job.channel().clone(), || job.run(Ok(()))).program.leave();
+    if name.is_some() {
+        thread_name::set("pushpull");
     }
 }

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use crate::buf::chunker::Pending;
 use crate::error::Error;
 use crate::options::Options;
+use crate::runtime::coroutine::Refused;
 use crate::runtime::coroutine::Shared;
 use crate::runtime::unwind::Refusals;
-use crate::runtime::wait::Refused;
 
 pub(super) type Link = Rc<Shared<Exchange>>;
 

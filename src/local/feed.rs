@@ -14,10 +14,10 @@ use super::exchange::Given;
 #[cfg(any(feature = "http", feature = "stream"))]
 use crate::adapt::source::{Source, Supply};
 use crate::buf::chunker::{Cut, Pending};
-use crate::buf::shared_sink;
 use crate::ended::{Ledger, Outcome};
 use crate::error::{Echo, Error};
 use crate::options::Options;
+use crate::runtime::wait;
 use crate::stats::Stats;
 
 /// How much of a large write is copied for the program at a time.
@@ -78,7 +78,7 @@ impl<T> Feed<T> {
             ended: false,
             bytes: 0,
             chunks: 0,
-            ledger: Ledger::open(options, ENGINE),
+            ledger: Ledger::open(ENGINE, options.name.as_ref(), options.hook()),
         }
     }
 
@@ -122,7 +122,7 @@ impl<T> Feed<T> {
             if !self.is_blocked() {
                 return result;
             }
-            shared_sink::pause(waits)?;
+            wait::pause(waits)?;
             waits += 1;
         }
     }

@@ -78,7 +78,7 @@ impl Steps {
             hungry: false,
             bytes: 0,
             chunks: 0,
-            ledger: Ledger::open(options, ENGINE),
+            ledger: Ledger::open(ENGINE, options.name.as_ref(), options.hook()),
         }
     }
 

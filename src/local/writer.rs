@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::exchange::Link;
 use crate::buf::chunker::{Cut, write_each};
 use crate::error::Error;
-use crate::runtime::wait::Refused;
+use crate::runtime::coroutine::Refused;
 
 /// What a program on [`Local`](crate::Local) writes to.
 ///

@@ -1,7 +1,9 @@
 //! Who waits, how, and on which stack.
 
+pub(crate) mod contained;
 pub(crate) mod coroutine;
 pub(crate) mod courtesy;
+pub(crate) mod current;
 pub(crate) mod fairness;
 pub(crate) mod program;
 #[cfg(feature = "tracing")]

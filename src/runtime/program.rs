@@ -1,11 +1,7 @@
 //! The host's hold on a program that runs elsewhere: tell it to stop, and know when it is gone.
 
-use std::cell::RefCell;
 use std::io;
-use std::mem;
 use std::panic::{self, AssertUnwindSafe};
-use std::ptr;
-use std::sync::Arc;
 #[cfg(feature = "tracing")]
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -17,10 +13,8 @@ use parking_lot::Mutex;
 
 use super::unwind::Refusals;
 use super::waker::{self, Watchers};
-use crate::buf::chunk_reader::uninterrupted;
-use crate::channel::Channel;
 use crate::ended::Ledger;
-use crate::error::Error;
+use crate::error::{Error, uninterrupted};
 use crate::options::Options;
 use crate::sys::fork;
 
@@ -31,21 +25,6 @@ pub(crate) fn run<T>(program: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         Ok(Err(error)) => Err(uninterrupted(error)),
         Err(payload) => Err(Error::panicked(payload)),
     }
-}
-
-/// Calls what is of no concern to whoever calls it, and so must not panic.
-pub(crate) fn contained(call: impl FnOnce()) {
-    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(call))
-        && let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload)))
-    {
-        // What panics whenever it is dropped stays.
-        mem::forget(payload);
-    }
-}
-
-thread_local! {
-    /// The channel of the program that this thread runs at the moment.
-    static CURRENT: RefCell<Option<Arc<Channel>>> = const { RefCell::new(None) };
 }
 
 /// A program that runs on a thread of its own, or in turns with others. It lies in the channel that it writes into or reads
@@ -59,13 +38,13 @@ pub(crate) struct Program {
     gone: AtomicBool,
     /// It waits, for whatever, and not in an executor of its own. Set under the lock of `waits`.
     waiting: AtomicBool,
-    refusals: Refusals,
+    pub(super) refusals: Refusals,
     /// The longest time that it ran without a wait, in nanoseconds, where that is measured.
     longest_run: AtomicU64,
     waits: Mutex<Waits>,
     /// What it runs in, from its start on.
     #[cfg(feature = "tracing")]
-    span: OnceLock<Box<tracing::Span>>,
+    pub(super) span: OnceLock<Box<tracing::Span>>,
 }
 
 #[derive(Debug, Default)]
@@ -98,28 +77,10 @@ impl Program {
         }
     }
 
-    /// The channel of the program that this thread runs. `None` in a child that a program has forked, which is nobody's.
-    pub(crate) fn current() -> Option<Arc<Channel>> {
-        let own = |current: &RefCell<Option<Arc<Channel>>>| current.borrow().clone();
-        CURRENT.try_with(own).ok().flatten().filter(|channel| !channel.program.is_left_behind())
-    }
-
     /// It was started in the process from which this one was forked, and goes on there.
     #[inline]
     pub(crate) fn is_left_behind(&self) -> bool {
         fork::is_past(self.process.load(Ordering::Relaxed))
-    }
-
-    /// Runs all of this channel's program, or one turn of it. Takes the channel and gives it back, so that a turn costs no
-    /// count.
-    pub(crate) fn enter(channel: Arc<Channel>, turn: impl FnOnce()) -> Arc<Channel> {
-        #[cfg(feature = "tracing")]
-        let span = channel.program.span.get().map(|span| tracing::Span::clone(span));
-        #[cfg(feature = "tracing")]
-        let _entered = span.as_ref().map(tracing::Span::enter);
-        CURRENT.set(Some(channel));
-        turn();
-        CURRENT.take().expect("turns do not overlap on a thread")
     }
 
     /// It starts. Whoever keeps its ledger says so.
@@ -231,17 +192,6 @@ impl Program {
     /// Law 14: unwinding code never waits. A program's thread was not unwinding when the program began.
     pub(crate) fn refuses_to_wait(&self) -> bool {
         self.stopped.load(Ordering::SeqCst) || thread::panicking()
-    }
-
-    /// Counts a refused read or write, and gives the error for it; or unwinds a program that has had enough of them.
-    pub(crate) fn refuse(&self, error: io::Error) -> io::Error {
-        // A reader or writer may have got away to another thread, which is not this program's to unwind.
-        let own =
-            || CURRENT.with_borrow(|current| current.as_ref().is_some_and(|current| ptr::eq(&current.program, self)));
-        if self.refusals.is_enough() && own() && !thread::panicking() {
-            self.refusals.unwind();
-        }
-        error
     }
 
     /// It has waited again, after so long. Told by one thread.

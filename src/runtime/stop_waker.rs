@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::coroutine;
-use super::program::Program;
-use super::wait::Refused;
+use super::coroutine::Refused;
+use super::current;
 use crate::channel::Channel;
 
 /// Has the task that polls a future of this crate woken also when the program stops in which it polls. Each future has its
@@ -28,7 +28,7 @@ impl StopWaker {
     }
 
     fn wait<T>(&mut self, waker: &Waker) -> Poll<Result<T, Refused>> {
-        let program = Program::current();
+        let program = current::channel();
         let stays = |(channel, _): &(Arc<Channel>, u64)| program.as_ref().is_some_and(|own| Arc::ptr_eq(own, channel));
         if !self.0.as_ref().is_some_and(stays) {
             self.forget();

@@ -9,17 +9,18 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::coroutine;
-use super::program::{Program, contained};
-use super::timer::Alarm;
+use super::contained::contained;
+use super::coroutine::{self, Refused};
+use super::current;
+use super::timer::{self, Alarm};
 use crate::channel::Channel;
 use crate::error::Error;
 
-/// The wait was refused: the program that asked for it is to stop, or is unwinding.
-#[derive(Debug)]
-pub(crate) struct Refused;
+/// For how long a sink that would block is left alone: at first, and at most.
+const FIRST_PAUSE: Duration = Duration::from_micros(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Waits inside a program until `future` is ready, and returns its output.
 ///
@@ -118,6 +119,22 @@ pub(crate) fn until_deadline<T>(
     }
 }
 
+/// Waits until a sink is to be asked again, as whatever runs the program waits: what a sink is ready for is known to it alone.
+pub(crate) fn pause(waits: u32) -> io::Result<()> {
+    let time = LONGEST_PAUSE.min(FIRST_PAUSE.saturating_mul(1 << waits.min(10)));
+    let paused = until_deadline(Some(Instant::now() + time), |context| {
+        if coroutine::is_polled() && !timer::has_clock() {
+            // An executor without a clock of this crate polls again and again.
+            context.waker().wake_by_ref();
+        }
+        Poll::<()>::Pending
+    });
+    paused.map(drop).map_err(|_| match current::channel() {
+        Some(channel) => current::refuse(&channel.program, Error::disconnected()),
+        None => Error::disconnected(),
+    })
+}
+
 /// The program that runs here, while it waits.
 struct Waiting(Option<Arc<Channel>>);
 
@@ -130,7 +147,7 @@ impl Waiting {
     ) -> Result<Poll<T>, Refused> {
         let polled = poll(&mut Context::from_waker(waker));
         if polled.is_pending() {
-            self.0 = Program::current();
+            self.0 = current::channel();
             if let Some(channel) = &self.0 {
                 channel.program.watch(waker);
                 if channel.program.refuses_to_wait() {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::MutexGuard;
 
-use super::program::contained;
+use super::contained::contained;
 
 /// Stores `waker` and returns the one that was stored before, to be discarded after the lock is released.
 #[must_use = "it is discarded after the lock is released"]

@@ -37,8 +37,8 @@ mod asymmetric {
     use std::thread;
     use std::time::{Duration, Instant};
 
-    use crate::sys::fork::PerProcess;
     use crate::sync::Apart;
+    use crate::sys::fork::PerProcess;
 
     /// Whether writers do without a fence. Read at every write.
     static ASYMMETRIC: Apart<AtomicBool> = Apart::new(AtomicBool::new(false));

@@ -17,14 +17,14 @@ use parking_lot::Mutex;
 #[cfg(any(feature = "http", feature = "stream"))]
 use self::polled::Polled;
 use super::ahead::Ahead;
-use super::{Blocked, Channel, Head, Reader, Taken};
+use super::{Blocked, Channel, Head, Job, Reader, Taken};
 use crate::ended::{Ledger, Outcome};
-use crate::engine::Start;
 use crate::error::{Echo, Error};
+use crate::runtime::contained::contained;
 use crate::runtime::coroutine;
+use crate::runtime::coroutine::Refused;
 use crate::runtime::courtesy::{self, Courtesy};
-use crate::runtime::program::contained;
-use crate::runtime::wait::{self, Refused};
+use crate::runtime::wait;
 use crate::stats::Stats;
 
 /// How often a puller looks before it takes what is there: a microsecond or so, in which a writer in full flow completes
@@ -61,7 +61,7 @@ pub struct Chunks {
     channel: Arc<Channel>,
     ahead: Ahead,
     /// Until the first pull. The lock is never contended: it makes the chunks `Sync`, which a closure need not be.
-    start: Mutex<Option<Start>>,
+    start: Mutex<Option<Box<dyn Job>>>,
     /// Whether this is the host of the channel's program.
     hosts: bool,
     /// Polled by whoever pulls. Its lock is as that of `start`.
@@ -80,11 +80,11 @@ impl Chunks {
         Chunks::with(channel, Ledger::default(), None)
     }
 
-    pub(crate) fn of_program(channel: Arc<Channel>, ledger: Ledger, start: Start) -> Chunks {
+    pub(crate) fn of_program(channel: Arc<Channel>, ledger: Ledger, start: Box<dyn Job>) -> Chunks {
         Chunks::with(channel, ledger, Some(start))
     }
 
-    fn with(channel: Arc<Channel>, ledger: Ledger, start: Option<Start>) -> Chunks {
+    fn with(channel: Arc<Channel>, ledger: Ledger, start: Option<Box<dyn Job>>) -> Chunks {
         Chunks {
             channel,
             hosts: start.is_some(),
@@ -263,10 +263,10 @@ impl Chunks {
         }
     }
 
-    fn launch(&mut self, start: Start) {
+    fn launch(&mut self, start: Box<dyn Job>) {
         self.ledger.begin();
         self.channel.program.start(&self.ledger);
-        if let Err(error) = start.launch(self.channel.clone()) {
+        if let Err(error) = start.launch() {
             self.hosts = false;
             self.channel.end(Err(error));
         }

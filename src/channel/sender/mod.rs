@@ -327,8 +327,8 @@ mod tests {
     use std::task::Waker;
 
     use super::Taken;
-    use crate::channel::ahead::Ahead;
     use super::*;
+    use crate::channel::ahead::Ahead;
 
     /// The two ends, for chunks of four bytes and two of them.
     fn ends() -> (Sender, Arc<Channel>) {

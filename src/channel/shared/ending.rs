@@ -4,7 +4,7 @@ use std::io;
 use std::mem;
 
 use super::{CLOSED, Channel, Locked};
-use crate::runtime::program::contained;
+use crate::runtime::contained::contained;
 use crate::runtime::waker;
 use crate::sync::MutexGuard;
 use crate::sys::membarrier;

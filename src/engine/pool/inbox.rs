@@ -11,8 +11,7 @@ use parking_lot::Mutex;
 use super::mailbox::Mailbox;
 use super::slots::Slots;
 use super::task;
-use crate::channel::Channel;
-use crate::engine::launch::Job;
+use crate::channel::{Channel, Job};
 use crate::error::Error;
 use crate::runtime::waker;
 
@@ -81,7 +80,7 @@ impl Inbox {
     }
 
     /// Sends a program that was admitted.
-    pub(super) fn start(self: &Arc<Self>, job: Job) {
+    pub(super) fn start(self: &Arc<Self>, job: Box<dyn Job>) {
         if let Some(job) = task::start(self, job) {
             self.mailbox.start(job);
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::task::Task;
-use crate::engine::launch::Job;
+use crate::channel::Job;
 use crate::runtime::courtesy::{self, Courtesy};
 
 /// How often a worker that has nothing to do looks before it sleeps. It gives way in between: whoever is to send it something
@@ -38,7 +38,7 @@ struct Locked {
 
 #[derive(Default)]
 pub(super) struct Mail {
-    pub(super) jobs: VecDeque<Job>,
+    pub(super) jobs: VecDeque<Box<dyn Job>>,
     /// One place at the most for each program.
     pub(super) woken: VecDeque<Arc<Task>>,
 }
@@ -48,7 +48,7 @@ impl Mailbox {
         Mailbox { filled: AtomicUsize::new(0), locked: Mutex::default(), arrives: Condvar::new() }
     }
 
-    pub(super) fn start(&self, job: Job) {
+    pub(super) fn start(&self, job: Box<dyn Job>) {
         self.change(|locked| locked.mail.jobs.push_back(job));
     }
 

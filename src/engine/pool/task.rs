@@ -9,7 +9,7 @@ use std::task::Wake;
 use super::inbox::Inbox;
 use super::mailbox::Mail;
 use super::ready::Ready;
-use crate::engine::launch::Job;
+use crate::channel::Job;
 
 thread_local! {
     /// What this thread runs next, if it is a worker.
@@ -22,7 +22,7 @@ struct Queue {
     /// The programs that can go on, in the order in which they were woken.
     tasks: VecDeque<Arc<Task>>,
     /// Those that have not begun.
-    jobs: VecDeque<Job>,
+    jobs: VecDeque<Box<dyn Job>>,
 }
 
 impl Queue {
@@ -95,7 +95,7 @@ fn queue(task: Arc<Task>) {
 }
 
 /// Puts a program behind the others that this thread is to begin, if it is the worker of `inbox`; else gives it back.
-pub(super) fn start(inbox: &Arc<Inbox>, job: Job) -> Option<Job> {
+pub(super) fn start(inbox: &Arc<Inbox>, job: Box<dyn Job>) -> Option<Box<dyn Job>> {
     let put = |queue: &mut Queue, job| {
         queue.jobs.push_back(job);
         inbox.count_own();
@@ -128,7 +128,7 @@ pub(super) fn deliver(mail: &mut Mail) {
 }
 
 /// The next program of this worker that has not begun.
-pub(super) fn next_job() -> Option<Job> {
+pub(super) fn next_job() -> Option<Box<dyn Job>> {
     QUEUE.with_borrow_mut(|queue| queue.as_mut()?.jobs.pop_front())
 }
 

@@ -11,11 +11,10 @@ use super::inbox::Inbox;
 use super::mailbox::Mail;
 use super::slots::Slots;
 use super::task::{self, Task};
-use crate::channel::Channel;
-use crate::engine::launch::Job;
+use crate::channel::{Channel, Job};
 use crate::engine::threads;
 use crate::runtime::coroutine::{self, Coroutine};
-use crate::runtime::program::Program;
+use crate::runtime::current;
 use crate::runtime::stack::Stack;
 use crate::runtime::timer;
 use crate::sys::fork;
@@ -137,21 +136,20 @@ impl Worker {
     }
 
     /// Gives a program a stack, and a place behind those that can go on.
-    fn begin(&mut self, job: Job) {
+    fn begin(&mut self, job: Box<dyn Job>) {
         let stack = Stack::new(job.options());
-        let begun = stack.and_then(|stack| Ok((stack, self.inbox.begin(&job.channel)?)));
+        let channel = job.channel().clone();
+        let begun = stack.and_then(|stack| Ok((stack, self.inbox.begin(&channel)?)));
         let (stack, record) = match begun {
             Ok(begun) => begun,
             Err(error) => {
-                let channel = job.run(Err(error));
+                let channel = current::enter(channel, || job.run(Err(error)));
                 self.inbox.retire();
                 channel.program.leave();
                 return;
             }
         };
-        let Job { channel, run } = job;
-        let own = channel.clone();
-        let coroutine = Coroutine::new(stack, || (), move |_| run.run(own, Ok(())));
+        let coroutine = Coroutine::new(stack, || (), move |_| job.run(Ok(())));
         let pooled = Pooled { coroutine, channel: Some(channel), record };
         let inbox = &self.inbox;
         let place = self.programs.insert(pooled, |place| Arc::new(Task::new(place, inbox.clone())));
@@ -181,7 +179,7 @@ impl Worker {
         let Some(pooled) = &mut place.value else { return };
         let Some(channel) = pooled.channel.take() else { return };
         let waker = Waker::from(task);
-        let channel = Program::enter(channel, || pooled.coroutine.resume(Some(&waker)));
+        let channel = current::enter(channel, || pooled.coroutine.resume(Some(&waker)));
         let began = mem::replace(&mut self.now, Instant::now());
         channel.program.ran(self.now - began);
         if !pooled.coroutine.is_done() {

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::inbox::Inbox;
 use super::worker::Worker;
-use crate::engine::launch::Job;
+use crate::channel::Job;
 use crate::sys::fork::PerProcess;
 
 /// Kept by the pool's handles, and by bridges that have not started. When it goes, the workers finish what they have.
@@ -46,7 +46,7 @@ impl Workers {
     /// # Errors
     ///
     /// When the pool was shut down, or the system refuses the worker's thread.
-    pub(crate) fn launch(&self, job: Job) -> io::Result<()> {
+    pub(crate) fn launch(&self, job: Box<dyn Job>) -> io::Result<()> {
         let members = self.members().iter().enumerate();
         let Some((number, member)) = members.min_by_key(|(_, member)| member.inbox.load()) else {
             unreachable!("a pool has at least one worker");

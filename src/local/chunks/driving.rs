@@ -5,7 +5,7 @@ use std::panic::{self, AssertUnwindSafe};
 
 use super::{Chunks, Next, State};
 use crate::buf::chunker::write_all;
-use crate::drive::flush;
+use crate::buf::write_batch::flush;
 use crate::error::Error;
 
 impl Chunks {

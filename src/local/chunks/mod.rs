@@ -108,7 +108,7 @@ impl Chunks {
             },
             bytes: 0,
             chunks: 0,
-            ledger: Ledger::open(options, ENGINE),
+            ledger: Ledger::open(ENGINE, options.name.as_ref(), options.hook()),
             #[cfg(any(feature = "http", feature = "stream"))]
             turn: Turn::new(),
             #[cfg(any(feature = "http", feature = "stream"))]

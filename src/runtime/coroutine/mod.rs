@@ -29,7 +29,10 @@ use super::fairness::Turn;
 #[cfg(feature = "tracing")]
 use super::spans::Spans;
 use super::stack::{Stack, Switch, Yielder};
-use super::wait::Refused;
+
+/// The wait was refused: the program that asked for it is to stop, or is unwinding.
+#[derive(Debug)]
+pub(crate) struct Refused;
 
 thread_local! {
     /// In one piece, which a frame knows: to find a thread-local is a call.
