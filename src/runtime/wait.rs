@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use super::contained::contained;
 use super::coroutine::{self, Refused};
 use super::current;
 use super::timer::{self, Alarm};
+use super::waker;
 use crate::channel::Channel;
 use crate::error::Error;
 
@@ -97,7 +97,12 @@ pub(crate) fn until_deadline<T>(
         let before = waits();
         let polled = match &parker {
             Some(parker) => waiting.poll(&parker.waker, &mut poll),
-            None => coroutine::with_waker(|waker| waiting.poll(waker.unwrap_or(Waker::noop()), &mut poll)),
+            None => {
+                let waker = coroutine::waker();
+                let polled = waiting.poll(waker.as_ref().unwrap_or(Waker::noop()), &mut poll);
+                waker::discard(waker);
+                polled
+            }
         };
         if let Poll::Ready(value) = polled? {
             return Ok(Some(value));
@@ -112,7 +117,7 @@ pub(crate) fn until_deadline<T>(
             Some(parker) => parker.park(deadline),
             None => {
                 // Where nobody rings it, the wait is for the event alone.
-                let _alarm = deadline.and_then(|deadline| coroutine::with_waker(|waker| Alarm::set(deadline, waker?)));
+                let _alarm = deadline.and_then(|deadline| Alarm::set(deadline, &coroutine::waker()?));
                 coroutine::suspend_polled()?;
             }
         }
@@ -171,7 +176,7 @@ impl Drop for Waiting {
 /// goes behind the others.
 pub(crate) fn count(bytes: usize) {
     if bytes > 0 && coroutine::turn_is_over(bytes) {
-        coroutine::with_waker(|waker| waker.into_iter().for_each(|waker| contained(|| waker.wake_by_ref())));
+        waker::wake(coroutine::waker());
         // Refused in a program that is to end: that needs its turn.
         let _ = coroutine::suspend_polled();
     }

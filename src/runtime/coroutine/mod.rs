@@ -474,13 +474,11 @@ fn polled() -> Option<&'static Frame> {
     chain().find(|frame| !frame.waker.get().is_null())
 }
 
-/// Calls `f` with the waker of the innermost coroutine that was entered by a poll, if there is one.
-pub(crate) fn with_waker<T>(f: impl FnOnce(Option<&Waker>) -> T) -> T {
-    match polled() {
-        // SAFETY: the waker is borrowed by the `resume` that entered the frame, which has not returned.
-        Some(frame) => f(Some(unsafe { &*frame.waker.get() })),
-        None => f(None),
-    }
+/// The waker of the innermost coroutine that was entered by a poll, if there is one. It is the caller's own: a wait within
+/// what the caller does with it suspends the coroutine, and ends the poll that has lent it.
+pub(crate) fn waker() -> Option<Waker> {
+    // SAFETY: the waker is borrowed by the `resume` that entered the frame, which has not returned.
+    polled().map(|frame| unsafe { &*frame.waker.get() }.clone())
 }
 
 /// Suspends that coroutine, with everything nested in it, until it is polled again.
