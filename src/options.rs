@@ -17,13 +17,13 @@ const CAPACITY: usize = 256 * 1024;
 const STACK_SIZE: usize = 1024 * 1024;
 
 /// The memory of a chunk is taken before it is filled.
-const MOST_GATHERED: usize = 16 * 1024 * 1024;
+const MAX_GATHERED: usize = 16 * 1024 * 1024;
 
 /// More than any address space has, and little enough to be rounded up: the system refuses it with an error.
-const MOST_STACK: usize = usize::MAX / 4;
+const MAX_STACK: usize = usize::MAX / 4;
 
 /// The smallest stack on which a panic can still be formatted and unwound.
-const LEAST_STACK: usize = 16 * 1024;
+const MIN_STACK: usize = 16 * 1024;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
@@ -100,7 +100,7 @@ impl Options {
             bytes > 0,
             "`chunk_size(0)`: a chunk holds at least one byte; for a chunk per write use `unbuffered()`"
         );
-        self.chunk_size = bytes.min(MOST_GATHERED);
+        self.chunk_size = bytes.min(MAX_GATHERED);
     }
 
     #[track_caller]
@@ -150,7 +150,7 @@ impl Options {
             bytes > 0,
             "`stack_size(0)`: a program needs a stack; the default is 1 MiB, of which only what is used costs memory"
         );
-        self.stack_size = bytes.clamp(LEAST_STACK, MOST_STACK);
+        self.stack_size = bytes.clamp(MIN_STACK, MAX_STACK);
     }
 }
 

@@ -26,7 +26,7 @@ use super::reply::Reply;
 use super::tree::{Found, Tree, entries};
 
 /// What hyper may hold of one response beside what the socket holds.
-const MOST_BUFFERED: usize = 64 * 1024;
+const MAX_BUFFERED: usize = 64 * 1024;
 
 /// Serves until the process is stopped.
 pub fn run(listener: &TcpListener, tree: &Tree, downloads: &Downloads) -> io::Result<()> {
@@ -70,7 +70,7 @@ fn connection(stream: TcpStream, tree: Tree, downloads: Downloads) -> impl Futur
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .max_buf_size(MOST_BUFFERED)
+        .max_buf_size(MAX_BUFFERED)
         .serve_connection(TokioIo::new(stream), service);
     async move {
         // What went wrong with a download is its own line.

@@ -16,7 +16,7 @@ use crate::{Chunks, local};
 #[derive(Debug)]
 pub struct Body {
     chunks: Chunks,
-    held: Held,
+    held: HeldError,
 }
 
 /// An HTTP body of what a program on [`Local`](crate::Local) writes, made by
@@ -27,16 +27,16 @@ pub struct Body {
 #[derive(Debug)]
 pub struct LocalBody {
     chunks: local::Chunks,
-    held: Held,
+    held: HeldError,
 }
 
 /// An error that waits one poll.
 #[derive(Debug, Default)]
-pub(crate) struct Held(Option<io::Error>);
+pub(crate) struct HeldError(Option<io::Error>);
 
-pub(crate) type Polled = Poll<Option<Result<Frame<Bytes>, io::Error>>>;
+pub(crate) type PolledFrame = Poll<Option<Result<Frame<Bytes>, io::Error>>>;
 
-impl Held {
+impl HeldError {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
@@ -55,7 +55,7 @@ impl Held {
         &mut self,
         context: &mut Context<'_>,
         mut next: impl FnMut(&mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>,
-    ) -> Polled {
+    ) -> PolledFrame {
         if let Some(error) = self.0.take() {
             return Poll::Ready(Some(Err(error)));
         }
@@ -85,7 +85,7 @@ impl Chunks {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn into_body(self) -> Body {
-        Body { chunks: self, held: Held::default() }
+        Body { chunks: self, held: HeldError::default() }
     }
 }
 
@@ -104,7 +104,7 @@ impl local::Chunks {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn into_body(self) -> local::Body {
-        LocalBody { chunks: self, held: Held::default() }
+        LocalBody { chunks: self, held: HeldError::default() }
     }
 }
 
@@ -112,7 +112,7 @@ impl http_body::Body for Body {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> PolledFrame {
         let Body { chunks, held } = self.get_mut();
         held.poll(context, |context| chunks.poll_in_turn(context))
     }
@@ -133,7 +133,7 @@ impl http_body::Body for LocalBody {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> PolledFrame {
         let LocalBody { chunks, held } = self.get_mut();
         held.poll(context, |context| chunks.poll_in_turn(context))
     }

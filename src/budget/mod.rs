@@ -9,7 +9,7 @@ use std::task::Waker;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use self::state::{State, Ticket};
+use self::state::{Grants, Ticket};
 use crate::runtime::waker;
 use crate::sys::fork::{self, PerProcess};
 
@@ -40,16 +40,16 @@ use crate::sys::fork::{self, PerProcess};
 ///
 /// All clones are the same budget. `Local` has no queue, and nothing to take from one.
 #[derive(Clone)]
-pub struct Budget(Arc<Shared>);
+pub struct Budget(Arc<SharedBudget>);
 
-struct Shared {
+struct SharedBudget {
     total: usize,
-    state: PerProcess<Mutex<State<Waker>>>,
+    state: PerProcess<Mutex<Grants<Waker>>>,
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State<Waker>> {
-        self.state.get(|| Mutex::new(State::new(self.total))).lock()
+impl SharedBudget {
+    fn lock(&self) -> MutexGuard<'_, Grants<Waker>> {
+        self.state.get(|| Mutex::new(Grants::new(self.total))).lock()
     }
 }
 
@@ -62,7 +62,7 @@ impl Budget {
     #[track_caller]
     pub fn new(bytes: usize) -> Budget {
         assert!(bytes > 0, "`Budget::new(0)`: a budget of nothing is a capacity of one chunk; set that instead");
-        Budget(Arc::new(Shared { total: bytes, state: PerProcess::new() }))
+        Budget(Arc::new(SharedBudget { total: bytes, state: PerProcess::new() }))
     }
 
     /// How many bytes no bridge has.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 /// A budget of so many bytes, and those who wait for a part of it, with whatever wakes them.
 #[derive(Debug)]
-pub(super) struct State<W> {
+pub(super) struct Grants<W> {
     total: usize,
     free: usize,
     /// In the order in which they asked. Nobody goes before the first.
@@ -25,9 +25,9 @@ struct Request<W> {
     waker: W,
 }
 
-impl<W> State<W> {
-    pub(super) fn new(total: usize) -> State<W> {
-        State { total, free: total, waiting: VecDeque::new(), given: Vec::new(), issued: 0 }
+impl<W> Grants<W> {
+    pub(super) fn new(total: usize) -> Grants<W> {
+        Grants { total, free: total, waiting: VecDeque::new(), given: Vec::new(), issued: 0 }
     }
 
     /// How many bytes nobody has.
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_large_request_is_not_overtaken_by_small_ones() {
-        let mut state = State::new(10);
+        let mut state = Grants::new(10);
         assert_eq!(state.try_take(8), 8);
         let large = state.ask(9, "large");
         let small = state.ask(1, "small");
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn who_gives_up_lets_the_next_go_on() {
-        let mut state = State::new(10);
+        let mut state = Grants::new(10);
         state.try_take(5);
         let first = state.ask(100, "first");
         let second = state.ask(5, "second");
@@ -134,7 +134,7 @@ mod tests {
         const STEPS: u32 = 6;
         for total in 1..=3 {
             for script in 0..(PARTIES * 3).pow(STEPS) {
-                let mut state = State::<usize>::new(total);
+                let mut state = Grants::<usize>::new(total);
                 let mut held = [0; PARTIES];
                 let mut tickets = [None; PARTIES];
                 let mut order = Vec::new();

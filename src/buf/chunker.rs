@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use super::thread_cache;
 
 /// The least that a buffer grows to: a bridge that writes a hundred bytes should not pay for a whole chunk.
-const LEAST_BUFFER: usize = 512;
+const MIN_BUFFER: usize = 512;
 
 /// What becomes of one write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Pending {
         Pending {
             bytes: BytesMut::new(),
             chunk_size: if unbuffered { 0 } else { chunk_size },
-            growth: LEAST_BUFFER,
+            growth: MIN_BUFFER,
             spare: None,
         }
     }

@@ -12,12 +12,12 @@ use crate::options::Options;
 /// One sink, held by the program's writer and by the bridge. Small writes are gathered up to a chunk. A write accepts all of
 /// its bytes; if the sink would block, `wait` waits until it is to be asked again, of which it is told how often that was.
 pub(crate) struct SharedSink<W: Write, P> {
-    state: Arc<Mutex<State<W>>>,
+    state: Arc<Mutex<GuardedSink<W>>>,
     unbuffered: bool,
     wait: P,
 }
 
-struct State<W: Write> {
+struct GuardedSink<W: Write> {
     /// Until the bridge has taken it back.
     sink: Option<BufWriter<W>>,
     /// The first failure. Encoders that are dropped keep theirs to themselves.
@@ -43,7 +43,7 @@ impl<W: Write, P: Fn(u32) -> io::Result<()>> SharedSink<W, P> {
         // Of a buffer without room every write goes straight into the sink.
         let buffer = if options.unbuffered { 0 } else { options.chunk_size() };
         let sink = Some(BufWriter::with_capacity(buffer, sink));
-        let state = Arc::new(Mutex::new(State { sink, failed: None, called: false }));
+        let state = Arc::new(Mutex::new(GuardedSink { sink, failed: None, called: false }));
         SharedSink { state, unbuffered: options.unbuffered, wait }
     }
 
@@ -149,7 +149,7 @@ impl<W: Write, P: Fn(u32) -> io::Result<()>> Write for SharedSink<W, P> {
     }
 }
 
-impl<W: Write> Drop for State<W> {
+impl<W: Write> Drop for GuardedSink<W> {
     /// A program that failed leaves a beginning in the buffer; it goes on to the sink as what was written before it.
     fn drop(&mut self) {
         if let Some(sink) = self.sink.take()

@@ -10,34 +10,34 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 
 /// Smaller memory is left to the allocator, which keeps it.
-const LEAST: usize = 4 << 10;
+const MIN_KEPT: usize = 4 << 10;
 
 /// How many bytes of a thread are kept or still in the hands of takers.
-const MOST_KEPT: usize = 2 << 20;
+const MAX_KEPT: usize = 2 << 20;
 
 /// How many are asked whether they are free, before fresh memory is taken.
 const ASKED: usize = 4;
 
 thread_local! {
-    static SPARE: RefCell<Spare> = const { RefCell::new(Spare { tails: VecDeque::new(), bytes: 0 }) };
+    static SPARE: RefCell<SpareTails> = const { RefCell::new(SpareTails { tails: VecDeque::new(), bytes: 0 }) };
 }
 
 /// What is left of buffers when their chunks are split off: empty, and the buffer's again when the chunk is dropped.
-struct Spare {
+struct SpareTails {
     tails: VecDeque<(usize, BytesMut)>,
     bytes: usize,
 }
 
 /// An empty buffer with room for `size` bytes.
 pub(crate) fn take(size: usize) -> BytesMut {
-    let spare = |spare: &RefCell<Spare>| spare.borrow_mut().take(size);
-    let kept = if size < LEAST { None } else { SPARE.try_with(spare).ok().flatten() };
+    let spare = |spare: &RefCell<SpareTails>| spare.borrow_mut().take(size);
+    let kept = if size < MIN_KEPT { None } else { SPARE.try_with(spare).ok().flatten() };
     kept.unwrap_or_else(|| BytesMut::with_capacity(size))
 }
 
 /// Keeps the rest of a buffer that [`take`] gave for this size.
 pub(crate) fn keep(size: usize, tail: BytesMut) {
-    if (LEAST..=MOST_KEPT).contains(&size) {
+    if (MIN_KEPT..=MAX_KEPT).contains(&size) {
         // A thread that ends keeps nothing.
         let _ = SPARE.try_with(|spare| spare.borrow_mut().keep(size, tail));
     }
@@ -52,7 +52,7 @@ pub(crate) fn copy(bytes: &[u8]) -> Bytes {
     copy
 }
 
-impl Spare {
+impl SpareTails {
     fn take(&mut self, size: usize) -> Option<BytesMut> {
         // The oldest first: their takers are most likely done.
         let is_free = |(of, tail): &mut (usize, BytesMut)| *of == size && tail.try_reclaim(size);
@@ -65,7 +65,7 @@ impl Spare {
     fn keep(&mut self, size: usize, tail: BytesMut) {
         self.tails.push_back((size, tail));
         self.bytes += size;
-        while self.bytes > MOST_KEPT
+        while self.bytes > MAX_KEPT
             && let Some((size, _)) = self.tails.pop_front()
         {
             self.bytes -= size;
@@ -88,21 +88,21 @@ mod tests {
 
     #[test]
     fn memory_comes_back_when_its_chunk_is_dropped_and_not_before() {
-        let [first, second] = [chunk(LEAST), chunk(LEAST)];
+        let [first, second] = [chunk(MIN_KEPT), chunk(MIN_KEPT)];
         let places = [first.as_ptr(), second.as_ptr()];
-        assert!(!places.contains(&chunk(LEAST).as_ptr()), "memory was given away that is still read");
+        assert!(!places.contains(&chunk(MIN_KEPT).as_ptr()), "memory was given away that is still read");
         drop(first);
-        assert_eq!(take(LEAST).as_ptr(), places[0]);
-        assert_eq!(second[..], [1; LEAST]);
+        assert_eq!(take(MIN_KEPT).as_ptr(), places[0]);
+        assert_eq!(second[..], [1; MIN_KEPT]);
     }
 
     #[test]
     fn little_is_kept() {
-        let chunks: Vec<_> = (0..2 * MOST_KEPT / LEAST).map(|_| chunk(LEAST)).collect();
+        let chunks: Vec<_> = (0..2 * MAX_KEPT / MIN_KEPT).map(|_| chunk(MIN_KEPT)).collect();
         let kept = || SPARE.with(|spare| (spare.borrow().bytes, spare.borrow().tails.len()));
-        assert_eq!(kept(), (MOST_KEPT, MOST_KEPT / LEAST));
+        assert_eq!(kept(), (MAX_KEPT, MAX_KEPT / MIN_KEPT));
         drop(chunks);
-        drop((chunk(LEAST - 1), chunk(2 * MOST_KEPT)));
-        assert_eq!(kept(), (MOST_KEPT, MOST_KEPT / LEAST));
+        drop((chunk(MIN_KEPT - 1), chunk(2 * MAX_KEPT)));
+        assert_eq!(kept(), (MAX_KEPT, MAX_KEPT / MIN_KEPT));
     }
 }

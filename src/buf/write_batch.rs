@@ -6,10 +6,10 @@ use std::io::{self, IoSlice, Write};
 use bytes::{Buf, Bytes};
 
 /// How many chunks go into one vectored write.
-const MOST_SLICES: usize = 64;
+const MAX_SLICES: usize = 64;
 
 /// How many bytes are gathered before they are written.
-const MOST_GATHERED: usize = 64 * 1024;
+const MAX_GATHERED: usize = 64 * 1024;
 
 #[derive(Default)]
 pub(crate) struct Gathered {
@@ -30,12 +30,12 @@ impl Gathered {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.chunks.len() >= MOST_SLICES || self.bytes >= MOST_GATHERED
+        self.chunks.len() >= MAX_SLICES || self.bytes >= MAX_GATHERED
     }
 
     /// What one vectored write can take.
     pub(crate) fn with_slices<T>(&self, write: impl FnOnce(&[IoSlice<'_>]) -> T) -> T {
-        let mut slices = [IoSlice::new(&[]); MOST_SLICES];
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let mut count = 0;
         for (slice, chunk) in slices.iter_mut().zip(&self.chunks) {
             *slice = IoSlice::new(chunk);

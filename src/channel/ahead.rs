@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use super::piece::Piece;
-use super::state::Piece as _;
+use super::state::Measured as _;
 use crate::sync::{AtomicUsize, Ordering, fence};
 
 /// The chunks themselves, with the puller.

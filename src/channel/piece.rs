@@ -13,7 +13,7 @@ pub(super) enum Piece {
     Handed(Bytes),
 }
 
-impl state::Piece for Piece {
+impl state::Measured for Piece {
     fn len(&self) -> usize {
         match self {
             Piece::Written { start, end, .. } => end - start,

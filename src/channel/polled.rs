@@ -14,7 +14,7 @@ use crate::runtime::stop_waker::StopWaker;
 
 /// What a writer that is polled has to remember.
 #[derive(Debug, Default)]
-pub(super) struct Polled {
+pub(super) struct WrittenByTask {
     /// What its task has moved since it last waited.
     turn: Turn,
     stop: StopWaker,

@@ -39,13 +39,13 @@ use crate::stats::Stats;
 ///
 /// A program that goes on reading after 64 such errors is unwound at the next, as by a write: see [`Writer`](crate::Writer).
 pub struct Reader {
-    source: Source,
+    source: ChunkSource,
     input: Input,
     /// That of the program that an engine runs with this reader.
     own: Option<Arc<Channel>>,
 }
 
-enum Source {
+enum ChunkSource {
     Chunks(Box<Chunks>),
     /// Any, or a filter's.
     Iterator(Box<dyn Iterator<Item = io::Result<Bytes>> + Send>),
@@ -68,22 +68,22 @@ impl Reader {
         I: IntoIterator<Item = io::Result<Bytes>>,
         I::IntoIter: Send + 'static,
     {
-        Reader::of(Source::Iterator(Box::new(chunks.into_iter())))
+        Reader::of(ChunkSource::Iterator(Box::new(chunks.into_iter())))
     }
 
-    fn of(source: Source) -> Reader {
+    fn of(source: ChunkSource) -> Reader {
         Reader { source, input: Input::default(), own: None }
     }
 
     /// The reader of a program that an engine runs.
     pub(crate) fn of_program(channel: Arc<Channel>) -> Reader {
         let chunks = Chunks::new(channel.clone());
-        Reader { own: Some(channel), ..Reader::of(Source::Chunks(Box::new(chunks))) }
+        Reader { own: Some(channel), ..Reader::of(ChunkSource::Chunks(Box::new(chunks))) }
     }
 
     /// A reader of chunks, and of how they have failed, if they have.
     pub(super) fn of_chunks(chunks: Chunks, failed: Option<Echo>) -> Reader {
-        Reader { input: Input::after(failed), ..Reader::of(Source::Chunks(Box::new(chunks))) }
+        Reader { input: Input::after(failed), ..Reader::of(ChunkSource::Chunks(Box::new(chunks))) }
     }
 
     /// A reader of a filter's source. It reads no more once nobody wants what the filter writes.
@@ -96,15 +96,15 @@ impl Reader {
             Some(channel) if channel.is_closed() => Some(Err(Error::disconnected())),
             _ => source.next(),
         });
-        Reader { own: writer.own().cloned(), ..Reader::of(Source::Iterator(Box::new(wanted))) }
+        Reader { own: writer.own().cloned(), ..Reader::of(ChunkSource::Iterator(Box::new(wanted))) }
     }
 
     /// What has happened so far: bytes and chunks are those that this reader has taken. Of a filter's own source it knows
     /// no more, since nothing is queued there.
     pub fn stats(&self) -> Stats {
         let stats = match &self.source {
-            Source::Chunks(chunks) => chunks.stats(),
-            Source::Iterator(_) => self.input.stats(),
+            ChunkSource::Chunks(chunks) => chunks.stats(),
+            ChunkSource::Iterator(_) => self.input.stats(),
         };
         match &self.own {
             Some(channel) => Stats { longest_run: channel.program.longest_run(), ..stats },
@@ -114,8 +114,8 @@ impl Reader {
 
     fn refill(&mut self) -> io::Result<()> {
         let filled = match &mut self.source {
-            Source::Chunks(chunks) => self.input.fill(|| chunks.next()),
-            Source::Iterator(chunks) => self.input.fill(|| chunks.next()),
+            ChunkSource::Chunks(chunks) => self.input.fill(|| chunks.next()),
+            ChunkSource::Iterator(chunks) => self.input.fill(|| chunks.next()),
         };
         filled.map_err(|failure| failed(failure, self.own.as_deref()))
     }
@@ -124,7 +124,7 @@ impl Reader {
     /// program that it belongs to.
     #[cfg(feature = "stream")]
     pub(crate) fn poll_buf(&mut self, context: &Context<'_>) -> Poll<io::Result<&[u8]>> {
-        let Source::Chunks(chunks) = &mut self.source else { return Poll::Ready(self.fill_buf()) };
+        let ChunkSource::Chunks(chunks) = &mut self.source else { return Poll::Ready(self.fill_buf()) };
         let filled = self.input.poll_fill(|| chunks.poll_in_turn(context));
         filled.map(|filled| {
             filled.map_err(|failure| failed(failure, self.own.as_deref()))?;

@@ -15,18 +15,18 @@ use crate::sys::fork::PerProcess;
 use crate::sys::processor;
 
 /// Smaller memory is left to the allocator, which is as fast.
-const LEAST: usize = 4 << 10;
+const MIN_KEPT: usize = 4 << 10;
 
-/// Sizes are rounded up to a power of two, from `LEAST` to `MOST_KEPT`.
+/// Sizes are rounded up to a power of two, from `MIN_KEPT` to `MAX_KEPT`.
 const CLASSES: usize = 13;
 
 /// How many bytes are dropped, of whatever size, until a block's turn comes: more than a core's own cache holds.
 const ROTATION: u64 = 4 << 20;
 
 /// How many bytes of all sizes are kept at the most.
-const MOST_KEPT: usize = 16 << 20;
+const MAX_KEPT: usize = 16 << 20;
 
-static SPARE: PerProcess<Mutex<Spare<Arc<Block>>>> = PerProcess::new();
+static SPARE: PerProcess<Mutex<SpareBlocks<Arc<Block>>>> = PerProcess::new();
 
 /// How large a block for `capacity` bytes is.
 pub(super) fn size(capacity: usize) -> usize {
@@ -49,18 +49,18 @@ pub(super) fn give(block: Arc<Block>) {
     drop(rest);
 }
 
-fn spare() -> MutexGuard<'static, Spare<Arc<Block>>> {
-    SPARE.get(|| Mutex::new(Spare::new())).lock()
+fn spare() -> MutexGuard<'static, SpareBlocks<Arc<Block>>> {
+    SPARE.get(|| Mutex::new(SpareBlocks::new())).lock()
 }
 
 /// Where memory of this size is kept, if it is.
 fn class(size: usize) -> Option<usize> {
-    let class = size.is_power_of_two().then(|| size.checked_div(LEAST))??.checked_ilog2()? as usize;
+    let class = size.is_power_of_two().then(|| size.checked_div(MIN_KEPT))??.checked_ilog2()? as usize;
     (class < CLASSES).then_some(class)
 }
 
 /// What is kept.
-struct Spare<M> {
+struct SpareBlocks<M> {
     of_class: [VecDeque<Used<M>>; CLASSES],
     bytes: usize,
     /// How many bytes have been dropped in all.
@@ -75,9 +75,9 @@ struct Used<M> {
     before: u64,
 }
 
-impl<M> Spare<M> {
-    const fn new() -> Spare<M> {
-        Spare { of_class: [const { VecDeque::new() }; CLASSES], bytes: 0, dropped: 0 }
+impl<M> SpareBlocks<M> {
+    const fn new() -> SpareBlocks<M> {
+        SpareBlocks { of_class: [const { VecDeque::new() }; CLASSES], bytes: 0, dropped: 0 }
     }
 
     fn take(&mut self, class: usize, size: usize, processor: Option<u32>) -> Option<M> {
@@ -96,7 +96,7 @@ impl<M> Spare<M> {
     fn give(&mut self, class: usize, size: usize, memory: M, by: Option<u32>) -> Option<M> {
         let before = self.dropped;
         self.dropped += size as u64;
-        if self.bytes + size > MOST_KEPT {
+        if self.bytes + size > MAX_KEPT {
             return Some(memory);
         }
         self.bytes += size;
@@ -117,7 +117,7 @@ mod tests {
     fn the_oldest_memory_is_recycled_unless_the_last_is_near() {
         let class = class(SIZE).unwrap();
         let count = ROTATION as usize / SIZE;
-        let mut spare = Spare::new();
+        let mut spare = SpareBlocks::new();
         (1..count).for_each(|name| assert_eq!(spare.give(class, SIZE, name, ONE), None));
         assert_eq!(spare.take(class, SIZE, OTHER), None, "it came back before its turn");
         spare.give(class, SIZE, count, ONE);
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn sizes_take_turns_together() {
         let (small, large) = (class(SIZE).unwrap(), class(2 * SIZE).unwrap());
-        let mut spare = Spare::new();
+        let mut spare = SpareBlocks::new();
         spare.give(small, SIZE, 1, ONE);
         spare.give(large, 2 * SIZE, 2, ONE);
         assert_eq!(spare.take(small, SIZE, OTHER), None);
@@ -142,20 +142,26 @@ mod tests {
     #[test]
     fn little_is_kept() {
         let class = class(SIZE).unwrap();
-        let mut spare = Spare::new();
+        let mut spare = SpareBlocks::new();
         let kept = (0..100).filter(|name| spare.give(class, SIZE, *name, None).is_none()).count();
-        assert_eq!(kept, MOST_KEPT / SIZE);
+        assert_eq!(kept, MAX_KEPT / SIZE);
         assert_eq!(spare.take(class, SIZE, None), Some(0));
         assert_eq!(spare.give(class, SIZE, 0, None), None);
     }
 
     #[test]
     fn odd_sizes_are_left_to_the_allocator() {
-        assert!(class(LEAST - 1).is_none() && class(LEAST + 1).is_none() && class(1).is_none() && class(0).is_none());
-        assert!(class(LEAST).is_some() && class(LEAST << (CLASSES - 1)).is_some() && class(LEAST << CLASSES).is_none());
+        assert!(
+            class(MIN_KEPT - 1).is_none() && class(MIN_KEPT + 1).is_none() && class(1).is_none() && class(0).is_none()
+        );
+        assert!(
+            class(MIN_KEPT).is_some()
+                && class(MIN_KEPT << (CLASSES - 1)).is_some()
+                && class(MIN_KEPT << CLASSES).is_none()
+        );
         assert_eq!(
-            (size(100), size(0), size(LEAST + 1), size(LEAST << CLASSES)),
-            (100, 0, 2 * LEAST, LEAST << CLASSES)
+            (size(100), size(0), size(MIN_KEPT + 1), size(MIN_KEPT << CLASSES)),
+            (100, 0, 2 * MIN_KEPT, MIN_KEPT << CLASSES)
         );
     }
 }

@@ -23,7 +23,7 @@ struct Ring {
     taken: AtomicUsize,
 }
 
-// SAFETY: a slot is used by `Place::fill` and `Consumer::take` only. There is one producer and one consumer for a ring, which are
+// SAFETY: a slot is used by `Vacancy::fill` and `Consumer::take` only. There is one producer and one consumer for a ring, which are
 // borrowed mutably for that, and the counts tell their slots apart: those from `taken` to `pushed` are the consumer's, the others
 // the producer's. `Bytes` is `Send`, so it may be taken or dropped on another thread.
 unsafe impl Sync for Ring {}
@@ -38,7 +38,7 @@ pub(super) struct Producer {
 }
 
 /// A vacant slot.
-pub(super) struct Place<'a>(&'a mut Producer);
+pub(super) struct Vacancy<'a>(&'a mut Producer);
 
 /// The other end.
 #[derive(Debug)]
@@ -60,8 +60,8 @@ pub(super) fn ring() -> (Producer, Consumer) {
 impl Producer {
     /// The next slot, if it is known to be vacant.
     #[inline]
-    pub(super) fn place(&mut self) -> Option<Place<'_>> {
-        (self.pushed.wrapping_sub(self.taken) < SLOTS).then_some(Place(self))
+    pub(super) fn place(&mut self) -> Option<Vacancy<'_>> {
+        (self.pushed.wrapping_sub(self.taken) < SLOTS).then_some(Vacancy(self))
     }
 
     /// Looks which slots are vacant again.
@@ -71,10 +71,10 @@ impl Producer {
     }
 }
 
-impl Place<'_> {
+impl Vacancy<'_> {
     #[inline]
     pub(super) fn fill(self, bytes: Bytes) {
-        let Place(Producer { ring, pushed, .. }) = self;
+        let Vacancy(Producer { ring, pushed, .. }) = self;
         ring.slots[*pushed % SLOTS].with_mut(|slot| {
             // SAFETY: `Producer::place` has found that fewer than all slots are pushed and not taken, and nobody else pushes: so
             // this one, the next, is the producer's, which is borrowed mutably.

@@ -3,7 +3,7 @@
 //! A ring costs memory, and a puller that sleeps beside one pays for a barrier that its writer then need not. So it is lent
 //! to the channel after a few chunks in a row, and comes back when something else is written, or the puller has slept.
 
-use super::ring::{Consumer, Place, Producer, ring};
+use super::ring::{Consumer, Producer, Vacancy, ring};
 
 /// So many are handed over with the lock first.
 const FIRST: usize = if cfg!(pushpull_loom) { 1 } else { 8 };
@@ -20,7 +20,7 @@ pub(super) struct Row {
 impl Row {
     /// A place in the ring, if it is lent and has one.
     #[inline]
-    pub(super) fn place(&mut self) -> Option<Place<'_>> {
+    pub(super) fn place(&mut self) -> Option<Vacancy<'_>> {
         match &mut self.producer {
             Some(producer) if self.consumer.is_none() => producer.place(),
             _ => None,

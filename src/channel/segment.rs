@@ -14,13 +14,13 @@ use super::recycler;
 use crate::sync::{Arc, AtomicUsize, Ordering, fence};
 
 #[cfg(not(pushpull_loom))]
-use self::memory::{Memory, Place};
+use self::memory::{SegmentMemory, SegmentStart};
 #[cfg(pushpull_loom)]
-use self::model::{Memory, Place};
+use self::model::{SegmentMemory, SegmentStart};
 
 /// The memory, and how much of it has been published.
 pub(super) struct Block {
-    memory: Memory,
+    memory: SegmentMemory,
     published: AtomicUsize,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Segment(ManuallyDrop<Arc<Block>>);
 /// What the writer needs at every write is here and not in the `Segment`, which the puller's reads take away from the
 /// writer's cache.
 pub(super) struct Tail {
-    memory: Place,
+    memory: SegmentStart,
     filled: usize,
     /// How far it may be filled.
     granted: usize,
@@ -102,7 +102,7 @@ impl Segment {
     /// One of at least `capacity` bytes, nothing of which is published.
     fn new(capacity: usize) -> Segment {
         let block = recycler::take(capacity).unwrap_or_else(|| {
-            let memory = Memory::with_capacity(recycler::size(capacity));
+            let memory = SegmentMemory::with_capacity(recycler::size(capacity));
             Arc::new(Block { memory, published: AtomicUsize::new(0) })
         });
         // Nobody else has it.
@@ -126,7 +126,7 @@ impl Segment {
         assert!(start <= end && end <= self.published(), "a slice reached beyond what is published");
         // SAFETY: the assertion keeps the range below the published length, and what is below it is initialized and
         // not written again while anybody shares the block.
-        unsafe { Memory::bytes(self, start, end) }
+        unsafe { SegmentMemory::bytes(self, start, end) }
     }
 
     fn is_of(&self, other: &Segment) -> bool {
@@ -192,20 +192,20 @@ mod memory {
     use super::Segment;
 
     /// A `Vec`'s memory with the `Vec`'s view of it taken apart, so that two threads can use parts of it.
-    pub(super) struct Memory {
+    pub(super) struct SegmentMemory {
         start: NonNull<u8>,
         capacity: usize,
     }
 
     /// Where the memory begins, for its writer.
-    pub(super) struct Place(NonNull<u8>);
+    pub(super) struct SegmentStart(NonNull<u8>);
 
     // SAFETY: it is a place and no more; `write` says who may use it.
-    unsafe impl Send for Place {}
+    unsafe impl Send for SegmentStart {}
     // SAFETY: as above, and nothing can be done with a shared one that the caller of `write` does not answer for.
-    unsafe impl Sync for Place {}
+    unsafe impl Sync for SegmentStart {}
 
-    impl Place {
+    impl SegmentStart {
         /// # Safety
         ///
         /// The memory lives, `at + bytes.len()` is at most its capacity, and nobody else reads or writes that range
@@ -221,15 +221,15 @@ mod memory {
     }
 
     // SAFETY: the memory is owned, as a `Vec<u8>`'s is.
-    unsafe impl Send for Memory {}
-    // SAFETY: through a shared reference it is only written by `Place::write` and only read by `bytes`, whose callers promise
+    unsafe impl Send for SegmentMemory {}
+    // SAFETY: through a shared reference it is only written by `SegmentStart::write` and only read by `bytes`, whose callers promise
     // that no place is ever both.
-    unsafe impl Sync for Memory {}
+    unsafe impl Sync for SegmentMemory {}
 
-    impl Memory {
-        pub(super) fn with_capacity(capacity: usize) -> Memory {
+    impl SegmentMemory {
+        pub(super) fn with_capacity(capacity: usize) -> SegmentMemory {
             let mut vec = ManuallyDrop::new(Vec::<u8>::with_capacity(capacity));
-            Memory { start: NonNull::from(vec.spare_capacity_mut()).cast(), capacity: vec.capacity() }
+            SegmentMemory { start: NonNull::from(vec.spare_capacity_mut()).cast(), capacity: vec.capacity() }
         }
 
         pub(super) fn capacity(&self) -> usize {
@@ -237,8 +237,8 @@ mod memory {
         }
 
         /// Where a writer writes.
-        pub(super) fn place(&self) -> Place {
-            Place(self.start)
+        pub(super) fn place(&self) -> SegmentStart {
+            SegmentStart(self.start)
         }
 
         /// # Safety
@@ -269,7 +269,7 @@ mod memory {
         }
     }
 
-    impl Drop for Memory {
+    impl Drop for SegmentMemory {
         fn drop(&mut self) {
             // SAFETY: `with_capacity` took pointer and capacity from an empty `Vec` that was not dropped, and this drops it;
             // `&mut self` says that nobody uses the memory.
@@ -288,21 +288,21 @@ mod model {
 
     type Cells = std::sync::Arc<[UnsafeCell<u8>]>;
 
-    pub(super) struct Memory(Cells);
+    pub(super) struct SegmentMemory(Cells);
 
     // SAFETY: `loom` checks every access.
-    unsafe impl Send for Memory {}
+    unsafe impl Send for SegmentMemory {}
     // SAFETY: `loom` checks every access.
-    unsafe impl Sync for Memory {}
+    unsafe impl Sync for SegmentMemory {}
 
-    pub(super) struct Place(Cells);
+    pub(super) struct SegmentStart(Cells);
 
     // SAFETY: `loom` checks every access.
-    unsafe impl Send for Place {}
+    unsafe impl Send for SegmentStart {}
     // SAFETY: `loom` checks every access.
-    unsafe impl Sync for Place {}
+    unsafe impl Sync for SegmentStart {}
 
-    impl Place {
+    impl SegmentStart {
         /// # Safety
         ///
         /// As in the real one; here `loom` checks it.
@@ -314,17 +314,17 @@ mod model {
         }
     }
 
-    impl Memory {
-        pub(super) fn with_capacity(capacity: usize) -> Memory {
-            Memory((0..capacity).map(|_| UnsafeCell::new(0)).collect())
+    impl SegmentMemory {
+        pub(super) fn with_capacity(capacity: usize) -> SegmentMemory {
+            SegmentMemory((0..capacity).map(|_| UnsafeCell::new(0)).collect())
         }
 
         pub(super) fn capacity(&self) -> usize {
             self.0.len()
         }
 
-        pub(super) fn place(&self) -> Place {
-            Place(self.0.clone())
+        pub(super) fn place(&self) -> SegmentStart {
+            SegmentStart(self.0.clone())
         }
 
         /// # Safety

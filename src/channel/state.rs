@@ -8,16 +8,16 @@ use super::queue::Queue;
 use crate::error::Error;
 
 /// How many chunks may be queued, however small: each costs memory beside its bytes.
-const MOST_QUEUED: usize = 1024;
+const MAX_QUEUED: usize = 1024;
 
 /// What can be queued. Only its length matters here.
-pub(super) trait Piece {
+pub(super) trait Measured {
     fn len(&self) -> usize;
 }
 
 /// The decisions of one pipe.
 #[derive(Debug)]
-pub(super) struct State<P> {
+pub(super) struct Flow<P> {
     capacity: usize,
     /// How much of the capacity may be used.
     limit: usize,
@@ -41,9 +41,9 @@ enum End {
     Left,
 }
 
-impl<P: Piece> State<P> {
-    pub(super) fn new(capacity: usize) -> State<P> {
-        State {
+impl<P: Measured> Flow<P> {
+    pub(super) fn new(capacity: usize) -> Flow<P> {
+        Flow {
             capacity,
             limit: capacity,
             queue: Queue::new(),
@@ -85,7 +85,7 @@ impl<P: Piece> State<P> {
 
     /// Whether so many chunks more may be queued.
     pub(super) fn has_places(&self, chunks: usize) -> bool {
-        self.queued() + chunks <= MOST_QUEUED
+        self.queued() + chunks <= MAX_QUEUED
     }
 
     /// Whether a writer that wants `len` bytes in should rather wait for the queue to empty than write a scrap.
@@ -101,7 +101,7 @@ impl<P: Piece> State<P> {
 
     /// How many bytes are to be pulled until a held writer goes on; `None` if what it waits for is a place in the queue.
     pub(super) fn until_resumed(&self, accepted: u64) -> Option<usize> {
-        (self.queued() <= MOST_QUEUED / 2).then(|| self.in_flight(accepted).saturating_sub(self.limit / 2))
+        (self.queued() <= MAX_QUEUED / 2).then(|| self.in_flight(accepted).saturating_sub(self.limit / 2))
     }
 
     /// A writer whose wait was refused may have gone on since it said what it had `accepted`.
@@ -207,7 +207,7 @@ impl<P: Piece> State<P> {
         let all = self.queued() == 0;
         let rest = mem::replace(&mut self.queue, Queue::new());
         // What was taken ahead is the puller's, and may still be counted.
-        self.queued_bytes -= rest.iter().map(Piece::len).sum::<usize>();
+        self.queued_bytes -= rest.iter().map(Measured::len).sum::<usize>();
         let untold = match mem::replace(&mut self.end, End::Left) {
             End::Ended(Some(error)) => Some(Err(error)),
             // All of it was pulled; else it is the puller's leaving that ends it.
@@ -222,7 +222,7 @@ impl<P: Piece> State<P> {
 mod tests {
     use super::*;
 
-    impl Piece for usize {
+    impl Measured for usize {
         fn len(&self) -> usize {
             *self
         }
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn law_3_the_first_reason_wins_and_is_told_once() {
-        let mut state = State::<usize>::new(1);
+        let mut state = Flow::<usize>::new(1);
         assert!(state.tell_end().is_none());
         state.end(error("first"));
         state.end(error("second"));
@@ -248,7 +248,7 @@ mod tests {
         // Every sequence of eight writes (of one or three bytes) and pulls, for small capacities.
         for capacity in 1..=5_usize {
             for script in 0..3_u32.pow(8) {
-                let mut state = State::<usize>::new(capacity);
+                let mut state = Flow::<usize>::new(capacity);
                 let mut accepted = 0;
                 let mut held = false;
                 for step in 0..8 {
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn law_4_what_was_taken_ahead_is_in_flight_until_it_is_pulled() {
-        let mut state = State::new(8);
+        let mut state = Flow::new(8);
         (0..4).for_each(|_| state.queue(2));
         let mut ahead = VecDeque::new();
         state.take_ahead(&mut ahead);
@@ -298,12 +298,12 @@ mod tests {
 
     #[test]
     fn law_4_the_number_of_chunks_is_bounded_too() {
-        let mut state = State::new(1 << 20);
+        let mut state = Flow::new(1 << 20);
         let mut accepted = 0;
         while state.room(accepted) > 0 {
             state.queue(1);
             accepted += 1;
         }
-        assert_eq!(accepted, MOST_QUEUED as u64);
+        assert_eq!(accepted, MAX_QUEUED as u64);
     }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::chunks::Chunks;
 #[cfg(any(feature = "http", feature = "stream"))]
-use super::polled::Polled;
+use super::polled::WrittenByTask;
 use super::sender::{Sender, Short};
 use super::shared::{Channel, Closed};
 use super::stall::{self, Patience};
@@ -84,7 +84,7 @@ pub struct Writer {
     /// It has said so, and that it ended well.
     ended: bool,
     #[cfg(any(feature = "http", feature = "stream"))]
-    pub(super) polled: Polled,
+    pub(super) polled: WrittenByTask,
     /// How long it waits for a puller that does not pull.
     patience: Option<Patience>,
 }
@@ -103,7 +103,7 @@ impl Writer {
             bare,
             ended: false,
             #[cfg(any(feature = "http", feature = "stream"))]
-            polled: Polled::default(),
+            polled: WrittenByTask::default(),
             patience,
         }
     }

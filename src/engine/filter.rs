@@ -22,13 +22,13 @@ pub struct Filter {
     launcher: Launcher,
     options: Options,
     /// The lock is never contended: it makes the filter `Sync`, which a closure need not be.
-    program: Mutex<Program>,
+    program: Mutex<FilterProgram>,
 }
 
-type Program = Box<dyn FnOnce(&mut Reader, &mut Writer) -> io::Result<()> + Send>;
+type FilterProgram = Box<dyn FnOnce(&mut Reader, &mut Writer) -> io::Result<()> + Send>;
 
 impl Filter {
-    pub(crate) fn new(launcher: Launcher, options: &Options, program: Program) -> Filter {
+    pub(crate) fn new(launcher: Launcher, options: &Options, program: FilterProgram) -> Filter {
         Filter { launcher, options: options.clone(), program: Mutex::new(program) }
     }
 

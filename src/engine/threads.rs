@@ -19,7 +19,7 @@ use crate::sys::thread_name;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many threads wait at the most.
-const MOST_IDLE: usize = 16;
+const MAX_IDLE: usize = 16;
 
 static IDLE: PerProcess<Idle> = PerProcess::new();
 
@@ -79,7 +79,7 @@ impl Idle {
     /// Waits for the next job. `None` if none comes for a while, or enough threads wait, or the program that this thread has
     /// run was one that returned in a child: that process ends as it would with any other thread's function.
     fn next(&'static self) -> Option<Box<dyn Job>> {
-        let enough = self.count.fetch_add(1, Ordering::Relaxed) >= MOST_IDLE;
+        let enough = self.count.fetch_add(1, Ordering::Relaxed) >= MAX_IDLE;
         let next =
             if enough || !ptr::eq(self, Idle::here()) { None } else { self.hand_over.1.recv_timeout(PATIENCE).ok() };
         self.count.fetch_sub(1, Ordering::Relaxed);

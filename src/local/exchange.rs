@@ -31,11 +31,11 @@ pub(super) struct Exchange {
     /// From the program: its sink would block.
     pub(super) blocked: Cell<bool>,
     /// To the program: what it reads next, in order. A program that only writes does not pay for it.
-    input: Cell<Option<Box<Inbox>>>,
+    input: Cell<Option<Box<GivenQueue>>>,
 }
 
 #[derive(Default)]
-struct Inbox(VecDeque<Given>);
+struct GivenQueue(VecDeque<Given>);
 
 /// What a host gives a program to read.
 pub(super) enum Given {

@@ -21,7 +21,7 @@ use crate::runtime::wait;
 use crate::stats::Stats;
 
 /// How much of a large write is copied for the program at a time.
-const MOST_COPIED: usize = 256 * 1024;
+const MAX_COPIED: usize = 256 * 1024;
 
 /// The push end of a program on [`Local`](crate::Local) that reads: what is written here is what it reads.
 ///
@@ -47,7 +47,7 @@ const MOST_COPIED: usize = 256 * 1024;
 /// `WouldBlock` if the program writes into a sink that would block (see [`Filter::push_into`](super::Filter::push_into)).
 /// The call has then accepted nothing, and can be made again.
 pub struct Feed<T> {
-    state: State<T>,
+    state: FeedStage<T>,
     pending: Pending,
     value: Slot<T>,
     /// The end of the input was given.
@@ -60,7 +60,7 @@ pub struct Feed<T> {
 /// Where the program leaves its result.
 type Slot<T> = Rc<Cell<Option<io::Result<T>>>>;
 
-enum State<T> {
+enum FeedStage<T> {
     Running(Bridge),
     /// The program has ended; how, and what writes are told of it.
     Ended(io::Result<T>, Option<Echo>),
@@ -70,8 +70,8 @@ impl<T> Feed<T> {
     pub(super) fn new(options: &Options, bridge: io::Result<Bridge>, value: Slot<T>) -> Feed<T> {
         Feed {
             state: match bridge {
-                Ok(bridge) => State::Running(bridge),
-                Err(error) => State::ended(Err(error)),
+                Ok(bridge) => FeedStage::Running(bridge),
+                Err(error) => FeedStage::ended(Err(error)),
             },
             pending: Pending::new(options.unqueued_chunk_size(), options.unbuffered),
             value,
@@ -95,7 +95,7 @@ impl<T> Feed<T> {
 
     /// Whether the program has ended: nobody reads what is written any more.
     pub fn is_closed(&self) -> bool {
-        matches!(self.state, State::Ended(..))
+        matches!(self.state, FeedStage::Ended(..))
     }
 
     /// What has happened so far: bytes and chunks are those that the program was given.
@@ -169,7 +169,7 @@ impl<T> Feed<T> {
         if !std::mem::replace(&mut self.ended, true) {
             // Why a write fails is told below, by the program's own result.
             let _ = self.give_pending();
-            if let State::Running(bridge) = &self.state {
+            if let FeedStage::Running(bridge) = &self.state {
                 bridge.give(Given::End);
             }
             self.run();
@@ -188,7 +188,7 @@ impl<T> Feed<T> {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
         self.ledger.begin();
-        while let State::Running(bridge) = &mut self.state {
+        while let FeedStage::Running(bridge) = &mut self.state {
             let given = match self.pending.take() {
                 Some(chunk) => Some(Given::Chunk(chunk)),
                 None if bridge.is_hungry() => Some(ready!(supply.poll(context)).map_or(Given::End, Given::from)),
@@ -201,7 +201,7 @@ impl<T> Feed<T> {
             given.into_iter().for_each(|given| bridge.give(given));
             bridge.resume(Some(context.waker()));
             self.settle();
-            if let State::Running(bridge) = &self.state
+            if let FeedStage::Running(bridge) = &self.state
                 && !bridge.is_hungry()
             {
                 if bridge.is_blocked() {
@@ -216,7 +216,7 @@ impl<T> Feed<T> {
 
     /// Ends the program, if it runs, which is told of `error`; `outcome` says what is told of its own end.
     fn end(&mut self, error: io::Error, outcome: impl FnOnce(Option<&io::Error>) -> Outcome) {
-        if let State::Running(bridge) = self.take_state() {
+        if let FeedStage::Running(bridge) = self.take_state() {
             bridge.give(Given::Error(error));
             drop(bridge);
             let result = self.value.take();
@@ -228,7 +228,7 @@ impl<T> Feed<T> {
     /// Lets the program read `bytes`: at once, or when its sink takes what it has written.
     fn give(&mut self, bytes: Bytes) -> io::Result<()> {
         match &self.state {
-            State::Running(bridge) => {
+            FeedStage::Running(bridge) => {
                 self.bytes += bytes.len() as u64;
                 self.chunks += 1;
                 self.ledger.begin();
@@ -238,7 +238,7 @@ impl<T> Feed<T> {
                 }
                 Ok(())
             }
-            State::Ended(_, echo) => Err(echo.as_ref().map_or_else(Error::disconnected, Echo::error)),
+            FeedStage::Ended(_, echo) => Err(echo.as_ref().map_or_else(Error::disconnected, Echo::error)),
         }
     }
 
@@ -262,7 +262,7 @@ impl<T> Feed<T> {
             Cut::Whole => {
                 self.give_pending()?;
                 while !buf.is_empty() {
-                    let part = if self.is_blocked() { buf.len() } else { buf.len().min(MOST_COPIED) };
+                    let part = if self.is_blocked() { buf.len() } else { buf.len().min(MAX_COPIED) };
                     self.give(Bytes::copy_from_slice(&buf[..part]))?;
                     buf = &buf[part..];
                 }
@@ -273,7 +273,7 @@ impl<T> Feed<T> {
 
     /// The program's sink would block.
     fn is_blocked(&self) -> bool {
-        matches!(&self.state, State::Running(bridge) if bridge.is_blocked())
+        matches!(&self.state, FeedStage::Running(bridge) if bridge.is_blocked())
     }
 
     /// Lets a program whose sink would block ask it again.
@@ -285,7 +285,7 @@ impl<T> Feed<T> {
     }
 
     fn run(&mut self) {
-        if let State::Running(bridge) = &mut self.state {
+        if let FeedStage::Running(bridge) = &mut self.state {
             bridge.resume(None);
             self.settle();
         }
@@ -293,23 +293,23 @@ impl<T> Feed<T> {
 
     /// Notices that the program has ended.
     fn settle(&mut self) {
-        let State::Running(bridge) = &self.state else { return };
+        let FeedStage::Running(bridge) = &self.state else { return };
         if bridge.is_done() {
             let result = self.value.take().unwrap_or_else(|| Err(Error::disconnected()));
             self.tell(Outcome::of(result.as_ref().err()), result.as_ref().err());
-            self.state = State::ended(result);
+            self.state = FeedStage::ended(result);
             self.pending.close();
         }
     }
 
     fn take_result(&mut self) -> io::Result<T> {
         match self.take_state() {
-            State::Ended(result, _) => {
+            FeedStage::Ended(result, _) => {
                 // Untold yet if it could not be started.
                 self.tell(Outcome::of(result.as_ref().err()), result.as_ref().err());
                 result
             }
-            State::Running(_) => Err(Error::disconnected()),
+            FeedStage::Running(_) => Err(Error::disconnected()),
         }
     }
 
@@ -318,15 +318,15 @@ impl<T> Feed<T> {
         self.ledger.close(outcome, error, || Stats::unqueued(self.bytes, self.chunks));
     }
 
-    fn take_state(&mut self) -> State<T> {
-        std::mem::replace(&mut self.state, State::Ended(Err(Error::disconnected()), None))
+    fn take_state(&mut self) -> FeedStage<T> {
+        std::mem::replace(&mut self.state, FeedStage::Ended(Err(Error::disconnected()), None))
     }
 }
 
-impl<T> State<T> {
-    fn ended(result: io::Result<T>) -> State<T> {
+impl<T> FeedStage<T> {
+    fn ended(result: io::Result<T>) -> FeedStage<T> {
         let echo = result.as_ref().err().map(Echo::of);
-        State::Ended(result, echo)
+        FeedStage::Ended(result, echo)
     }
 }
 

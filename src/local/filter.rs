@@ -14,13 +14,13 @@ use crate::options::Options;
 /// to where. It runs nothing before that.
 pub struct Filter {
     options: Options,
-    program: Program,
+    program: LocalFilterProgram,
 }
 
-pub(super) type Program = Box<dyn FnOnce(&mut Reader, &mut Writer) -> io::Result<()>>;
+pub(super) type LocalFilterProgram = Box<dyn FnOnce(&mut Reader, &mut Writer) -> io::Result<()>>;
 
 impl Filter {
-    pub(crate) fn new(options: &Options, program: Program) -> Filter {
+    pub(crate) fn new(options: &Options, program: LocalFilterProgram) -> Filter {
         Filter { options: options.clone(), program }
     }
 

@@ -38,13 +38,13 @@ use crate::stats::Stats;
 ///
 /// A program that goes on reading after 64 such errors is unwound at the next, as by a write: see [`Writer`](crate::local::Writer).
 pub struct Reader {
-    source: Source,
+    source: LocalSource,
     input: Input,
     /// How much of what the program lends has been read.
     lent_read: usize,
 }
 
-enum Source {
+enum LocalSource {
     Host(Link),
     Chunks(Chunks),
     /// Any; or a filter's, whose output the link is.
@@ -70,33 +70,33 @@ impl Reader {
         I: IntoIterator<Item = io::Result<Bytes>>,
         I::IntoIter: 'static,
     {
-        Reader::of(Source::Iterator(Box::new(chunks.into_iter()), None))
+        Reader::of(LocalSource::Iterator(Box::new(chunks.into_iter()), None))
     }
 
-    fn of(source: Source) -> Reader {
+    fn of(source: LocalSource) -> Reader {
         Reader { source, input: Input::default(), lent_read: 0 }
     }
 
     /// A reader of what the host gives.
     pub(super) fn fed(link: Link) -> Reader {
-        Reader::of(Source::Host(link))
+        Reader::of(LocalSource::Host(link))
     }
 
     /// A reader of chunks, and of how they have failed, if they have.
     pub(super) fn of_chunks(chunks: Chunks, failed: Option<Echo>) -> Reader {
-        Reader { input: Input::after(failed), ..Reader::of(Source::Chunks(chunks)) }
+        Reader { input: Input::after(failed), ..Reader::of(LocalSource::Chunks(chunks)) }
     }
 
     /// A reader of a filter's source. It reads no more once nobody wants what the filter makes of it.
     pub(super) fn of_source(chunks: impl Iterator<Item = io::Result<Bytes>> + 'static, output: Link) -> Reader {
-        Reader::of(Source::Iterator(Box::new(chunks), Some(output)))
+        Reader::of(LocalSource::Iterator(Box::new(chunks), Some(output)))
     }
 
     /// What has happened so far: bytes and chunks are those that this reader has taken.
     pub fn stats(&self) -> Stats {
         match &self.source {
-            Source::Chunks(chunks) => chunks.stats(),
-            Source::Host(_) | Source::Iterator(..) => self.input.stats(),
+            LocalSource::Chunks(chunks) => chunks.stats(),
+            LocalSource::Host(_) | LocalSource::Iterator(..) => self.input.stats(),
         }
     }
 
@@ -104,32 +104,34 @@ impl Reader {
     #[inline]
     fn lent(&self) -> &[u8] {
         match &self.source {
-            Source::Chunks(chunks) => chunks.lent().get(self.lent_read..).unwrap_or_default(),
+            LocalSource::Chunks(chunks) => chunks.lent().get(self.lent_read..).unwrap_or_default(),
             _ => &[],
         }
     }
 
     fn refill(&mut self) -> io::Result<()> {
         let filled = match &mut self.source {
-            Source::Host(link) => self.input.fill(|| receive(link)),
-            Source::Iterator(chunks, output) => self.input.fill(|| match output {
+            LocalSource::Host(link) => self.input.fill(|| receive(link)),
+            LocalSource::Iterator(chunks, output) => self.input.fill(|| match output {
                 Some(output) if output.frame.is_closed() => Some(Err(Error::disconnected())),
                 _ => chunks.next(),
             }),
-            Source::Chunks(_) => match self.poll_chunks(|chunks| Poll::Ready(chunks.advance(None))) {
+            LocalSource::Chunks(_) => match self.poll_chunks(|chunks| Poll::Ready(chunks.advance(None))) {
                 Poll::Ready(filled) => filled,
                 Poll::Pending => unreachable!("what was there was not waited for"),
             },
         };
         filled.map_err(|failure| match (failure, &self.source) {
-            (Failure::Again(error), Source::Host(link) | Source::Iterator(_, Some(link))) => link.refuse(error),
+            (Failure::Again(error), LocalSource::Host(link) | LocalSource::Iterator(_, Some(link))) => {
+                link.refuse(error)
+            }
             (Failure::Again(error) | Failure::First(error), _) => error,
         })
     }
 
     /// Takes what the chunks have next, as `advance` asks them.
     fn poll_chunks(&mut self, mut advance: impl FnMut(&mut Chunks) -> Poll<Next>) -> Poll<Result<(), Failure>> {
-        let Source::Chunks(chunks) = &mut self.source else { return Poll::Ready(Ok(())) };
+        let LocalSource::Chunks(chunks) = &mut self.source else { return Poll::Ready(Ok(())) };
         let lent_read = &mut self.lent_read;
         let mut lent = false;
         let filled = self.input.poll_fill(|| {
@@ -158,7 +160,7 @@ impl Reader {
     pub(crate) fn poll_buf(&mut self, context: &Context<'_>) -> Poll<io::Result<&[u8]>> {
         if self.input.buffer().is_empty()
             && self.lent().is_empty()
-            && let Source::Chunks(_) = self.source
+            && let LocalSource::Chunks(_) = self.source
             && let Err(Failure::Again(error) | Failure::First(error)) =
                 ready!(self.poll_chunks(|chunks| chunks.poll_advance(context)))
         {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::bridge::{Bridge, ENGINE, Pause};
 use super::exchange::Given;
-use super::filter::Program;
+use super::filter::LocalFilterProgram;
 use super::{Reader, Writer};
 use crate::ended::{Ledger, Outcome};
 use crate::error::Error;
@@ -37,7 +37,7 @@ use crate::stats::Stats;
 /// ```
 #[derive(Debug)]
 pub struct Steps {
-    bridge: State,
+    bridge: StepsStage,
     /// The program has asked for input and been given none.
     hungry: bool,
     bytes: u64,
@@ -46,7 +46,7 @@ pub struct Steps {
 }
 
 #[derive(Debug)]
-enum State {
+enum StepsStage {
     Running(Bridge),
     Refused(io::Error),
     Over,
@@ -64,7 +64,7 @@ pub enum Step {
 }
 
 impl Steps {
-    pub(super) fn new(options: &Options, program: Program) -> Steps {
+    pub(super) fn new(options: &Options, program: LocalFilterProgram) -> Steps {
         let bridge = Bridge::new(options, |link| {
             let mut reader = Reader::fed(link.clone());
             let mut writer = Writer::new(link.clone());
@@ -72,8 +72,8 @@ impl Steps {
         });
         Steps {
             bridge: match bridge {
-                Ok(bridge) => State::Running(bridge),
-                Err(error) => State::Refused(error),
+                Ok(bridge) => StepsStage::Running(bridge),
+                Err(error) => StepsStage::Refused(error),
             },
             hungry: false,
             bytes: 0,
@@ -101,7 +101,7 @@ impl Steps {
     }
 
     fn put(&mut self, given: Given) {
-        if let State::Running(bridge) = &self.bridge {
+        if let StepsStage::Running(bridge) = &self.bridge {
             bridge.give(given);
             self.hungry = false;
         }
@@ -141,7 +141,7 @@ impl Steps {
     }
 
     fn advance(&mut self) -> io::Result<Step> {
-        if let State::Running(bridge) = &mut self.bridge {
+        if let StepsStage::Running(bridge) = &mut self.bridge {
             if let Some(chunk) = bridge.resume(None) {
                 return Ok(Step::Chunk(chunk));
             }
@@ -155,17 +155,17 @@ impl Steps {
                 Pause::Waiting | Pause::Ended => {}
             }
         }
-        match std::mem::replace(&mut self.bridge, State::Over) {
-            State::Running(bridge) => bridge.take_error().map_or(Ok(Step::End), Err),
-            State::Refused(error) => Err(error),
-            State::Over => Ok(Step::End),
+        match std::mem::replace(&mut self.bridge, StepsStage::Over) {
+            StepsStage::Running(bridge) => bridge.take_error().map_or(Ok(Step::End), Err),
+            StepsStage::Refused(error) => Err(error),
+            StepsStage::Over => Ok(Step::End),
         }
     }
 }
 
 impl Drop for Steps {
     fn drop(&mut self) {
-        if let State::Running(bridge) = std::mem::replace(&mut self.bridge, State::Over) {
+        if let StepsStage::Running(bridge) = std::mem::replace(&mut self.bridge, StepsStage::Over) {
             bridge.give(Given::Error(Error::truncated()));
             drop(bridge);
             self.tell(Outcome::Disconnected, None);

@@ -45,10 +45,10 @@ use crate::runtime::coroutine::Refused;
 /// build with `panic = "abort"`, or if its engine's [`unwind`](crate::Local::unwind) is `false`: then each write goes on
 /// returning an error.
 pub struct Writer {
-    outlet: Outlet,
+    outlet: LocalOutlet,
 }
 
-enum Outlet {
+enum LocalOutlet {
     Host(Link),
     Sink(Box<dyn Write>),
     /// Every write is refused.
@@ -58,12 +58,12 @@ enum Outlet {
 impl Writer {
     #[inline]
     pub(super) fn new(link: Link) -> Writer {
-        Writer { outlet: Outlet::Host(link) }
+        Writer { outlet: LocalOutlet::Host(link) }
     }
 
     /// A writer for a program whose output goes straight into a sink.
     pub(crate) fn sink(sink: Box<dyn Write>) -> Writer {
-        Writer { outlet: Outlet::Sink(sink) }
+        Writer { outlet: LocalOutlet::Sink(sink) }
     }
 
     /// Hands over a chunk that is already there, without a copy. What was written before it goes first.
@@ -76,40 +76,40 @@ impl Writer {
     #[inline(always)]
     pub fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
         match &mut self.outlet {
-            Outlet::Host(link) => {
+            LocalOutlet::Host(link) => {
                 if bytes.is_empty() {
                     return Ok(());
                 }
                 link.hand_pending().and_then(|()| link.frame.hand(bytes)).map_err(|refused| refuse(link, refused))
             }
-            Outlet::Sink(sink) => sink.write_all(&bytes),
-            Outlet::Closed => Err(Error::disconnected()),
+            LocalOutlet::Sink(sink) => sink.write_all(&bytes),
+            LocalOutlet::Closed => Err(Error::disconnected()),
         }
     }
 
     /// Whether nobody can get what is written any more.
     pub fn is_closed(&self) -> bool {
         match &self.outlet {
-            Outlet::Host(link) => link.frame.is_closed(),
-            Outlet::Sink(_) => false,
-            Outlet::Closed => true,
+            LocalOutlet::Host(link) => link.frame.is_closed(),
+            LocalOutlet::Sink(_) => false,
+            LocalOutlet::Closed => true,
         }
     }
 
     /// Counts a refused call of this writer's program, and returns the error for it.
     pub(crate) fn refuse(&self, error: io::Error) -> io::Error {
         match &self.outlet {
-            Outlet::Host(link) => link.refuse(error),
-            Outlet::Sink(_) | Outlet::Closed => error,
+            LocalOutlet::Host(link) => link.refuse(error),
+            LocalOutlet::Sink(_) | LocalOutlet::Closed => error,
         }
     }
 
     fn write_slow(&mut self, buf: &[u8]) -> io::Result<()> {
         match &mut self.outlet {
-            Outlet::Host(_) if buf.is_empty() => Ok(()),
-            Outlet::Host(link) => cut(link, buf).map_err(|refused| refuse(link, refused)),
-            Outlet::Sink(sink) => sink.write_all(buf),
-            Outlet::Closed => Err(Error::disconnected()),
+            LocalOutlet::Host(_) if buf.is_empty() => Ok(()),
+            LocalOutlet::Host(link) => cut(link, buf).map_err(|refused| refuse(link, refused)),
+            LocalOutlet::Sink(sink) => sink.write_all(buf),
+            LocalOutlet::Closed => Err(Error::disconnected()),
         }
     }
 }
@@ -144,8 +144,8 @@ impl Writer {
     #[inline]
     fn join(&mut self, buf: &[u8]) -> bool {
         match &self.outlet {
-            Outlet::Host(link) => link.exchange.pending.borrow_mut().join(buf),
-            Outlet::Sink(_) | Outlet::Closed => false,
+            LocalOutlet::Host(link) => link.exchange.pending.borrow_mut().join(buf),
+            LocalOutlet::Sink(_) | LocalOutlet::Closed => false,
         }
     }
 }
@@ -168,9 +168,9 @@ impl Write for Writer {
     /// Ends the chunk here: what was written is handed over.
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.outlet {
-            Outlet::Host(link) => link.hand_pending().map_err(|refused| refuse(link, refused)),
-            Outlet::Sink(sink) => sink.flush(),
-            Outlet::Closed => Err(Error::disconnected()),
+            LocalOutlet::Host(link) => link.hand_pending().map_err(|refused| refuse(link, refused)),
+            LocalOutlet::Sink(sink) => sink.flush(),
+            LocalOutlet::Closed => Err(Error::disconnected()),
         }
     }
 }
@@ -178,7 +178,7 @@ impl Write for Writer {
 /// A closed writer, for [`mem::take`](std::mem::take): every write to it returns `BrokenPipe`.
 impl Default for Writer {
     fn default() -> Writer {
-        Writer { outlet: Outlet::Closed }
+        Writer { outlet: LocalOutlet::Closed }
     }
 }
 

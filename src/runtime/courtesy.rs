@@ -21,7 +21,7 @@ const LONG_YIELD: Duration = Duration::from_micros(500);
 /// The rest after a long yield, as a multiple of it: after the first, and after one of several in a row. Each yield that ends a
 /// rest costs a turn of a stranger, so that together they are a hundredth of the time.
 const FIRST_REST: u32 = 32;
-const LONGEST_REST: u32 = 128;
+const MAX_REST: u32 = 128;
 
 /// For how many times as long as a rest it is remembered after its end.
 const REMEMBERED: u64 = 4;
@@ -109,7 +109,7 @@ impl Rest {
     #[cold]
     fn begin(&self, before: u64, after: u64) {
         let long = after - before;
-        let (first, longest) = (long.saturating_mul(FIRST_REST.into()), long.saturating_mul(LONGEST_REST.into()));
+        let (first, longest) = (long.saturating_mul(FIRST_REST.into()), long.saturating_mul(MAX_REST.into()));
         let time = match self.until.load(Ordering::Relaxed) {
             0 => first,
             // Another thread's yield on this processor was long at the same time.

@@ -1,8 +1,8 @@
 //! Law 13: who is always ready gives way to the others now and then.
 
 /// How many bytes, or chunks of any size, a turn lasts.
-const MOST_BYTES: usize = 1 << 20;
-const MOST_CHUNKS: u32 = 64;
+const MAX_BYTES: usize = 1 << 20;
+const MAX_CHUNKS: u32 = 64;
 
 /// What a task or a program has moved since it last waited.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,6 +23,6 @@ impl Turn {
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        self.bytes >= MOST_BYTES || self.chunks >= MOST_CHUNKS
+        self.bytes >= MAX_BYTES || self.chunks >= MAX_CHUNKS
     }
 }

@@ -9,7 +9,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::Id;
 
 /// More than any program is in. A subscriber for which leaving a span changes nothing is given up after so many.
-const MOST: usize = 1000;
+const MAX_LEFT: usize = 1000;
 
 /// The spans of one program. In a box that it has when a subscriber has listened at one of its switches.
 #[derive(Default)]
@@ -74,7 +74,7 @@ impl Left {
     }
 
     fn leave_all(&mut self, subscriber: &Dispatch, host: Option<Id>) {
-        while self.spans.len() < MOST
+        while self.spans.len() < MAX_LEFT
             && let Some(span) = current(subscriber).filter(|span| host.as_ref() != Some(span))
         {
             self.leave_one(subscriber, &span);
@@ -96,7 +96,7 @@ impl Left {
             return;
         }
         let before = self.spans.len();
-        while self.spans.len() < MOST && {
+        while self.spans.len() < MAX_LEFT && {
             subscriber.exit(&host);
             current(subscriber).as_ref() == Some(&host)
         } {

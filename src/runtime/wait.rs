@@ -20,7 +20,7 @@ use crate::error::Error;
 
 /// For how long a sink that would block is left alone: at first, and at most.
 const FIRST_PAUSE: Duration = Duration::from_micros(100);
-const LONGEST_PAUSE: Duration = Duration::from_millis(10);
+const MAX_PAUSE: Duration = Duration::from_millis(10);
 
 /// Waits inside a program until `future` is ready, and returns its output.
 ///
@@ -126,7 +126,7 @@ pub(crate) fn until_deadline<T>(
 
 /// Waits until a sink is to be asked again, as whatever runs the program waits: what a sink is ready for is known to it alone.
 pub(crate) fn pause(waits: u32) -> io::Result<()> {
-    let time = LONGEST_PAUSE.min(FIRST_PAUSE.saturating_mul(1 << waits.min(10)));
+    let time = MAX_PAUSE.min(FIRST_PAUSE.saturating_mul(1 << waits.min(10)));
     let paused = until_deadline(Some(Instant::now() + time), |context| {
         if coroutine::is_polled() && !timer::has_clock() {
             // An executor without a clock of this crate polls again and again.
@@ -200,13 +200,13 @@ mod parker {
 
     /// A thread that can be woken.
     pub(super) struct Parker {
-        state: Arc<State>,
+        state: Arc<Sleeper>,
         pub(super) waker: Waker,
         /// How often it was parked.
         waits: Cell<u64>,
     }
 
-    struct State {
+    struct Sleeper {
         thread: Thread,
         woken: AtomicBool,
     }
@@ -222,7 +222,7 @@ mod parker {
 
     impl Parker {
         fn new() -> Parker {
-            let state = Arc::new(State { thread: thread::current(), woken: AtomicBool::new(false) });
+            let state = Arc::new(Sleeper { thread: thread::current(), woken: AtomicBool::new(false) });
             Parker { waker: state.clone().into(), state, waits: Cell::new(0) }
         }
 
@@ -265,7 +265,7 @@ mod parker {
         }
     }
 
-    impl Wake for State {
+    impl Wake for Sleeper {
         fn wake(self: Arc<Self>) {
             self.wake_by_ref();
         }
@@ -285,17 +285,17 @@ mod parker {
     use loom::sync::{Condvar, Mutex};
 
     pub(super) struct Parker {
-        state: Arc<State>,
+        state: Arc<Sleeper>,
         pub(super) waker: Waker,
     }
 
-    struct State {
+    struct Sleeper {
         woken: Mutex<bool>,
         wakes: Condvar,
     }
 
     pub(super) fn current() -> Parker {
-        let state = Arc::new(State { woken: Mutex::new(false), wakes: Condvar::new() });
+        let state = Arc::new(Sleeper { woken: Mutex::new(false), wakes: Condvar::new() });
         Parker { waker: state.clone().into(), state }
     }
 
@@ -314,7 +314,7 @@ mod parker {
         }
     }
 
-    impl Wake for State {
+    impl Wake for Sleeper {
         fn wake(self: Arc<Self>) {
             *self.woken.lock().unwrap() = true;
             self.wakes.notify_one();

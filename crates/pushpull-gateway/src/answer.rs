@@ -17,7 +17,7 @@ use super::output::{Held, Mark, Slot};
 use super::refusal::Refusal;
 
 /// How much of an output that is not sent is taken from its program, so that the program can end by itself.
-pub(crate) const MOST_DRAINED: u64 = 16 << 20;
+pub(crate) const MAX_DRAINED: u64 = 16 << 20;
 
 /// How long that may take.
 pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(10);
@@ -114,7 +114,7 @@ impl<C: Pull> Headed<C> {
 
 impl<C: Pull> Draining<C> {
     fn new(chunks: C, head: Head) -> Draining<C> {
-        Draining { chunks, head, left: MOST_DRAINED, time: Box::pin(tokio::time::sleep(DRAIN_TIME)) }
+        Draining { chunks, head, left: MAX_DRAINED, time: Box::pin(tokio::time::sleep(DRAIN_TIME)) }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Refusal>> {

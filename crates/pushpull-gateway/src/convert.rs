@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 
-use super::head::{Head, HeadError, MOST_HEAD};
+use super::head::{Head, HeadError, MAX_HEAD};
 use super::kind::App;
 use super::output::{Held, Length, Mark, Slot, part};
 use super::{Environ, Input, PullApp, PushApp, request};
@@ -81,7 +81,7 @@ where
     let slot = Slot::default();
     let told = slot.clone();
     let mut chunks = engine.pull(move |writer| {
-        let (ended, _) = part(writer, told, MOST_HEAD, Length::Free, |out| {
+        let (ended, _) = part(writer, told, MAX_HEAD, Length::Free, |out| {
             input.join(out.outgoing());
             app.answer(input, out, &env)
         });

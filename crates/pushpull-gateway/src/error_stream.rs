@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 /// A longer line is cut into lines of this many bytes.
-const MOST_LINE: usize = 8 * 1024;
+const MAX_LINE: usize = 8 * 1024;
 
 /// A sink for messages, which hands on one line at a time.
 ///
@@ -99,8 +99,8 @@ impl Write for ErrorStream {
                 Some(line) => (line, true),
                 None => (part, false),
             };
-            while self.line.len() + rest.len() > MOST_LINE {
-                let (first, later) = rest.split_at(MOST_LINE - self.line.len());
+            while self.line.len() + rest.len() > MAX_LINE {
+                let (first, later) = rest.split_at(MAX_LINE - self.line.len());
                 self.line.extend_from_slice(first);
                 self.end_line();
                 rest = later;
@@ -185,9 +185,9 @@ mod tests {
             for _ in 0..1000 {
                 errors.write_all(&[b'x'; 1000]).unwrap();
             }
-            assert!(errors.line.capacity() <= 2 * MOST_LINE);
+            assert!(errors.line.capacity() <= 2 * MAX_LINE);
         });
         assert_eq!(said.iter().map(String::len).sum::<usize>(), 1_000_000);
-        assert!(said.iter().all(|line| line.len() <= MOST_LINE));
+        assert!(said.iter().all(|line| line.len() <= MAX_LINE));
     }
 }

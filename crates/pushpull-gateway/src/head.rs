@@ -13,11 +13,11 @@ use http::header::{
 use http::{HeaderMap, StatusCode};
 
 /// How long a head may be, in bytes, where nothing else is said.
-pub const MOST_HEAD: usize = 64 * 1024;
+pub const MAX_HEAD: usize = 64 * 1024;
 
 /// How many names the fields of a head may have. A map of fields has an end, a little further on: there is still room for
 /// what a server adds.
-const MOST_NAMES: usize = 20_000;
+const MAX_NAMES: usize = 20_000;
 
 /// Fields that belong to a connection and not to a response (RFC 9110, 7.6.1), beside those that `Connection` names.
 const HOP_BY_HOP: [HeaderName; 7] = [
@@ -171,7 +171,7 @@ impl Head {
                 fields.try_append(name, value).map_err(|_| HeadError::TooManyNames)?;
             }
         }
-        if fields.keys_len() > MOST_NAMES {
+        if fields.keys_len() > MAX_NAMES {
             return Err(HeadError::TooManyNames);
         }
         if fields.is_empty() && status.is_none() {
@@ -308,7 +308,7 @@ mod tests {
     use super::*;
 
     fn parse(block: &str) -> Result<Head, HeadError> {
-        match HeadParser::new(MOST_HEAD).feed(block.as_bytes())? {
+        match HeadParser::new(MAX_HEAD).feed(block.as_bytes())? {
             Fed::Complete(head, _) => Ok(head),
             Fed::Wanting => Err(HeadError::Incomplete),
         }
@@ -344,7 +344,7 @@ mod tests {
     fn requirement_8_lines_end_in_lf_or_crlf_wherever_the_pieces_are_cut() {
         let block = b"Status: 201 Made\r\nA: 1\nB:  two \r\n\r\nbody\n\n";
         for cut in 0..block.len() {
-            let mut parser = HeadParser::new(MOST_HEAD);
+            let mut parser = HeadParser::new(MAX_HEAD);
             let (first, second) = block.split_at(cut);
             let (head, used) = match parser.feed(first).unwrap() {
                 Fed::Complete(head, used) => (head, used),
@@ -378,10 +378,10 @@ mod tests {
     #[test]
     fn requirement_8_more_names_than_can_be_kept_are_an_error() {
         let block = |names: usize| (0..names).map(|name| format!("N{name}: 1\n")).collect::<String>();
-        for names in [40_000, 24_576, MOST_NAMES + 1] {
+        for names in [40_000, 24_576, MAX_NAMES + 1] {
             assert_eq!(Head::parse(block(names).as_bytes()), Err(HeadError::TooManyNames), "{names}");
         }
-        let most = block(MOST_NAMES - 1) + "Content-Length: 1\n" + &"Content-Length: 1\nN0: 2\n".repeat(10_000);
+        let most = block(MAX_NAMES - 1) + "Content-Length: 1\n" + &"Content-Length: 1\nN0: 2\n".repeat(10_000);
         let mut head = Head::parse(most.as_bytes()).unwrap();
         assert_eq!((head.length(), head.fields.get_all("n0").iter().count()), (Some(1), 10_001));
         head.fields.insert("added", HeaderValue::from(1));
@@ -428,7 +428,7 @@ mod tests {
             let head = parse(block).unwrap();
             let mut written = Vec::new();
             head.write(&mut written);
-            assert_eq!(HeadParser::new(MOST_HEAD).feed(&written), Ok(Fed::Complete(head, written.len())));
+            assert_eq!(HeadParser::new(MAX_HEAD).feed(&written), Ok(Fed::Complete(head, written.len())));
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{Environ, Input, PullApp, PushApp, request};
 use pushpull::BridgeWriter;
 
 /// A longer block is not copied for the sake of a length.
-const MOST_COPIED: usize = 16 * 1024;
+const MAX_COPIED: usize = 16 * 1024;
 
 /// An app of one of the two kinds, which `K` tells: both have a blanket implementation, and the compiler finds the one
 /// that fits. It cannot be implemented elsewhere.
@@ -39,7 +39,7 @@ impl<A: PullApp> App<Pull> for A {
         out.begin(Head::of_response(&parts));
         while let Some(block) = blocks.next() {
             let block = block?;
-            if block.len() <= MOST_COPIED && blocks.size_hint().1 == Some(0) {
+            if block.len() <= MAX_COPIED && blocks.size_hint().1 == Some(0) {
                 out.write_all(&block)?;
             } else {
                 out.hand(block)?;

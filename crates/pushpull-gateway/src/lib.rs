@@ -65,7 +65,7 @@ pub use environ::{Environ, InvalidVariable};
 pub use error_stream::ErrorStream;
 #[cfg(all(feature = "script", target_os = "linux"))]
 pub use external::{Limits, RequestBody, Running};
-pub use head::{Fed, Head, HeadError, HeadParser, MOST_HEAD};
+pub use head::{Fed, Head, HeadError, HeadParser, MAX_HEAD};
 pub use input::Input;
 pub use kind::{App, Pull, Push};
 pub use path::{BadMount, Mount};
@@ -79,7 +79,7 @@ pub use service::{Service, service};
 #[cfg(all(feature = "upstream", target_os = "linux"))]
 pub use upstream::Upstream;
 
-pub(crate) use answer::MOST_DRAINED;
+pub(crate) use answer::MAX_DRAINED;
 pub(crate) use convert::open;
 #[cfg(feature = "server")]
 pub(crate) use error_stream::escape;

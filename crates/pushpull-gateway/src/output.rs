@@ -60,7 +60,7 @@ impl Mark {
 }
 
 /// How many bytes beyond its length a body may go on before its program is told that nobody reads them.
-const MOST_EXCESS: u64 = 16 << 20;
+const MAX_EXCESS: u64 = 16 << 20;
 
 /// What an application writes its response to.
 pub struct Output<W: BridgeWriter>(Rc<RefCell<Parted<W>>>);
@@ -231,7 +231,7 @@ impl<W: BridgeWriter> Parted<W> {
     fn exceed(&mut self, len: usize) -> io::Result<()> {
         let Length::Known { excess, .. } = &mut self.length else { return Ok(()) };
         *excess = excess.saturating_add(len as u64);
-        if *excess > MOST_EXCESS { Err(self.writer.refuse(Error::disconnected())) } else { Ok(()) }
+        if *excess > MAX_EXCESS { Err(self.writer.refuse(Error::disconnected())) } else { Ok(()) }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -20,7 +20,7 @@ use super::response::LocalRedirect;
 use super::{Environ, ErrorStream};
 
 /// How many redirects are followed for one request.
-const MOST_HOPS: usize = 10;
+const MAX_HOPS: usize = 10;
 
 /// What a body of the request is not there for any more when it is asked for again.
 const OF_THE_BODY: [HeaderName; 4] = [CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, CONTENT_ENCODING];
@@ -183,11 +183,11 @@ where
                         request.extensions_mut().insert(permit.clone());
                     }
                     let reason = match again {
-                        Some(request) if this.hops <= MOST_HOPS => {
+                        Some(request) if this.hops <= MAX_HOPS => {
                             this.step = Step::Ready(Some(Box::new(request)));
                             continue;
                         }
-                        Some(_) => format!("more than {MOST_HOPS} local redirects, the last to "),
+                        Some(_) => format!("more than {MAX_HOPS} local redirects, the last to "),
                         None => "a local redirect to what is no path: ".to_owned(),
                     };
                     let mut refused = this.refuse(reason, place);

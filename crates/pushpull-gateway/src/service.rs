@@ -13,7 +13,7 @@ use http_body::Body as HttpBody;
 
 use super::answer::Answering;
 use super::body::{Body, LocalBody};
-use super::head::MOST_HEAD;
+use super::head::MAX_HEAD;
 use super::kind::App;
 use super::output::{Length, Slot, part};
 use super::refusal::Refusal;
@@ -67,7 +67,7 @@ where
 {
     #[allow(clippy::arc_with_non_send_sync, reason = "an app that can be sent makes a service that can")]
     let app = Arc::new(app);
-    Service { engine, app, mount: Mount::root(), most_head: MOST_HEAD, kind: PhantomData }
+    Service { engine, app, mount: Mount::root(), most_head: MAX_HEAD, kind: PhantomData }
 }
 
 /// What [`service`] makes: a `tower::Service<Request<B>, Response = Response<Body>, Error = Infallible>`.

@@ -22,13 +22,13 @@ pub struct Workload {
 /// A write may be no longer: it is repeated, and memory is not what is asked about.
 const LONGEST_WRITE: usize = 16 << 20;
 
-const MOST_BRIDGES: usize = 100_000;
+const MAX_BRIDGES: usize = 100_000;
 
 /// So many bytes make a run through all bridges together at full speed: some milliseconds.
 const FULL_SPEED: std::ops::RangeInclusive<usize> = 2 << 20..=64 << 20;
 
 /// And so many at the most where the reader is slow: what is full has to be emptied, and filled again.
-const MOST: usize = 512 << 20;
+const MAX_TRAFFIC: usize = 512 << 20;
 
 /// How many writes at full speed are worth a measurement.
 const WRITES: usize = 1 << 15;
@@ -51,7 +51,8 @@ impl Workload {
         }
         if let Some(calls) = calls(self.reader) {
             // Or else many bridges would all be done before one of them is full.
-            let bytes = (calls * sizes.chunk as u64).max(2 * sizes.capacity as u64).min((MOST / self.bridges) as u64);
+            let bytes =
+                (calls * sizes.chunk as u64).max(2 * sizes.capacity as u64).min((MAX_TRAFFIC / self.bridges) as u64);
             let of_reader = bytes / self.write as u64;
             writes = if self.writer == Pace::Full { of_reader } else { writes.min(of_reader) };
         }
@@ -73,7 +74,7 @@ impl FromStr for Workload {
                 "write" => workload.write = within(name, quantity::parse_bytes(value)?, LONGEST_WRITE)?,
                 "bridges" => {
                     let count = value.parse().map_err(|_| format!("{value:?} is no number of bridges"))?;
-                    workload.bridges = within(name, count, MOST_BRIDGES)?;
+                    workload.bridges = within(name, count, MAX_BRIDGES)?;
                 }
                 "writer" => workload.writer = value.parse()?,
                 "reader" => workload.reader = value.parse()?,

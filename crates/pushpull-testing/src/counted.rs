@@ -4,10 +4,10 @@ use std::fs;
 use std::thread;
 
 /// How many threads of `Thread` may wait for work, as its documentation has it.
-const MOST_IDLE: usize = 16;
+const MAX_IDLE: usize = 16;
 
 /// How much the process may grow, for what allocators and recyclers keep. A page for each of 100,000 would be 390 MiB.
-const MOST_GROWTH_KIB: usize = 24 << 10;
+const MAX_GROWTH_KIB: usize = 24 << 10;
 
 pub struct Counted {
     threads: usize,
@@ -33,8 +33,7 @@ impl Counted {
 
     /// Waits until what ends on its own has ended, and then there may be no more than before.
     pub fn expect_no_more(&self) {
-        while Counted::now().threads > self.threads.max(2) + MOST_IDLE || Counted::now().descriptors > self.descriptors
-        {
+        while Counted::now().threads > self.threads.max(2) + MAX_IDLE || Counted::now().descriptors > self.descriptors {
             thread::yield_now();
         }
         let after = Counted::now();
@@ -47,7 +46,7 @@ impl Counted {
             self.mappings
         );
         assert!(
-            after.memory_kib <= self.memory_kib + MOST_GROWTH_KIB,
+            after.memory_kib <= self.memory_kib + MAX_GROWTH_KIB,
             "{} KiB, {} before",
             after.memory_kib,
             self.memory_kib

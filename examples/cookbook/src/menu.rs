@@ -38,7 +38,7 @@ pub struct Days(u32);
 pub struct Width(u32);
 
 impl Days {
-    const MOST: u32 = 36_525;
+    const MAX: u32 = 36_525;
 
     /// As a number.
     pub fn get(self) -> u32 {
@@ -47,7 +47,7 @@ impl Days {
 }
 
 impl Width {
-    const MOST: u32 = 32_768;
+    const MAX: u32 = 32_768;
 
     /// As a number.
     pub fn get(self) -> u32 {
@@ -59,7 +59,7 @@ impl TryFrom<u32> for Days {
     type Error = String;
 
     fn try_from(days: u32) -> Result<Days, String> {
-        if days <= Days::MOST { Ok(Days(days)) } else { Err(format!("there are {} days at the most", Days::MOST)) }
+        if days <= Days::MAX { Ok(Days(days)) } else { Err(format!("there are {} days at the most", Days::MAX)) }
     }
 }
 
@@ -67,10 +67,10 @@ impl TryFrom<u32> for Width {
     type Error = String;
 
     fn try_from(width: u32) -> Result<Width, String> {
-        if (1..=Width::MOST).contains(&width) {
+        if (1..=Width::MAX).contains(&width) {
             Ok(Width(width))
         } else {
-            Err(format!("a picture is 1 to {} points wide", Width::MOST))
+            Err(format!("a picture is 1 to {} points wide", Width::MAX))
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hyper::body::{Body, Buf};
 
 /// A client that sends more does not want to know.
-const MOST: usize = 16 * 1024 * 1024;
+const MAX_SIZE: usize = 16 * 1024 * 1024;
 
 /// For so long.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub fn drain(mut body: impl Body + Unpin + Send + 'static) {
     let draining = async move {
         let mut taken = 0;
-        while taken < MOST
+        while taken < MAX_SIZE
             && let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await
         {
             taken += frame.data_ref().map_or(0, Buf::remaining);

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 #[cfg(any(feature = "http", feature = "stream"))]
-use self::polled::Polled;
+use self::polled::PulledByTask;
 use super::ahead::Ahead;
 use super::{Blocked, Channel, Head, Job, Reader, Taken};
 use crate::ended::{Ledger, Outcome};
@@ -33,7 +33,7 @@ const LOOKS: u32 = 80;
 
 /// How often at the most, behind a writer in full flow that has not completed its chunk in that time. A puller close on
 /// its heels slows it down: the puller's core fetches ahead what the writer is about to write.
-const MOST_LOOKS: u32 = 4 * LOOKS;
+const MAX_LOOKS: u32 = 4 * LOOKS;
 
 /// How often between two offers of the processor.
 const LOOKS_BETWEEN: u32 = 20;
@@ -72,7 +72,7 @@ pub struct Chunks {
     looks: u32,
     ledger: Ledger,
     #[cfg(any(feature = "http", feature = "stream"))]
-    polled: Polled,
+    polled: PulledByTask,
 }
 
 impl Chunks {
@@ -95,7 +95,7 @@ impl Chunks {
             looks: LOOKS,
             ledger,
             #[cfg(any(feature = "http", feature = "stream"))]
-            polled: Polled::default(),
+            polled: PulledByTask::default(),
         }
     }
 
@@ -323,7 +323,7 @@ impl Chunks {
             courtesy::found();
         }
         self.looks = match &taken {
-            Some(Taken::Chunk(chunk)) if chunk.len() >= FLOW => (2 * self.looks).min(MOST_LOOKS),
+            Some(Taken::Chunk(chunk)) if chunk.len() >= FLOW => (2 * self.looks).min(MAX_LOOKS),
             _ => LOOKS,
         };
         taken

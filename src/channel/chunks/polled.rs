@@ -14,7 +14,7 @@ use crate::runtime::stop_waker::StopWaker;
 
 /// What chunks that are polled have to remember.
 #[derive(Debug, Default)]
-pub(super) struct Polled {
+pub(super) struct PulledByTask {
     /// What its task has moved since it last waited.
     turn: Turn,
     yielding: Yielding,

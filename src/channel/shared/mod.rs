@@ -21,7 +21,7 @@ use super::ahead::Progress;
 use super::piece::Piece;
 use super::ring::Consumer;
 use super::segment::{Segment, Tail};
-use super::state::State;
+use super::state::Flow;
 use crate::budget::Share;
 use crate::error::Error;
 use crate::options::Options;
@@ -57,7 +57,7 @@ pub(crate) struct Channel {
 
 #[derive(Debug)]
 struct Locked {
-    state: State<Piece>,
+    state: Flow<Piece>,
     /// How many bytes the reader gets in all, once the channel is closed.
     kept: Option<u64>,
     /// The writing side has ended, and what was published by then is not queued yet.
@@ -69,7 +69,7 @@ struct Locked {
     /// What the writer hands over in a row, without the lock, while it does.
     ring: Option<Consumer>,
     puller: Option<Waker>,
-    writer: Option<Held>,
+    writer: Option<HeldWriter>,
     /// Who waits for the channel to be closed, if anybody does.
     watchers: Option<Box<Watchers>>,
     /// Of a budget, if it has one.
@@ -97,7 +97,7 @@ struct Open {
 
 /// A writer that was held, until it goes on.
 #[derive(Debug)]
-struct Held {
+struct HeldWriter {
     /// Taken when it is woken.
     waker: Option<Waker>,
     accepted: u64,
@@ -111,7 +111,7 @@ pub(crate) enum Taken {
 
 impl Channel {
     pub(crate) fn new(options: &Options) -> Channel {
-        let mut state = State::new(options.capacity());
+        let mut state = Flow::new(options.capacity());
         membarrier::prepare();
         let share = options.budget().map(|budget| Box::new(Share::new(budget, options.chunk_size())));
         if let Some(share) = &share {
@@ -162,7 +162,7 @@ impl Channel {
     /// it has pulled them already. A puller that has taken nothing ahead comes for the next with the lock.
     fn hold(&self, locked: &Locked) -> bool {
         let Some((_, pulled)) = locked.seen else { return false };
-        let Some(Held { waker: Some(_), accepted }) = locked.writer else {
+        let Some(HeldWriter { waker: Some(_), accepted }) = locked.writer else {
             self.progress.value.release();
             return false;
         };
@@ -190,7 +190,7 @@ impl Channel {
     fn lock_left_behind(&self) -> MutexGuard<'_, Locked> {
         let ended = || {
             self.attend(CLOSED, 0);
-            let mut locked = Locked::new(State::new(1), None);
+            let mut locked = Locked::new(Flow::new(1), None);
             locked.state.end(Err(Error::disconnected()));
             locked.kept = Some(0);
             Mutex::new(locked)
@@ -213,7 +213,7 @@ impl Channel {
 }
 
 impl Locked {
-    fn new(state: State<Piece>, share: Option<Box<Share>>) -> Locked {
+    fn new(state: Flow<Piece>, share: Option<Box<Share>>) -> Locked {
         Locked {
             state,
             kept: None,

@@ -122,7 +122,7 @@ impl Channel {
             },
         };
         let puller = self.take_puller(&mut locked);
-        let others = locked.pulled(state::Piece::len(&piece));
+        let others = locked.pulled(state::Measured::len(&piece));
         let writer = locked.writer_to_wake();
         // What is of a budget is given back with each chunk, under the lock.
         if locked.state.left() > 0 && locked.share.is_none() {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use super::{ASLEEP, CLOSED, Channel, Held, Locked, Open};
+use super::{ASLEEP, CLOSED, Channel, HeldWriter, Locked, Open};
 use crate::channel::piece::Piece;
 use crate::channel::ring::{Consumer, SLOTS};
 use crate::channel::segment::Tail;
@@ -130,7 +130,7 @@ impl Channel {
         if locked.writer.is_none() {
             locked.counts.writer_waits += 1;
         }
-        let held = (!goes_on).then(|| Held { waker: Some(context.waker().clone()), accepted });
+        let held = (!goes_on).then(|| HeldWriter { waker: Some(context.waker().clone()), accepted });
         // Who waits for a whole chunk waits in vain for a writer that is held.
         let puller = held.as_ref().and_then(|_| self.take_puller(&mut locked));
         let before = mem::replace(&mut locked.writer, held);

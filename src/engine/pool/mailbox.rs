@@ -24,12 +24,12 @@ const CLOSE_LOOKS: u32 = 7;
 pub(super) struct Mailbox {
     /// How much there is to take. A hint for whoever does not take the lock; not zero if there is anything.
     filled: AtomicUsize,
-    locked: Mutex<Locked>,
+    locked: Mutex<LockedMail>,
     arrives: Condvar,
 }
 
 #[derive(Default)]
-struct Locked {
+struct LockedMail {
     mail: Mail,
     asleep: bool,
     /// The worker is gone, and had no programs: what is woken is not there any more.
@@ -61,12 +61,12 @@ impl Mailbox {
         self.change(|_| ());
     }
 
-    fn lock(&self) -> MutexGuard<'_, Locked> {
+    fn lock(&self) -> MutexGuard<'_, LockedMail> {
         // Nothing panics under it.
         self.locked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Locked)) {
+    fn change(&self, change: impl FnOnce(&mut LockedMail)) {
         let mut locked = self.lock();
         if locked.gone {
             // Whatever it is, it is dropped without the lock.

@@ -21,12 +21,12 @@ use crate::runtime::waker;
 pub struct Shutdown {
     workers: Arc<Workers>,
     timeout: Duration,
-    progress: Progress,
+    progress: ShutdownStage,
 }
 
-enum Progress {
+enum ShutdownStage {
     Asked,
-    Closed { deadline: Option<Instant>, clock: Option<Clock> },
+    Closed { deadline: Option<Instant>, clock: Option<Timer> },
 }
 
 /// How the programs of a pool that was shut down have ended.
@@ -48,7 +48,7 @@ impl ShutdownOutcome {
 
 impl Shutdown {
     pub(super) fn new(workers: Arc<Workers>, timeout: Duration) -> Shutdown {
-        Shutdown { workers, timeout, progress: Progress::Asked }
+        Shutdown { workers, timeout, progress: ShutdownStage::Asked }
     }
 
     /// Waits here. In a program on another [`Pool`](crate::Pool) this suspends the program, and holds no thread.
@@ -67,11 +67,11 @@ impl Shutdown {
     /// Closes the pool, once. Returns until when its programs may run; a time too long to name is no limit.
     fn close(&mut self) -> Option<Instant> {
         match self.progress {
-            Progress::Closed { deadline, .. } => deadline,
-            Progress::Asked => {
+            ShutdownStage::Closed { deadline, .. } => deadline,
+            ShutdownStage::Asked => {
                 self.workers.close();
                 let deadline = Instant::now().checked_add(self.timeout);
-                self.progress = Progress::Closed { deadline, clock: None };
+                self.progress = ShutdownStage::Closed { deadline, clock: None };
                 deadline
             }
         }
@@ -95,10 +95,10 @@ impl Future for Shutdown {
         if Instant::now() >= deadline {
             return Poll::Ready(self.end());
         }
-        let Progress::Closed { clock, .. } = &mut self.progress else { return Poll::Pending };
+        let ShutdownStage::Closed { clock, .. } = &mut self.progress else { return Poll::Pending };
         match clock {
             Some(clock) => clock.set(context.waker()),
-            None => match Clock::start(deadline, context.waker()) {
+            None => match Timer::start(deadline, context.waker()) {
                 Some(started) => *clock = Some(started),
                 // Without a thread the time cannot be kept: it ends at once what it would have ended late or never.
                 None => return Poll::Ready(self.end()),
@@ -115,7 +115,7 @@ impl fmt::Debug for Shutdown {
 }
 
 /// A thread that wakes a task at a time. The workers cannot: a program that blocks one is what the time is for.
-struct Clock(Arc<Face>);
+struct Timer(Arc<Face>);
 
 #[derive(Default)]
 struct Face {
@@ -123,8 +123,8 @@ struct Face {
     stopped: Condvar,
 }
 
-impl Clock {
-    fn start(deadline: Instant, waker: &Waker) -> Option<Clock> {
+impl Timer {
+    fn start(deadline: Instant, waker: &Waker) -> Option<Timer> {
         let face = Arc::new(Face { waker: Mutex::new(Some(waker.clone())), stopped: Condvar::new() });
         let own = face.clone();
         let ring = move || {
@@ -135,7 +135,7 @@ impl Clock {
             waker::wake(waker);
         };
         thread::Builder::new().name("pushpull-clock".to_owned()).stack_size(64 << 10).spawn(ring).ok()?;
-        Some(Clock(face))
+        Some(Timer(face))
     }
 
     fn set(&self, waker: &Waker) {
@@ -146,7 +146,7 @@ impl Clock {
     }
 }
 
-impl Drop for Clock {
+impl Drop for Timer {
     fn drop(&mut self) {
         let waker = self.0.waker.lock().take();
         self.0.stopped.notify_one();

@@ -1,7 +1,7 @@
 //! Numbered places, each given again when it is free. What belongs to a place stays with it.
 
 /// How many places are kept when none is used.
-const MOST_KEPT: usize = 1024;
+const MAX_KEPT: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct Slots<T, P = ()> {
@@ -52,7 +52,7 @@ impl<T, P> Slots<T, P> {
         let value = self.places.get_mut(place)?.value.take()?;
         self.free.push(place);
         // Of very many that were, no trace is kept.
-        if self.free.len() == self.places.len() && self.places.len() > MOST_KEPT {
+        if self.free.len() == self.places.len() && self.places.len() > MAX_KEPT {
             *self = Slots::new();
         }
         Some(value)

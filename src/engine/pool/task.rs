@@ -13,11 +13,11 @@ use crate::channel::Job;
 
 thread_local! {
     /// What this thread runs next, if it is a worker.
-    static QUEUE: RefCell<Option<Queue>> = const { RefCell::new(None) };
+    static QUEUE: RefCell<Option<RunQueue>> = const { RefCell::new(None) };
 }
 
 /// What one worker has to do.
-struct Queue {
+struct RunQueue {
     inbox: Arc<Inbox>,
     /// The programs that can go on, in the order in which they were woken.
     tasks: VecDeque<Arc<Task>>,
@@ -25,7 +25,7 @@ struct Queue {
     jobs: VecDeque<Box<dyn Job>>,
 }
 
-impl Queue {
+impl RunQueue {
     fn is_of(&self, inbox: &Arc<Inbox>) -> bool {
         Arc::ptr_eq(&self.inbox, inbox)
     }
@@ -72,7 +72,7 @@ impl Wake for Task {
 
 /// Makes this thread the worker of `inbox`.
 pub(super) fn work_for(inbox: Arc<Inbox>) {
-    QUEUE.set(Some(Queue { inbox, tasks: VecDeque::new(), jobs: VecDeque::new() }));
+    QUEUE.set(Some(RunQueue { inbox, tasks: VecDeque::new(), jobs: VecDeque::new() }));
 }
 
 /// Forgets what this thread has to do, which it leaves to the process that it was forked from.
@@ -82,13 +82,13 @@ pub(super) fn leave_all() {
 
 /// Whether this thread is the worker of `inbox`.
 pub(super) fn works_for(inbox: &Arc<Inbox>) -> bool {
-    let own = |queue: &RefCell<Option<Queue>>| queue.borrow().as_ref().is_some_and(|queue| queue.is_of(inbox));
+    let own = |queue: &RefCell<Option<RunQueue>>| queue.borrow().as_ref().is_some_and(|queue| queue.is_of(inbox));
     QUEUE.try_with(own).unwrap_or(false)
 }
 
 /// Puts a task behind the others of its worker: directly where this is the worker, through the inbox elsewhere.
 fn queue(task: Arc<Task>) {
-    let own = |queue: &Queue, task: &Arc<Task>| queue.is_of(&task.inbox);
+    let own = |queue: &RunQueue, task: &Arc<Task>| queue.is_of(&task.inbox);
     if let Some(task) = on_worker(task, own, |queue, task| queue.tasks.push_back(task)) {
         task.inbox.clone().mailbox.wake(task);
     }
@@ -96,7 +96,7 @@ fn queue(task: Arc<Task>) {
 
 /// Puts a program behind the others that this thread is to begin, if it is the worker of `inbox`; else gives it back.
 pub(super) fn start(inbox: &Arc<Inbox>, job: Box<dyn Job>) -> Option<Box<dyn Job>> {
-    let put = |queue: &mut Queue, job| {
+    let put = |queue: &mut RunQueue, job| {
         queue.jobs.push_back(job);
         inbox.count_own();
     };
@@ -105,7 +105,7 @@ pub(super) fn start(inbox: &Arc<Inbox>, job: Box<dyn Job>) -> Option<Box<dyn Job
 
 /// Puts `value` into this thread's queue if it is its `own`, and else gives it back. Where the thread is ending, or a waker
 /// is used while it is being taken from the queue, it is nobody's worker.
-fn on_worker<T>(value: T, own: impl FnOnce(&Queue, &T) -> bool, put: impl FnOnce(&mut Queue, T)) -> Option<T> {
+fn on_worker<T>(value: T, own: impl FnOnce(&RunQueue, &T) -> bool, put: impl FnOnce(&mut RunQueue, T)) -> Option<T> {
     let mut value = Some(value);
     let _ = QUEUE.try_with(|queue| {
         let mut queue = queue.try_borrow_mut().ok()?;

@@ -20,7 +20,7 @@ use crate::runtime::timer;
 use crate::sys::fork;
 
 /// How many programs are begun between the turns of two.
-const MOST_BEGUN: usize = 64;
+const MAX_BEGUN: usize = 64;
 
 /// After how many turns a worker that has enough to do looks for mail: each look takes a line from whoever sends some.
 const TURNS: u32 = 8;
@@ -123,7 +123,7 @@ impl Worker {
 
     fn begin_some(&mut self) {
         let mut begun = 0;
-        while begun < MOST_BEGUN
+        while begun < MAX_BEGUN
             && let Some(job) = task::next_job()
         {
             self.begin(job);

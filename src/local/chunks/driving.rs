@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 
-use super::{Chunks, Next, State};
+use super::{Chunks, Next, Stage};
 use crate::buf::chunker::write_all;
 use crate::buf::write_batch::flush;
 use crate::error::Error;
@@ -40,7 +40,7 @@ impl Chunks {
             Err(payload) => {
                 let error = Error::sink(moved, io::Error::other("the sink panicked"));
                 let error = self.give_up(error);
-                self.bridge = State::Refused(error);
+                self.bridge = Stage::Refused(error);
                 panic::resume_unwind(payload)
             }
         }

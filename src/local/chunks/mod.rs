@@ -53,7 +53,7 @@ use crate::stats::Stats;
 /// With a C library other than GNU's this is only seen if the holder was first used before the thread's first bridge.
 #[derive(Debug)]
 pub struct Chunks {
-    bridge: State,
+    bridge: Stage,
     bytes: u64,
     chunks: u64,
     ledger: Ledger,
@@ -64,10 +64,10 @@ pub struct Chunks {
 }
 
 #[derive(Debug)]
-enum State {
+enum Stage {
     Running(Bridge),
     /// `head` has waited for the first chunk. In a box: few ask, and all chunks would be larger for it.
-    Ahead(Box<Ahead>),
+    PulledAhead(Box<PulledAhead>),
     /// The bridge could not be built, or a sink has panicked; still to be told.
     Refused(io::Error),
     /// How, if not well.
@@ -76,13 +76,13 @@ enum State {
 
 /// A bridge whose next chunk is there.
 #[derive(Debug)]
-struct Ahead {
+struct PulledAhead {
     bridge: Bridge,
     /// `None` if it is lent.
     chunk: Option<Bytes>,
 }
 
-impl Ahead {
+impl PulledAhead {
     fn len(&self) -> usize {
         self.chunk.as_ref().map_or(self.bridge.lent().len(), Bytes::len)
     }
@@ -103,8 +103,8 @@ impl Chunks {
     pub(super) fn new(bridge: io::Result<Bridge>, options: &Options) -> Chunks {
         Chunks {
             bridge: match bridge {
-                Ok(bridge) => State::Running(bridge),
-                Err(error) => State::Refused(error),
+                Ok(bridge) => Stage::Running(bridge),
+                Err(error) => Stage::Refused(error),
             },
             bytes: 0,
             chunks: 0,
@@ -125,7 +125,7 @@ impl Chunks {
     /// a chunk that was only just written costs as much as the switch.
     #[inline(always)]
     fn run(&mut self, waker: Option<&Waker>) -> Option<Bytes> {
-        let State::Running(bridge) = &mut self.bridge else { return None };
+        let Stage::Running(bridge) = &mut self.bridge else { return None };
         self.ledger.begin();
         let chunk = bridge.resume(waker);
         if let Some(chunk) = &chunk {
@@ -136,7 +136,7 @@ impl Chunks {
     }
 
     fn pause(&mut self) -> Next {
-        let State::Running(bridge) = &self.bridge else { return self.take_ahead() };
+        let Stage::Running(bridge) = &self.bridge else { return self.take_ahead() };
         match bridge.pause() {
             Pause::Last(chunk) => {
                 self.count(chunk.len());
@@ -156,7 +156,7 @@ impl Chunks {
     #[inline]
     pub(crate) fn lent(&self) -> &[u8] {
         match &self.bridge {
-            State::Running(bridge) => bridge.lent(),
+            Stage::Running(bridge) => bridge.lent(),
             _ => &[],
         }
     }
@@ -164,9 +164,9 @@ impl Chunks {
     /// Nothing more will come, and nothing of it was an error.
     pub(crate) fn is_over(&self) -> bool {
         match &self.bridge {
-            State::Running(bridge) => bridge.is_over(),
-            State::Ahead(..) | State::Refused(_) => false,
-            State::Over(_) => true,
+            Stage::Running(bridge) => bridge.is_over(),
+            Stage::PulledAhead(..) | Stage::Refused(_) => false,
+            Stage::Over(_) => true,
         }
     }
 
@@ -214,7 +214,7 @@ impl Chunks {
     }
 
     fn copy_lent(&mut self) -> Option<Bytes> {
-        let State::Running(bridge) = &mut self.bridge else { return None };
+        let Stage::Running(bridge) = &mut self.bridge else { return None };
         let (piece, rest) = bridge.copy_lent();
         // It was counted whole, and will be again.
         self.bytes -= rest as u64;
@@ -254,7 +254,7 @@ impl Chunks {
 
     /// Runs the program until it has a chunk, and keeps that.
     pub(super) fn look_ahead(&mut self, waker: Option<&Waker>) -> Poll<io::Result<()>> {
-        if !matches!(self.bridge, State::Running(_) | State::Refused(_)) {
+        if !matches!(self.bridge, Stage::Running(_) | Stage::Refused(_)) {
             return Poll::Ready(Ok(()));
         }
         let chunk = match self.advance(waker) {
@@ -270,8 +270,8 @@ impl Chunks {
 
     /// The next chunk is there, and has not been pulled; `None` if it is lent.
     fn keep(&mut self, chunk: Option<Bytes>) {
-        if let State::Running(bridge) = mem::replace(&mut self.bridge, State::Over(None)) {
-            self.bridge = State::Ahead(Box::new(Ahead { bridge, chunk }));
+        if let Stage::Running(bridge) = mem::replace(&mut self.bridge, Stage::Over(None)) {
+            self.bridge = Stage::PulledAhead(Box::new(PulledAhead { bridge, chunk }));
         }
         self.bytes -= self.waiting().0 as u64;
         self.chunks -= 1;
@@ -279,7 +279,7 @@ impl Chunks {
 
     /// What is lent has not been pulled, but for so many bytes.
     fn keep_lent(&mut self, pulled: usize) {
-        if let State::Running(bridge) = &mut self.bridge {
+        if let Stage::Running(bridge) = &mut self.bridge {
             bridge.shorten_lent(pulled);
         }
         self.keep(None);
@@ -288,11 +288,11 @@ impl Chunks {
     /// What `head` has waited for, or else the end.
     #[cold]
     fn take_ahead(&mut self) -> Next {
-        match mem::replace(&mut self.bridge, State::Over(None)) {
-            State::Ahead(ahead) => {
+        match mem::replace(&mut self.bridge, Stage::Over(None)) {
+            Stage::PulledAhead(ahead) => {
                 let len = ahead.len();
-                let Ahead { bridge, chunk } = *ahead;
-                self.bridge = State::Running(bridge);
+                let PulledAhead { bridge, chunk } = *ahead;
+                self.bridge = Stage::Running(bridge);
                 if len == 0 {
                     // What was lent is lost with the program.
                     return self.pause();
@@ -310,21 +310,21 @@ impl Chunks {
     /// How many bytes are there, and whether that is all.
     pub(crate) fn waiting(&self) -> (usize, bool) {
         match &self.bridge {
-            State::Ahead(ahead) => (ahead.len(), ahead.bridge.is_over()),
+            Stage::PulledAhead(ahead) => (ahead.len(), ahead.bridge.is_over()),
             _ => (0, self.is_over()),
         }
     }
 
     #[cold]
     fn end(&mut self) -> Next {
-        let error = match mem::replace(&mut self.bridge, State::Over(None)) {
-            State::Running(bridge) => bridge.take_error(),
-            State::Ahead(ahead) => ahead.bridge.take_error(),
-            State::Refused(error) => {
+        let error = match mem::replace(&mut self.bridge, Stage::Over(None)) {
+            Stage::Running(bridge) => bridge.take_error(),
+            Stage::PulledAhead(ahead) => ahead.bridge.take_error(),
+            Stage::Refused(error) => {
                 self.ledger.begin();
                 Some(error)
             }
-            over @ State::Over(_) => {
+            over @ Stage::Over(_) => {
                 self.bridge = over;
                 None
             }
@@ -347,7 +347,7 @@ impl Chunks {
 
     /// The chunks end with this error, and the program with them.
     fn fail(&mut self, error: io::Error) -> io::Error {
-        self.bridge = State::Over(Some(Echo::of(&error)));
+        self.bridge = Stage::Over(Some(Echo::of(&error)));
         error
     }
 
@@ -355,7 +355,7 @@ impl Chunks {
     /// copy in between. Made after the chunks have given their error, it fails with one of the same kind.
     pub fn into_reader(self) -> Reader {
         let failed = match &self.bridge {
-            State::Over(failed) => failed.clone(),
+            Stage::Over(failed) => failed.clone(),
             _ => None,
         };
         Reader::of_chunks(self, failed)
@@ -384,7 +384,7 @@ impl Iterator for Chunks {
     /// Whether the program is known to be over; nothing is known of one that is not.
     fn size_hint(&self) -> (usize, Option<usize>) {
         match &self.bridge {
-            State::Ahead(ahead) => (1, ahead.bridge.is_over().then_some(1)),
+            Stage::PulledAhead(ahead) => (1, ahead.bridge.is_over().then_some(1)),
             _ => (0, self.is_over().then_some(0)),
         }
     }
@@ -406,10 +406,10 @@ impl Drop for Chunks {
 impl Chunks {
     #[cold]
     fn tell_dropped(&mut self) {
-        let (whole, bridge) = match mem::replace(&mut self.bridge, State::Over(None)) {
-            State::Running(bridge) => (bridge.is_over(), bridge),
-            State::Ahead(ahead) => (false, ahead.bridge),
-            State::Refused(_) | State::Over(_) => return,
+        let (whole, bridge) = match mem::replace(&mut self.bridge, Stage::Over(None)) {
+            Stage::Running(bridge) => (bridge.is_over(), bridge),
+            Stage::PulledAhead(ahead) => (false, ahead.bridge),
+            Stage::Refused(_) | Stage::Over(_) => return,
         };
         let error = bridge.take_error();
         drop(bridge);

@@ -55,7 +55,7 @@ fn on_thread() -> &'static OnThread {
 }
 
 /// A closure larger than this is boxed: a smaller one is placed on the coroutine's own stack.
-const MOST_PLACED: usize = 2048;
+const MAX_PLACED: usize = 2048;
 
 /// What a processor fetches at a time, in bytes.
 #[cfg(target_arch = "x86_64")]
@@ -136,7 +136,7 @@ impl<X: 'static> Coroutine<X> {
         let shared = Rc::new(Shared { frame: Frame::new(begin()), exchange: exchange() });
         shared.frame.top.set(&shared.frame);
         shared.frame.limit.set(stack.floor());
-        let switch = if mem::size_of::<F>() > MOST_PLACED {
+        let switch = if mem::size_of::<F>() > MAX_PLACED {
             let body = Box::new(body);
             // SAFETY: the caller's promise about `body`.
             unsafe { place(stack, shared.clone(), body) }

@@ -16,9 +16,9 @@ pub(super) struct Word {
 }
 
 /// What is in the thread-locals of all modules of this thread.
-pub(super) struct Snapshot(Vec<Block>);
+pub(super) struct Snapshot(Vec<LocalsBlock>);
 
-struct Block {
+struct LocalsBlock {
     module: usize,
     start: usize,
     words: Vec<usize>,
@@ -34,7 +34,7 @@ impl Snapshot {
             // SAFETY: the block is this thread's own and stays while it runs; as many bytes of it are copied as the buffer has.
             // The system's function does it, for which it is memory like any other.
             unsafe { libc::memcpy(words.as_mut_ptr().cast(), from, mem::size_of_val(&words[..])) };
-            blocks.push(Block { module, start: aligned, words });
+            blocks.push(LocalsBlock { module, start: aligned, words });
         });
         Snapshot(blocks)
     }
@@ -76,11 +76,11 @@ impl Word {
     }
 }
 
-type Visit<'a> = dyn FnMut(usize, usize, usize) + 'a;
+type VisitBlock<'a> = dyn FnMut(usize, usize, usize) + 'a;
 
 /// Calls `visit` with each module, and with where its thread-locals on this thread begin and how long they are.
-fn for_each_block(visit: &mut Visit<'_>) {
-    let mut visit: *mut Visit<'_> = visit;
+fn for_each_block(visit: &mut VisitBlock<'_>) {
+    let mut visit: *mut VisitBlock<'_> = visit;
     // SAFETY: the callback is called during this call, with a description that is valid meanwhile and the pointer to `visit`.
     unsafe { libc::dl_iterate_phdr(Some(each), (&raw mut visit).cast()) };
 }
@@ -97,7 +97,7 @@ unsafe extern "C" fn each(info: *mut libc::dl_phdr_info, size: usize, visit: *mu
     let header = headers.iter().find(|header| header.p_type == libc::PT_TLS);
     if let Some(header) = header.filter(|_| !info.dlpi_tls_data.is_null()) {
         // SAFETY: what `for_each_block` gave, which waits for this.
-        let visit = unsafe { *visit.cast::<*mut Visit<'_>>() };
+        let visit = unsafe { *visit.cast::<*mut VisitBlock<'_>>() };
         // SAFETY: the same.
         unsafe { (*visit)(info.dlpi_addr as usize, info.dlpi_tls_data.expose_provenance(), header.p_memsz as usize) };
     }

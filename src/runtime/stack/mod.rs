@@ -28,7 +28,7 @@ macro_rules! on_stacks {
 pub(crate) use on_stacks;
 
 /// How many stacks a thread keeps.
-const MOST_KEPT: usize = 64;
+const MAX_KEPT: usize = 64;
 
 /// How many stacks are looked at closely after one was seen to have been deep by so few words that this was an accident.
 const WARY: usize = 64;
@@ -54,7 +54,7 @@ impl Kept {
     }
 
     fn keep(&mut self, mut memory: Memory) {
-        if self.stacks.len() >= MOST_KEPT {
+        if self.stacks.len() >= MAX_KEPT {
             // It goes back to where it came from.
             return;
         }

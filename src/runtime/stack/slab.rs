@@ -34,8 +34,8 @@ const MARK: usize = usize::MAX / 0xff * 0xa5;
 const APART: usize = 512;
 
 /// How many stacks the first slab of a size has, and the largest.
-const LEAST: usize = 16;
-const MOST: usize = 1024;
+const MIN_STACKS: usize = 16;
+const MAX_STACKS: usize = 1024;
 
 /// `MADV_GUARD_INSTALL`, which is newer than the headers of most systems.
 const GUARD_INSTALL: libc::c_int = 102;
@@ -243,9 +243,9 @@ impl Class {
         Ok((place, start))
     }
 
-    /// One more slab, as large as all before it together, up to `MOST`; smaller where the system has no such mapping.
+    /// One more slab, as large as all before it together, up to `MAX_STACKS`; smaller where the system has no such mapping.
     fn add(&mut self) -> io::Result<usize> {
-        let mut count = self.slabs.iter().flatten().map(|slab| slab.count).sum::<usize>().clamp(LEAST, MOST);
+        let mut count = self.slabs.iter().flatten().map(|slab| slab.count).sum::<usize>().clamp(MIN_STACKS, MAX_STACKS);
         let slab = loop {
             match Slab::new(self.stride, count) {
                 Ok(slab) => break slab,
@@ -496,7 +496,7 @@ mod tests {
         let stack_of_a_thread = || std::hint::black_box(&0_u8) as *const u8 as usize;
         let threads = [stack_of_a_thread(), std::thread::spawn(stack_of_a_thread).join().unwrap()];
         // Of several slabs.
-        let many: Vec<_> = (0..2 * LEAST).map(|_| Memory::new(SIZE + (200 << 10)).unwrap()).collect();
+        let many: Vec<_> = (0..2 * MIN_STACKS).map(|_| Memory::new(SIZE + (200 << 10)).unwrap()).collect();
         assert!(many.iter().all(|memory| threads.iter().all(|thread| memory.end() < *thread)));
     }
 

@@ -16,11 +16,11 @@ struct Context {
     _private: [u8; 0],
 }
 
-type Visit = extern "C" fn(*mut Context, *mut c_void) -> c_int;
+type VisitFrame = extern "C" fn(*mut Context, *mut c_void) -> c_int;
 
 // Of the unwinder that the standard library is linked with.
 unsafe extern "C" {
-    fn _Unwind_Backtrace(visit: Visit, state: *mut c_void) -> c_int;
+    fn _Unwind_Backtrace(visit: VisitFrame, state: *mut c_void) -> c_int;
     fn _Unwind_GetLanguageSpecificData(context: *mut Context) -> *const u8;
     fn _Unwind_GetRegionStart(context: *mut Context) -> usize;
     fn _Unwind_GetIPInfo(context: *mut Context, before: *mut c_int) -> usize;

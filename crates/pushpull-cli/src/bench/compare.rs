@@ -11,13 +11,13 @@ use pushpull_measure::figure::{Figure, Measure};
 use pushpull_measure::statistics::median;
 
 /// Less than this is never told, however still the machine was.
-const LEAST: f64 = 0.1;
+const MIN_DIFFERENCE: f64 = 0.1;
 
 /// So many widths of the middle half (both runs' together) are beyond chance, among hundreds of figures.
 const WIDTHS: f64 = 2.0;
 
 /// With fewer figures of what is written by hand, the drift is not known.
-const LEAST_PEERS: usize = 5;
+const MIN_PEERS: usize = 5;
 
 #[derive(Debug)]
 pub struct Comparison {
@@ -48,7 +48,7 @@ impl Comparison {
             measure.worsening(old.figures.get(&measure)?.median, figure.median)
         });
         let of_peers: Vec<f64> = of_peers.collect();
-        let drift = if of_peers.len() < LEAST_PEERS { None } else { median(&of_peers) };
+        let drift = if of_peers.len() < MIN_PEERS { None } else { median(&of_peers) };
         let engines = pairs.iter().filter(|(_, row)| row.engine);
         let changes = engines.flat_map(|(old, new)| changes(old, new, drift.unwrap_or(1.0))).collect();
         Comparison { changes, drift, another_machine: old.machine != new.machine }
@@ -97,7 +97,7 @@ fn changes(old: &Row, new: &Row, drift: f64) -> Vec<Change> {
             old: before.median,
             new: figure.median,
             slower,
-            beyond: 1.0 + (WIDTHS * noise).max(LEAST),
+            beyond: 1.0 + (WIDTHS * noise).max(MIN_DIFFERENCE),
         })
     };
     new.figures.iter().filter_map(of_measure).collect()

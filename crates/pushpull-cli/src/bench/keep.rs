@@ -10,7 +10,7 @@ use rustix::fs::{Access, access};
 use tempfile::NamedTempFile;
 
 /// As many as Linux follows.
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// As any file that is made here, and not as a temporary one, which is its owner's alone.
 const USUAL_MODE: u32 = 0o644;
@@ -63,7 +63,7 @@ fn place(path: &Path) -> io::Result<Place> {
 /// Where the links lead that have this name. There need not be anything.
 fn target(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
-    for _ in 0..MOST_LINKS {
+    for _ in 0..MAX_LINKS {
         match fs::read_link(&path) {
             Ok(next) => path = directory(&path).join(next),
             // No link.

@@ -13,7 +13,7 @@ use pushpull_measure::effort::Effort;
 use pushpull_measure::figure::{Figure, Measure, Sample};
 
 /// More than this makes no figure better.
-const MOST_ROUNDS: usize = 101;
+const MAX_ROUNDS: usize = 101;
 
 /// Somebody has asked for it.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub fn run(asked: Asked, effort: Effort, progress: &Progress, interrupt: &Interr
     let start = Instant::now();
     let mut round = 0;
     // The first is thrown away: memory is touched and threads are made for the first time.
-    while round <= effort.rounds || (round <= MOST_ROUNDS && start.elapsed() < time) {
+    while round <= effort.rounds || (round <= MAX_ROUNDS && start.elapsed() < time) {
         let count = trials.len();
         for number in 0..count {
             // Back and forth, so that nobody always comes after the same one.

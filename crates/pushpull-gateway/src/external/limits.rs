@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::MOST_HEAD;
-use crate::answer::MOST_DRAINED;
+use crate::MAX_HEAD;
+use crate::answer::MAX_DRAINED;
 
 /// What a [`Script`](crate::Script) or an `Upstream` allows its programs and their
 /// clients. Each limit ends one request and nothing else.
@@ -57,12 +57,12 @@ impl Default for Limits {
             idle: Duration::from_secs(60),
             client: Duration::from_secs(60),
             total: None,
-            head: MOST_HEAD,
+            head: MAX_HEAD,
             programs: 256,
             body: 1 << 30,
             memory: 64 << 10,
             grace: Duration::from_secs(3),
-            drained: MOST_DRAINED,
+            drained: MAX_DRAINED,
             drain_time: Duration::MAX,
         }
     }

@@ -6,7 +6,7 @@ use super::header::{Header, Kind, ProtocolStatus, Role, Stream};
 use super::pairs::put_pair;
 
 /// The most that a record of a stream is made to hold: the protocol's 65,535, less what would leave the next one unaligned.
-pub(super) const MOST_CONTENT: usize = 65_528;
+pub(super) const MAX_CONTENT: usize = 65_528;
 
 /// A record whose content has eight bytes.
 const fn short(kind: Kind, id: u16, content: [u8; 8]) -> [u8; 16] {
@@ -103,7 +103,7 @@ impl Iterator for Records {
         if self.content.is_empty() {
             return None;
         }
-        let content = self.content.split_to(self.content.len().min(MOST_CONTENT));
+        let content = self.content.split_to(self.content.len().min(MAX_CONTENT));
         let length = u16::try_from(content.len()).expect("it was cut to fit");
         Some((Header { kind: self.stream as u8, id: self.id, length, padding: 0 }.to_bytes(), content))
     }

@@ -40,8 +40,8 @@ pub use decoder::{Decoder, Record};
 pub use encode::{Records, abort, begin_request, end_request, get_values, get_values_result, records, unknown_type};
 pub use header::{Header, Kind, ProtocolStatus, Role, Stream};
 pub use malformed::Malformed;
-pub use pairs::{MOST_PARAMS, Pair, Pairs, put_pair};
+pub use pairs::{MAX_PARAMS, Pair, Pairs, put_pair};
 pub use queue::Queue;
 
 #[cfg(any(feature = "server", feature = "upstream"))]
-pub(crate) use queue::MOST_SLICES;
+pub(crate) use queue::MAX_SLICES;

@@ -5,7 +5,7 @@ use bytes::{BufMut, Bytes};
 use super::malformed::Malformed;
 
 /// How many bytes the parameters of a request may have, unless set: a program could hardly be started with more.
-pub const MOST_PARAMS: usize = 64 * 1024;
+pub const MAX_PARAMS: usize = 64 * 1024;
 
 /// A name and its value.
 pub type Pair = (Bytes, Bytes);
@@ -33,9 +33,9 @@ pub fn put_pair(into: &mut impl BufMut, name: &[u8], value: &[u8]) {
 /// Reads names and values out of a stream, part by part. They are slices of the parts, unless a part ended within them.
 ///
 /// ```
-/// use pushpull_gateway::fastcgi::{MOST_PARAMS, Pairs};
+/// use pushpull_gateway::fastcgi::{MAX_PARAMS, Pairs};
 ///
-/// let mut pairs = Pairs::new(MOST_PARAMS);
+/// let mut pairs = Pairs::new(MAX_PARAMS);
 /// pairs.push(b"\x04\x05".as_slice().into())?;
 /// assert_eq!(pairs.next()?, None);
 /// pairs.push(b"NAMEvalue".as_slice().into())?;
@@ -172,19 +172,19 @@ mod tests {
     fn requirement_19_pairs_are_cut_at_every_byte() {
         let pairs = [(b"NAME".to_vec(), vec![b'v'; 300]), (vec![b'N'; 200], Vec::new()), (Vec::new(), b"v".to_vec())];
         let text = written(&pairs);
-        let whole = read([text.clone()], MOST_PARAMS).unwrap();
+        let whole = read([text.clone()], MAX_PARAMS).unwrap();
         for at in 0..=text.len() {
-            assert_eq!(read([text.slice(..at), text.slice(at..)], MOST_PARAMS).unwrap(), whole, "cut at {at}");
+            assert_eq!(read([text.slice(..at), text.slice(at..)], MAX_PARAMS).unwrap(), whole, "cut at {at}");
         }
         let bytes = (0..text.len()).map(|at| text.slice(at..=at));
-        assert_eq!(read(bytes, MOST_PARAMS).unwrap(), whole);
+        assert_eq!(read(bytes, MAX_PARAMS).unwrap(), whole);
     }
 
     #[test]
     fn requirement_24_a_pair_that_is_cut_short_is_told() {
         let text = written(&[(b"NAME".to_vec(), vec![b'v'; 200])]);
         for at in 1..text.len() {
-            assert_eq!(read([text.slice(..at)], MOST_PARAMS), Err(Malformed::CutPair), "cut at {at}");
+            assert_eq!(read([text.slice(..at)], MAX_PARAMS), Err(Malformed::CutPair), "cut at {at}");
         }
     }
 
@@ -192,11 +192,11 @@ mod tests {
     fn requirement_24_ten_megabytes_of_parameters_are_not_kept() {
         let part = written(&[(b"NAME".to_vec(), vec![b'v'; 50_000])]);
         let parts = (0..200).map(|_| part.clone());
-        assert_eq!(read(parts, MOST_PARAMS), Err(Malformed::TooLong { limit: MOST_PARAMS }));
+        assert_eq!(read(parts, MAX_PARAMS), Err(Malformed::TooLong { limit: MAX_PARAMS }));
         // A length that lies is told before anything of it is kept.
-        let mut pairs = Pairs::new(MOST_PARAMS);
+        let mut pairs = Pairs::new(MAX_PARAMS);
         pairs.push(Bytes::from_static(b"\x01\xff\xff\xff\xff")).unwrap();
-        assert_eq!(pairs.next(), Err(Malformed::TooLong { limit: MOST_PARAMS }));
+        assert_eq!(pairs.next(), Err(Malformed::TooLong { limit: MAX_PARAMS }));
     }
 
     #[test]
@@ -215,7 +215,7 @@ mod tests {
         ) {
             let text = written(&pairs);
             let parts = (0..text.len()).step_by(size).map(|at| text.slice(at..text.len().min(at + size)));
-            let found = read(parts, MOST_PARAMS).unwrap();
+            let found = read(parts, MAX_PARAMS).unwrap();
             let found: Vec<_> = found.into_iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
             prop_assert_eq!(found, pairs);
         }

@@ -5,15 +5,15 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::encode::MOST_CONTENT;
+use super::encode::MAX_CONTENT;
 use super::header::{Header, Stream};
 
 /// What is not longer is copied, next to what is there: a piece of its own would cost more.
-const MOST_COPIED: usize = 4 * 1024;
+const MAX_COPIED: usize = 4 * 1024;
 
 /// How many pieces are sent at once.
 #[cfg(any(feature = "server", feature = "upstream"))]
-pub(crate) const MOST_SLICES: usize = 64;
+pub(crate) const MAX_SLICES: usize = 64;
 
 /// Bytes that wait to be sent, of a connection of either side. Contents of one stream that follow each other share a record,
 /// and long ones are not copied.
@@ -70,10 +70,10 @@ impl Queue {
     pub fn put(&mut self, stream: Stream, id: u16, mut content: Bytes) {
         while !content.is_empty() {
             let (start, length) = self.record(stream, id);
-            let part = content.split_to(content.len().min(MOST_CONTENT - length));
+            let part = content.split_to(content.len().min(MAX_CONTENT - length));
             let length = u16::try_from(length + part.len()).expect("it was cut to fit");
             self.tail[start + 4..start + 6].copy_from_slice(&length.to_be_bytes());
-            if part.len() <= MOST_COPIED {
+            if part.len() <= MAX_COPIED {
                 self.tail.extend_from_slice(&part);
             } else {
                 self.push(part);
@@ -90,7 +90,7 @@ impl Queue {
     /// Adds bytes as they are, without a copy if they are many.
     #[cfg(feature = "server")]
     pub(crate) fn put_bytes(&mut self, bytes: Bytes) {
-        if bytes.len() <= MOST_COPIED { self.put_slice(&bytes) } else { self.push(bytes) }
+        if bytes.len() <= MAX_COPIED { self.put_slice(&bytes) } else { self.push(bytes) }
     }
 
     /// What is to be sent next: fills in slices, and says how many.
@@ -131,7 +131,7 @@ impl Queue {
             && (open.stream, open.id) == (stream, id)
         {
             let length = self.tail.len() - open.start - Header::LEN;
-            if length < MOST_CONTENT {
+            if length < MAX_CONTENT {
                 return (open.start, length);
             }
         }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use crate::{
-    App, Environ, ErrorStream, Head, Input, MOST_DRAINED, Refusal, complete, content_length, has_no_body, open,
+    App, Environ, ErrorStream, Head, Input, MAX_DRAINED, Refusal, complete, content_length, has_no_body, open,
 };
 use pushpull::{Error, Local, drive};
 
@@ -132,7 +132,7 @@ fn send(
     let body = first.map(Ok).into_iter().chain(chunks);
     if environ.get("REQUEST_METHOD") == Some(b"HEAD") || has_none {
         // What is not wanted is taken all the same, so that the program can end by itself.
-        let mut left = MOST_DRAINED;
+        let mut left = MAX_DRAINED;
         for chunk in body {
             left = left.saturating_sub(chunk?.len() as u64);
             if left == 0 {

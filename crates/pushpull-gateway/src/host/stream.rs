@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use crate::Connection;
 
 /// How much of what a client still sends is read and thrown away, and for how long.
-pub(super) const MOST_UNREAD: u64 = 16 << 20;
+pub(super) const MAX_UNREAD: u64 = 16 << 20;
 pub(super) const UNREAD_TIME: Duration = Duration::from_secs(5);
 
 /// How long the last bytes of a response that is cut have to be taken.
@@ -272,7 +272,7 @@ impl Stream {
 
     async fn discard(&self) -> io::Result<()> {
         let mut into = vec![0; 16 * 1024];
-        let mut left = MOST_UNREAD;
+        let mut left = MAX_UNREAD;
         while left > 0 {
             self.ready(Interest::READABLE).await?;
             match self.try_read(&mut into) {

@@ -12,9 +12,9 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 
 /// How much is read at once: little at first, more from a program that writes much.
-const LEAST: usize = 4 << 10;
-pub(super) const MOST_OUTPUT: usize = 64 << 10;
-pub(super) const MOST_ERRORS: usize = 8 << 10;
+const MIN_BUFFER: usize = 4 << 10;
+pub(super) const MAX_OUTPUT: usize = 64 << 10;
+pub(super) const MAX_ERRORS: usize = 8 << 10;
 
 /// One of a program's output streams.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Stream {
     /// One that is read in pieces of at most `most` bytes.
     pub(super) fn new(pipe: OwnedFd, most: usize) -> io::Result<Stream> {
         let pipe = Receiver::from_owned_fd_unchecked(nonblocking(pipe)?)?;
-        Ok(Stream { pipe, buffer: BytesMut::new(), size: LEAST, most, left: None })
+        Ok(Stream { pipe, buffer: BytesMut::new(), size: MIN_BUFFER, most, left: None })
     }
 
     /// Notes what the program itself has written, now that it has ended: others may write on.

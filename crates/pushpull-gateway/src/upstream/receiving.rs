@@ -10,8 +10,8 @@ use super::sending::ID;
 use crate::fastcgi::{Decoder, Malformed, ProtocolStatus, Record, Stream};
 
 /// How much is read at once: little at first, more from an application that writes much.
-const LEAST: usize = 4 << 10;
-const MOST: usize = 64 << 10;
+const MIN_BUFFER: usize = 4 << 10;
+const MAX_BUFFER: usize = 64 << 10;
 
 /// An answer that comes.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub(super) struct Ended {
 
 impl Receiving {
     pub(super) fn new() -> Receiving {
-        Receiving { decoder: Decoder::new(), buffer: BytesMut::new(), size: LEAST, has_begun: false, held: None }
+        Receiving { decoder: Decoder::new(), buffer: BytesMut::new(), size: MIN_BUFFER, has_begun: false, held: None }
     }
 
     /// A byte has come.
@@ -90,7 +90,7 @@ impl Receiving {
         let read = ready!(socket.poll_read(&mut self.buffer, context))?;
         self.has_begun |= read > 0;
         if read == room {
-            self.size = (2 * self.size).min(MOST);
+            self.size = (2 * self.size).min(MAX_BUFFER);
         }
         Poll::Ready(Ok(read > 0))
     }

@@ -11,14 +11,14 @@ use super::connection::Socket;
 use crate::Environ;
 use crate::external::request_body::{self, Source, Taken};
 use crate::external::turn::{TURN, yield_turn};
-use crate::fastcgi::{MOST_SLICES, Queue, Records, Role, Stream, begin_request, put_pair, records};
+use crate::fastcgi::{MAX_SLICES, Queue, Records, Role, Stream, begin_request, put_pair, records};
 use crate::refusal::Refusal;
 
 /// Each connection has one request at a time: many applications, php-fpm among them, know no more.
 pub(super) const ID: u16 = 1;
 
 /// No more of a body is asked for while so many bytes wait.
-const MOST_QUEUED: usize = 64 * 1024;
+const MAX_QUEUED: usize = 64 * 1024;
 
 /// How much of a file is read at once.
 const PIECE: usize = 64 * 1024;
@@ -123,7 +123,7 @@ impl Sending {
             if self.waits {
                 return Ok(());
             }
-            let mut slices = [IoSlice::new(&[]); MOST_SLICES];
+            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let count = self.queue.slices(&mut slices);
             match socket.poll_write(&slices[..count], context) {
                 Poll::Pending => return Ok(()),
@@ -139,7 +139,7 @@ impl Sending {
     }
 
     fn fill(&mut self, context: &mut Context<'_>) -> Result<(), Refusal> {
-        while self.queue.len() < MOST_QUEUED && !self.body.is_ended() {
+        while self.queue.len() < MAX_QUEUED && !self.body.is_ended() {
             match self.body.poll_data(context) {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Some(Err(error))) => return Err(request_body::failed(&error)),

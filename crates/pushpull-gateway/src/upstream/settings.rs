@@ -8,7 +8,7 @@ use crate::{Environ, ErrorStream, ExitStatus, Limits, Mount, RequestBody};
 
 /// How many connections are kept, and for how long, unless set. The process behind one may be busy, and nothing tells: PHP's
 /// `fastcgi_finish_request` ends a request and works on.
-const MOST_IDLE: usize = 0;
+const MAX_IDLE: usize = 0;
 const IDLE_TIME: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ impl Settings {
             request_body: RequestBody::default(),
             exit_status: ExitStatus::default(),
             limits: Limits::default(),
-            most_idle: MOST_IDLE,
+            most_idle: MAX_IDLE,
             idle_time: IDLE_TIME,
             errors: None,
         }

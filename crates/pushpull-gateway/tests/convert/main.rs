@@ -6,9 +6,7 @@ use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, StatusCode};
 use proptest::prelude::*;
-use pushpull_gateway::{
-    AsPull, AsPush, Environ, Fed, HeadParser, Input, MOST_HEAD, PullApp, PushApp, pull_fn, push_fn,
-};
+use pushpull_gateway::{AsPull, AsPush, Environ, Fed, HeadParser, Input, MAX_HEAD, PullApp, PushApp, pull_fn, push_fn};
 
 /// What an app does.
 #[derive(Debug, Clone)]
@@ -128,7 +126,7 @@ fn caught<T>(run: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
 fn see_push(app: &impl PushApp) -> Seen {
     let mut out = Vec::new();
     let error = caught(|| app.run(&mut Input::new(&b"echo"[..]), &mut out, &mut io::sink(), &environ())).err();
-    let (head, body) = match HeadParser::new(MOST_HEAD).feed(&out).unwrap() {
+    let (head, body) = match HeadParser::new(MAX_HEAD).feed(&out).unwrap() {
         Fed::Complete(head, used) => (Some((head.status, head.fields)), out.split_off(used)),
         Fed::Wanting => (None, Vec::new()),
     };

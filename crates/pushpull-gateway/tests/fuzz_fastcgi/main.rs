@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use pushpull_gateway::fastcgi::{Decoder, MOST_PARAMS, Malformed, Pairs, Record, Stream};
+use pushpull_gateway::fastcgi::{Decoder, MAX_PARAMS, Malformed, Pairs, Record, Stream};
 
 /// Numbers that look random, the same in every run: the generator of Marsaglia, xorshift64.
 struct Dice(u64);
@@ -42,7 +42,7 @@ type Read = (Vec<Record>, Vec<(Bytes, Bytes)>, Result<(), Malformed>);
 
 /// All records, in pieces of this size, and the pairs in them.
 fn read(bytes: &[u8], size: usize) -> Read {
-    let (mut decoder, mut buffer, mut pairs) = (Decoder::new(), BytesMut::new(), Pairs::new(MOST_PARAMS));
+    let (mut decoder, mut buffer, mut pairs) = (Decoder::new(), BytesMut::new(), Pairs::new(MAX_PARAMS));
     let (mut records, mut found) = (Vec::<Record>::new(), Vec::new());
     for piece in bytes.chunks(size) {
         buffer.extend_from_slice(piece);

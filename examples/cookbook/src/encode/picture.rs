@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use png::{BitDepth, ColorType, Compression, Encoder, EncodingError};
 
 /// How often a point is moved before it counts as one that stays.
-const MOST_STEPS: u32 = 200;
+const MAX_STEPS: u32 = 200;
 
 /// The Mandelbrot set, `width` points wide and three quarters as high, in shades of 16 bits. By the crate `png`, row by
 /// row.
@@ -34,7 +34,7 @@ pub fn png(width: u32, w: impl Write) -> io::Result<()> {
 /// Black where the point stays; else by how fast it leaves, and from where.
 fn colour(re: f64, im: f64) -> [u16; 3] {
     let (mut x, mut y) = (0.0_f64, 0.0_f64);
-    for step in 0..MOST_STEPS {
+    for step in 0..MAX_STEPS {
         let square = x * x + y * y;
         if square > 256.0 {
             // A whole number of steps would make bands.

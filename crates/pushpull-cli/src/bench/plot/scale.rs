@@ -10,7 +10,7 @@ pub enum Scale {
 }
 
 /// More labels than this stand in each other's way.
-const MOST_TICKS: usize = 6;
+const MAX_TICKS: usize = 6;
 
 impl Scale {
     /// A scale of factors that has room for all of these; `None` of nothing.
@@ -53,7 +53,7 @@ impl Scale {
                         .take_while(|tick| *tick <= high)
                         .collect();
                 }
-                let fitting = all.iter().find(|ticks| ticks.len() <= MOST_TICKS).cloned();
+                let fitting = all.iter().find(|ticks| ticks.len() <= MAX_TICKS).cloned();
                 fitting.unwrap_or_else(|| all[2].iter().copied().step_by(2).collect())
             }
             Scale::Linear { high } => {
@@ -98,7 +98,7 @@ mod tests {
         for (low, high) in [(1.0, 10.0), (3.0, 3.1), (1e-9, 1.0), (0.02, 900.0)] {
             let scale = Scale::log([low, high].into_iter()).unwrap();
             let ticks = scale.ticks();
-            assert!((2..=MOST_TICKS).contains(&ticks.len()), "{low} to {high}: {ticks:?}");
+            assert!((2..=MAX_TICKS).contains(&ticks.len()), "{low} to {high}: {ticks:?}");
             assert!(ticks.iter().all(|tick| (0.0..=1.0).contains(&scale.place(*tick))));
         }
         assert_eq!(Scale::linear([100.0].into_iter()).unwrap().ticks(), [0.0, 50.0, 100.0]);

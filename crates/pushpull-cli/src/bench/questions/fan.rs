@@ -7,13 +7,13 @@ use pushpull_measure::effort::Effort;
 use pushpull_measure::fan::{self, BRIDGES, SIZES};
 
 /// More threads than this take longer to make than anybody waits.
-const MOST_THREADS: usize = 1000;
+const MAX_THREADS: usize = 1000;
 
 pub fn trials(effort: Effort) -> Vec<Trial> {
     let mut trials = Vec::new();
     for bridges in BRIDGES {
         for contender in Contender::ALL {
-            if bridges <= MOST_THREADS || !contender.has_threads() {
+            if bridges <= MAX_THREADS || !contender.has_threads() {
                 trials.push(trial((bridges / effort.divisor).max(1), contender));
             }
         }

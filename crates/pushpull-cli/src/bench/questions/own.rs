@@ -20,7 +20,7 @@ const CHUNKS: [usize; 3] = [4 << 10, 32 << 10, 64 << 10];
 const MEMORY: usize = 512 << 20;
 
 /// More threads than most systems give.
-const MOST_THREADS: usize = 10_000;
+const MAX_THREADS: usize = 10_000;
 
 pub fn asked(workload: Workload, effort: Effort, time: Duration) -> Asked {
     let Plan { settings, left_out, takes } = plan(&workload, effort, time);
@@ -58,7 +58,7 @@ fn left_out(workload: &Workload) -> Vec<String> {
     let mut left_out = Vec::new();
     if !absent.is_empty() {
         let absent = names(absent);
-        left_out.push(format!("{absent}: {bridges} bridges are as many threads, and more than {MOST_THREADS}"));
+        left_out.push(format!("{absent}: {bridges} bridges are as many threads, and more than {MAX_THREADS}"));
     }
     let large = CAPACITIES.into_iter().filter(|capacity| !fits(*capacity, workload));
     let large: Vec<String> = large.map(|capacity| quantity::bytes(capacity as f64)).collect();
@@ -78,7 +78,7 @@ fn settings(workload: &Workload) -> Vec<(Contender, Sizes)> {
 }
 
 fn takes_part(contender: Contender, workload: &Workload) -> bool {
-    !contender.has_threads() || workload.bridges <= MOST_THREADS
+    !contender.has_threads() || workload.bridges <= MAX_THREADS
 }
 
 /// Whether its capacity is tried out.

@@ -14,8 +14,8 @@ use tower_service::Service;
 use super::active::{Active, Step};
 use super::server::FastCgi;
 use crate::fastcgi::{
-    Decoder, MOST_PARAMS, Pairs, ProtocolStatus, Queue, Record, Role, Stream as Records, end_request,
-    get_values_result, unknown_type,
+    Decoder, MAX_PARAMS, Pairs, ProtocolStatus, Queue, Record, Role, Stream as Records, end_request, get_values_result,
+    unknown_type,
 };
 use crate::host::protocol::Failure;
 use crate::host::responder::{Overdue, Taken, Watch};
@@ -30,13 +30,13 @@ type Host = crate::host::server::Host<FastCgi>;
 const PIECE: usize = 64 * 1024;
 
 /// How much may wait to be sent before responses are no longer asked for more.
-const MOST_QUEUED: usize = 128 * 1024;
+const MAX_QUEUED: usize = 128 * 1024;
 
 /// How many bytes of answers to the front server's own records may wait: it asks, and does not read.
-const MOST_REPLIES: usize = 64 * 1024;
+const MAX_REPLIES: usize = 64 * 1024;
 
 /// How many requests a connection may have at a time.
-const MOST_REQUESTS: usize = 100;
+const MAX_REQUESTS: usize = 100;
 
 /// How often something is moved before others have their turn.
 const TURNS: usize = 64;
@@ -196,7 +196,7 @@ where
             self.take(record).map_err(broken)?;
         }
         self.stream.leave(self.active.iter().all(Active::has_all));
-        if self.replies > MOST_REPLIES {
+        if self.replies > MAX_REPLIES {
             return Err(Outcome::Failed("it asks and takes no answers".to_owned()));
         }
         let is_within = self.decoder.finish(&self.buffer).is_err() && self.active.is_empty();
@@ -254,7 +254,7 @@ where
             ProtocolStatus::UnknownRole
         } else if !self.host.protocol.multiplexes && !self.active.is_empty() {
             ProtocolStatus::CantMpxConn
-        } else if self.active.len() >= MOST_REQUESTS || self.is_closing {
+        } else if self.active.len() >= MAX_REQUESTS || self.is_closing {
             ProtocolStatus::Overloaded
         } else {
             if keep {
@@ -274,14 +274,14 @@ where
     fn values(&self, names: Bytes) -> io::Result<Vec<u8>> {
         let multiplexes = self.host.protocol.multiplexes;
         let connections = self.host.limits.most_connections();
-        let requests = if multiplexes { connections.saturating_mul(MOST_REQUESTS) } else { connections };
+        let requests = if multiplexes { connections.saturating_mul(MAX_REQUESTS) } else { connections };
         let known = [
             (&b"FCGI_MAX_CONNS"[..], connections.to_string()),
             (b"FCGI_MAX_REQS", requests.to_string()),
             (b"FCGI_MPXS_CONNS", u8::from(multiplexes).to_string()),
         ];
         let mut asked = [false; 3];
-        let mut pairs = Pairs::new(MOST_PARAMS);
+        let mut pairs = Pairs::new(MAX_PARAMS);
         pairs.push(names)?;
         while let Some((name, _)) = pairs.next()? {
             known.iter().zip(&mut asked).for_each(|((known, _), asked)| *asked |= *known == name);
@@ -301,7 +301,7 @@ where
         let mut moved = false;
         let mut place = 0;
         while place < self.active.len() {
-            if self.queue.len() >= MOST_QUEUED {
+            if self.queue.len() >= MAX_QUEUED {
                 break;
             }
             match self.active[place].poll(&mut self.queue, context) {
@@ -336,7 +336,7 @@ where
     fn write(&mut self, context: &mut Context<'_>) -> Result<bool, Outcome> {
         let mut moved = false;
         while !self.queue.is_empty() {
-            let mut slices = [IoSlice::new(&[]); crate::fastcgi::MOST_SLICES];
+            let mut slices = [IoSlice::new(&[]); crate::fastcgi::MAX_SLICES];
             let count = self.queue.slices(&mut slices);
             match self.stream.poll_write(context, &slices[..count]) {
                 Poll::Pending => break,

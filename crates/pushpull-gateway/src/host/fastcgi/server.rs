@@ -8,7 +8,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::connection;
-use crate::fastcgi::MOST_PARAMS;
+use crate::fastcgi::MAX_PARAMS;
 use crate::host::protocol::{Failure, Fronted, Protocol, sealed};
 use crate::host::responder::Accept;
 use crate::host::server::Host;
@@ -28,7 +28,7 @@ pub type Server = host::Server<FastCgi>;
 
 impl Default for FastCgi {
     fn default() -> FastCgi {
-        FastCgi { accept: Accept::default(), multiplexes: true, most_params: MOST_PARAMS }
+        FastCgi { accept: Accept::default(), multiplexes: true, most_params: MAX_PARAMS }
     }
 }
 

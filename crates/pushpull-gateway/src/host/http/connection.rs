@@ -33,10 +33,10 @@ use crate::host::stream::{LAST_TIME, Stream, UNREAD_TIME};
 use crate::{ClientWatched, check_host};
 
 /// How long the head of a request may be, in bytes. With a longer one a program could not be started.
-const MOST_HEAD: u32 = 64 * 1024;
+const MAX_HEAD: u32 = 64 * 1024;
 
 /// How many requests a connection of HTTP/2 may have under way.
-const MOST_STREAMS: u32 = 100;
+const MAX_STREAMS: u32 = 100;
 
 /// HTTP/1.1, and HTTP/2 with prior knowledge.
 #[derive(Debug, Clone, Copy, Default)]
@@ -138,12 +138,12 @@ where
         }
     });
     let mut builder = Builder::new(Streams(traffic.clone()));
-    builder.http1().max_buf_size(MOST_HEAD as usize).header_read_timeout(None);
+    builder.http1().max_buf_size(MAX_HEAD as usize).header_read_timeout(None);
     builder
         .http2()
-        .max_header_list_size(MOST_HEAD)
-        .max_concurrent_streams(MOST_STREAMS)
-        .max_send_buf_size(MOST_HEAD as usize);
+        .max_header_list_size(MAX_HEAD)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_send_buf_size(MAX_HEAD as usize);
     let socket = TokioIo::new(Socket::new(stream.clone(), traffic.clone()));
     let mut served = pin!(builder.serve_connection(socket, answer));
     let mut gone = pin!(stream.gone());

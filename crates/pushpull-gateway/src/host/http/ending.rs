@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use socket2::SockRef;
 use tokio::time::timeout;
 
-use crate::host::stream::{MOST_UNREAD, Stream, UNREAD_TIME};
+use crate::host::stream::{MAX_UNREAD, Stream, UNREAD_TIME};
 
 /// The answer to a request whose head did not come in time.
 pub(super) const LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -27,7 +27,7 @@ pub(super) fn refuse(stream: &Stream) {
 /// Takes the rest of a request's body, within the same bounds as [`Stream::linger`], while it is answered.
 pub(super) async fn drain(mut body: Incoming) {
     let drained = async {
-        let mut left = MOST_UNREAD;
+        let mut left = MAX_UNREAD;
         while let Some(Ok(frame)) = body.frame().await {
             left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len) as u64);
             if left == 0 {

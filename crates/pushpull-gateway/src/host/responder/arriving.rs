@@ -14,10 +14,10 @@ use crate::waker;
 use crate::{Refusal, unnamed};
 
 /// How many bytes wait in memory. Beyond them the connection is not read, unless another request needs it.
-const MOST_HELD: usize = 64 * 1024;
+const MAX_HELD: usize = 64 * 1024;
 
 /// How many bytes wait in a temporary file for a request that holds up others.
-const MOST_SPOOLED: u64 = 64 << 20;
+const MAX_SPOOLED: u64 = 64 << 20;
 
 /// How much of that is read at once.
 const PIECE: usize = 64 * 1024;
@@ -125,7 +125,7 @@ impl Arrived {
             Err(error) => Some(Err(error)),
         };
         // Half of it is free, so that the two do not wake each other at every chunk.
-        let has_room = state.spool.is_empty() && state.held_bytes <= MOST_HELD / 2;
+        let has_room = state.spool.is_empty() && state.held_bytes <= MAX_HELD / 2;
         let waker = if has_room { state.connection.take() } else { None };
         drop(state);
         waker::wake(waker);
@@ -155,12 +155,12 @@ impl State {
         if chunk.is_empty() || self.is_unwanted {
             return Ok(Taken::Well);
         }
-        if self.spool.is_empty() && self.held_bytes < MOST_HELD {
+        if self.spool.is_empty() && self.held_bytes < MAX_HELD {
             self.held_bytes += chunk.len();
             self.held.push_back(chunk);
             return Ok(Taken::Well);
         }
-        if self.spool.len() + chunk.len() as u64 > MOST_SPOOLED {
+        if self.spool.len() + chunk.len() as u64 > MAX_SPOOLED {
             return Ok(Taken::Overloaded);
         }
         self.spool.write(&chunk).map(|()| Taken::Well)
@@ -175,7 +175,7 @@ impl State {
     }
 
     fn is_full(&self) -> bool {
-        !self.is_unwanted && (self.held_bytes >= MOST_HELD || !self.spool.is_empty())
+        !self.is_unwanted && (self.held_bytes >= MAX_HELD || !self.spool.is_empty())
     }
 
     /// Everything has come, and all that was said.
@@ -310,7 +310,7 @@ mod tests {
         while arriving.push(vec![b'x'; 1 << 20].into()).unwrap() == Taken::Well {
             pushed += 1;
         }
-        assert_eq!(pushed, 1 + (MOST_SPOOLED >> 20));
+        assert_eq!(pushed, 1 + (MAX_SPOOLED >> 20));
         arriving.end();
         assert_eq!(arrived.left(), Some(pushed << 20));
         assert_eq!(joined(read(&mut arrived)).len() as u64, pushed << 20);

@@ -11,7 +11,7 @@ use crate::ErrorStream;
 use crate::waker;
 
 /// How many bytes may wait to be sent. What does not fit is counted.
-const MOST_WAITING: usize = 64 * 1024;
+const MAX_WAITING: usize = 64 * 1024;
 
 /// Lines that wait. Clones are one and the same.
 #[derive(Debug, Clone, Default)]
@@ -36,7 +36,7 @@ impl Messages {
 
     fn add(&self, line: &str) {
         let mut state = self.0.lock();
-        if state.lines.len() + line.len() >= MOST_WAITING {
+        if state.lines.len() + line.len() >= MAX_WAITING {
             state.lost += 1;
             return;
         }
@@ -78,7 +78,7 @@ mod tests {
         }
         let context = Context::from_waker(Waker::noop());
         let text = messages.take(&context).unwrap();
-        assert!(text.len() <= MOST_WAITING + 100);
+        assert!(text.len() <= MAX_WAITING + 100);
         assert!(text.ends_with(b"935 lines did not fit and are lost\n"), "{:?}", &text[text.len() - 40..]);
         assert_eq!(messages.take(&context), None);
     }

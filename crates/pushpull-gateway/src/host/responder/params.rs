@@ -39,7 +39,7 @@ const NAMES: [&[u8]; 19] = [
 ];
 
 /// How many variables a request may have.
-const MOST_VARIABLES: usize = 1000;
+const MAX_VARIABLES: usize = 1000;
 
 /// What of a front server's parameters an application is told.
 #[derive(Debug, Clone, Default)]
@@ -93,8 +93,8 @@ impl Params {
             return Ok(());
         }
         self.count += 1;
-        if self.count > MOST_VARIABLES {
-            let reason = format!("the request has more than {MOST_VARIABLES} parameters");
+        if self.count > MAX_VARIABLES {
+            let reason = format!("the request has more than {MAX_VARIABLES} parameters");
             return Err(Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, reason));
         }
         // No server takes a field that has an end of a line within it.

@@ -14,7 +14,7 @@ use tower_service::Service;
 use super::head::{BadHead, head};
 use super::server::Scgi;
 use crate::Refusal;
-use crate::fastcgi::{MOST_SLICES, Queue};
+use crate::fastcgi::{MAX_SLICES, Queue};
 use crate::host::protocol::Failure;
 use crate::host::responder::{Arriving, Exchange, Overdue, Params, Piece, Watch, arriving};
 use crate::host::server::either;
@@ -28,7 +28,7 @@ type Host = crate::host::server::Host<Scgi>;
 const PIECE: usize = 64 * 1024;
 
 /// How much may wait to be sent before the response is no longer asked for more.
-const MOST_QUEUED: usize = 128 * 1024;
+const MAX_QUEUED: usize = 128 * 1024;
 
 /// How often something is moved before others have their turn.
 const TURNS: usize = 64;
@@ -234,7 +234,7 @@ where
     fn answer(&mut self, context: &mut Context<'_>) -> bool {
         let Part::Answering { exchange, .. } = &mut self.part else { return false };
         let mut moved = false;
-        while self.end.is_none() && self.queue.len() < MOST_QUEUED {
+        while self.end.is_none() && self.queue.len() < MAX_QUEUED {
             match exchange.poll(context) {
                 Poll::Pending => break,
                 Poll::Ready(Piece::Bytes(bytes)) => self.queue.put_bytes(bytes),
@@ -249,7 +249,7 @@ where
     fn write(&mut self, context: &mut Context<'_>) -> Result<bool, Outcome> {
         let mut moved = false;
         while !self.queue.is_empty() {
-            let mut slices = [IoSlice::new(&[]); MOST_SLICES];
+            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let count = self.queue.slices(&mut slices);
             match self.stream.poll_write(context, &slices[..count]) {
                 Poll::Pending => break,

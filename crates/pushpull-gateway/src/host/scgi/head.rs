@@ -6,7 +6,7 @@ use std::fmt;
 use crate::content_length;
 
 /// How long it may be, in bytes: a program could hardly be started with more.
-pub(super) const MOST_HEAD: usize = 64 * 1024;
+pub(super) const MAX_HEAD: usize = 64 * 1024;
 
 /// A name and its value.
 type Pair<'a> = (&'a [u8], &'a [u8]);
@@ -60,7 +60,7 @@ pub(super) fn head(bytes: &[u8]) -> Result<Option<Head<'_>>, BadHead> {
         Some(_) => return Err(BadHead::NoNetstring),
     }
     let length = bytes[..digits].iter().fold(0, |length, digit| length * 10 + usize::from(digit - b'0'));
-    if length > MOST_HEAD {
+    if length > MAX_HEAD {
         return Err(BadHead::TooLong);
     }
     let text = &bytes[digits + 1..];
