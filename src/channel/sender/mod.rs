@@ -326,8 +326,8 @@ mod tests {
     use std::iter;
     use std::task::Waker;
 
-    use super::Taken;
     use super::*;
+    use crate::channel::Taken;
     use crate::channel::ahead::Ahead;
 
     /// The two ends, for chunks of four bytes and two of them.
