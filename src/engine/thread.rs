@@ -31,7 +31,7 @@ use crate::options::{Options, engine_options, queue_options};
 ///
 /// # Errors
 ///
-/// If the system refuses a thread, the first pull of chunks returns the error, or the first write to a feed.
+/// If the system refuses a thread, the first pull or write of the bridge returns the error.
 ///
 /// # Kept threads
 ///
