@@ -73,8 +73,8 @@ pub(crate) use workers::Workers;
 ///
 /// # Errors
 ///
-/// If the system refuses a worker's thread or a program's stack, the first pull or write of the bridge returns the error.
-/// The same holds after the pool was shut down.
+/// If the system refuses a worker's thread or a program's stack, the first pull or write of the bridge returns the
+/// error. The same holds after the pool was shut down.
 ///
 /// # Caveats
 ///
