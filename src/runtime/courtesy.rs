@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_after_a_long_one_does_not_give_way() {
+    fn a_wait_after_a_long_one_does_not_yield() {
         sleep(|| thread::sleep(LONG_WAIT));
         assert!(!Courtesy::begin().gives());
         found();

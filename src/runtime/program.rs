@@ -154,7 +154,7 @@ impl Program {
     }
 
     /// Notes that the program no longer waits.
-    pub(crate) fn go_on(&self) {
+    pub(crate) fn end_wait(&self) {
         // ORDERING: relaxed suffices: what the program writes from here on is published with a release.
         self.waiting.store(false, Ordering::Relaxed);
     }

@@ -172,7 +172,7 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         if let Some(channel) = &self.0 {
-            channel.program.go_on();
+            channel.program.end_wait();
         }
     }
 }

@@ -117,17 +117,17 @@ impl fmt::Debug for Shutdown {
 
 /// A thread that wakes a task at a deadline. A worker cannot do this: it may be blocked by the very program to be
 /// stopped.
-struct Timer(Arc<Face>);
+struct Timer(Arc<TimerState>);
 
 #[derive(Default)]
-struct Face {
+struct TimerState {
     waker: Mutex<Option<Waker>>,
     stopped: Condvar,
 }
 
 impl Timer {
     fn start(deadline: Instant, waker: &Waker) -> Option<Timer> {
-        let face = Arc::new(Face { waker: Mutex::new(Some(waker.clone())), stopped: Condvar::new() });
+        let face = Arc::new(TimerState { waker: Mutex::new(Some(waker.clone())), stopped: Condvar::new() });
         let own = face.clone();
         let ring = move || {
             let mut waker = own.waker.lock();

@@ -438,8 +438,8 @@ mod tests {
         assert_eq!(resident(&memory), KEPT / *PAGE + 1);
     }
 
-    /// Clears a word every `apart` bytes, from `deepest` to `highest` bytes below the top, as a program does with an array of
-    /// zeros or an array that it does not fill.
+    /// Clears a word every `apart` bytes, from `deepest` to `highest` bytes below the top. A program does so with an
+    /// array of zeros, or with one that it does not fill.
     fn use_for_zeros(memory: &Memory, deepest: usize, highest: usize, apart: usize) {
         for at in (memory.end() - deepest..memory.end() - highest).step_by(apart) {
             // SAFETY: inside the stack, and no program runs on it.
