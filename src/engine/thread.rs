@@ -57,7 +57,6 @@ use crate::options::{Options, engine_options, queue_options};
 ///
 /// A thread costs memory, and waking a sleeping thread costs several microseconds. For a program that only computes and
 /// writes, [`Local`](crate::Local) avoids both.
-/// writes, [`Local`](crate::Local) needs neither.
 #[derive(Debug, Clone)]
 pub struct Thread {
     options: Options,

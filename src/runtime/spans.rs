@@ -1,9 +1,8 @@
 //! The `tracing` spans of a suspended program.
 //!
-//! A subscriber keeps the entered spans for each thread. Without this file, a program that is suspended inside a span
-//! would leave the span to its caller and to the thread's other programs, and would resume in theirs. So a program
-//! leaves its spans at each suspension and enters them again when it is resumed, as an instrumented future does at each
-//! poll.
+//! A subscriber keeps the entered spans for each thread. A program that is suspended inside a span would leave the span
+//! to its caller and to the thread's other programs, and would resume in theirs. So a program leaves its spans at each
+//! suspension and enters them again when it is resumed, as an instrumented future does at each poll.
 
 use tracing::dispatcher::{self, Dispatch};
 use tracing::level_filters::LevelFilter;

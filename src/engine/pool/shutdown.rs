@@ -29,7 +29,7 @@ enum ShutdownStage {
     Closed { deadline: Option<Instant>, clock: Option<Timer> },
 }
 
-/// How the programs of a pool that was shut down have ended.
+/// The outcome of a pool's shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[must_use = "programs may still be running"]
 pub enum ShutdownOutcome {

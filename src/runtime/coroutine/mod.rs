@@ -296,11 +296,10 @@ impl<X> Coroutine<X> {
 }
 
 impl<X> Drop for Coroutine<X> {
-    /// Ends the program. A suspended program's waits are refused, and it runs to its end on this stack. A program that
-    /// never began is dropped.
+    /// Ends the program. A suspended program's waits are refused, and it runs to its end on this stack.
     ///
-    /// It is dropped on its own stack, so that it may wait like its caller, and that its panic is the caller's. Dropped
-    /// from outside, its panic would end the process.
+    /// A program that never began is dropped on its own stack. There it may wait like its caller, and its panic is the
+    /// caller's. Dropped from outside, its panic would end the process.
     ///
     /// A program that is lost, or that runs now (which takes `process::exit` in it), is leaked.
     fn drop(&mut self) {

@@ -96,7 +96,7 @@ unsafe extern "C" fn each(info: *mut libc::dl_phdr_info, size: usize, visit: *mu
     let headers = unsafe { slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
     let header = headers.iter().find(|header| header.p_type == libc::PT_TLS);
     if let Some(header) = header.filter(|_| !info.dlpi_tls_data.is_null()) {
-        // SAFETY: the pointer that `for_each_block` passed, which waits for this call.
+        // SAFETY: `for_each_block` passed this pointer, and waits for this call.
         let visit = unsafe { *visit.cast::<*mut VisitBlock<'_>>() };
         // SAFETY: as above.
         unsafe { (*visit)(info.dlpi_addr as usize, info.dlpi_tls_data.expose_provenance(), header.p_memsz as usize) };
