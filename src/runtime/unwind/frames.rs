@@ -82,8 +82,8 @@ fn look(context: *mut Context) -> ControlFlow<bool> {
 /// `table` must be a function's language-specific data area.
 unsafe fn action(table: *const u8, place: usize) -> ControlFlow<bool> {
     let mut table = Cursor(table);
-    // SAFETY: the table begins with its header. That is the encoding of the landing pads' base, the encoding and place of
-    // the types, the encoding of the call sites and the length of their list, in this order.
+    // SAFETY: the table begins with its header. That has, in this order, the encoding of the landing pads' base, the
+    // encoding and place of the types, and the encoding and length of the list of call sites.
     let (base, sites, len) = unsafe { table.header() };
     if base != OMITTED {
         // No Rust compiler emits such a base.
