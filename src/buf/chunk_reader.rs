@@ -1,4 +1,4 @@
-//! Chunks in, bytes out: what every reader is made of.
+//! Chunks in, bytes out: the common part of every reader.
 
 use std::io;
 use std::task::{Poll, ready};
@@ -18,7 +18,7 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// The input from chunks that may have failed before there was a reader of them.
+    /// Creates the input of a reader, for chunks that may have failed before the reader was made.
     pub(crate) fn after(failed: Option<Echo>) -> Input {
         Input { end: failed.map(Err), ..Input::default() }
     }
@@ -33,12 +33,11 @@ impl Input {
         self.current.advance(len);
     }
 
-    /// Sees to it that there are bytes, or that the end has been reached: asks `next` for a chunk until it has one that
-    /// is not empty.
+    /// Asks `next` for chunks until there are bytes or the end is reached.
     ///
     /// # Errors
     ///
-    /// The error that `next` gives; after that, for ever, one of the same kind, given as `Again`.
+    /// Returns the error of `next` as `First`. Every later call returns an error of the same kind as `Again`.
     pub(crate) fn fill(&mut self, mut next: impl FnMut() -> Option<io::Result<Bytes>>) -> Result<(), Failure> {
         match self.poll_fill(|| Poll::Ready(next())) {
             Poll::Ready(filled) => filled,
@@ -46,7 +45,7 @@ impl Input {
         }
     }
 
-    /// As [`fill`](Input::fill), from chunks that may have to be waited for.
+    /// Does the same as [`fill`](Input::fill), for chunks that may not be ready yet.
     pub(crate) fn poll_fill(
         &mut self,
         mut poll: impl FnMut() -> Poll<Option<io::Result<Bytes>>>,
@@ -72,17 +71,17 @@ impl Input {
         self.current = chunk;
     }
 
-    /// What it took, for a reader of what is not queued.
+    /// Returns what was read, for a reader of chunks that are not queued.
     pub(crate) fn stats(&self) -> Stats {
         Stats::unqueued(self.bytes, self.chunks)
     }
 
-    /// It was not the end after all.
+    /// Forgets the end, so that more chunks can be read.
     pub(crate) fn reopen(&mut self) {
         self.end = None;
     }
 
-    /// Notes that the chunks ended with this error.
+    /// Notes that the chunks ended with this error, and returns it.
     fn fail(&mut self, error: io::Error) -> io::Error {
         let error = uninterrupted(error);
         self.end = Some(Err(Echo::of(&error)));
@@ -92,13 +91,13 @@ impl Input {
 
 /// A failed read.
 pub(crate) enum Failure {
-    /// The error itself.
+    /// The original error.
     First(io::Error),
-    /// One like it: the reader did not take no for an answer.
+    /// A copy of it, for a reader that reads again.
     Again(io::Error),
 }
 
-/// Copies out what `buffer` holds, as `Read::read` does.
+/// Copies bytes out of `buffer`, as `Read::read` does, and returns their number.
 pub(crate) fn read_from(buffer: &[u8], into: &mut [u8]) -> usize {
     let len = buffer.len().min(into.len());
     into[..len].copy_from_slice(&buffer[..len]);

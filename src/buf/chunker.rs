@@ -1,4 +1,4 @@
-//! Small writes into chunks. Nothing here waits.
+//! Cuts writes into chunks. Nothing here waits.
 
 use std::io;
 use std::mem;
@@ -9,21 +9,21 @@ use bytes::{Bytes, BytesMut};
 
 use super::thread_cache;
 
-/// The least that a buffer grows to: a bridge that writes a hundred bytes should not pay for a whole chunk.
+/// The smallest size of a buffer: a bridge that writes a hundred bytes should not pay for a whole chunk.
 const MIN_BUFFER: usize = 512;
 
-/// What becomes of one write.
+/// How one write is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
-    /// It joins what is pending.
+    /// The write joins the pending bytes.
     Join,
-    /// So many of its bytes complete the pending chunk; the rest begins the next.
+    /// The first bytes, of this number, complete the pending chunk; the rest starts the next chunk.
     Complete(usize),
-    /// It is a chunk of its own, after what is pending.
+    /// The write is a chunk by itself, after the pending bytes.
     Whole,
 }
 
-/// Where a write of `len` bytes is cut when `pending` bytes (fewer than `chunk_size`) wait for company.
+/// Returns how to cut a write of `len` bytes after `pending` bytes, which are fewer than `chunk_size`.
 pub(crate) fn cut(pending: usize, len: usize, chunk_size: usize) -> Cut {
     if len >= chunk_size {
         Cut::Whole
@@ -34,15 +34,15 @@ pub(crate) fn cut(pending: usize, len: usize, chunk_size: usize) -> Cut {
     }
 }
 
-/// The writes that wait for company.
+/// The bytes that do not make a whole chunk yet.
 #[derive(Debug)]
 pub(crate) struct Pending {
     bytes: BytesMut,
-    /// A write that keeps `bytes` below this joins; `unbuffered()` is a chunk size of nothing.
+    /// A write that keeps `bytes` below this size joins. With `unbuffered()` it is 0.
     chunk_size: usize,
-    /// How much room is taken when there is none left.
+    /// The amount by which the buffer grows next.
     growth: usize,
-    /// For how many bytes `spare` gave the memory, if it did.
+    /// The size for which `thread_cache` returned the buffer, if it did.
     spare: Option<usize>,
 }
 
@@ -57,7 +57,7 @@ impl Pending {
         }
     }
 
-    /// Takes in a write that only joins, and says whether it was one. The way of nearly every small write.
+    /// Appends a write that only joins, and returns `true` if it did. The path of nearly every small write.
     #[inline]
     pub(crate) fn join(&mut self, write: &[u8]) -> bool {
         let joined = self.bytes.len() + write.len() < self.chunk_size;
@@ -88,8 +88,8 @@ impl Pending {
         self.bytes.extend_from_slice(write);
     }
 
-    /// The first chunk of a bridge grows as a `Vec` does; later ones take their whole room at once, which is the last
-    /// chunk's memory if the puller is done with that, or else an earlier one's.
+    /// Makes room for `len` bytes. The first chunk of a bridge grows as a `Vec` does. A later chunk gets its whole
+    /// buffer at once: the last chunk's memory if that was dropped, otherwise an earlier one's.
     #[cold]
     fn grow(&mut self, len: usize) {
         if self.bytes.is_empty() && self.growth == self.chunk_size && len <= self.chunk_size {
@@ -105,7 +105,7 @@ impl Pending {
         self.growth = (self.growth * 2).min(self.chunk_size);
     }
 
-    /// Leaves the memory to later chunks of this thread.
+    /// Leaves the buffer to later chunks of this thread.
     fn retire(&mut self) {
         if let Some(size) = self.spare.take() {
             self.bytes.clear();
@@ -113,7 +113,7 @@ impl Pending {
         }
     }
 
-    /// What is pending, as a chunk; `None` rather than an empty one.
+    /// Returns the pending bytes as a chunk, or `None` if there are none.
     pub(crate) fn take(&mut self) -> Option<Bytes> {
         if self.bytes.is_empty() {
             return None;
@@ -121,7 +121,7 @@ impl Pending {
         Some(self.bytes.split().freeze())
     }
 
-    /// From here on no write joins: the bridge is closed.
+    /// Makes every later write fail to join: the bridge is closed.
     pub(crate) fn close(&mut self) {
         self.chunk_size = 0;
     }
@@ -133,7 +133,7 @@ impl Drop for Pending {
     }
 }
 
-/// Writes all of `buf` in as many writes as it takes, as `Write::write_all` does.
+/// Writes all of `buf`, in several writes if needed, as `Write::write_all` does.
 pub(crate) fn write_all(mut buf: &[u8], mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<()> {
     while !buf.is_empty() {
         match write(buf) {
@@ -146,12 +146,12 @@ pub(crate) fn write_all(mut buf: &[u8], mut write: impl FnMut(&[u8]) -> io::Resu
     Ok(())
 }
 
-/// Writes all of every buffer, in order, as a blocking `Write::write_vectored` of this crate does.
+/// Writes all buffers in order, as `Write::write_vectored` does for this crate's blocking writers.
 pub(crate) fn write_each(writer: &mut impl io::Write, bufs: &[io::IoSlice<'_>]) -> io::Result<usize> {
     bufs.iter().try_fold(0, |written, buf| writer.write_all(buf).map(|()| written + buf.len()))
 }
 
-/// Writes one buffer after the other as far as there is room.
+/// Writes the buffers in order, as far as there is room.
 #[cfg(feature = "stream")]
 pub(crate) fn poll_write_each(
     bufs: &[io::IoSlice<'_>],
@@ -161,9 +161,9 @@ pub(crate) fn poll_write_each(
     for buf in bufs {
         match poll_write(buf) {
             Poll::Ready(Ok(len)) if len == buf.len() => written += len,
-            // The next buffer's bytes may not overtake the rest of this one's.
+            // The next buffer's bytes must not overtake the rest of this one's.
             Poll::Ready(Ok(len)) => return Poll::Ready(Ok(written + len)),
-            // What went before is accepted; the next call fails, or waits, again.
+            // The earlier bytes are accepted; the next call fails or waits again.
             Poll::Ready(Err(_)) | Poll::Pending if written > 0 => break,
             unwritten => return unwritten,
         }

@@ -1,4 +1,11 @@
-//! Bytes on their way, without waiting: writes cut into chunks, chunks read as bytes, and the memory of both.
+//! Bytes on their way, in code that does not wait.
+//!
+//! The files, from a program's writes to the sink:
+//!
+//! 1. `chunker`: cuts writes into chunks; `thread_cache` recycles the memory of chunks.
+//! 2. `chunk_reader`: reads chunks as bytes.
+//! 3. `write_batch`: gathers chunks for one vectored write.
+//! 4. `shared_sink`: the sink of a filter, which gets small writes in chunks.
 
 pub(crate) mod chunk_reader;
 pub(crate) mod chunker;

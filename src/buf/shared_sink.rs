@@ -1,4 +1,4 @@
-//! A sink that a program writes into and its host gets back.
+//! A sink that a program writes to and that the bridge returns at the end.
 
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
@@ -9,8 +9,9 @@ use super::write_batch::flush;
 use crate::error::{Echo, Error};
 use crate::options::Options;
 
-/// One sink, held by the program's writer and by the bridge. Small writes are gathered up to a chunk. A write accepts all of
-/// its bytes; if the sink would block, `wait` waits until it is to be asked again, of which it is told how often that was.
+/// One sink, shared by the program's writer and the bridge. Small writes are gathered into chunks. A write accepts all
+/// of its bytes. If the sink would block, `wait` is called with the number of waits so far, and then the sink is called
+/// again.
 pub(crate) struct SharedSink<W: Write, P> {
     state: Arc<Mutex<GuardedSink<W>>>,
     unbuffered: bool,
@@ -18,17 +19,17 @@ pub(crate) struct SharedSink<W: Write, P> {
 }
 
 struct GuardedSink<W: Write> {
-    /// Until the bridge has taken it back.
+    /// `None` after the bridge has taken the sink back.
     sink: Option<BufWriter<W>>,
-    /// The first failure. Encoders that are dropped keep theirs to themselves.
+    /// The first failure, for `finish`: an encoder that is dropped ignores its errors.
     failed: Option<Echo>,
-    /// The sink is being called, or has panicked: what it took is not known.
+    /// Set during a call of the sink. If it stays set, the sink has panicked, and how much it took is unknown.
     called: bool,
 }
 
-/// A program's way into a sink whose type is of no concern to it.
+/// A sink of any type, with writes that do not wait.
 pub(crate) trait TryWrite: Write {
-    /// Writes what the sink takes, without waiting.
+    /// Writes as many bytes as the sink takes without waiting.
     fn try_write(&mut self, buf: &[u8]) -> io::Result<usize>;
 }
 
@@ -40,14 +41,14 @@ impl TryWrite for io::Sink {
 
 impl<W: Write, P: Fn(u32) -> io::Result<()>> SharedSink<W, P> {
     pub(crate) fn new(sink: W, options: &Options, wait: P) -> SharedSink<W, P> {
-        // Of a buffer without room every write goes straight into the sink.
+        // With a buffer of capacity 0, every write goes straight to the sink.
         let buffer = if options.unbuffered { 0 } else { options.chunk_size() };
         let sink = Some(BufWriter::with_capacity(buffer, sink));
         let state = Arc::new(Mutex::new(GuardedSink { sink, failed: None, called: false }));
         SharedSink { state, unbuffered: options.unbuffered, wait }
     }
 
-    /// Flushes the sink and takes it back. A writer that is still about gets `BrokenPipe` from here on.
+    /// Flushes the sink and returns it. From here on the program's writer returns `BrokenPipe`.
     pub(crate) fn finish(&self) -> io::Result<W> {
         let failed = self.state.lock().failed.clone();
         let flushed = match failed {
@@ -55,12 +56,12 @@ impl<W: Write, P: Fn(u32) -> io::Result<()>> SharedSink<W, P> {
             None => self.patiently(flush),
         };
         let sink = self.state.lock().sink.take().ok_or_else(Error::disconnected)?;
-        // The buffer is empty, or what is in it would be tried again when it is dropped.
+        // After a failure, dropping the `BufWriter` would write the rest of its buffer again.
         let (sink, _) = sink.into_parts();
         flushed.map(|()| sink)
     }
 
-    /// Calls the sink until it neither was interrupted nor would block.
+    /// Calls the sink until it is neither interrupted nor would block.
     #[inline]
     fn patiently<T>(&self, mut call: impl FnMut(&mut BufWriter<W>) -> io::Result<T>) -> io::Result<T> {
         let mut waits = 0;
@@ -98,7 +99,7 @@ impl<W: Write, P: Fn(u32) -> io::Result<()>> SharedSink<W, P> {
     }
 }
 
-/// Whether the sink may be asked again.
+/// Returns `true` if the sink may be called again.
 fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock)
 }
@@ -118,7 +119,7 @@ impl<W: Write, P: Fn(u32) -> io::Result<()>> TryWrite for SharedSink<W, P> {
             }
         };
         if self.unbuffered {
-            // What was written is accepted. A flush that would block is made up for by the next.
+            // The bytes are accepted. If this flush would block, the next one makes up for it.
             match self.call(flush) {
                 Err(error) if is_passing(&error) => {}
                 flushed => flushed?,
@@ -150,7 +151,8 @@ impl<W: Write, P: Fn(u32) -> io::Result<()>> Write for SharedSink<W, P> {
 }
 
 impl<W: Write> Drop for GuardedSink<W> {
-    /// A program that failed leaves a beginning in the buffer; it goes on to the sink as what was written before it.
+    /// Discards the buffer if the sink has failed or panicked. Otherwise its bytes reach the sink even if the program
+    /// failed.
     fn drop(&mut self) {
         if let Some(sink) = self.sink.take()
             && (self.failed.is_some() || self.called)

@@ -1,8 +1,9 @@
-//! The memory of chunks that have left the local bridges of this thread, for later ones when their takers are done.
+//! A cache, per thread, of the memory of chunks that have left local bridges. Later chunks use it once the earlier ones
+//! are dropped.
 //!
-//! An HTTP server takes several chunks before it has written the first, so that a bridge gets none of its memory back in
-//! time; and when the server drops them together, the allocator gives that much back to the system, which is paid for
-//! again in page faults. They were more than half of what a response of 256 KiB cost.
+//! An HTTP server takes several chunks before it has written the first, so a bridge gets none of its memory back in
+//! time. When the server then drops the chunks together, the allocator returns that memory to the system, and new
+//! memory costs page faults. These page faults were more than half of the cost of a 256 KiB response.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -12,30 +13,31 @@ use bytes::{Bytes, BytesMut};
 /// Smaller memory is left to the allocator, which keeps it.
 const MIN_KEPT: usize = 4 << 10;
 
-/// How many bytes of a thread are kept or still in the hands of takers.
+/// The maximum number of bytes per thread that are kept, including those of chunks that are still in use.
 const MAX_KEPT: usize = 2 << 20;
 
-/// How many are asked whether they are free, before fresh memory is taken.
+/// The maximum number of tails that are checked before fresh memory is taken.
 const ASKED: usize = 4;
 
 thread_local! {
     static SPARE: RefCell<SpareTails> = const { RefCell::new(SpareTails { tails: VecDeque::new(), bytes: 0 }) };
 }
 
-/// What is left of buffers when their chunks are split off: empty, and the buffer's again when the chunk is dropped.
+/// The rests of buffers whose chunks were split off. A rest is empty, and regains the whole buffer when its chunk is
+/// dropped.
 struct SpareTails {
     tails: VecDeque<(usize, BytesMut)>,
     bytes: usize,
 }
 
-/// An empty buffer with room for `size` bytes.
+/// Returns an empty buffer with room for `size` bytes.
 pub(crate) fn take(size: usize) -> BytesMut {
     let spare = |spare: &RefCell<SpareTails>| spare.borrow_mut().take(size);
     let kept = if size < MIN_KEPT { None } else { SPARE.try_with(spare).ok().flatten() };
     kept.unwrap_or_else(|| BytesMut::with_capacity(size))
 }
 
-/// Keeps the rest of a buffer that [`take`] gave for this size.
+/// Keeps the rest of a buffer that [`take`] returned for this size.
 pub(crate) fn keep(size: usize, tail: BytesMut) {
     if (MIN_KEPT..=MAX_KEPT).contains(&size) {
         // A thread that ends keeps nothing.
@@ -43,7 +45,7 @@ pub(crate) fn keep(size: usize, tail: BytesMut) {
     }
 }
 
-/// A copy of these bytes, in such memory.
+/// Returns a copy of `bytes` in cached memory.
 pub(crate) fn copy(bytes: &[u8]) -> Bytes {
     let mut buffer = take(bytes.len());
     buffer.extend_from_slice(bytes);
@@ -54,7 +56,7 @@ pub(crate) fn copy(bytes: &[u8]) -> Bytes {
 
 impl SpareTails {
     fn take(&mut self, size: usize) -> Option<BytesMut> {
-        // The oldest first: their takers are most likely done.
+        // The oldest first: their chunks are most likely dropped.
         let is_free = |(of, tail): &mut (usize, BytesMut)| *of == size && tail.try_reclaim(size);
         let place = self.tails.iter_mut().take(ASKED).position(is_free)?;
         let (_, tail) = self.tails.remove(place)?;
@@ -77,7 +79,7 @@ impl SpareTails {
 mod tests {
     use super::*;
 
-    /// A chunk of this size, split off a buffer whose rest is kept.
+    /// Returns a chunk of this size, and keeps the rest of its buffer.
     fn chunk(size: usize) -> BytesMut {
         let mut buffer = take(size);
         buffer.resize(size, 1);

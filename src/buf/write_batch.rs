@@ -1,14 +1,14 @@
-//! Chunks on their way into one vectored write.
+//! A batch of chunks for one vectored write.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
 
 use bytes::{Buf, Bytes};
 
-/// How many chunks go into one vectored write.
+/// The maximum number of chunks in one vectored write.
 const MAX_SLICES: usize = 64;
 
-/// How many bytes are gathered before they are written.
+/// The number of bytes at which a batch is full.
 const MAX_GATHERED: usize = 64 * 1024;
 
 #[derive(Default)]
@@ -33,7 +33,7 @@ impl Gathered {
         self.chunks.len() >= MAX_SLICES || self.bytes >= MAX_GATHERED
     }
 
-    /// What one vectored write can take.
+    /// Calls `write` with the slices for one vectored write.
     pub(crate) fn with_slices<T>(&self, write: impl FnOnce(&[IoSlice<'_>]) -> T) -> T {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let mut count = 0;
@@ -44,7 +44,7 @@ impl Gathered {
         write(&slices[..count])
     }
 
-    /// Forgets what a write took, and says how much that was: nothing, if it was interrupted and is to be tried again.
+    /// Removes the written bytes and returns their number: 0 if the write was interrupted and must be repeated.
     pub(crate) fn settle(&mut self, written: io::Result<usize>) -> io::Result<u64> {
         match written {
             Ok(0) => Err(io::ErrorKind::WriteZero.into()),
@@ -73,7 +73,8 @@ impl Gathered {
     }
 }
 
-/// Flushes, as often as it takes: `write_all` tries an interrupted write again, and nobody does so for a flush.
+/// Flushes `sink`, and repeats interrupted flushes: `write_all` repeats an interrupted write, but nothing repeats a
+/// flush.
 pub(crate) fn flush(sink: &mut (impl Write + ?Sized)) -> io::Result<()> {
     loop {
         match sink.flush() {

@@ -1,4 +1,4 @@
-//! A program that reads and writes elsewhere, not yet joined to anything.
+//! A program that reads and writes, before it has a source or a sink.
 
 use std::fmt;
 use std::io;
@@ -16,12 +16,13 @@ use crate::channel::{Chunks, Feed, Reader, Writer};
 use crate::options::Options;
 use crate::runtime::wait;
 
-/// A program that reads and writes, such as a compressor, waiting to be told from where and to where. It runs nothing
-/// before that.
+/// A program that reads and writes, such as a compressor, without a source or a sink yet.
+///
+/// The program starts only after [`pull_from`](Filter::pull_from) or [`push_into`](Filter::push_into).
 pub struct Filter {
     launcher: Launcher,
     options: Options,
-    /// The lock is never contended: it makes the filter `Sync`, which a closure need not be.
+    /// A mutex so that the filter is `Sync`, which a closure need not be. The lock is never contended.
     program: Mutex<FilterProgram>,
 }
 
@@ -32,7 +33,11 @@ impl Filter {
         Filter { launcher, options: options.clone(), program: Mutex::new(program) }
     }
 
-    /// Reads from `source`, on the program's side; you pull what comes out.
+    /// Reads the program's input from `source`, and returns its output as chunks.
+    ///
+    /// The source runs on the program's side.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use pushpull::Thread;
@@ -49,8 +54,8 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// An error of the source is what the program's read gives. Once the chunks are dropped, its next read of the source
-    /// fails with `BrokenPipe`.
+    /// An error of the source is returned by the program's read. Once the chunks are dropped, the program's next read
+    /// returns `BrokenPipe`.
     pub fn pull_from<I>(self, source: I) -> Chunks
     where
         I: IntoIterator<Item = io::Result<Bytes>>,
@@ -61,15 +66,18 @@ impl Filter {
         pull(self.launcher, &self.options, move |w| program(&mut Reader::of_source(source, w), w))
     }
 
-    /// A channel to read from, with this filter's options.
+    /// Returns both ends of a channel for the program's input, with this filter's options.
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(crate) fn input(&self) -> (Writer, Chunks) {
         let channel = Arc::new(Channel::new(&self.options));
         (Writer::bare(channel.clone(), &self.options), Chunks::new(channel))
     }
 
-    /// You push; what comes out goes into `sink`, on the program's side. [`finish`](Feed::finish) flushes it and gives
-    /// it back.
+    /// Writes the program's output to `sink`, and returns the feed that supplies its input.
+    ///
+    /// The sink runs on the program's side. [`finish`](Feed::finish) flushes the sink and returns it.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::io::Write;
@@ -82,15 +90,15 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// The sink's error is what the program's write gives; `finish` reports it if the program kept it to itself, and after a
-    /// panic of the sink too.
+    /// An error of the sink is returned by the program's write. `finish` also reports an error that the program
+    /// ignored, and a panic of the sink.
     ///
     /// # A sink that would block
     ///
-    /// If the sink says `WouldBlock`, the program waits in its write, and asks again after 100 µs to 10 ms: nothing is lost.
-    /// Meanwhile writes to the feed are accepted up to the capacity, and then wait too. A program on a
-    /// [`Pool`](crate::Pool) is suspended for that wait. If the feed is dropped, the wait ends with `BrokenPipe`.
-    /// `Interrupted` is tried again at once.
+    /// If the sink returns `WouldBlock`, the program waits in its write and tries again after 100 µs to 10 ms; no bytes
+    /// are lost. Meanwhile writes to the feed are accepted up to the capacity, and then wait too. A program on a
+    /// [`Pool`](crate::Pool) is suspended while it waits. If the feed is dropped, the wait returns `BrokenPipe`.
+    /// `Interrupted` is retried at once.
     pub fn push_into<W: io::Write + Send + 'static>(self, sink: W) -> Feed<W> {
         let program = self.program.into_inner();
         let sink = SharedSink::new(sink, &self.options, wait::pause);

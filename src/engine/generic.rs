@@ -1,4 +1,4 @@
-//! The engines and their writers for code that is generic over them.
+//! Traits for code that is generic over the engines and over their writers.
 
 use std::fmt::Debug;
 use std::io;
@@ -12,9 +12,11 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// Any engine: [`Local`], [`Thread`] or [`Pool`]. Sealed.
+/// Any engine: [`Local`], [`Thread`] or [`Pool`].
 ///
-/// A program has to be `Send` here, which only `Local`'s own methods do without.
+/// This trait is sealed. Its programs must be `Send`; only `Local`'s own methods accept programs that are not.
+///
+/// # Examples
 ///
 /// ```
 /// use std::io::{self, Write};
@@ -31,48 +33,52 @@ mod sealed {
 /// # io::Result::Ok(())
 /// ```
 pub trait Engine: sealed::Sealed + Clone + Debug {
-    /// What a program writes to.
+    /// The type that a program writes to.
     type Writer: BridgeWriter;
-    /// What a program reads from.
+    /// The type that a program reads from.
     type Reader: io::BufRead;
-    /// What a program's output is pulled from.
+    /// The type that a program's output is pulled from.
     type Chunks: Iterator<Item = io::Result<Bytes>>;
-    /// What a program's input is pushed into.
+    /// The type that a program's input is pushed into.
     type Feed<T>: io::Write;
 
-    /// Returns what `program` writes, to be pulled.
+    /// Returns the output of `program`, which writes, as chunks. The program starts at the first pull.
     fn pull<P>(&self, program: P) -> Self::Chunks
     where
         P: FnOnce(&mut Self::Writer) -> io::Result<()> + Send + 'static;
 
-    /// Returns what `program` reads from, to be pushed into.
+    /// Returns the feed that supplies the input of `program`, which reads. The program starts at the first write or at
+    /// `finish`.
     fn push<T, P>(&self, program: P) -> Self::Feed<T>
     where
         T: Send + 'static,
         P: FnOnce(&mut Self::Reader) -> io::Result<T> + Send + 'static;
 }
 
-/// The writer of any engine's program: [`Writer`] or [`local::Writer`]. Sealed.
+/// The writer of any engine's program: [`Writer`] or [`local::Writer`].
 ///
-/// For code between a program and its bridge, such as a gateway that reads the head of a response off what the program
-/// writes. It takes the writer out by [`mem::take`](std::mem::take), and the engine still ends the bridge.
+/// This trait is sealed. It is for code between a program and its bridge, such as a gateway that parses the head of a
+/// response from the program's output. Such code takes the writer out by [`mem::take`](std::mem::take); the engine
+/// still ends the bridge.
 pub trait BridgeWriter: sealed::Sealed + io::Write + Default + Debug + 'static {
-    /// Hands over a chunk that is already there, without a copy. What was written before it goes first.
+    /// Writes a chunk without copying it, after everything written before.
     ///
     /// # Errors
     ///
-    /// As for every write: see [`Writer`].
+    /// Returns the same errors as any other write: see [`Writer`].
     fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()>;
 
-    /// Returns `true` if what is written can no longer reach the reader.
+    /// Returns `true` if bytes written from now on cannot reach the reader.
     fn is_closed(&self) -> bool;
 
-    /// Returns how often the program has waited, to be passed over by [`Blocked::after`](crate::Blocked::after). On
-    /// [`Local`], where the host sees every wait, it is 0.
+    /// Returns the number of times the program has waited, for [`Blocked::after`](crate::Blocked::after).
+    ///
+    /// On [`Local`] the number is always 0, because the caller sees every wait.
     fn waits(&self) -> u64;
 
-    /// Counts a call that the caller refuses in the writer's place, and returns `error`. A program that ignores 64
-    /// refusals, of its bridge's or of these, is unwound at the next, as [`Writer`] says.
+    /// Counts a call that the caller refuses in place of the writer, and returns `error`.
+    ///
+    /// A program that ignores 64 refusals, by its bridge or by this method, is unwound at the next one: see [`Writer`].
     fn refuse(&self, error: io::Error) -> io::Error;
 }
 

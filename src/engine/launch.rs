@@ -1,4 +1,4 @@
-//! A bridge around a program that runs elsewhere: what every engine but `Local` owes.
+//! Builds the bridge around a program of `Thread` or `Pool`, and the job that starts the program.
 
 use std::io;
 use std::mem;
@@ -12,10 +12,10 @@ use crate::options::Options;
 use crate::runtime::contained::contained;
 use crate::runtime::program;
 
-/// A program with all that it needs, which has not been asked for yet.
+/// A program that has not started, with everything it needs.
 struct Prepared<F> {
     channel: Arc<Channel>,
-    /// Where it is to run, until it is launched.
+    /// Where to run the program; replaced at the launch.
     launcher: Launcher,
     options: Options,
     run: F,
@@ -23,14 +23,14 @@ struct Prepared<F> {
 
 impl<F: FnOnce(Arc<Channel>, &Options, io::Result<()>) + Send + 'static> Job for Prepared<F> {
     fn launch(mut self: Box<Self>) -> io::Result<()> {
-        // The program does not keep its pool.
+        // A running program must not keep its pool alive.
         match mem::replace(&mut self.launcher, Launcher::Thread) {
             Launcher::Thread => threads::run(self),
             Launcher::Pool(workers) => workers.launch(self),
         }
     }
 
-    /// Nothing in `run` panics but what it drops: a result that nobody waits for any more. Nobody can be told of that.
+    /// Runs the program. Only dropping a result that no reader waits for can panic here, and that panic is discarded.
     fn run(self: Box<Self>, ready: io::Result<()>) {
         let Prepared { channel, options, run, .. } = *self;
         contained(move || run(channel, &options, ready));
@@ -45,7 +45,7 @@ impl<F: FnOnce(Arc<Channel>, &Options, io::Result<()>) + Send + 'static> Job for
     }
 }
 
-/// Where programs are sent.
+/// Where programs are started.
 #[derive(Debug, Clone)]
 pub(crate) enum Launcher {
     Thread,
@@ -53,7 +53,7 @@ pub(crate) enum Launcher {
 }
 
 impl Launcher {
-    /// The account of one of its bridges.
+    /// Opens the ledger of one bridge.
     fn open(&self, options: &Options) -> Ledger {
         let engine = match self {
             Launcher::Thread => "thread",
@@ -89,7 +89,7 @@ where
     let run = move |channel: Arc<Channel>, _: &Options, ready: io::Result<()>| {
         let mut reader = Reader::of_program(channel.clone());
         let result = ready.and_then(|()| program::run(|| program(&mut reader)));
-        // Before the channel is seen to be closed: a write that fails says why.
+        // Before the channel is closed, so that a failing write can return the reason.
         told.tell(result, &channel);
         channel.leave();
         drop(reader);

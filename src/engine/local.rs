@@ -1,4 +1,4 @@
-//! Programs on coroutines of the calling thread.
+//! The engine that runs programs on coroutines of the calling thread.
 
 use std::io;
 
@@ -6,9 +6,12 @@ use crate::local::{self, Chunks, Feed, Filter, Reader, Scoped, Writer};
 use crate::options::{Options, engine_options};
 use crate::runtime::stack::on_stacks;
 
-/// Runs programs on coroutines of the calling thread: no thread, no queue, a few nanoseconds a chunk.
+/// An engine that runs programs on coroutines of the calling thread: no thread, no queue, a few nanoseconds a chunk.
 ///
-/// A program runs only while its host asks for something, on a stack of its own that is kept for the next program.
+/// A program runs only while the reader asks for a chunk or the feed is written to. Its stack is reused by later
+/// programs.
+///
+/// # Examples
 ///
 /// ```
 /// use std::io::Write;
@@ -24,32 +27,33 @@ use crate::runtime::stack::on_stacks;
 /// assert_eq!(words, ["push", "pull"]);
 /// ```
 ///
-/// # When to use something else
-///
-/// The ends are not `Send`, and a program that blocks (a file, a lock, a socket) blocks the thread that pulls. Use
-/// [`Thread`](crate::Thread) where either matters.
-///
-/// There is no `stall_timeout`, for a program that is not pulled does not run and could not be told. Drop the chunks when
-/// they have waited long enough: that ends the program and frees its stack at once.
-///
 /// # Caveats
 ///
-/// * A program must not hold across a write what others on the same thread will want: a lock, a `RefCell` borrow.
-/// * If the host runs on a `rayon` thread and the program waits inside `rayon` (`join`, `scope`, a parallel iterator),
-///   `rayon` runs other jobs meanwhile, on the program's stack. Set a [`stack_size`](Local::stack_size) that is enough for
-///   every job (`rayon`'s own threads have 2 MiB), or use [`Thread`](crate::Thread), where a program only waits.
-/// * A program has the stack that [`stack_size`](Local::stack_size) says. One that runs over it stops the process at the
-///   guard page.
-/// * Crates that ask `stacker` how much stack is left (pest, and so tera and handlebars; serde_stacker, sqlparser, polars) get
-///   a true answer on Linux, with the default feature `stacker`. Without it, parsers by pest fail with "stack limit reached",
-///   and crates that switch to a larger stack do so at once. Code that asks the system for the bounds of its thread's stack,
-///   as some interpreters and garbage collectors do, gets those of the thread: use [`Thread`](crate::Thread) for it.
-/// * Code that keeps per-thread state across a call, such as `scoped-tls`, sees the state of whoever ran last.
-/// * With the feature `tracing`, the spans that a program has entered are its own: it leaves them when it is suspended, and
-///   enters them again when it is resumed. Without the feature its host logs in them. The subscriber has to say in which span
-///   a thread is, as the registry of `tracing-subscriber` does. If a program enters the very span that its host is in, it
-///   must do so before its first write. A subscriber that the program sets for the thread (`set_default`) stays set for the
-///   host; set it around the bridge instead.
+/// * A program must not hold a lock or a `RefCell` borrow across a write if other code on the same thread needs it.
+/// * On a `rayon` thread, a program may wait inside `rayon` (`join`, `scope`, a parallel iterator). Meanwhile `rayon`
+///   runs other jobs on the program's stack. Set a [`stack_size`](Local::stack_size) that suffices for every job
+///   (`rayon`'s own threads have 2 MiB), or use [`Thread`](crate::Thread).
+/// * A program that exceeds its [`stack_size`](Local::stack_size) stops the process at the guard page.
+/// * Some crates ask `stacker` how much stack is left: pest (used by tera and handlebars), serde_stacker, sqlparser,
+///   polars. On Linux, with the default feature `stacker`, the answer is correct. Without the feature, parsers built on
+///   pest fail with "stack limit reached", and crates that switch to a larger stack do so at once.
+/// * Some interpreters and garbage collectors ask the system for the bounds of the thread's stack. The system returns
+///   those of the thread, not of the program's stack: use [`Thread`](crate::Thread) for such code.
+/// * Code that keeps per-thread state across a call, such as `scoped-tls`, sees the state of the program that ran last.
+/// * With the feature `tracing`, a program leaves its spans when it is suspended and enters them again when it is
+///   resumed. Without the feature, the caller logs in the program's spans.
+///   * The subscriber must report the current span of a thread, as the registry of `tracing-subscriber` does.
+///   * A program that enters the span its caller is in must do so before its first write.
+///   * A subscriber that the program sets for the thread (`set_default`) stays set for the caller. Set it around the
+///     bridge instead.
+///
+/// # When to use something else
+///
+/// The ends are not `Send`, and a program that blocks (a file, a lock, a socket) blocks the calling thread. Use
+/// [`Thread`](crate::Thread) where either matters.
+///
+/// There is no `stall_timeout`: a program without a reader does not run, so it could not return an error. To end the
+/// program and free its stack at once, drop the chunks.
 #[derive(Debug, Clone)]
 pub struct Local {
     options: Options,
@@ -57,7 +61,7 @@ pub struct Local {
 
 impl Local {
     on_stacks! {
-        /// An engine with the default options.
+        /// Creates an engine with the default options.
         pub const fn new() -> Local {
             Local { options: Options::new() }
         }
@@ -65,23 +69,27 @@ impl Local {
 
     engine_options!();
 
-    /// Push code: `program` writes, you pull.
+    /// Returns the output of `program`, which writes, as chunks. The program starts at the first pull.
     pub fn pull(&self, program: impl FnOnce(&mut Writer) -> io::Result<()> + 'static) -> Chunks {
         local::pull(&self.options, program)
     }
 
-    /// Pull code: `program` reads, you push.
+    /// Returns the feed that supplies the input of `program`, which reads. The program starts at the first write or at
+    /// `finish`.
     pub fn push<T: 'static>(&self, program: impl FnOnce(&mut Reader) -> io::Result<T> + 'static) -> Feed<T> {
         local::push(&self.options, program)
     }
 
-    /// Code that reads and writes: you choose where from and where to.
+    /// Returns a filter of `program`, which reads and writes, to be given a source or a sink.
     pub fn filter(&self, program: impl FnOnce(&mut Reader, &mut Writer) -> io::Result<()> + 'static) -> Filter {
         Filter::new(&self.options, Box::new(program))
     }
 
-    /// As [`pull`](Local::pull), for a program that borrows. The chunks are lent to `host`, and the program has ended
-    /// when this call returns.
+    /// Runs a `program` that may borrow, and lends its output to `host` as chunks.
+    ///
+    /// The program has ended when this method returns. See [`pull`](Local::pull) for programs that own what they use.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let doc = vec![1, 2, 3];

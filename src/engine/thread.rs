@@ -1,4 +1,4 @@
-//! Programs on threads of their own.
+//! The engine that runs each program on a thread.
 
 use std::io;
 
@@ -7,10 +7,12 @@ use super::launch::{self, Launcher};
 use crate::channel::{Chunks, Feed, Reader, Writer};
 use crate::options::{Options, engine_options, queue_options};
 
-/// Runs each program on an operating-system thread of its own, behind a bounded channel.
+/// An engine that runs each program on an operating-system thread of its own, behind a bounded channel.
 ///
-/// The program runs ahead of its host, up to the [`capacity`](Thread::capacity). A thread whose program has ended waits for
-/// another one: see [Kept threads](#kept-threads).
+/// The program runs ahead of the reader, up to the [`capacity`](Thread::capacity). After its program has ended, a
+/// thread waits for another one: see [Kept threads](#kept-threads).
+///
+/// # Examples
 ///
 /// ```
 /// use std::io::Write;
@@ -29,34 +31,39 @@ use crate::options::{Options, engine_options, queue_options};
 ///
 /// # Errors
 ///
-/// If the system refuses a thread, that is the first item of the chunks, or the error of the first write into a feed.
+/// If the system refuses a thread, the first pull or write of the bridge returns the error.
 ///
 /// # Kept threads
 ///
-/// A thread with the default stack size is kept for ten seconds after its program (maximum: 16 waiting threads), since a new
-/// one costs many times as much. The next program on it finds what the program before has changed of its thread: values in
-/// thread-locals, the processor affinity, the niceness and scheduling class, the signal mask, a sandbox that was entered, an
-/// executor or a `tracing` subscriber that was set and not reset. Only the thread's name is set anew.
+/// A thread with the default stack size is kept for ten seconds after its program (maximum: 16 waiting threads).
+/// Starting a new thread costs many times more. The next program on the thread finds what the previous one changed:
 ///
-/// If your programs change such things, or must not see each other's, use [`fresh_threads`](Thread::fresh_threads).
+/// * values in thread-locals
+/// * the processor affinity, niceness, scheduling class and signal mask
+/// * a sandbox that was entered
+/// * an executor or a `tracing` subscriber that was set and not reset
+///
+/// Only the thread's name is set again. If your programs change such state, or must not see each other's, use
+/// [`fresh_threads`](Thread::fresh_threads).
 ///
 /// # Forked processes
 ///
-/// In a child that was forked and goes on without `exec`, as under a pre-forking server, programs get threads of the child.
-/// A bridge that was started before the fork stays with the parent: in the child its ends return `BrokenPipe`, and dropping
-/// them does not wait. If a program itself forks, its child is not part of the bridge: what it writes reaches no reader.
+/// In a child that was forked and continues without `exec`, as under a pre-forking server, programs run on threads of
+/// the child. A bridge that was started before the fork stays with the parent: in the child its ends return
+/// `BrokenPipe`, and dropping them does not wait. If a program itself forks, the bridge ignores the child: what the
+/// child writes reaches no reader.
 ///
 /// # When to use something else
 ///
-/// A thread costs memory, and each wake-up of a sleeping one several microseconds. For a program that only computes and
-/// writes, [`Local`](crate::Local) needs neither.
+/// A thread costs memory, and waking a sleeping thread costs several microseconds. For a program that only computes and
+/// writes, [`Local`](crate::Local) avoids both.
 #[derive(Debug, Clone)]
 pub struct Thread {
     options: Options,
 }
 
 impl Thread {
-    /// An engine with the default options.
+    /// Creates an engine with the default options.
     pub const fn new() -> Thread {
         Thread { options: Options::new() }
     }
@@ -64,7 +71,9 @@ impl Thread {
     engine_options!();
     queue_options!();
 
-    /// Runs each program on a new thread, which ends with it (default: threads are [kept](#kept-threads)).
+    /// Runs each program on a new thread, which ends with the program (default: threads are [kept](#kept-threads)).
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::cell::Cell;
@@ -90,7 +99,7 @@ impl Thread {
         self
     }
 
-    /// Push code: `program` writes, you pull.
+    /// Returns the output of `program`, which writes, as chunks. The program starts at the first pull.
     pub fn pull<P>(&self, program: P) -> Chunks
     where
         P: FnOnce(&mut Writer) -> io::Result<()> + Send + 'static,
@@ -98,7 +107,8 @@ impl Thread {
         launch::pull(Launcher::Thread, &self.options, program)
     }
 
-    /// Pull code: `program` reads, you push.
+    /// Returns the feed that supplies the input of `program`, which reads. The program starts at the first write or at
+    /// `finish`.
     pub fn push<T, P>(&self, program: P) -> Feed<T>
     where
         T: Send + 'static,
@@ -107,7 +117,7 @@ impl Thread {
         launch::push(Launcher::Thread, &self.options, program)
     }
 
-    /// Code that reads and writes: you choose where from and where to.
+    /// Returns a filter of `program`, which reads and writes, to be given a source or a sink.
     pub fn filter<P>(&self, program: P) -> Filter
     where
         P: FnOnce(&mut Reader, &mut Writer) -> io::Result<()> + Send + 'static,

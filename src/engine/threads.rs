@@ -1,5 +1,5 @@
-//! Threads for programs. One that has nothing to do waits a while for the next: spawning a thread costs 141 µs, waking
-//! one about 4.
+//! The threads of `Thread`. A thread whose program has ended waits a while for the next job: spawning a thread costs
+//! 141 µs, waking one about 4 µs.
 
 use std::io;
 use std::ptr;
@@ -15,17 +15,17 @@ use crate::runtime::current;
 use crate::sys::fork::PerProcess;
 use crate::sys::thread_name;
 
-/// How long an idle thread waits for work.
+/// The time that an idle thread waits for a job.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How many threads wait at the most.
+/// The maximum number of idle threads.
 const MAX_IDLE: usize = 16;
 
 static IDLE: PerProcess<Idle> = PerProcess::new();
 
-/// The threads of this process that have nothing to do.
+/// The idle threads of this process.
 struct Idle {
-    /// Without room: a job goes through only if a thread waits for it at that moment.
+    /// A channel without capacity: a job goes through only if a thread is waiting for it.
     hand_over: (Sender<Box<dyn Job>>, Receiver<Box<dyn Job>>),
     count: AtomicUsize,
 }
@@ -34,11 +34,11 @@ struct Idle {
 ///
 /// # Errors
 ///
-/// When the system refuses a new thread.
+/// Returns an error if the system refuses a new thread.
 pub(super) fn run(job: Box<dyn Job>) -> io::Result<()> {
     let &Options { stack_size, fresh_threads, .. } = job.options();
     let default = Options::new().stack_size;
-    // Idle threads have the default stack, and a past; a job with other wants gets a thread to itself.
+    // An idle thread has the default stack and state left by earlier programs. Other jobs get a new thread.
     if fresh_threads || stack_size != default {
         return spawn(stack_size, move || run_on_this(job));
     }
@@ -56,12 +56,13 @@ fn spawn(stack_size: usize, body: impl FnOnce() + Send + 'static) -> io::Result<
     spawned.map(drop).map_err(|error| refused(&error))
 }
 
-/// No thread is to be had. What the system says reads as if it were a full pipe, to be tried again.
+/// Returns the error for a refused thread. The system's own is `WouldBlock`, which a caller would take for a full pipe
+/// and retry.
 pub(super) fn refused(error: &io::Error) -> io::Error {
     io::Error::new(io::ErrorKind::OutOfMemory, format!("the system has no more threads to give: {error}"))
 }
 
-/// The life of a thread: one job after the other, until there is none for a while.
+/// Runs one job after the other, until none has come for a while.
 fn work_on(first: Box<dyn Job>) {
     let idle = Idle::here();
     let mut next = Some(first);
@@ -76,8 +77,10 @@ impl Idle {
         IDLE.get(|| Idle { hand_over: bounded(0), count: AtomicUsize::new(0) })
     }
 
-    /// Waits for the next job. `None` if none comes for a while, or enough threads wait, or the program that this thread has
-    /// run was one that returned in a child: that process ends as it would with any other thread's function.
+    /// Waits for the next job.
+    ///
+    /// Returns `None` if no job comes for a while, or if enough threads are idle. Returns `None` too if this thread's
+    /// program has returned in a child: then the thread ends, as any other would.
     fn next(&'static self) -> Option<Box<dyn Job>> {
         let enough = self.count.fetch_add(1, Ordering::Relaxed) >= MAX_IDLE;
         let next =
@@ -87,7 +90,7 @@ impl Idle {
     }
 }
 
-/// Runs it, as the program that it is, on a thread of its engine's name.
+/// Runs `job` on this thread, which has the job's name meanwhile.
 fn run_on_this(job: Box<dyn Job>) {
     let name = job.options().name.clone();
     if let Some(name) = &name {

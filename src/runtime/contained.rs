@@ -1,14 +1,14 @@
-//! Foreign code that is called where a panic of it would be the wrong one's.
+//! Foreign code whose panic must not reach its caller.
 
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 
-/// Calls what is of no concern to whoever calls it, and so must not panic.
+/// Calls `call` and discards its panic, which would hit an unrelated caller.
 pub(crate) fn contained(call: impl FnOnce()) {
     if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(call))
         && let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload)))
     {
-        // What panics whenever it is dropped stays.
+        // A payload that panics whenever it is dropped is leaked.
         mem::forget(payload);
     }
 }

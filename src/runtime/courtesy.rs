@@ -1,10 +1,12 @@
-//! Giving way while one waits, and when not to.
+//! When a waiting thread yields to others, and when it sleeps.
 //!
-//! Where both sides of a bridge share a processor, a side that waits gives way (`sched_yield`) before it looks again: the other
-//! side has been waiting for just that, and neither has to be woken. But a yield also gives a stranger that computes on this
-//! processor its turn, of some milliseconds, and Linux makes the yielding thread pay with a turn of its own. A sleeper that is
-//! woken is let in nearly at once. So each yield is timed, and after a long one every thread on that processor sleeps in
-//! place of giving way, for many times as long. See `DESIGN.md`, "When does a waiting side give way?".
+//! If both sides of a bridge share a processor, a waiting side yields (`sched_yield`) before it looks again. The other
+//! side can then run at once, and neither has to be woken.
+//!
+//! But a yield also gives a turn, of some milliseconds, to an unrelated thread that computes on this processor. Linux
+//! then charges the yielding thread with a turn of its own. A woken sleeper, in contrast, runs nearly at once. So each
+//! yield is timed. After a long one, every thread on that processor sleeps instead of yielding, for many times as long.
+//! See `DESIGN.md`, "When does a waiting side give way?".
 
 use std::cell::Cell;
 use std::sync::LazyLock;
@@ -15,48 +17,50 @@ use std::time::{Duration, Instant};
 use crate::sync::Apart;
 use crate::sys::processor;
 
-/// Turns of strangers are longer, and what the other side of a bridge does before it has to wait is mostly shorter.
+/// A turn of an unrelated thread is longer. The other side of a bridge mostly has to wait sooner.
 const LONG_YIELD: Duration = Duration::from_micros(500);
 
-/// The rest after a long yield, as a multiple of it: after the first, and after one of several in a row. Each yield that ends a
-/// rest costs a turn of a stranger, so that together they are a hundredth of the time.
+/// The rest after a long yield, as a multiple of the yield: after the first long yield, and at most after several in a
+/// row. Each yield that ends a rest costs a turn of an unrelated thread; together these turns take about a hundredth of
+/// the time.
 const FIRST_REST: u32 = 32;
 const MAX_REST: u32 = 128;
 
-/// For how many times as long as a rest it is remembered after its end.
+/// The time for which a rest is remembered after its end, as a multiple of the rest.
 const REMEMBERED: u64 = 4;
 
-/// After a wait as long as this the next is expected to be as long, and not worth many looks.
+/// After a wait of this length, the next is expected to be as long, and is not worth many looks.
 const LONG_WAIT: Duration = Duration::from_micros(100);
 
-/// Processors whose numbers are the same modulo this rest together.
+/// Processors whose numbers are equal modulo this number share a rest.
 const PROCESSORS: usize = 64;
 
 static RESTS: [Apart<Rest>; PROCESSORS] = [const { Apart::new(Rest::new()) }; PROCESSORS];
 
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Until when threads on a processor do not give way. Two threads that change it at once leave the rest of one or the other.
+/// The time until which threads on a processor do not yield. If two threads change it at once, the rest of either
+/// remains.
 #[derive(Debug)]
 struct Rest {
-    /// In nanoseconds of `EPOCH`. Zero if there was no long yield for a while.
+    /// In nanoseconds since `EPOCH`. Zero if there was no long yield for a while.
     until: AtomicU64,
-    /// How long the rest is.
+    /// The length of the rest.
     time: AtomicU64,
 }
 
-/// One wait: whether it gives way.
+/// One wait, and whether it yields.
 #[derive(Debug)]
 pub(crate) struct Courtesy {
     rest: &'static Rest,
     gives: bool,
-    /// When it last looked at the clock.
+    /// The last time that the clock was read.
     looked: Option<Instant>,
 }
 
 impl Courtesy {
-    /// Begins a wait. One that does not give way is to look for a few microseconds at most, and then to sleep: there is a
-    /// stranger, or the wait may be as long as the last one of this thread.
+    /// Begins a wait. If it does not yield, the caller should look for a few microseconds and then sleep. Then either
+    /// an unrelated thread uses the processor, or this thread's last wait was long.
     #[inline]
     pub(crate) fn begin() -> Courtesy {
         let rest = &RESTS[processor::current().unwrap_or(0) as usize % PROCESSORS].value;
@@ -69,7 +73,7 @@ impl Courtesy {
         self.gives
     }
 
-    /// Gives way, unless a stranger has had its turn since this wait began.
+    /// Yields, unless an unrelated thread has had its turn since this wait began.
     pub(crate) fn give_way(&mut self) {
         // A model has no clock.
         if !self.gives || cfg!(pushpull_loom) {
@@ -105,7 +109,7 @@ impl Rest {
         now >= until
     }
 
-    /// A yield was long: the rest after it is twice that of the last one, if that is remembered.
+    /// Begins a rest after a long yield. While the last rest is remembered, the new one is twice as long.
     #[cold]
     fn begin(&self, before: u64, after: u64) {
         let long = after - before;
@@ -122,22 +126,22 @@ impl Rest {
 }
 
 fn since_epoch(time: Instant) -> u64 {
-    // Never zero, which stands for none.
+    // Never zero, which stands for no rest.
     time.saturating_duration_since(*EPOCH).as_nanos() as u64 + 1
 }
 
 thread_local! {
-    /// Whether this thread's last wait was long.
+    /// `true` if this thread's last wait was long.
     static WAITED_LONG: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A wait has ended without a sleep.
+/// Notes that a wait has ended without a sleep.
 #[inline]
 pub(crate) fn found() {
     let _ = WAITED_LONG.try_with(|long| long.set(false));
 }
 
-/// Sleeps by `sleep`, at the end of a wait.
+/// Calls `sleep` at the end of a wait, and notes whether it took long.
 pub(crate) fn sleep<T>(sleep: impl FnOnce() -> T) -> T {
     let before = Instant::now();
     let slept = sleep();
@@ -163,7 +167,7 @@ mod tests {
             rest.time.load(Ordering::Relaxed) / LONG
         };
         assert_eq!([0, 0, 0, 0].map(&mut yield_long), [32, 64, 128, 128]);
-        assert_eq!(yield_long(LONG), 128, "the last rest is remembered");
+        assert_eq!(yield_long(LONG), 128, "the last rest must be remembered");
         now += REMEMBERED * 128 * LONG;
         assert!(rest.ends(rest.until.load(Ordering::Relaxed), now));
         assert_eq!(rest.until.load(Ordering::Relaxed), 0, "and forgotten later");
@@ -181,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_after_a_long_one_does_not_give_way() {
+    fn a_wait_after_a_long_one_does_not_yield() {
         sleep(|| thread::sleep(LONG_WAIT));
         assert!(!Courtesy::begin().gives());
         found();

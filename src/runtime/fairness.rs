@@ -1,10 +1,10 @@
-//! Law 13: who is always ready gives way to the others now and then.
+//! Law 13: a task or program that is always ready yields to the others now and then.
 
-/// How many bytes, or chunks of any size, a turn lasts.
+/// The maximum length of a turn, in bytes and in chunks of any size.
 const MAX_BYTES: usize = 1 << 20;
 const MAX_CHUNKS: u32 = 64;
 
-/// What a task or a program has moved since it last waited.
+/// The bytes and chunks that a task or a program has moved since it last waited.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Turn {
     bytes: usize,
@@ -16,7 +16,7 @@ impl Turn {
         Turn { bytes: 0, chunks: 0 }
     }
 
-    /// Counts a chunk.
+    /// Counts a chunk of `bytes` bytes.
     pub(crate) fn count(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_add(bytes);
         self.chunks += 1;

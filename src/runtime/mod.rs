@@ -1,4 +1,14 @@
-//! Who waits, how, and on which stack.
+//! Where programs run and how they wait.
+//!
+//! The files, in the order in which a program passes through them:
+//!
+//! 1. `stack`: the stacks that programs run on.
+//! 2. `coroutine`: the switch between stacks; `spans` switches the program's `tracing` spans with it.
+//! 3. `program`: the state of a program that its bridge sees; `current`: the program that runs on this thread.
+//! 4. `wait`: every wait of this crate; `courtesy` decides between yielding and sleeping, `timer` has the deadlines.
+//! 5. `waker`, `stop_waker`, `contained`: wakers behind locks, wakers of foreign executors, panics of foreign code.
+//! 6. `fairness`: when a program that never has to wait yields.
+//! 7. `unwind`: the end of a program that ignores that its bridge is closed.
 
 pub(crate) mod contained;
 pub(crate) mod coroutine;
@@ -8,7 +18,7 @@ pub(crate) mod fairness;
 pub(crate) mod program;
 #[cfg(feature = "tracing")]
 mod spans;
-// The one place that knows which targets have coroutines; with it, `Cargo.toml`, which has the library for them.
+// The one place that knows which targets have coroutines, besides `Cargo.toml`, which has the library for them.
 #[cfg_attr(
     any(
         pushpull_no_coroutines,

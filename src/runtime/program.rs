@@ -1,4 +1,5 @@
-//! The host's hold on a program that runs elsewhere: tell it to stop, and know when it is gone.
+//! The state of a program that its bridge sees: the bridge can stop the program, and learns when it waits and when it
+//! ends.
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
@@ -18,7 +19,7 @@ use crate::error::{Error, uninterrupted};
 use crate::options::Options;
 use crate::sys::fork;
 
-/// Runs a program and says how it ended, in the bridge's terms.
+/// Runs a program and returns its result, with a panic as an error.
 pub(crate) fn run<T>(program: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     match panic::catch_unwind(AssertUnwindSafe(program)) {
         Ok(Ok(value)) => Ok(value),
@@ -27,42 +28,42 @@ pub(crate) fn run<T>(program: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
-/// A program that runs on a thread of its own, or in turns with others. It lies in the channel that it writes into or reads
-/// from, so that one count, and one piece of memory, is all that a bridge takes.
+/// A program that runs on a thread or in turns on a worker. It is part of its channel, so that a bridge takes one
+/// allocation and one reference count.
 #[derive(Debug)]
 pub(crate) struct Program {
     stopped: AtomicBool,
-    /// In which it was started; zero before that.
+    /// The process in which it was started; zero before.
     process: AtomicU32,
-    /// Everything that it owned is gone. Set under the lock of `waits`.
+    /// Set when everything the program owned was dropped. Set under the lock of `waits`.
     gone: AtomicBool,
-    /// It waits, for whatever, and not in an executor of its own. Set under the lock of `waits`.
+    /// Set while the program waits for anything, except in an executor of its own. Set under the lock of `waits`.
     waiting: AtomicBool,
     pub(super) refusals: Refusals,
-    /// The longest time that it ran without a wait, in nanoseconds, where that is measured.
+    /// The longest time that the program ran without a wait, in nanoseconds, where that is measured.
     longest_run: AtomicU64,
     waits: Mutex<Waits>,
-    /// What it runs in, from its start on.
+    /// The span in which the program runs, once it was started.
     #[cfg(feature = "tracing")]
     pub(super) span: OnceLock<Box<tracing::Span>>,
 }
 
 #[derive(Debug, Default)]
 struct Waits {
-    /// What the program waits with, whatever it waits for.
+    /// The waker of the program while it waits.
     program: Option<Waker>,
-    /// The tasks of executors that the program runs itself, while they wait for a bridge.
+    /// The tasks of executors that the program itself runs, while they wait for a bridge.
     tasks: Option<Box<Watchers>>,
-    /// How often it has waited.
+    /// The number of waits.
     count: u64,
-    /// Who waits for the program to wait.
+    /// The waker of the task that waits for the program to wait.
     observer: Option<Waker>,
-    /// Who waits for the program to be gone.
+    /// The waker of the task that waits for the program to end.
     host: Option<Waker>,
 }
 
 impl Program {
-    /// A program that has not begun, of an engine with these options.
+    /// Creates the state of a program that has not started, with its engine's options.
     pub(crate) fn new(options: &Options) -> Program {
         Program {
             stopped: AtomicBool::new(false),
@@ -77,13 +78,13 @@ impl Program {
         }
     }
 
-    /// It was started in the process from which this one was forked, and goes on there.
+    /// Returns `true` if the program was started in the process from which this one was forked, and runs there.
     #[inline]
     pub(crate) fn is_left_behind(&self) -> bool {
         fork::is_past(self.process.load(Ordering::Relaxed))
     }
 
-    /// It starts. Whoever keeps its ledger says so.
+    /// Notes the start. The caller records it in the ledger.
     #[cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "it is only traced"))]
     pub(crate) fn start(&self, ledger: &Ledger) {
         self.process.store(fork::process(), Ordering::Relaxed);
@@ -93,7 +94,7 @@ impl Program {
         }
     }
 
-    /// Everything that it owned is gone.
+    /// Notes that everything the program owned was dropped.
     pub(crate) fn leave(&self) {
         if self.is_left_behind() {
             return;
@@ -107,7 +108,7 @@ impl Program {
         waker::wake(host);
     }
 
-    /// The host goes: whatever the program waits for, now or later, is refused.
+    /// Stops the program, because the other end was dropped: from here on, each of its waits is refused.
     pub(crate) fn stop(&self) {
         if self.gone.load(Ordering::Acquire) || self.is_left_behind() {
             return;
@@ -120,7 +121,7 @@ impl Program {
         waker::wake(tasks.into_iter().flat_map(|tasks| tasks.into_wakers()));
     }
 
-    /// Says with what the program is about to wait. To be followed by a look at `refuses_to_wait`.
+    /// Stores the waker of a program that is about to wait. The caller must check `refuses_to_wait` afterwards.
     pub(crate) fn watch(&self, waker: &Waker) {
         self.note_wait(|waits| {
             self.waiting.store(true, Ordering::Relaxed);
@@ -128,12 +129,12 @@ impl Program {
         });
     }
 
-    /// The same for a task that polls a future in the program. It has a ticket after it.
+    /// Does the same for a task that polls a future inside the program, and gives the task a ticket.
     pub(crate) fn watch_task(&self, ticket: &mut Option<u64>, waker: &Waker) {
         self.note_wait(|waits| waits.tasks.get_or_insert_default().watch(ticket, waker));
     }
 
-    /// That task waits no more.
+    /// Removes the task with this ticket, which no longer waits.
     pub(crate) fn forget_task(&self, ticket: u64) {
         if self.is_left_behind() {
             return;
@@ -152,14 +153,14 @@ impl Program {
         waker::wake(observer);
     }
 
-    /// It waits no more.
-    pub(crate) fn go_on(&self) {
-        // ORDERING: release is not needed: what it writes from here on is published with a release.
+    /// Notes that the program no longer waits.
+    pub(crate) fn end_wait(&self) {
+        // ORDERING: relaxed suffices: what the program writes from here on is published with a release.
         self.waiting.store(false, Ordering::Relaxed);
     }
 
-    /// Ready when it waits. To be called after a look at what it has written: bytes that were seen there it has written before
-    /// this wait, and not after an earlier one.
+    /// Polls until the program waits. The caller must first look at what the program has written. Then bytes seen there
+    /// were written before this wait, not after an earlier one.
     pub(crate) fn poll_waiting(&self, context: &Context<'_>) -> Poll<()> {
         if self.is_left_behind() {
             return Poll::Ready(());
@@ -172,12 +173,12 @@ impl Program {
         waker::wait(waits, |waits| &mut waits.observer, context)
     }
 
-    /// How often it has waited, for whatever.
+    /// Returns the number of waits of any kind.
     pub(crate) fn waits(&self) -> u64 {
         if self.is_left_behind() { 0 } else { self.waits.lock().count }
     }
 
-    /// Ready with how often it has waited, when that is more often than `than`.
+    /// Polls until the number of waits exceeds `than`, and returns that number.
     pub(crate) fn poll_waited(&self, than: u64, context: &Context<'_>) -> Poll<u64> {
         if self.is_left_behind() {
             return Poll::Ready(0);
@@ -189,12 +190,13 @@ impl Program {
         waker::wait(waits, |waits| &mut waits.observer, context)
     }
 
-    /// Law 14: unwinding code never waits. A program's thread was not unwinding when the program began.
+    /// Returns `true` if a wait must be refused: the program was stopped, or is unwinding (law 14). Its thread was not
+    /// unwinding when the program began.
     pub(crate) fn refuses_to_wait(&self) -> bool {
         self.stopped.load(Ordering::SeqCst) || thread::panicking()
     }
 
-    /// It has waited again, after so long. Told by one thread.
+    /// Notes the length of a run between two waits. Called by one thread.
     pub(crate) fn ran(&self, time: Duration) {
         let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         if time > self.longest_run.load(Ordering::Relaxed) {

@@ -1,29 +1,29 @@
-//! The spans that a suspended program is in, for `tracing`.
+//! The `tracing` spans of a suspended program.
 //!
-//! A subscriber keeps the spans that were entered for each thread. A program that is suspended inside one would leave it
-//! there for its host and for the other programs of the thread, and would find theirs when it goes on. So it leaves its
-//! spans at each suspension and enters them again when it is resumed, as an instrumented future does at each poll.
+//! A subscriber keeps the entered spans for each thread. A program that is suspended inside a span would leave the span
+//! to its caller and to the thread's other programs, and would resume in theirs. So a program leaves its spans at each
+//! suspension and enters them again when it is resumed, as an instrumented future does at each poll.
 
 use tracing::dispatcher::{self, Dispatch};
 use tracing::level_filters::LevelFilter;
 use tracing::span::Id;
 
-/// More than any program is in. A subscriber for which leaving a span changes nothing is given up after so many.
+/// More spans than any program enters. The limit is for a subscriber that does not update its current span.
 const MAX_LEFT: usize = 1000;
 
-/// The spans of one program. In a box that it has when a subscriber has listened at one of its switches.
+/// The spans of one program. The box is made when a subscriber is active at one of the program's switches.
 #[derive(Default)]
 pub(crate) struct Spans(Option<Box<Left>>);
 
 #[derive(Default)]
 struct Left {
-    /// Those that it has left, the innermost first. Each counts as a handle to its span.
+    /// The spans that the program has left, the innermost first. Each holds a reference to its span.
     spans: Vec<Id>,
-    /// Whose they are.
+    /// The subscriber of these spans.
     subscriber: Option<Dispatch>,
-    /// What the host is in while the program runs.
+    /// The caller's subscriber and span while the program runs.
     host: Option<Host>,
-    /// The host's span that the program is known not to have entered a second time.
+    /// The caller's span, if the program is known not to have entered it again.
     single: Option<Id>,
 }
 
@@ -33,10 +33,10 @@ struct Host {
 }
 
 impl Spans {
-    /// The program goes on, in its host's spans and its own. Returns whether it has to leave them.
+    /// Enters the program's spans inside those of its caller. Returns `true` if the program must leave them.
     #[inline]
     pub(crate) fn enter(&mut self) -> bool {
-        // Another level is set by every subscriber that listens to anything.
+        // Every subscriber that listens to anything sets another level.
         let listens = LevelFilter::current() != LevelFilter::OFF;
         if listens {
             self.0.get_or_insert_default().enter();
@@ -44,7 +44,7 @@ impl Spans {
         listens
     }
 
-    /// The program is suspended, or has ended.
+    /// Leaves the program's spans when it is suspended or has ended.
     #[inline]
     pub(crate) fn leave(&mut self, entered: bool) {
         if entered && let Some(left) = &mut self.0 {
@@ -89,8 +89,9 @@ impl Left {
         }
     }
 
-    /// A program may have entered the span of its host, as it does with a `Span::current()` of the host's. Whether it has is
-    /// seen only when that is left, and so is looked at once for each span of a host, and then as long as it has.
+    /// Leaves the caller's span as often as the program has entered it again, as with the caller's `Span::current()`.
+    /// Only leaving the span shows whether it was entered again. So this is tried once for each span of a caller, and
+    /// then as long as it succeeds.
     fn leave_second(&mut self, subscriber: &Dispatch, host: Id) {
         if self.single.as_ref() == Some(&host) {
             return;
@@ -102,7 +103,7 @@ impl Left {
         } {
             self.spans.push(subscriber.clone_span(&host));
         }
-        // The last was the host's own.
+        // The last one left was the caller's own.
         subscriber.enter(&host);
         self.single = (self.spans.len() == before).then_some(host);
     }
@@ -123,7 +124,7 @@ impl Drop for Left {
     }
 }
 
-/// The span that this thread is in. `None` also from a subscriber that does not say.
+/// Returns the span that this thread is in. `None` also if the subscriber does not report it.
 fn current(subscriber: &Dispatch) -> Option<Id> {
     subscriber.current_span().id().cloned()
 }

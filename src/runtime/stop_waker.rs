@@ -1,4 +1,4 @@
-//! Law 7 where an executor waits that the program runs itself, such as `block_on`.
+//! Law 7 inside an executor that a program runs itself, such as `block_on`.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -8,14 +8,14 @@ use super::coroutine::Refused;
 use super::current;
 use crate::channel::Channel;
 
-/// Has the task that polls a future of this crate woken also when the program stops in which it polls. Each future has its
-/// own, since each may be polled by a task of its own.
+/// Wakes the task that polls a future of this crate also when the surrounding program is stopped. Each future has a
+/// `StopWaker` of its own, because each may be polled by another task.
 #[derive(Debug, Default)]
 pub(crate) struct StopWaker(Option<(Arc<Channel>, u64)>);
 
 impl StopWaker {
-    /// Returns what the future gives, of which a poll gave `polled`. Refused is what would wait in a program that is to stop,
-    /// or that is unwinding; outside of programs nothing is.
+    /// Returns the result of the future's poll, `polled`. Returns `Refused` in place of `Pending` if the surrounding
+    /// program is to stop or is unwinding. Outside of programs nothing is refused.
     #[inline]
     pub(crate) fn watch<T>(&mut self, polled: Poll<T>, context: &Context<'_>) -> Poll<Result<T, Refused>> {
         match polled {
@@ -37,7 +37,7 @@ impl StopWaker {
         if let Some(channel) = program {
             let mut ticket = self.0.take().map(|(_, ticket)| ticket);
             channel.program.watch_task(&mut ticket, waker);
-            // After it: a stop that this does not see wakes the task.
+            // After `watch_task`: a stop that comes later wakes the task.
             stops |= channel.program.refuses_to_wait();
             self.0 = ticket.map(|ticket| (channel, ticket));
         }

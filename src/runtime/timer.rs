@@ -1,4 +1,4 @@
-//! The clock of a worker: wakes the programs that wait on it until some time.
+//! The clock of a worker, which wakes the programs that wait with a deadline.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,18 +11,18 @@ thread_local! {
     static CLOCK: RefCell<Option<Clock>> = const { RefCell::new(None) };
 }
 
-/// Who is to be woken when, each with a number of its own.
+/// The wakers by time. A number tells apart alarms of the same time.
 #[derive(Default)]
 struct Clock {
     alarms: BTreeMap<(Instant, u64), Waker>,
     set: u64,
 }
 
-/// Set until it is dropped, which is on the thread that set it.
+/// A set alarm. It is cleared when it is dropped, on the thread that set it.
 pub(crate) struct Alarm((Instant, u64));
 
 impl Alarm {
-    /// Wakes `waker` at `time`. `None` on a thread that has no clock.
+    /// Sets an alarm that wakes `waker` at `time`. Returns `None` on a thread without a clock.
     pub(crate) fn set(time: Instant, waker: &Waker) -> Option<Alarm> {
         with_clock(|clock| {
             let key = (time, clock.set);
@@ -39,17 +39,17 @@ impl Drop for Alarm {
     }
 }
 
-/// Gives this thread a clock, which it has to look at.
+/// Gives this thread a clock. The thread must call [`ring`] regularly.
 pub(crate) fn keep_clock() {
     CLOCK.set(Some(Clock::default()));
 }
 
-/// Whether this thread has a clock.
+/// Returns `true` if this thread has a clock.
 pub(crate) fn has_clock() -> bool {
     with_clock(|_| ()).is_some()
 }
 
-/// Wakes everybody whose time has come, and says when the next is to be woken.
+/// Wakes every waker whose time has come, and returns the time of the next alarm.
 pub(crate) fn ring() -> Option<Instant> {
     loop {
         let (time, waker) = with_clock(|clock| {
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn those_whose_time_has_come_are_woken_once_and_the_dropped_are_not() {
+    fn due_alarms_wake_once_and_dropped_alarms_do_not() {
         let rung = Arc::new(Rung(AtomicUsize::new(0)));
         let waker = rung.clone().into();
         let now = Instant::now();

@@ -1,8 +1,9 @@
-//! Waiting, in one place. Everything that waits in this crate is a `poll` function; this drives one to its end.
+//! The one place that waits. Everything in this crate that waits is a `poll` function, which this file drives to its
+//! end.
 //!
-//! Whoever waits does so as a `Waker`: a parked thread here, an asynchronous task, or a coroutine. Which of them it is
-//! is looked up at each wait: the innermost coroutine on this thread that was entered by a poll is suspended, with
-//! everything nested in it; where there is none the thread parks.
+//! A waiting side is a `Waker`: of a parked thread, of an asynchronous task, or of a coroutine. Which one is looked up
+//! at each wait. If a coroutine on this thread was entered by a poll, the innermost such coroutine is suspended, with
+//! everything nested in it. If there is none, the thread parks.
 
 use std::future::Future;
 use std::io;
@@ -18,15 +19,15 @@ use super::waker;
 use crate::channel::Channel;
 use crate::error::Error;
 
-/// For how long a sink that would block is left alone: at first, and at most.
+/// The first and the longest pause before a sink that would block is called again.
 const FIRST_PAUSE: Duration = Duration::from_micros(100);
 const MAX_PAUSE: Duration = Duration::from_millis(10);
 
 /// Waits inside a program until `future` is ready, and returns its output.
 ///
-/// This is how a program, which is ordinary blocking code, awaits a timer, a database call or another task.
-/// Where the program runs on a [`Pool`](crate::Pool), or on a [`Local`](crate::Local) whose chunks are polled, only the
-/// program is suspended: the thread goes on with others. Elsewhere the thread parks.
+/// A program, which is ordinary blocking code, calls this function to await a timer, a database call or another task.
+/// On a [`Pool`](crate::Pool), or on a [`Local`](crate::Local) whose chunks are polled, the program is suspended and
+/// the thread continues with other work. Elsewhere the thread parks.
 ///
 /// # Examples
 ///
@@ -49,7 +50,7 @@ const MAX_PAUSE: Duration = Duration::from_millis(10);
 ///         })
 ///     })
 ///     .collect();
-/// // Starts all of them, and waits until the last has written.
+/// // Starts all programs, and waits until the last has written.
 /// let heads = programs.iter_mut().map(|chunks| chunks.head());
 /// pollster::block_on(futures_util::future::try_join_all(heads))?;
 /// for (n, chunks) in programs.iter_mut().enumerate() {
@@ -60,23 +61,25 @@ const MAX_PAUSE: Duration = Duration::from_millis(10);
 ///
 /// # Errors
 ///
-/// Returns `BrokenPipe` (see [`Error::is_disconnected`](crate::Error::is_disconnected)) if the program is to stop because
-/// its reader was dropped, or if it is unwinding. The future is dropped then. One that is ready at once is never refused.
+/// Returns `BrokenPipe` (see [`Error::is_disconnected`](crate::Error::is_disconnected)) if the program is unwinding, or
+/// if it is to stop because its reader was dropped. The future is then dropped. A future that is ready at the first
+/// poll is never refused.
 ///
 /// # Caveats
 ///
-/// * A program on [`Local`](crate::Local) that is pulled by `next()` parks the calling thread. If that thread is the only
-///   one of an asynchronous runtime, a future that needs the runtime never becomes ready: pull by polls there.
+/// * If a program on [`Local`](crate::Local) is pulled by `next()`, this function parks the calling thread. If that
+///   thread is the only one of an asynchronous runtime, a future that needs the runtime never becomes ready. There,
+///   poll the chunks instead.
 /// * A guard of a runtime's context must not be held across a wait: see the example.
 pub fn wait<F: Future>(future: F) -> io::Result<F::Output> {
     let mut future = pin!(future);
     let output = until(|context| future.as_mut().poll(context)).map_err(|_| Error::disconnected())?;
-    // A future that is always ready counts as a chunk of the program's turn.
+    // Counts as a chunk, so that a program whose futures are always ready yields too.
     count(1);
     Ok(output)
 }
 
-/// Waits until `poll` is ready. What is ready at once is never refused.
+/// Waits until `poll` is ready. A result that is ready at the first poll is never refused.
 pub(crate) fn until<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Result<T, Refused> {
     match until_deadline(None, poll)? {
         Some(value) => Ok(value),
@@ -84,14 +87,14 @@ pub(crate) fn until<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Result<
     }
 }
 
-/// Waits until `poll` is ready, or the deadline has passed.
+/// Waits until `poll` is ready, or until the deadline, for which it returns `None`.
 pub(crate) fn until_deadline<T>(
     deadline: Option<Instant>,
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
 ) -> Result<Option<T>, Refused> {
     let mut waiting = Waiting(None);
     loop {
-        // Asked each time: who was suspended in a poll may be resumed without one.
+        // Looked up each time: a program that was suspended in a poll may be resumed by a plain call.
         let parker = (!coroutine::is_polled()).then(parker::current);
         let waits = || parker.as_ref().map_or_else(coroutine::waits, |parker| parker.waits());
         let before = waits();
@@ -107,7 +110,7 @@ pub(crate) fn until_deadline<T>(
         if let Poll::Ready(value) = polled? {
             return Ok(Some(value));
         }
-        // A wait within the poll has the same waker, and may have taken the wake-up that was this one's.
+        // A wait within `poll` uses the same waker, and may have consumed the wake-up meant for this wait.
         let waited_within = waits() != before;
         let passed = deadline.is_some_and(|deadline| Instant::now() >= deadline);
         match parker {
@@ -116,7 +119,7 @@ pub(crate) fn until_deadline<T>(
             _ if waited_within => {}
             Some(parker) => parker.park(deadline),
             None => {
-                // Where nobody rings it, the wait is for the event alone.
+                // Without a clock there is no alarm, and the deadline is checked only after other wake-ups.
                 let _alarm = deadline.and_then(|deadline| Alarm::set(deadline, &coroutine::waker()?));
                 coroutine::suspend_polled()?;
             }
@@ -124,12 +127,13 @@ pub(crate) fn until_deadline<T>(
     }
 }
 
-/// Waits until a sink is to be asked again, as whatever runs the program waits: what a sink is ready for is known to it alone.
+/// Waits before a sink that would block is called again: the sink has no waker. The wait suspends or parks like any
+/// other.
 pub(crate) fn pause(waits: u32) -> io::Result<()> {
     let time = MAX_PAUSE.min(FIRST_PAUSE.saturating_mul(1 << waits.min(10)));
     let paused = until_deadline(Some(Instant::now() + time), |context| {
         if coroutine::is_polled() && !timer::has_clock() {
-            // An executor without a clock of this crate polls again and again.
+            // An executor without this crate's clock polls again and again.
             context.waker().wake_by_ref();
         }
         Poll::<()>::Pending
@@ -140,11 +144,12 @@ pub(crate) fn pause(waits: u32) -> io::Result<()> {
     })
 }
 
-/// The program that runs here, while it waits.
+/// The program that runs on this thread, while it waits.
 struct Waiting(Option<Arc<Channel>>);
 
 impl Waiting {
-    /// Polls. If that is not ready, the host of the program that runs here can wake it too, and sees that it waits.
+    /// Calls `poll`. If the result is pending, the bridge of the program on this thread can wake the program, and its
+    /// reader sees that the program waits.
     fn poll<T>(
         &mut self,
         waker: &Waker,
@@ -167,17 +172,17 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         if let Some(channel) = &self.0 {
-            channel.program.go_on();
+            channel.program.end_wait();
         }
     }
 }
 
-/// Law 13: so many bytes were moved without a wait. A program that was entered by a poll has had its turn some time, and
-/// goes behind the others.
+/// Counts bytes that were moved without a wait. After a whole turn of them, a program that was entered by a poll yields
+/// to the others (law 13).
 pub(crate) fn count(bytes: usize) {
     if bytes > 0 && coroutine::turn_is_over(bytes) {
         waker::wake(coroutine::waker());
-        // Refused in a program that is to end: that needs its turn.
+        // Refused if the program is to stop: it then needs its turn to do so.
         let _ = coroutine::suspend_polled();
     }
 }
@@ -194,15 +199,15 @@ mod parker {
 
     use crate::runtime::courtesy::{self, Courtesy};
 
-    /// How often a wait that gives way looks before it sleeps, and between two yields.
+    /// The number of looks before a wait sleeps, and the number between two yields.
     const LOOKS: u32 = 200;
     const LOOKS_BETWEEN: u32 = 50;
 
-    /// A thread that can be woken.
+    /// The current thread, as something that can be parked and woken.
     pub(super) struct Parker {
         state: Arc<Sleeper>,
         pub(super) waker: Waker,
-        /// How often it was parked.
+        /// The number of times the thread was parked.
         waits: Cell<u64>,
     }
 
@@ -215,7 +220,7 @@ mod parker {
         static CURRENT: Rc<Parker> = Rc::new(Parker::new());
     }
 
-    /// This thread's parker; a fresh one while the thread's own are being destroyed.
+    /// Returns this thread's parker, or a fresh one while the thread's locals are being destroyed.
     pub(super) fn current() -> Rc<Parker> {
         CURRENT.try_with(Rc::clone).unwrap_or_else(|_| Rc::new(Parker::new()))
     }
@@ -230,7 +235,7 @@ mod parker {
             self.waits.get()
         }
 
-        /// Sleeps until woken or until the deadline; now and then for no reason.
+        /// Sleeps until woken or until the deadline. May also return early.
         pub(super) fn park(&self, deadline: Option<Instant>) {
             self.waits.set(self.waits.get() + 1);
             if self.looks() {
@@ -243,12 +248,14 @@ mod parker {
             });
         }
 
-        /// Looks whether it was woken, for a while if that may be worth it.
+        /// Returns `true` if the thread was woken. Spins and yields first, unless the last wait on this thread was
+        /// long.
         fn looks(&self) -> bool {
             let woken = &self.state.woken;
             let mut courtesy = Courtesy::begin();
             for look in 0..LOOKS {
-                // ORDERING: acquire, the other half of the release in `wake`: what the waker did before is seen.
+                // ORDERING: acquire pairs with the release in `wake`: what the waking thread did before is visible
+                // here.
                 if woken.load(Ordering::Relaxed) && woken.swap(false, Ordering::Acquire) {
                     return true;
                 }
@@ -277,7 +284,7 @@ mod parker {
     }
 }
 
-/// The same on `loom`'s threads.
+/// The same with `loom`'s threads.
 #[cfg(pushpull_loom)]
 mod parker {
     use super::*;
@@ -300,8 +307,8 @@ mod parker {
     }
 
     impl Parker {
-        /// Each wait has one of its own.
-        #[allow(clippy::unused_self, reason = "as the other")]
+        /// Returns 0: each wait has a parker of its own, so no wait within it can take its wake-up.
+        #[allow(clippy::unused_self, reason = "the other parker's signature")]
         pub(super) fn waits(&self) -> u64 {
             0
         }

@@ -1,5 +1,6 @@
-//! Wakers stored behind a lock. Waking or dropping one runs foreign code, which may take the same lock: so both come after
-//! the lock is released. And it may panic, in the middle of what another side has asked for: such a panic ends here.
+//! Helpers for wakers stored behind a lock. Waking or dropping a waker can run arbitrary code, including code that
+//! takes the same lock, so do both after releasing it. That code may also panic; such a panic is caught here, because
+//! it would hit an unrelated caller.
 
 use std::mem;
 use std::task::{Context, Poll, Waker};
@@ -14,7 +15,7 @@ pub(crate) fn keep(place: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
     if place.as_ref().is_some_and(|kept| kept.will_wake(waker)) { None } else { place.replace(waker.clone()) }
 }
 
-/// Stores the context's waker in a place behind this lock.
+/// Stores the context's waker in a place behind this lock, and releases the lock.
 pub(crate) fn wait<S, T>(
     mut state: MutexGuard<'_, S>,
     place: impl FnOnce(&mut S) -> &mut Option<Waker>,
@@ -26,21 +27,21 @@ pub(crate) fn wait<S, T>(
     Poll::Pending
 }
 
-/// Wakes all of them.
+/// Wakes all of these wakers.
 pub(crate) fn wake(wakers: impl IntoIterator<Item = Waker>) {
     for waker in wakers {
         contained(|| waker.wake());
     }
 }
 
-/// Drops all of them unwoken.
+/// Drops all of these wakers without waking them.
 pub(crate) fn discard(wakers: impl IntoIterator<Item = Waker>) {
     for waker in wakers {
         contained(|| drop(waker));
     }
 }
 
-/// Those who wait for one event. There may be several, and each may give up.
+/// The wakers of the tasks that wait for one event. Each task may give up.
 #[derive(Debug, Default)]
 pub(crate) struct Watchers {
     wakers: Vec<(u64, Waker)>,
@@ -48,7 +49,7 @@ pub(crate) struct Watchers {
 }
 
 impl Watchers {
-    /// Notes that `waker` is to be woken, in the place of the one that was noted with that ticket, which is given back.
+    /// Stores `waker`, in place of the one with this ticket if there is one, which is returned.
     pub(crate) fn watch(&mut self, ticket: &mut Option<u64>, waker: &Waker) -> Option<Waker> {
         if let Some(own) = *ticket
             && let Some((_, noted)) = self.wakers.iter_mut().find(|(other, _)| *other == own)

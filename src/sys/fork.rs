@@ -1,13 +1,10 @@
-//! Processes that `fork`: what a child must not take over from its parent.
+//! State that the child of a `fork` must not take over from its parent.
 //!
-//! A child has the parent's memory and only the thread that called `fork`. Idle threads, workers and programs of the
-//! parent are not there, and a lock that another thread held stays locked. So state that threads share is kept for each
-//! process apart: a child begins with its own, and leaves the parent's where it is. Nothing of that is freed in the
-//! child, since what lies there may be half changed, and wake-ups of threads that are gone may still refer to it.
-#![allow(
-    unsafe_code,
-    reason = "pthread_atfork is a bare system call, and a value that is replaced lies behind a pointer"
-)]
+//! A child has the parent's memory, but only the thread that called `fork`. The parent's idle threads, workers and
+//! programs do not run in the child, and a lock that another thread held stays locked. So shared state is kept per
+//! process: a child starts with its own and leaves the parent's untouched. The child frees none of the parent's state:
+//! it may be half changed, and wakers of missing threads may still refer to it.
+#![allow(unsafe_code, reason = "pthread_atfork is a bare system call, and a replaced value is behind a pointer")]
 
 use std::marker::PhantomData;
 use std::ptr;
@@ -16,10 +13,10 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 #[cfg(all(unix, not(any(miri, pushpull_loom))))]
 use crate::runtime::coroutine;
 
-/// Counts the forks between the first process and this one.
+/// The number of forks between the first process and this one, plus one.
 static PROCESS: AtomicU32 = AtomicU32::new(1);
 
-/// Returns the number of this process: another than the parent's in a child, and never zero.
+/// Returns the number of this process. It is never zero, and differs between parent and child.
 #[inline]
 pub(crate) fn process() -> u32 {
     #[cfg(all(unix, not(any(miri, pushpull_loom))))]
@@ -27,13 +24,13 @@ pub(crate) fn process() -> u32 {
     PROCESS.load(Ordering::Relaxed)
 }
 
-/// Returns `true` if this is a number of the parent. Zero is none.
+/// Returns `true` if `process` is the number of an earlier process. Zero stands for none.
 #[inline]
 pub(crate) fn is_past(process: u32) -> bool {
     process != 0 && process != PROCESS.load(Ordering::Relaxed)
 }
 
-/// The system calls the child's half of every `fork` here.
+/// The handler that the system calls in the child of every `fork`.
 #[cfg(all(unix, not(any(miri, pushpull_loom))))]
 mod hook {
     use std::sync::atomic::AtomicBool;
@@ -49,11 +46,12 @@ mod hook {
         }
     }
 
-    /// Threads that are the first at the same time install it more than once, which does no harm; none waits for another.
+    /// Installs the handler. Threads that do so at the same time install it more than once, which is harmless, and none
+    /// waits.
     #[cold]
     fn install_now() {
-        // SAFETY: the function that is called in a child lives as long as this library, touches only atomics and plain
-        // thread-locals, and does not unwind. If the system has no memory for it, children are as they were without it.
+        // SAFETY: the handler lives as long as this library, touches only atomics and plain thread-locals, and does not
+        // unwind. If the system has no memory for it, a child behaves as without it.
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
         INSTALLED.store(true, Ordering::Release);
     }
@@ -81,8 +79,8 @@ impl<T: Send + Sync> PerProcess<T> {
         PerProcess { current: AtomicPtr::new(ptr::null_mut()), owns: PhantomData }
     }
 
-    /// Returns this process's value, after making it if there is none. If several threads make one at the same time, the
-    /// first stays and the others are dropped.
+    /// Returns this process's value, and makes it first if there is none. If several threads make one at the same time,
+    /// the first is kept and the others are dropped.
     #[inline]
     pub(crate) fn get(&self, make: impl FnOnce() -> T) -> &T {
         match self.peek() {
@@ -94,10 +92,10 @@ impl<T: Send + Sync> PerProcess<T> {
     /// Returns this process's value, if there is one.
     #[inline]
     pub(crate) fn peek(&self) -> Option<&T> {
-        // ORDERING: acquire, the other half of the release in `put`: the value is seen whole.
+        // ORDERING: acquire pairs with the release in `put`: the value is seen whole.
         let current = self.current.load(Ordering::Acquire);
-        // SAFETY: null, or a value that `put` made from a box. One of this process is freed only in `drop`, which has
-        // `self` for itself; one of the parent never.
+        // SAFETY: null, or a value that `put` made from a box. A value of this process is freed only in `drop`, which
+        // has exclusive access. A value of the parent is never freed.
         let owned = unsafe { current.as_ref() }?;
         (owned.process == process()).then_some(&owned.value)
     }
@@ -110,13 +108,13 @@ impl<T: Send + Sync> PerProcess<T> {
         loop {
             // SAFETY: as in `peek`.
             if let Some(owned) = unsafe { seen.as_ref() }.filter(|owned| owned.process == process) {
-                // SAFETY: made from a box above, and not given to anyone.
+                // SAFETY: made from a box above, and not shared with any other thread.
                 drop(unsafe { Box::from_raw(fresh) });
                 return &owned.value;
             }
-            // ORDERING: release, so that whoever sees the pointer sees the value.
+            // ORDERING: release, so that a thread that sees the pointer sees the value.
             match self.current.compare_exchange(seen, fresh, Ordering::AcqRel, Ordering::Acquire) {
-                // SAFETY: made from a box above; freed as `peek` says.
+                // SAFETY: made from a box above, and freed only as described in `peek`.
                 Ok(_) => return unsafe { &(*fresh).value },
                 Err(now) => seen = now,
             }
@@ -125,12 +123,12 @@ impl<T: Send + Sync> PerProcess<T> {
 }
 
 impl<T> Drop for PerProcess<T> {
-    /// Drops this process's value. The parent's stays, locked or half changed as it may be.
+    /// Drops this process's value. The parent's is leaked, because it may be locked or half changed.
     fn drop(&mut self) {
         let current = *self.current.get_mut();
-        // SAFETY: null, or made from a box in `put`, and nobody else has `self`.
+        // SAFETY: null, or made from a box in `put`; `&mut self` is exclusive.
         if unsafe { current.as_ref() }.is_some_and(|owned| !is_past(owned.process)) {
-            // SAFETY: as above; this is the only place that frees it.
+            // SAFETY: as above; no other place frees it.
             drop(unsafe { Box::from_raw(current) });
         }
     }

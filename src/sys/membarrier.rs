@@ -1,11 +1,12 @@
-//! The fence between "I have written" and "is anyone asleep?", and its other half.
+//! The fences between publishing and looking for a sleeper: a cheap one for the writer, an expensive one for the
+//! reader.
 //!
-//! A writer publishes and then looks whether the reader sleeps; a reader says that it sleeps and then looks whether
-//! something was published. Each needs a full fence in between, or both may look too early and a wake-up is lost. The
-//! writer does it at every write and the reader only before it sleeps, so where Linux has `membarrier(2)` the reader
-//! pays for both: the system call runs a full fence on every processor that runs this process.
+//! A writer publishes and then looks whether the reader sleeps. A reader notes that it sleeps and then looks whether
+//! something was published. Each needs a full fence in between; otherwise both may look too early, and a wake-up is
+//! lost. The writer does this at every write, the reader only before it sleeps. So on Linux the reader pays for both:
+//! `membarrier(2)` runs a full fence on every processor that runs this process.
 //!
-//! A sandbox that the process enters later may refuse that call. From the first refusal on both sides have a fence.
+//! A sandbox that the process enters later may refuse that call. From the first refusal on, both sides use a fence.
 #![allow(unsafe_code, reason = "membarrier is a bare system call")]
 
 #[cfg(all(target_os = "linux", not(any(miri, pushpull_loom))))]
@@ -40,19 +41,19 @@ mod asymmetric {
     use crate::sync::Apart;
     use crate::sys::fork::PerProcess;
 
-    /// Whether writers do without a fence. Read at every write.
+    /// `true` while writers use no fence. Read at every write.
     static ASYMMETRIC: Apart<AtomicBool> = Apart::new(AtomicBool::new(false));
 
-    /// Whether writers ever did.
+    /// `true` if writers ever used no fence in this process.
     static REGISTERED: PerProcess<bool> = PerProcess::new();
 
     static GIVEN_UP: PerProcess<()> = PerProcess::new();
 
-    /// How long a writer may take to see that it needs a fence, and its last write without one to be seen: a processor keeps
-    /// neither for more than some hundred instructions.
+    /// The time after which every writer sees that it needs a fence, and its last write without one is visible. A
+    /// processor delays neither for more than some hundred instructions.
     const SETTLED: Duration = Duration::from_millis(1);
 
-    /// Prepares the process for the others, once.
+    /// Prepares the process for `light` and `heavy`, once.
     pub(crate) fn prepare() {
         REGISTERED.get(|| {
             let registered = register();
@@ -61,19 +62,19 @@ mod asymmetric {
         });
     }
 
-    /// The writer's half, at every write.
+    /// Runs the writer's fence, at every write.
     #[inline]
     pub(crate) fn light() {
         if ASYMMETRIC.value.load(Ordering::Relaxed) {
             // ORDERING: the compiler keeps the order, and `heavy` makes this processor keep it too.
             compiler_fence(Ordering::SeqCst);
         } else {
-            // ORDERING: a full fence, the pair of the one in `heavy`.
+            // ORDERING: a full fence, which pairs with the one in `heavy`.
             fence(Ordering::SeqCst);
         }
     }
 
-    /// The reader's half, before it sleeps.
+    /// Runs the reader's fence, before the reader sleeps.
     pub(crate) fn heavy() {
         if REGISTERED.peek() == Some(&true) {
             if ASYMMETRIC.value.load(Ordering::Relaxed) && run() {
@@ -84,14 +85,14 @@ mod asymmetric {
         fence(Ordering::SeqCst);
     }
 
-    /// Has writers use a fence from here on, and waits until all of them do. Threads that find it refused at the same time wait
-    /// each for itself.
+    /// Makes writers use a fence from here on, and waits until all of them do. Threads that are refused at the same
+    /// time wait independently.
     #[cold]
     fn give_up() {
         GIVEN_UP.get(|| {
             ASYMMETRIC.value.store(false, Ordering::Relaxed);
-            // ORDERING: a writer that still does without has published before it looked, and both have reached the other
-            // processors by the end of the wait. One that sees this has a full fence.
+            // ORDERING: a writer that still uses no fence has published before it looked. Both have reached the other
+            // processors by the end of the wait. A writer that sees the change uses a full fence.
             fence(Ordering::SeqCst);
             let start = Instant::now();
             while start.elapsed() < SETTLED {
@@ -100,20 +101,20 @@ mod asymmetric {
         });
     }
 
-    /// Says that this process will use the command. Returns `false` if the kernel has none.
+    /// Registers this process for the command. Returns `false` if the kernel does not have it.
     fn register() -> bool {
         call(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0
     }
 
     /// Runs a full fence on every processor that runs a thread of this process. Returns `false` if that is refused.
     fn run() -> bool {
-        // A registration is the process's own: it may have to be made again after a `fork`.
+        // A registration belongs to one process: after a `fork` it may have to be repeated.
         let run = || call(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0;
         run() || (register() && run())
     }
 
     fn call(command: libc::c_int) -> libc::c_long {
-        // SAFETY: the command takes no pointer, and these commands change nothing but the order of memory accesses.
+        // SAFETY: the command takes no pointer, and only orders memory accesses.
         unsafe { libc::syscall(libc::SYS_membarrier, command, 0 as libc::c_uint, 0 as libc::c_int) }
     }
 }

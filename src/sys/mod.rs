@@ -1,4 +1,9 @@
-//! What only the operating system can say or do, one call a file.
+//! Calls of the operating system, one concern a file.
+//!
+//! 1. `fork`: state per process, for children that continue without `exec`.
+//! 2. `membarrier`: the fences between a writer that publishes and a reader that sleeps.
+//! 3. `processor`: the processor that a thread runs on.
+//! 4. `thread_name`: the name of a running thread.
 
 pub(crate) mod fork;
 pub(crate) mod membarrier;

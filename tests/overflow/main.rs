@@ -83,9 +83,9 @@ fn the_case() {
 #[test]
 fn an_overflow_names_the_bridge_and_the_option() {
     for (case, message) in [
-        ("local", "pushpull: the program \"the deep one\" ran over its stack of 204800 bytes"),
-        ("nested", "pushpull: the program \"inner\" ran over its stack of 1048576 bytes"),
-        ("pool", "pushpull: the program \"unnamed\" ran over its stack of 1048576 bytes"),
+        ("local", "pushpull: the program \"the deep one\" overflowed its stack of 204800 bytes"),
+        ("nested", "pushpull: the program \"inner\" overflowed its stack of 1048576 bytes"),
+        ("pool", "pushpull: the program \"unnamed\" overflowed its stack of 1048576 bytes"),
     ] {
         let output = run(case);
         let told = told(&output);

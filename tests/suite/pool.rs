@@ -527,7 +527,7 @@ fn all_of_it_may_be_sent() {
 }
 
 #[test]
-#[should_panic(expected = "`Pool::new(0)`")]
+#[should_panic(expected = "`workers` must not be zero")]
 fn a_pool_without_workers_is_a_mistake() {
     let _ = Pool::new(0);
 }

@@ -1,4 +1,5 @@
-//! What everybody knows of a worker: where to send it programs and wake-ups, how much it has to do, and what it runs.
+//! The part of a worker that other threads see: where to send programs and wake-ups, its load, and its running
+//! programs.
 
 use std::fmt;
 use std::io;
@@ -16,28 +17,28 @@ use crate::error::Error;
 use crate::runtime::waker;
 
 pub(super) struct Inbox {
-    /// One start for each program comes, and at the most one wake-up, which bounds it.
+    /// Bounded: each program sends one start, and has at most one wake-up queued.
     pub(super) mailbox: Mailbox,
-    /// How many programs were sent and are not gone.
+    /// The number of programs that were sent and have not ended.
     live: AtomicUsize,
-    /// How many of them can go on, beside those in the mailbox. Written by the worker.
+    /// The number of runnable programs, without those in the mailbox. Written by the worker.
     runnable: AtomicUsize,
-    /// No more programs are sent.
+    /// Set when no more programs are admitted.
     closed: AtomicBool,
     running: Mutex<Running>,
-    /// Who waits for the last program to be gone.
+    /// The wakers of the tasks that wait for the last program to end.
     hosts: Mutex<Vec<Waker>>,
 }
 
 #[derive(Debug, Default)]
 struct Running {
     programs: Slots<Arc<Channel>>,
-    /// They were told to end, and so is whoever comes.
+    /// Set when the programs were stopped. New ones are stopped too.
     ended: bool,
 }
 
 impl Inbox {
-    /// One that is closed gets no programs.
+    /// Creates an inbox. A closed inbox admits no programs.
     pub(super) fn new(closed: bool) -> Inbox {
         Inbox {
             mailbox: Mailbox::new(),
@@ -49,10 +50,10 @@ impl Inbox {
         }
     }
 
-    // For those who launch programs.
+    // Called to launch programs.
 
-    /// How much the worker has to do, to be compared: what can go on, then what lives. The program that asks, if it runs
-    /// here, is not counted: it is about to wait for the one that it launches.
+    /// Returns the worker's load, for comparison: its runnable programs, then its live ones. If the calling program
+    /// runs on this worker, it is not counted, because it is about to wait for the program that it launches.
     pub(super) fn load(self: &Arc<Self>) -> (usize, usize, bool) {
         let own = usize::from(task::works_for(self));
         let live = self.live.load(Ordering::Relaxed);
@@ -63,14 +64,14 @@ impl Inbox {
         self.runnable.load(Ordering::Relaxed) + self.mailbox.len()
     }
 
-    /// Makes room for one more program.
+    /// Reserves a place for one more program.
     ///
     /// # Errors
     ///
-    /// When the pool was shut down.
+    /// Returns an error if the pool was shut down.
     pub(super) fn admit(&self) -> io::Result<()> {
         // ORDERING: sequentially consistent, as in `is_finished`: either this sees that the inbox is closed, or the
-        // worker sees that somebody is about to send a program.
+        // worker sees that a program is about to be sent.
         self.live.fetch_add(1, Ordering::SeqCst);
         if self.closed.load(Ordering::SeqCst) {
             self.retire();
@@ -79,14 +80,14 @@ impl Inbox {
         Ok(())
     }
 
-    /// Sends a program that was admitted.
+    /// Sends an admitted program to the worker.
     pub(super) fn start(self: &Arc<Self>, job: Box<dyn Job>) {
         if let Some(job) = task::start(self, job) {
             self.mailbox.start(job);
         }
     }
 
-    /// A program that was admitted is gone, or did not come.
+    /// Releases the place of an admitted program that has ended or was not sent.
     pub(super) fn retire(&self) {
         let last = self.live.fetch_sub(1, Ordering::SeqCst) == 1;
         if last && self.closed.load(Ordering::SeqCst) {
@@ -96,15 +97,15 @@ impl Inbox {
         }
     }
 
-    // For those who shut the pool down.
+    // Called to shut the pool down.
 
-    /// No more programs are admitted.
+    /// Stops admitting programs.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.mailbox.look();
     }
 
-    /// Ends the programs that run, as if their hosts had gone, and those that come.
+    /// Stops running and future programs, as if their readers had been dropped.
     pub(super) fn end(&self) {
         let mut running = self.running.lock();
         running.ended = true;
@@ -115,7 +116,7 @@ impl Inbox {
         }
     }
 
-    /// Ready when all programs are gone.
+    /// Polls until all programs have ended.
     pub(super) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
         let mut hosts = self.hosts.lock();
         if !hosts.iter().any(|host| host.will_wake(context.waker())) {
@@ -125,35 +126,35 @@ impl Inbox {
         if self.live.load(Ordering::SeqCst) == 0 { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    // For the worker.
+    // Called by the worker.
 
-    /// Says how many programs can go on.
+    /// Sets the number of runnable programs.
     pub(super) fn publish(&self, runnable: usize) {
         self.runnable.store(runnable, Ordering::Relaxed);
     }
 
-    /// One more can go on.
+    /// Counts one more runnable program.
     pub(super) fn count_own(&self) {
         self.publish(self.runnable.load(Ordering::Relaxed) + 1);
     }
 
-    /// A program begins. Gives its place.
+    /// Registers a program that starts, and returns its place.
     ///
     /// # Errors
     ///
-    /// When all programs were told to end.
+    /// Returns an error if the programs were stopped.
     pub(super) fn begin(&self, channel: &Arc<Channel>) -> io::Result<usize> {
         let mut running = self.running.lock();
         if running.ended { Err(Error::shut_down()) } else { Ok(running.programs.insert(channel.clone(), |_| ())) }
     }
 
-    /// The program in that place has ended.
+    /// Removes the program in that place, which has ended.
     pub(super) fn finish(&self, place: usize) {
         let program = self.running.lock().programs.remove(place);
         drop(program);
     }
 
-    /// No program lives, and none will come.
+    /// Returns `true` if no program is left and none can come.
     pub(super) fn is_finished(&self) -> bool {
         // ORDERING: see `admit`.
         self.closed.load(Ordering::SeqCst) && self.live.load(Ordering::SeqCst) == 0

@@ -1,4 +1,4 @@
-//! What is sent to a worker from elsewhere, and how it sleeps until something is.
+//! Jobs and wake-ups that other threads send to a worker, and the worker's sleep until one arrives.
 
 use std::collections::VecDeque;
 use std::hint;
@@ -11,18 +11,19 @@ use super::task::Task;
 use crate::channel::Job;
 use crate::runtime::courtesy::{self, Courtesy};
 
-/// How often a worker that has nothing to do looks before it sleeps. It gives way in between: whoever is to send it something
-/// may share its processor, and have been waiting for just that. After the first of them it looks closer together than the
-/// scheduler's turns.
+/// The number of times that an idle worker looks before it sleeps. Between looks it yields: the thread that is about to
+/// send something may share its processor and be waiting for it. After the first yield, a few looks follow in less time
+/// than a scheduler's turn.
 const LOOKS: u32 = 23;
 const CLOSE_LOOKS: u32 = 7;
 
-/// A worker takes all there is at once, so that the lock and what is behind it do not go from core to core for each.
+/// The mailbox of a worker, which takes everything at once: the lock and the data behind it move between cores once,
+/// not for each item.
 ///
-/// The lock and what the worker sleeps on are the standard library's, which is the system's. `parking_lot` keeps a table of
-/// all threads that sleep, and in the child of a `fork` workers would be in it that are not there.
+/// `Mutex` and `Condvar` are the standard library's, which use the system's. `parking_lot` keeps a table of all
+/// sleeping threads. In the child of a `fork`, that table would list workers that the child does not have.
 pub(super) struct Mailbox {
-    /// How much there is to take. A hint for whoever does not take the lock; not zero if there is anything.
+    /// The number of items. Read without the lock, as a hint; not zero while there are any.
     filled: AtomicUsize,
     locked: Mutex<LockedMail>,
     arrives: Condvar,
@@ -32,14 +33,14 @@ pub(super) struct Mailbox {
 struct LockedMail {
     mail: Mail,
     asleep: bool,
-    /// The worker is gone, and had no programs: what is woken is not there any more.
+    /// Set when the worker has ended. It had no programs, so that later wake-ups have no receiver.
     gone: bool,
 }
 
 #[derive(Default)]
 pub(super) struct Mail {
     pub(super) jobs: VecDeque<Box<dyn Job>>,
-    /// One place at the most for each program.
+    /// At most one entry for each program.
     pub(super) woken: VecDeque<Arc<Task>>,
 }
 
@@ -56,25 +57,25 @@ impl Mailbox {
         self.change(|locked| locked.mail.woken.push_back(task));
     }
 
-    /// Has the worker look at what else has changed.
+    /// Makes the worker check for other changes.
     pub(super) fn look(&self) {
         self.change(|_| ());
     }
 
     fn lock(&self) -> MutexGuard<'_, LockedMail> {
-        // Nothing panics under it.
+        // Nothing panics under this lock.
         self.locked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change(&self, change: impl FnOnce(&mut LockedMail)) {
         let mut locked = self.lock();
         if locked.gone {
-            // Whatever it is, it is dropped without the lock.
+            // Dropping the item can run arbitrary code: only after the lock is released.
             drop(locked);
             return;
         }
         change(&mut locked);
-        // Under the lock, as every change of it: nobody takes in between.
+        // Changed only under the lock, so that no take comes in between.
         self.filled.store(self.filled.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         let asleep = mem::take(&mut locked.asleep);
         drop(locked);
@@ -83,22 +84,22 @@ impl Mailbox {
         }
     }
 
-    /// How much there is to take.
+    /// Returns the number of items, as a hint.
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.filled.load(Ordering::Relaxed)
     }
 
-    // For the worker.
+    // Called by the worker.
 
-    /// Takes all there is into `mail`, which is empty.
+    /// Moves all items into `mail`, which must be empty.
     pub(super) fn take(&self, mail: &mut Mail) {
         let mut locked = self.lock();
         mem::swap(mail, &mut locked.mail);
         self.filled.store(0, Ordering::Relaxed);
     }
 
-    /// Waits until there is something to take or to look at, or until the deadline.
+    /// Waits until there is an item or another change, or until the deadline.
     pub(super) fn wait(&self, deadline: Option<Instant>) {
         if self.looks() {
             courtesy::found();
@@ -107,7 +108,7 @@ impl Mailbox {
         }
     }
 
-    /// Looks for a while whether there is something.
+    /// Returns `true` if an item arrives within a short time.
     fn looks(&self) -> bool {
         let mut courtesy = Courtesy::begin();
         for look in 0..LOOKS {
@@ -142,7 +143,7 @@ impl Mailbox {
         locked.asleep = false;
     }
 
-    /// The worker goes. Nothing is kept that is sent from now on, or that is here.
+    /// Ends the mailbox: drops its items, and refuses new ones.
     pub(super) fn leave(&self) {
         let mut locked = self.lock();
         locked.gone = true;

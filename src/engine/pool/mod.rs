@@ -1,4 +1,13 @@
-//! Programs on coroutines of a few worker threads.
+//! The engine that runs programs on coroutines of a few worker threads.
+//!
+//! The files, in the order in which a program passes through them:
+//!
+//! 1. `workers`: the workers of one pool, and which of them gets a new program.
+//! 2. `inbox`: the part of a worker that other threads see: its load, its running programs, its mailbox.
+//! 3. `mailbox`: jobs and wake-ups from other threads, and the worker's sleep until one arrives.
+//! 4. `worker`: the thread that starts programs and gives them turns; `slots` holds its programs.
+//! 5. `task`: the worker's run queue, and the waker of a program; `ready` keeps a program from being queued twice.
+//! 6. `shutdown`: the end of a pool.
 
 mod inbox;
 mod mailbox;
@@ -25,11 +34,13 @@ pub use shutdown::{Shutdown, ShutdownOutcome};
 
 pub(crate) use workers::Workers;
 
-/// Runs programs on coroutines of a few worker threads, each behind a bounded channel.
+/// An engine that runs programs on coroutines of a few worker threads, each behind a bounded channel.
 ///
-/// A program that waits, for its puller or for another bridge, holds a stack and no thread: a million of them can wait
+/// A program that waits, for its reader or for another bridge, holds a stack and no thread. A million programs can wait
 /// in one process, and bridges nested on one pool never deadlock it. The ends are `Send`; a program stays on the worker
 /// that started it.
+///
+/// # Examples
 ///
 /// ```
 /// use std::io::Write;
@@ -39,66 +50,67 @@ pub(crate) use workers::Workers;
 /// let mut waiting: Vec<_> = (0..1000).map(|n| pool.clone().capacity(16).pull(move |w| {
 ///     (0..100).try_for_each(|line| writeln!(w, "line {line} of {n}"))
 /// })).collect();
-/// // Each runs until its channel is full, and waits for us.
+/// // Each program runs until its channel is full, then waits for its reader.
 /// for chunks in &mut waiting {
 ///     assert!(chunks.next().unwrap()?.starts_with(b"line"));
 /// }
 /// # std::io::Result::Ok(())
 /// ```
 ///
-/// What a program captures is `Send`, for it is sent to its worker; what it makes there need not be, for there it stays.
+/// What a program captures must be `Send`, because it is sent to a worker. What a program creates need not be.
 ///
 /// ```compile_fail,E0277
 /// let shared = std::rc::Rc::new(1);
 /// pushpull::Pool::new(1).pull(move |_| Ok(drop(shared))); // `Rc<…>` cannot be sent between threads safely
 /// ```
 ///
-/// A handle is cheap to clone and carries its own options; all clones share the workers. When the last is dropped, those
-/// programs that run go on to their end, and then the workers end too. [`shutdown`](Pool::shutdown) does not wait so long.
+/// A handle is cheap to clone and carries its own options; all clones share the workers. After the last handle is
+/// dropped, running programs continue to their end, and then the workers end. [`shutdown`](Pool::shutdown) sets a time
+/// limit instead.
 ///
-/// A new program goes to the worker on which the fewest can go on, and of these to the one on which the fewest live.
-/// One that always can go on gives way to the others after a mebibyte.
+/// A new program is placed on the worker with the fewest runnable programs; ties go to the one with the fewest live
+/// programs. A program that never has to wait yields to the others after 1 MiB.
 ///
 /// # Errors
 ///
-/// If the system refuses a worker's thread or a program's stack, or the pool was shut down, that is the first item of
-/// the chunks, or the error of the first write into a feed.
-///
-/// # When to use something else
-///
-/// A program that blocks (a file on a slow disk, a lock, a socket) or computes for long without a write holds up
-/// everybody on its worker: use [`Thread`](crate::Thread) for it. [`Stats::longest_run`](crate::Stats::longest_run) says
-/// for how long a program has done so. Where puller and program can share a thread, [`Local`](crate::Local) needs neither
-/// queue nor wake-up.
+/// If the system refuses a worker's thread or a program's stack, the first pull or write of the bridge returns the
+/// error. The same holds after the pool was shut down.
 ///
 /// # Caveats
 ///
-/// * A program must not hold across a write what others on the same worker will want: a lock, a `RefCell` borrow in a
-///   thread-local.
-/// * A wait that is not this crate's blocks the worker, with all its programs: an executor that the program runs itself
-///   (`block_on`), a `rayon` job. If the program waits in such a way for another bridge of its own pool, that bridge may have
-///   been placed on the blocked worker, and then neither goes on; in a pool of one it always is. Wait by the calls of the
-///   bridge itself ([`next`](Chunks::next), [`head`](Chunks::head), [`finish`](Feed::finish)), which suspend the program, or
-///   run one of the two on [`Thread`](crate::Thread) or on another pool.
-/// * If a worker is itself a thread of `rayon` (`use_current_thread`), `rayon` runs other jobs on the stack of a program that
-///   waits inside `rayon`. Set a [`stack_size`](Pool::stack_size) that is enough for every job.
-/// * A program has the stack that [`stack_size`](Pool::stack_size) says. One that runs over it stops the process at the
-///   guard page.
-/// * Crates that ask `stacker` how much stack is left (pest, and so tera and handlebars; serde_stacker, sqlparser, polars) get
-///   a true answer on Linux, with the default feature `stacker`. Without it, parsers by pest fail with "stack limit reached",
-///   and crates that switch to a larger stack do so at once. Code that asks the system for the bounds of its thread's stack,
-///   as some interpreters and garbage collectors do, gets those of the thread: use [`Thread`](crate::Thread) for it.
-/// * Code that keeps per-thread state across a call, such as `scoped-tls`, sees the state of whoever ran last.
-/// * With the feature `tracing`, the spans that a program has entered are its own: it leaves them when it is suspended, and
-///   enters them again when it is resumed. Without the feature the programs of a worker log in each other's spans. The
-///   subscriber has to say in which span a thread is, as the registry of `tracing-subscriber` does.
+/// * A program must not hold a lock or a thread-local `RefCell` borrow across a write if other programs on the same
+///   worker need it.
+/// * A wait outside this crate blocks the worker with all its programs: an executor that the program itself runs
+///   (`block_on`), a `rayon` job. If the program waits like this for another bridge of its own pool, both can deadlock.
+///   The other bridge may have been placed on the blocked worker. In a pool of one worker they always do. Wait by calls
+///   of the bridge itself ([`next`](Chunks::next), [`head`](Chunks::head), [`finish`](Feed::finish)), which suspend the
+///   program, or run one of the two on [`Thread`](crate::Thread) or another pool.
+/// * If a worker is itself a thread of `rayon` (`use_current_thread`), `rayon` runs other jobs on the stack of a
+///   program that waits inside `rayon`. Set a [`stack_size`](Pool::stack_size) that suffices for every job.
+/// * A program that exceeds its [`stack_size`](Pool::stack_size) stops the process at the guard page.
+/// * Some crates ask `stacker` how much stack is left: pest (used by tera and handlebars), serde_stacker, sqlparser,
+///   polars. On Linux, with the default feature `stacker`, the answer is correct. Without the feature, parsers built on
+///   pest fail with "stack limit reached", and crates that switch to a larger stack do so at once.
+/// * Some interpreters and garbage collectors ask the system for the bounds of the thread's stack. The system returns
+///   those of the thread, not of the program's stack: use [`Thread`](crate::Thread) for such code.
+/// * Code that keeps per-thread state across a call, such as `scoped-tls`, sees the state of the program that ran last.
+/// * With the feature `tracing`, a program leaves its spans when it is suspended and enters them again when it is
+///   resumed. Without the feature, the programs of a worker log in each other's spans. The subscriber must report the
+///   current span of a thread, as the registry of `tracing-subscriber` does.
 ///
 /// # Forked processes
 ///
-/// In a child that was forked and goes on without `exec`, as under a pre-forking server, a pool starts workers of the child.
-/// A bridge that was started before the fork stays with the parent: in the child its ends return `BrokenPipe`, and dropping
-/// them does not wait. If a program itself forks, its child is not part of the bridge, and the other programs of its worker
-/// go on in the parent alone. A pool that was shut down before the fork is shut down in the child.
+/// In a child that was forked and continues without `exec`, as under a pre-forking server, a pool starts workers of the
+/// child. A bridge that was started before the fork stays with the parent: in the child its ends return `BrokenPipe`,
+/// and dropping them does not wait. If a program itself forks, the bridge ignores the child, and the other programs of
+/// its worker continue in the parent only. A pool that was shut down before the fork is shut down in the child.
+///
+/// # When to use something else
+///
+/// A program that blocks (a slow disk, a lock, a socket), or computes for long without a write, delays its worker's
+/// other programs. Use [`Thread`](crate::Thread) for it. [`Stats::longest_run`](crate::Stats::longest_run) is the
+/// longest time that a program has done so. If the reader and the program can share a thread, [`Local`](crate::Local)
+/// needs neither a queue nor a wake-up.
 #[derive(Debug, Clone)]
 pub struct Pool {
     options: Options,
@@ -107,18 +119,22 @@ pub struct Pool {
 
 impl Pool {
     on_stacks! {
-        /// A pool of so many workers, with the default options. A worker's thread starts with its first program.
+        /// Creates a pool of `workers` workers, with the default options.
+        ///
+        /// A worker's thread starts with its first program.
         ///
         /// # Panics
         ///
-        /// If `workers` is zero.
+        /// Panics if `workers` is zero.
         #[track_caller]
         pub fn new(workers: usize) -> Pool {
-            assert!(workers > 0, "`Pool::new(0)`: a pool without a worker runs nothing; 1 is the least");
+            assert!(workers > 0, "`workers` must not be zero");
             Pool::of(workers)
         }
 
-        /// The pool of this process, with a worker for each processor.
+        /// Returns the pool of this process, with one worker for each processor.
+        ///
+        /// # Examples
         ///
         /// ```
         /// use std::io::Write;
@@ -141,7 +157,7 @@ impl Pool {
     engine_options!();
     queue_options!();
 
-    /// Push code: `program` writes, you pull.
+    /// Returns the output of `program`, which writes, as chunks. The program starts at the first pull.
     pub fn pull<P>(&self, program: P) -> Chunks
     where
         P: FnOnce(&mut Writer) -> io::Result<()> + Send + 'static,
@@ -149,7 +165,8 @@ impl Pool {
         launch::pull(self.launcher(), &self.options, program)
     }
 
-    /// Pull code: `program` reads, you push.
+    /// Returns the feed that supplies the input of `program`, which reads. The program starts at the first write or at
+    /// `finish`.
     pub fn push<T, P>(&self, program: P) -> Feed<T>
     where
         T: Send + 'static,
@@ -158,7 +175,7 @@ impl Pool {
         launch::push(self.launcher(), &self.options, program)
     }
 
-    /// Code that reads and writes: you choose where from and where to.
+    /// Returns a filter of `program`, which reads and writes, to be given a source or a sink.
     pub fn filter<P>(&self, program: P) -> Filter
     where
         P: FnOnce(&mut Reader, &mut Writer) -> io::Result<()> + Send + 'static,
@@ -166,13 +183,18 @@ impl Pool {
         Filter::new(self.launcher(), &self.options, Box::new(program))
     }
 
-    /// Ends the pool, for all its handles: starts no more programs, waits until those that run have ended, and after
-    /// `timeout` ends the rest as if their readers had gone. Await it, or call [`wait`](Shutdown::wait).
+    /// Shuts the pool down for all its handles, when the returned future is awaited or [`wait`](Shutdown::wait) is
+    /// called.
     ///
-    /// What a program wrote before still arrives, and then an error that
-    /// [`is_shut_down`](crate::Error::is_shut_down); so does the first pull or write of a bridge that had not started.
-    /// A program that is computing or blocked is not waited for: it learns at its next call, or by
-    /// [`is_closed`](Writer::is_closed). Another call waits for it again.
+    /// The pool starts no more programs, and waits for those that run. After `timeout`, it stops the remaining programs
+    /// as if their readers had been dropped. The reader of a stopped program receives everything written before, then
+    /// an error for which [`is_shut_down`](crate::Error::is_shut_down) is true. The first pull or write of a bridge
+    /// that had not started returns the same error.
+    ///
+    /// The future does not wait for a program that computes or blocks beyond `timeout`. Such a program stops at its
+    /// next call, or when it checks [`is_closed`](Writer::is_closed). To wait for it again, call `shutdown` again.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::io::Write;
@@ -192,7 +214,7 @@ impl Pool {
         Shutdown::new(self.workers.clone(), timeout)
     }
 
-    /// How many workers it has.
+    /// Returns the number of workers.
     pub fn workers(&self) -> usize {
         self.workers.count()
     }

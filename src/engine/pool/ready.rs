@@ -1,4 +1,4 @@
-//! Whether a program has a place in its worker's queue. It has one at the most, however often it is woken.
+//! Whether a program is in its worker's queue. However often a program is woken, it is queued once.
 
 use crate::sync::{AtomicBool, Ordering};
 
@@ -10,16 +10,17 @@ impl Ready {
         Ready(AtomicBool::new(queued))
     }
 
-    /// It is woken. Says whether it has to be queued for that.
+    /// Marks the program as woken. Returns `true` if the caller must queue it.
     pub(super) fn wake(&self) -> bool {
-        // ORDERING: release, so that the worker sees what the waker did before; it has to be a swap also when it changes
-        // nothing, for only that is in the worker's way.
+        // ORDERING: release, so that the worker sees what the waker did before. It is a swap even when it changes
+        // nothing: only a read-modify-write is ordered with the worker's swap.
         !self.0.swap(true, Ordering::AcqRel)
     }
 
-    /// The worker has taken it out of the queue, and is about to run it. Who wakes it from here on queues it again.
+    /// Marks the program as running, after the worker has taken it out of the queue. A later wake queues it again.
     pub(super) fn run(&self) {
-        // ORDERING: acquire, the other half: what was done before a wake that queued nothing is seen by this run.
+        // ORDERING: acquire pairs with the release in `wake`: this run sees what was done before a wake that queued
+        // nothing.
         self.0.swap(false, Ordering::AcqRel);
     }
 }
@@ -30,7 +31,7 @@ mod model {
     use super::*;
     use crate::sync::{Arc, AtomicUsize, Mutex};
 
-    /// A program that waits for two things, a worker that runs it, and two who bring them.
+    /// A program that waits for two things, the worker that runs it, and two threads that each supply one.
     #[test]
     fn law_11_no_wake_up_is_lost() {
         loom::model(|| {
@@ -40,7 +41,7 @@ mod model {
             let bringers = brought.clone().map(|brought| {
                 let (ready, queue) = (ready.clone(), queue.clone());
                 loom::thread::spawn(move || {
-                    // The weakest there is: the order has to come from `Ready`.
+                    // Relaxed, so that the order must come from `Ready`.
                     brought.store(1, Ordering::Relaxed);
                     if ready.wake() {
                         queue.lock().push(());
@@ -57,7 +58,7 @@ mod model {
             run();
             bringers.into_iter().for_each(|bringer| bringer.join().unwrap());
             run();
-            assert_eq!(seen, 2, "the program waits for what is there");
+            assert_eq!(seen, 2, "the program waits for something that is already there");
         });
     }
 }

@@ -1,4 +1,4 @@
-//! The end of a pool.
+//! The shutdown of a pool, with a timeout.
 
 use std::fmt;
 use std::future::Future;
@@ -13,10 +13,10 @@ use parking_lot::{Condvar, Mutex};
 use super::Workers;
 use crate::runtime::waker;
 
-/// A future that ends a pool: made by [`Pool::shutdown`](crate::Pool::shutdown).
+/// A future that shuts a pool down, returned by [`Pool::shutdown`](crate::Pool::shutdown).
 ///
-/// Nothing happens before it is polled or waited for. Dropped before it is ready, it leaves the pool closed: programs
-/// that run end by themselves. [`wait`](Shutdown::wait) is the form that blocks.
+/// Nothing happens before the first poll or [`wait`](Shutdown::wait), which blocks. If the future is dropped after
+/// that, but before it is ready, the pool stays closed and its running programs are not stopped.
 #[must_use = "the pool is shut down only when this is polled, or by `wait()`"]
 pub struct Shutdown {
     workers: Arc<Workers>,
@@ -29,13 +29,13 @@ enum ShutdownStage {
     Closed { deadline: Option<Instant>, clock: Option<Timer> },
 }
 
-/// How the programs of a pool that was shut down have ended.
+/// The outcome of a pool's shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[must_use = "programs may still be running"]
 pub enum ShutdownOutcome {
     /// All programs have ended, and everything that they owned was dropped.
     Complete,
-    /// The timeout passed first. The programs that were left have been told to stop.
+    /// The timeout passed first, and the remaining programs were stopped. Some may still have to notice.
     TimedOut,
 }
 
@@ -51,11 +51,11 @@ impl Shutdown {
         Shutdown { workers, timeout, progress: ShutdownStage::Asked }
     }
 
-    /// Waits here. In a program on another [`Pool`](crate::Pool) this suspends the program, and holds no thread.
+    /// Waits until the pool is shut down. A program on another [`Pool`](crate::Pool) is suspended while it waits.
     ///
     /// # Caveats
     ///
-    /// A program of the pool itself waits for its own end, until the timeout.
+    /// A program of the pool itself waits until the timeout, because it waits for its own end.
     pub fn wait(mut self) -> ShutdownOutcome {
         let deadline = self.close();
         match crate::runtime::wait::until_deadline(deadline, |context| self.workers.poll_gone(context)) {
@@ -64,7 +64,8 @@ impl Shutdown {
         }
     }
 
-    /// Closes the pool, once. Returns until when its programs may run; a time too long to name is no limit.
+    /// Closes the pool, once, and returns the deadline for its programs. `None` if the timeout is too long to
+    /// represent.
     fn close(&mut self) -> Option<Instant> {
         match self.progress {
             ShutdownStage::Closed { deadline, .. } => deadline,
@@ -100,7 +101,7 @@ impl Future for Shutdown {
             Some(clock) => clock.set(context.waker()),
             None => match Timer::start(deadline, context.waker()) {
                 Some(started) => *clock = Some(started),
-                // Without a thread the time cannot be kept: it ends at once what it would have ended late or never.
+                // Without a thread, the deadline cannot be kept: the programs are stopped now instead of late or never.
                 None => return Poll::Ready(self.end()),
             },
         }
@@ -114,22 +115,23 @@ impl fmt::Debug for Shutdown {
     }
 }
 
-/// A thread that wakes a task at a time. The workers cannot: a program that blocks one is what the time is for.
-struct Timer(Arc<Face>);
+/// A thread that wakes a task at a deadline. A worker cannot do this: it may be blocked by the very program to be
+/// stopped.
+struct Timer(Arc<TimerState>);
 
 #[derive(Default)]
-struct Face {
+struct TimerState {
     waker: Mutex<Option<Waker>>,
     stopped: Condvar,
 }
 
 impl Timer {
     fn start(deadline: Instant, waker: &Waker) -> Option<Timer> {
-        let face = Arc::new(Face { waker: Mutex::new(Some(waker.clone())), stopped: Condvar::new() });
+        let face = Arc::new(TimerState { waker: Mutex::new(Some(waker.clone())), stopped: Condvar::new() });
         let own = face.clone();
         let ring = move || {
             let mut waker = own.waker.lock();
-            // Taken by the drop of the clock.
+            // The waker is taken when the timer is dropped.
             while waker.is_some() && !own.stopped.wait_until(&mut waker, deadline).timed_out() {}
             let waker = waker.take();
             waker::wake(waker);

@@ -1,6 +1,6 @@
-//! Numbered places, each given again when it is free. What belongs to a place stays with it.
+//! Numbered places that are reused. Data that belongs to a place stays with it.
 
-/// How many places are kept when none is used.
+/// The maximum number of places that are kept when none is in use.
 const MAX_KEPT: usize = 1024;
 
 #[derive(Debug)]
@@ -20,7 +20,7 @@ impl<T, P> Slots<T, P> {
         Slots { places: Vec::new(), free: Vec::new() }
     }
 
-    /// Puts a value into a free place, and says which it is; one that is new gets what `own` makes for it.
+    /// Puts a value into a free place and returns the place's number. `own` makes the data of a new place.
     pub(super) fn insert(&mut self, value: T, own: impl FnOnce(usize) -> P) -> usize {
         match self.free.pop() {
             Some(place) => {
@@ -35,7 +35,7 @@ impl<T, P> Slots<T, P> {
         }
     }
 
-    /// The place itself, whatever is in it.
+    /// Returns the place itself, whether or not it has a value.
     pub(super) fn place(&self, place: usize) -> Option<&Place<T, P>> {
         self.places.get(place)
     }
@@ -51,7 +51,7 @@ impl<T, P> Slots<T, P> {
     pub(super) fn remove(&mut self, place: usize) -> Option<T> {
         let value = self.places.get_mut(place)?.value.take()?;
         self.free.push(place);
-        // Of very many that were, no trace is kept.
+        // After a burst, its memory is given back.
         if self.free.len() == self.places.len() && self.places.len() > MAX_KEPT {
             *self = Slots::new();
         }

@@ -1,4 +1,4 @@
-//! A pooled program as others know it: something that can be woken.
+//! The run queue of a worker, and the waker of a pooled program.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -12,16 +12,16 @@ use super::ready::Ready;
 use crate::channel::Job;
 
 thread_local! {
-    /// What this thread runs next, if it is a worker.
+    /// The run queue of this thread, if it is a worker.
     static QUEUE: RefCell<Option<RunQueue>> = const { RefCell::new(None) };
 }
 
-/// What one worker has to do.
+/// Everything that one worker has to do.
 struct RunQueue {
     inbox: Arc<Inbox>,
-    /// The programs that can go on, in the order in which they were woken.
+    /// The runnable programs, in the order in which they were woken.
     tasks: VecDeque<Arc<Task>>,
-    /// Those that have not begun.
+    /// The programs that have not started.
     jobs: VecDeque<Box<dyn Job>>,
 }
 
@@ -31,12 +31,12 @@ impl RunQueue {
     }
 }
 
-/// It belongs to a place with a worker, and so to one program after the other. Who wakes one that is gone wakes the next
-/// for nothing.
+/// The waker of a place on a worker, and so of one program after the other. Waking a program that has ended wakes its
+/// successor spuriously.
 #[derive(Debug)]
 pub(super) struct Task {
     ready: Ready,
-    /// Its place with its worker.
+    /// The number of its place on its worker.
     place: usize,
     inbox: Arc<Inbox>,
 }
@@ -50,7 +50,7 @@ impl Task {
         self.place
     }
 
-    /// It was taken from the queue and is about to run.
+    /// Marks the program as running, after it was taken from the queue.
     pub(super) fn run(&self) {
         self.ready.run();
     }
@@ -75,18 +75,18 @@ pub(super) fn work_for(inbox: Arc<Inbox>) {
     QUEUE.set(Some(RunQueue { inbox, tasks: VecDeque::new(), jobs: VecDeque::new() }));
 }
 
-/// Forgets what this thread has to do, which it leaves to the process that it was forked from.
+/// Forgets the run queue, which belongs to the process that this one was forked from.
 pub(super) fn leave_all() {
     mem::forget(QUEUE.take());
 }
 
-/// Whether this thread is the worker of `inbox`.
+/// Returns `true` if this thread is the worker of `inbox`.
 pub(super) fn works_for(inbox: &Arc<Inbox>) -> bool {
     let own = |queue: &RefCell<Option<RunQueue>>| queue.borrow().as_ref().is_some_and(|queue| queue.is_of(inbox));
     QUEUE.try_with(own).unwrap_or(false)
 }
 
-/// Puts a task behind the others of its worker: directly where this is the worker, through the inbox elsewhere.
+/// Puts a task at the end of its worker's queue: directly on the worker's thread, through the inbox elsewhere.
 fn queue(task: Arc<Task>) {
     let own = |queue: &RunQueue, task: &Arc<Task>| queue.is_of(&task.inbox);
     if let Some(task) = on_worker(task, own, |queue, task| queue.tasks.push_back(task)) {
@@ -94,7 +94,8 @@ fn queue(task: Arc<Task>) {
     }
 }
 
-/// Puts a program behind the others that this thread is to begin, if it is the worker of `inbox`; else gives it back.
+/// Puts a program at the end of this thread's new programs if it is the worker of `inbox`. Otherwise returns the
+/// program.
 pub(super) fn start(inbox: &Arc<Inbox>, job: Box<dyn Job>) -> Option<Box<dyn Job>> {
     let put = |queue: &mut RunQueue, job| {
         queue.jobs.push_back(job);
@@ -103,8 +104,8 @@ pub(super) fn start(inbox: &Arc<Inbox>, job: Box<dyn Job>) -> Option<Box<dyn Job
     on_worker(job, |queue, _| queue.is_of(inbox), put)
 }
 
-/// Puts `value` into this thread's queue if it is its `own`, and else gives it back. Where the thread is ending, or a waker
-/// is used while it is being taken from the queue, it is nobody's worker.
+/// Puts `value` into this thread's queue if `own` returns `true`. Otherwise returns the value. The queue counts as
+/// another's if the thread is ending, or if a waker is used while the queue is borrowed.
 fn on_worker<T>(value: T, own: impl FnOnce(&RunQueue, &T) -> bool, put: impl FnOnce(&mut RunQueue, T)) -> Option<T> {
     let mut value = Some(value);
     let _ = QUEUE.try_with(|queue| {
@@ -117,7 +118,7 @@ fn on_worker<T>(value: T, own: impl FnOnce(&RunQueue, &T) -> bool, put: impl FnO
     value
 }
 
-/// Puts what has come by mail behind the others.
+/// Moves all mail to the end of the queue.
 pub(super) fn deliver(mail: &mut Mail) {
     QUEUE.with_borrow_mut(|queue| {
         if let Some(queue) = queue {
@@ -127,13 +128,13 @@ pub(super) fn deliver(mail: &mut Mail) {
     });
 }
 
-/// The next program of this worker that has not begun.
+/// Removes and returns the next program that has not started.
 pub(super) fn next_job() -> Option<Box<dyn Job>> {
     QUEUE.with_borrow_mut(|queue| queue.as_mut()?.jobs.pop_front())
 }
 
-/// The next task of this worker, and how many there are after it. Says of each place in `ahead` which task comes so long
-/// after it, if there is one.
+/// Removes and returns the next task, with the number of tasks and jobs after it. Also returns the places of later
+/// tasks, `ahead` turns after it.
 pub(super) fn next<const N: usize>(ahead: [usize; N]) -> Option<(Arc<Task>, usize, [Option<usize>; N])> {
     QUEUE.with_borrow_mut(|queue| {
         let queue = queue.as_mut()?;

@@ -1,4 +1,4 @@
-//! A worker: a thread that runs many programs in turns, each on a stack of its own.
+//! A worker: a thread that gives turns to many programs, each on its own stack.
 
 use std::io;
 use std::mem;
@@ -19,48 +19,50 @@ use crate::runtime::stack::Stack;
 use crate::runtime::timer;
 use crate::sys::fork;
 
-/// How many programs are begun between the turns of two.
+/// The maximum number of programs that are started between two turns.
 const MAX_BEGUN: usize = 64;
 
-/// After how many turns a worker that has enough to do looks for mail: each look takes a line from whoever sends some.
+/// The number of turns between two looks at the mailbox of a busy worker. Each look takes a cache line from the
+/// senders.
 const TURNS: u32 = 8;
 
-/// How many turns ahead that which the worker has of a program is fetched; when it has come, its frame, and then its stack.
+/// How many turns ahead the parts of a suspended program are prefetched: the worker's record, then its frame, then its
+/// stack.
 const PLACE_AHEAD: usize = 6;
 const FRAME_AHEAD: usize = 4;
 const STACK_AHEAD: usize = 2;
 
-/// How many of them are not the next program's doing.
+/// From this number of started programs on, their start is not counted as part of the next program's run.
 const MANY: usize = 8;
 
 pub(super) struct Worker {
     inbox: Arc<Inbox>,
-    /// Empty, but for the moment in which it is taken in.
+    /// Empty except while mail is being delivered.
     mail: Mail,
-    /// How many turns it is until it looks for mail.
+    /// The number of turns until the next look at the mailbox.
     turns: u32,
     programs: Slots<Pooled, Arc<Task>>,
-    /// When the program that ran last gave way.
+    /// The time at which the last program was suspended or ended.
     now: Instant,
-    /// In which it was started.
+    /// The process in which this worker was started.
     process: u32,
 }
 
-/// A program that has begun. It stays here.
+/// A program that has started. It stays on this worker.
 struct Pooled {
     coroutine: Coroutine<()>,
-    /// Its bridge's. `None` while it runs.
+    /// The channel of its bridge. `None` while the program runs.
     channel: Option<Arc<Channel>>,
-    /// Where the inbox keeps its record.
+    /// The place of its record in the inbox.
     record: usize,
 }
 
 impl Worker {
-    /// Starts a thread that works until there is nothing to do and never will be.
+    /// Starts a thread that works until there is nothing left to do and nothing more can come.
     ///
     /// # Errors
     ///
-    /// When the system refuses a new thread.
+    /// Returns an error if the system refuses a new thread.
     pub(super) fn spawn(inbox: Arc<Inbox>, number: usize) -> io::Result<()> {
         let work = move || {
             let (mail, programs, now) = (Mail::default(), Slots::new(), Instant::now());
@@ -98,8 +100,8 @@ impl Worker {
         self.inbox.mailbox.leave();
     }
 
-    /// A program has returned in the child of a `fork`. Everything else here is the parent's, and does not go on in the
-    /// child; this thread ends there, as any other whose function returns.
+    /// Forgets everything, after a program has returned in the child of a `fork`. The other programs belong to the
+    /// parent and do not continue in the child. This thread ends there, as any other whose function returns.
     #[cold]
     fn leave_all(self) {
         task::leave_all();
@@ -129,13 +131,13 @@ impl Worker {
             self.begin(job);
             begun += 1;
         }
-        // A few take no time that is worth a look at the clock.
+        // Starting a few takes too little time to justify reading the clock.
         if begun >= MANY {
             self.now = Instant::now();
         }
     }
 
-    /// Gives a program a stack, and a place behind those that can go on.
+    /// Gives a new program a stack, and a place behind the runnable programs.
     fn begin(&mut self, job: Box<dyn Job>) {
         let stack = Stack::new(job.options());
         let channel = job.channel().clone();
@@ -156,7 +158,7 @@ impl Worker {
         self.programs.place(place).into_iter().for_each(|place| place.own.wake_by_ref());
     }
 
-    /// Has the processor fetch what three of the next turns will need.
+    /// Prefetches what three of the next turns will need.
     fn fetch(&self, [place, frame, stack]: [Option<usize>; 3]) {
         place.and_then(|place| self.programs.place(place)).into_iter().for_each(coroutine::fetch);
         if let Some(pooled) = frame.and_then(|place| self.programs.get(place)) {
@@ -172,7 +174,7 @@ impl Worker {
     fn run(&mut self, task: Arc<Task>, others: usize) {
         task.run();
         let number = task.place();
-        // It may have been woken when it had ended already, and its place, too, may be gone or another's.
+        // The program may have been woken after its end. Then its place may be gone, or belong to another program.
         let Some(place) = self.programs.place_mut(number).filter(|place| Arc::ptr_eq(&place.own, &task)) else {
             return;
         };
@@ -189,7 +191,8 @@ impl Worker {
         if let Some(pooled) = self.programs.remove(number) {
             self.inbox.finish(pooled.record);
         }
-        // Its stack is back, and all that it owned is gone. Whoever waited for that finds this worker free for the next.
+        // The stack is back and everything the program owned is dropped. A thread that waited for that can use this
+        // worker next.
         self.inbox.publish(others);
         self.inbox.retire();
         channel.program.leave();

@@ -1,4 +1,4 @@
-//! The workers of one pool: which of them gets a program, and how they end.
+//! The workers of one pool: which of them gets a new program, and how they end.
 
 use std::fmt;
 use std::io;
@@ -13,17 +13,18 @@ use super::worker::Worker;
 use crate::channel::Job;
 use crate::sys::fork::PerProcess;
 
-/// Kept by the pool's handles, and by bridges that have not started. When it goes, the workers finish what they have.
+/// Owned by the pool's handles and by bridges that have not started. When it is dropped, the workers finish their
+/// programs.
 pub(crate) struct Workers {
     count: usize,
-    /// The pool was shut down, in this process or in one from which it was forked.
+    /// Set when the pool was shut down, in this process or in one that it was forked from.
     closed: AtomicBool,
     members: PerProcess<Box<[Member]>>,
 }
 
 struct Member {
     inbox: Arc<Inbox>,
-    /// The worker was started. Set under the lock, so that it is once.
+    /// Set when the worker was started, under the lock, so that it is started once.
     begun: AtomicBool,
     begins: Mutex<()>,
 }
@@ -41,11 +42,11 @@ impl Workers {
         self.members.get(|| (0..self.count).map(|_| Member::new(self.closed.load(Ordering::SeqCst))).collect())
     }
 
-    /// Sends a job to the worker that has the least to do.
+    /// Sends a job to the worker with the lowest load.
     ///
     /// # Errors
     ///
-    /// When the pool was shut down, or the system refuses the worker's thread.
+    /// Returns an error if the pool was shut down, or if the system refuses the worker's thread.
     pub(crate) fn launch(&self, job: Box<dyn Job>) -> io::Result<()> {
         let members = self.members().iter().enumerate();
         let Some((number, member)) = members.min_by_key(|(_, member)| member.inbox.load()) else {
@@ -57,19 +58,19 @@ impl Workers {
         Ok(())
     }
 
-    /// Admits no more programs.
+    /// Stops admitting programs.
     pub(super) fn close(&self) {
-        // Before the members of this process are made, if they have not been.
+        // First, so that members of this process that are made from here on are closed too.
         self.closed.store(true, Ordering::SeqCst);
         self.inboxes().for_each(Inbox::close);
     }
 
-    /// Ends the programs that run.
+    /// Stops the running programs.
     pub(super) fn end(&self) {
         self.inboxes().for_each(Inbox::end);
     }
 
-    /// Ready when all programs have ended.
+    /// Polls until all programs have ended.
     pub(super) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
         let waits = self.inboxes().filter(|inbox| inbox.poll_gone(context).is_pending()).count();
         if waits == 0 { Poll::Ready(()) } else { Poll::Pending }
@@ -85,7 +86,7 @@ impl Member {
         Member { inbox: Arc::new(Inbox::new(closed)), begun: AtomicBool::new(false), begins: Mutex::new(()) }
     }
 
-    /// Starts the worker, if it was not.
+    /// Starts the worker if it was not started yet.
     fn begin(&self, number: usize) -> io::Result<()> {
         if self.begun.load(Ordering::Acquire) {
             return Ok(());

@@ -1,27 +1,28 @@
-//! Whether a thread has begun to end.
+//! Whether a thread has begun to destroy its thread-locals.
 //!
-//! A program may borrow from a thread-local while it is suspended: `LocalKey::with` lends it for the time of a call, and the call
-//! goes on when the program does. A thread that ends destroys its thread-locals one after the other. What holds the program may lie
-//! in one of them, and be destroyed after that from which the program has borrowed: if it let the program run then, to its end, the
-//! program would read what is gone. So a program that was suspended before the first was destroyed is not run any more.
+//! A program may borrow from a thread-local while it is suspended: `LocalKey::with` lends it for one call, and the call
+//! continues when the program does. A thread that ends destroys its thread-locals one after the other. One of them may
+//! hold the program, and may be destroyed after the one that the program borrows from. If it then resumed the program,
+//! the program would read freed memory. So a program that was suspended before the first thread-local was destroyed is
+//! not resumed.
 //!
-//! Thread-locals are destroyed in the opposite order of that in which they were first used, and the thread says nothing before. So
-//! a destructor of this file's own is registered after all others that there are when a program is suspended: it runs before them,
-//! and leaves a mark. Whether others were registered since is seen at the head of the system's list of destructors, a word in its
-//! thread-locals. Where that is not found there is one such destructor, registered when the thread first suspends a program.
+//! Thread-locals are destroyed in the reverse order of their first use, without notice. So this file registers a
+//! destructor of its own after all others that exist when a program is suspended. It runs first and leaves a mark. The
+//! head of the system's list of destructors, a word in its thread-locals, shows whether others were registered since.
+//! If that word is not found, one destructor is registered, when the thread first suspends a program.
 
 use std::cell::Cell;
 use std::ptr;
 
-/// What is known of the end of a thread.
+/// What a thread knows about its end.
 pub(super) struct Exit {
-    /// Zero until the thread makes its first coroutine. Counted up by each such destructor.
+    /// Zero until the thread makes its first coroutine. Incremented by each destructor of this file.
     stage: Cell<u32>,
-    /// The head of the list, once the thread has made one.
+    /// The address of the list's head, once the thread has made a coroutine.
     head: Cell<*const usize>,
-    /// What it was when the last such destructor had just been registered.
+    /// The head just after the last destructor of this file was registered.
     marked: Cell<usize>,
-    /// What stands for the head where that is not found.
+    /// A stand-in for the head where that is not found.
     nowhere: Cell<usize>,
 }
 
@@ -30,19 +31,20 @@ impl Exit {
         Exit { stage: Cell::new(0), head: Cell::new(ptr::null()), marked: Cell::new(0), nowhere: Cell::new(1) }
     }
 
-    /// How far the thread has come. What was suspended at another stage must not run again.
+    /// Returns the current stage. A program that was suspended at another stage must not be resumed.
     #[inline]
     pub(super) fn stage(&self) -> u32 {
         self.stage.get()
     }
 
-    /// Finds the head of the list for the thread, which makes its first coroutine.
+    /// Finds the list's head for a thread that makes its first coroutine.
     pub(super) fn begin(&'static self) {
         self.head.set(list::head().unwrap_or(self.nowhere.as_ptr()));
         self.stage.set(1);
     }
 
-    /// A program was suspended, and may have borrowed from any thread-local that there is. To be called after `begin`.
+    /// Prepares for the thread's end after a program was suspended, which may have borrowed from any thread-local.
+    /// Called after `begin`.
     #[inline]
     pub(super) fn prepare(&self) {
         if self.head() != self.marked.get() {
@@ -58,19 +60,20 @@ impl Exit {
 
     #[inline]
     fn head(&self) -> usize {
-        // SAFETY: since `begin` it is a word in the thread-locals of the thread whose this is, and lasts as long as that.
+        // SAFETY: since `begin` it points to a word in the thread-locals of its own thread, which lasts as long as the
+        // thread.
         unsafe { self.head.get().read_volatile() }
     }
 }
 
-/// Runs before what was registered earlier is destroyed.
+/// Marks the thread as ending. Runs before the destructors that were registered earlier.
 fn end() {
     let exit = &super::on_thread().exit;
     exit.stage.set(exit.stage.get().wrapping_add(1).max(1));
     exit.marked.set(usize::MAX);
 }
 
-/// The list as the GNU C library keeps it.
+/// The list of destructors in the GNU C library.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod list {
     use std::ffi::{c_int, c_void};
@@ -80,7 +83,7 @@ mod list {
     use super::super::words::{self, Snapshot, Word};
 
     unsafe extern "C" {
-        /// As the standard library uses it for `thread_local!`.
+        /// Registers a destructor; the standard library uses this for `thread_local!`.
         fn __cxa_thread_atexit_impl(
             destructor: unsafe extern "C" fn(*mut c_void),
             object: *mut c_void,
@@ -93,9 +96,9 @@ mod list {
     }
 
     pub(super) fn register() {
-        /// Some address of this module, so that it is not unloaded before.
+        /// An address of this module, so that the module is not unloaded before the destructor runs.
         static MODULE: u8 = 0;
-        // SAFETY: the destructor takes any object, and touches nothing but thread-locals without destructors.
+        // SAFETY: the destructor accepts any object, and touches only thread-locals without destructors.
         unsafe { __cxa_thread_atexit_impl(destructor, ptr::null_mut(), (&raw const MODULE).cast()) };
     }
 
@@ -104,17 +107,18 @@ mod list {
         WORD.get_or_init(find).and_then(Word::address).map(ptr::with_exposed_provenance)
     }
 
-    /// Looks for the word that changes whenever a destructor is registered, and does not when memory is taken as for that.
+    /// Searches for the word that changes when a destructor is registered, but not when memory of the same size is
+    /// allocated.
     fn find() -> Option<Word> {
         register();
         let mut taken = vec![Snapshot::take()];
         for _ in 0..3 {
             register();
             taken.push(Snapshot::take());
-            // SAFETY: memory of the size of an entry, which is given back below.
+            // SAFETY: memory of the size of an entry, freed below.
             let memory = unsafe { libc::calloc(4, size_of::<usize>()) };
             taken.push(Snapshot::take());
-            // SAFETY: the memory just taken.
+            // SAFETY: the memory just allocated.
             unsafe { libc::free(memory) };
         }
         words::find(&taken, |values| {
@@ -127,7 +131,7 @@ mod list {
     }
 }
 
-/// The list as the standard library keeps it, or a system that says nothing of its own.
+/// The list of destructors in the standard library, or in a system that does not reveal its own.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 mod list {
     struct Mark;
@@ -143,7 +147,7 @@ mod list {
     }
 
     pub(super) fn register() {
-        // Once a thread; while it ends, never.
+        // Takes effect once a thread, and not while the thread ends.
         let _ = MARK.try_with(|_| ());
     }
 

@@ -1,10 +1,12 @@
-//! What the crate `stacker` believes of the stack that runs.
+//! The stack limit that the crate `stacker` keeps for the running stack.
 //!
-//! Parsers and compilers ask it how much of their stack is left. It keeps the lowest address of the stack in a thread-local of its
-//! own, which is the thread's until it has switched to a larger stack itself. On a coroutine that would be wrong both ways: where the
-//! coroutine lies below the thread's stack nothing seems to be left, and where it lies above it there seems to be no end. So each
-//! switch exchanges that word, as it exchanges the stack pointer. The crate has no function for it: the word is found by what its
-//! own functions do to it, once in a process, and tried on each thread before it is used.
+//! Parsers and compilers ask `stacker` how much stack is left. It keeps the lowest address of the stack in a private
+//! thread-local. That address is the thread's until `stacker` itself has switched to a larger stack. On a coroutine, it
+//! is wrong. If the coroutine is below the thread's stack, no space seems to be left; if it is above, space seems
+//! endless.
+//!
+//! So each switch exchanges that word together with the stack pointer. The crate has no function for it. The word is
+//! found by the effect that the crate's own functions have on it, once in a process. Each thread checks it before use.
 
 use std::cell::Cell;
 use std::panic;
@@ -13,11 +15,11 @@ use std::sync::OnceLock;
 
 use super::words::{self, Snapshot, Word};
 
-/// The limit of the stack that runs on a thread.
+/// The limit of the running stack of a thread.
 pub(super) struct Limit {
-    /// Where the word is, once the thread has made a coroutine.
+    /// The address of the word, once the thread has made a coroutine.
     place: Cell<*mut usize>,
-    /// What is written in its place where it is not found.
+    /// A stand-in for the word where that is not found.
     nowhere: Cell<usize>,
 }
 
@@ -26,11 +28,11 @@ impl Limit {
         Limit { place: Cell::new(ptr::null_mut()), nowhere: Cell::new(0) }
     }
 
-    /// Looks for the word of the thread, which makes its first coroutine.
+    /// Finds the word for a thread that makes its first coroutine.
     pub(super) fn begin(&'static self) {
         static WORD: OnceLock<Option<Word>> = OnceLock::new();
         self.place.set(self.nowhere.as_ptr());
-        // The thread's own limit is asked from the system now, if it was not before.
+        // Makes `stacker` ask the system for the thread's own limit, if it has not done so before.
         let known = stacker::remaining_stack().is_some();
         let word = known.then(|| *WORD.get_or_init(|| panic::catch_unwind(find).ok().flatten())).flatten();
         if let Some(place) = word.and_then(Word::address) {
@@ -41,23 +43,23 @@ impl Limit {
         }
     }
 
-    /// Sets it, and returns what it was. To be called after `begin`.
+    /// Sets the limit and returns the previous one. Called after `begin`.
     #[inline]
     pub(super) fn replace(&self, limit: usize) -> usize {
         let place = self.place.get();
-        // SAFETY: since `begin` it is a word in a thread-local of the thread whose this is, and which alone uses it.
+        // SAFETY: since `begin` it points to a word in a thread-local of its own thread, and no other thread uses it.
         let before = unsafe { place.read_volatile() };
-        // SAFETY: as above. In `stacker` the word is inside of a cell, and nothing but `get` and `set` is ever done to that: they see
-        // a limit that nobody else can tell from one that they have set. The value is `stacker`'s own or a coroutine's.
+        // SAFETY: as above. In `stacker` the word is inside a cell that is only accessed by `get` and `set`, so this
+        // write looks like its own `set`. The value comes from `stacker` or is a coroutine's limit.
         unsafe { place.write_volatile(limit) };
         before
     }
 
-    /// Whether `stacker` believes what is written there.
+    /// Returns `true` if `stacker` uses the value that is written there.
     #[inline(never)]
     fn is_it(&self) -> bool {
         const LOW: usize = 1 << 12;
-        // Two limits that are below any stack, and so are never met.
+        // Two limits below any stack, which are never reached.
         let before = self.replace(LOW);
         let more = stacker::remaining_stack();
         self.replace(2 * LOW);
@@ -67,10 +69,10 @@ impl Limit {
     }
 }
 
-/// Looks for the word that changes when `stacker` enters a stack of its own, and one from there, and has the same values again on
-/// the way back.
+/// Searches for the word that changes when `stacker` enters a stack of its own, and again when it enters another from
+/// there. On the way back, the word must have the same values again.
 fn find() -> Option<Word> {
-    /// Enough to ask the loader.
+    /// Enough stack to call the loader.
     const SIZE: usize = 256 << 10;
     let mut taken = vec![Snapshot::take()];
     stacker::grow(SIZE, || {
@@ -81,7 +83,7 @@ fn find() -> Option<Word> {
     taken.push(Snapshot::take());
     words::find(&taken, |values| {
         let [outside, inside, inner, back, out] = values else { return false };
-        // Those that it maps itself begin with a page.
+        // The stacks that `stacker` maps begin at a page boundary.
         let are_stacks = [inside, inner].iter().all(|limit| **limit != 0 && **limit % (1 << 12) == 0);
         are_stacks && outside != inside && inside != inner && inner != outside && inside == back && outside == out
     })

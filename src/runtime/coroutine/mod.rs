@@ -1,8 +1,11 @@
-//! The switch: programs on stacks of their own, which chain of them runs on this thread, and who may suspend.
+//! The switch between stacks: coroutines, the chain of those that run on this thread, and which of them may suspend.
 //!
-//! Coroutines nest: a program may pull another bridge. The ones that run on a thread at a time form a chain from the
-//! innermost down to the thread's own stack. Suspending one takes everything nested in it along. A coroutine that is
-//! not on the chain must never be suspended, so every suspension looks for its frame on the chain first.
+//! Coroutines nest: a program may pull another bridge. Those that run on a thread at a time form a chain, from the
+//! innermost down to the thread's own stack. Suspending a coroutine suspends everything nested in it. A coroutine that
+//! is not on the chain must never be suspended, so every suspension first looks for its frame on the chain.
+//!
+//! `words` finds private thread-locals of other libraries. `limit` uses it for the stack limit of `stacker`, and `exit`
+//! to notice that a thread ends.
 #![allow(unsafe_code, reason = "this file owns the switch between stacks")]
 
 mod exit;
@@ -30,18 +33,18 @@ use super::fairness::Turn;
 use super::spans::Spans;
 use super::stack::{Stack, Switch, Yielder};
 
-/// The wait was refused: the program that asked for it is to stop, or is unwinding.
+/// The error of a refused wait: the program that asked for it is to stop, or is unwinding.
 #[derive(Debug)]
 pub(crate) struct Refused;
 
 thread_local! {
-    /// In one piece, which a frame knows: to find a thread-local is a call.
+    /// One variable, which each frame points to, because finding a thread-local costs a call.
     static ON_THREAD: OnThread = const { OnThread { current: Cell::new(ptr::null()), limit: Limit::new(), exit: Exit::new() } };
 }
 
-/// What the coroutines of a thread share.
+/// The state that the coroutines of a thread share.
 struct OnThread {
-    /// The innermost frame that runs on it; null on the thread's own stack.
+    /// The innermost frame that runs on the thread; null on the thread's own stack.
     current: Cell<*const Frame>,
     limit: Limit,
     exit: Exit,
@@ -49,55 +52,55 @@ struct OnThread {
 
 #[inline]
 fn on_thread() -> &'static OnThread {
-    // SAFETY: it has no destructor and so lasts as long as its thread, which the reference does not leave: it is not `Send`, and
-    // a coroutine stays on its thread.
+    // SAFETY: the variable has no destructor, so it lasts as long as its thread. The reference does not leave the
+    // thread: it is not `Send`, and a coroutine stays on its thread.
     ON_THREAD.with(|thread| unsafe { &*ptr::from_ref(thread) })
 }
 
-/// A closure larger than this is boxed: a smaller one is placed on the coroutine's own stack.
+/// The largest closure, in bytes, that is placed on the coroutine's own stack. A larger one is boxed.
 const MAX_PLACED: usize = 2048;
 
-/// What a processor fetches at a time, in bytes.
+/// The number of bytes that a processor fetches at a time.
 #[cfg(target_arch = "x86_64")]
 const LINE: usize = 64;
 
-/// One coroutine's place in the chain.
+/// A coroutine's place in the chain.
 pub(crate) struct Frame {
-    /// The thread that it stays on.
+    /// The thread that the coroutine stays on.
     thread: &'static OnThread,
-    /// How to leave; set when the program begins.
+    /// The way out of the coroutine, set when the program begins.
     yielder: Cell<*const Yielder<(), ()>>,
-    /// Whose stack this one was entered from. Valid while this frame is on the chain.
+    /// The frame on whose stack this one was entered. Valid while this frame is on the chain.
     below: Cell<*const Frame>,
-    /// The innermost frame at the last suspension: this one, or one nested in it.
+    /// The innermost frame at the last suspension: this frame, or one nested in it.
     top: Cell<*const Frame>,
-    /// Set while it was entered by a poll. Valid while this frame is on the chain.
+    /// Set if this frame was entered by a poll. Valid while this frame is on the chain.
     waker: Cell<*const Waker>,
-    /// How often a wait has suspended it.
+    /// The number of times that a wait has suspended this frame.
     waits: Cell<u64>,
-    /// Whether the thread was unwinding when this one was last entered.
+    /// `true` if the thread was unwinding when this frame was last entered.
     entered_unwinding: Cell<bool>,
-    /// The host has gone, or the program has ended: nothing suspends any more.
+    /// Set when the other end was dropped or the program has ended: nothing suspends any more.
     closed: Cell<bool>,
-    /// What was moved since the last wait, where this one was entered by a poll.
+    /// The bytes moved since the last wait, if this frame was entered by a poll.
     turn: Cell<Turn>,
-    /// The limit of the stack that the program goes on with, where that is known to others: this coroutine's, or that of one nested
-    /// in it.
+    /// The limit of the stack on which the program continues, as `stacker` knows it: this coroutine's, or that of a
+    /// nested one.
     limit: Cell<usize>,
-    /// The thread's when it was made, or first entered.
+    /// The thread's stage when this frame was made, or first entered.
     stage: Cell<u32>,
-    /// It was suspended, and its thread has begun to end: it never runs again.
+    /// Set when the program was suspended and its thread has begun to end: it is never resumed.
     lost: Cell<bool>,
-    /// Where the stack ended at the last suspension, to be fetched ahead of the next resumption.
+    /// The end of the stack at the last suspension, to be prefetched before the next resumption.
     resting: Cell<*const u8>,
-    /// The chunk that the suspended program hands to its host. A place and not the chunk: every copy of four words that
-    /// were only just written costs a stalled load, which is a third of what a hand-over costs.
+    /// The chunk that the suspended program hands over, by address. Each copy of four words that were just written
+    /// costs a stalled load, which is a third of the cost of a hand-over.
     handed: Cell<Option<NonNull<Bytes>>>,
-    /// What the suspended program lends to its host.
+    /// The bytes that the suspended program lends.
     lent: Cell<Option<NonNull<[u8]>>>,
 }
 
-/// What both sides of the switch can reach: the frame, and whatever else they exchange.
+/// The state that both sides of the switch can reach.
 pub(crate) struct Shared<X> {
     pub(crate) frame: Frame,
     pub(crate) exchange: X,
@@ -105,7 +108,7 @@ pub(crate) struct Shared<X> {
 
 /// A program on a stack of its own. It stays on the thread that made it.
 pub(crate) struct Coroutine<X> {
-    /// Dropped unless the program is lost: that stays on its stack, and the stack where it is.
+    /// Dropped unless the program is lost: a lost program and its stack are leaked.
     switch: ManuallyDrop<Switch<(), (), (), Stack>>,
     shared: Rc<Shared<X>>,
     #[cfg(feature = "tracing")]
@@ -123,11 +126,11 @@ impl<X: 'static> Coroutine<X> {
         unsafe { Coroutine::new_scoped(stack, exchange, body) }
     }
 
-    /// The same for a body that borrows.
+    /// Places a body that borrows on the stack.
     ///
     /// # Safety
     ///
-    /// The coroutine is dropped before anything that `body` borrows.
+    /// The coroutine must be dropped before anything that `body` borrows.
     #[inline]
     pub(crate) unsafe fn new_scoped<F>(stack: Stack, exchange: impl FnOnce() -> X, body: F) -> Coroutine<X>
     where
@@ -153,9 +156,11 @@ impl<X: 'static> Coroutine<X> {
     }
 }
 
+/// Makes the switch that runs `body`.
+///
 /// # Safety
 ///
-/// The coroutine is dropped before anything that `body` borrows.
+/// The coroutine must be dropped before anything that `body` borrows.
 unsafe fn place<X>(
     stack: Stack,
     shared: Rc<Shared<X>>,
@@ -163,19 +168,19 @@ unsafe fn place<X>(
 ) -> Switch<(), (), (), Stack> {
     let begin = move |yielder: &Yielder<(), ()>, ()| {
         if shared.frame.is_closed() {
-            // It goes without having begun.
+            // Dropped before it has begun.
             return;
         }
         shared.frame.yielder.set(yielder);
         body(&shared);
         shared.frame.close();
     };
-    // SAFETY: the caller keeps what `body` borrows until the coroutine, and so its stack, is gone.
+    // SAFETY: the caller keeps what `body` borrows until the coroutine, and so its stack, is dropped.
     unsafe { Switch::with_stack_unchecked(stack, begin) }
 }
 
 impl<X> Coroutine<X> {
-    /// Drops what a program owns that never began. What that panics with is returned.
+    /// Drops what a program that never began owns, and returns the panic of doing so.
     fn drop_unbegun(&mut self) -> thread::Result<()> {
         self.enter(on_thread(), |switch| panic::catch_unwind(AssertUnwindSafe(|| switch.resume(()))).map(|_| ()))
     }
@@ -184,7 +189,7 @@ impl<X> Coroutine<X> {
         &self.shared
     }
 
-    /// The program has ended.
+    /// Returns `true` if the program has ended.
     #[inline]
     pub(crate) fn is_done(&self) -> bool {
         self.switch.done()
@@ -194,21 +199,22 @@ impl<X> Coroutine<X> {
         self.switch.started()
     }
 
-    /// The program was suspended when its thread began to end. It never runs again, and what it handed over or lent is not looked
-    /// at: any of that may be borrowed from a thread-local that is gone.
+    /// Returns `true` if the program was suspended when its thread began to end. Such a program is never resumed, and
+    /// what it handed over or lent is not read: it may borrow from a destroyed thread-local.
     #[cold]
     pub(crate) fn is_lost(&self) -> bool {
         let frame = &self.shared.frame;
         frame.lost.get() || self.is_started() && !self.is_done() && !frame.is_of_now()
     }
 
-    /// Runs the program until it suspends or ends. With a waker this is a poll: a wait inside the program suspends it,
-    /// to be polled again when the waker is woken. Does nothing if it [is lost](Coroutine::is_lost).
+    /// Runs the program until it suspends or ends. Does nothing if the program [is lost](Coroutine::is_lost).
+    ///
+    /// With a waker, this is a poll: a wait inside the program suspends it, to be polled again when the waker is woken.
     ///
     /// # Panics
     ///
-    /// If it has ended.
-    // Always inlined, as the switch itself: the processor predicts returns rightly only if no call is left open.
+    /// Panics if the program has ended.
+    // Always inlined, like the switch itself: the processor predicts returns correctly only if no call is left open.
     #[inline(always)]
     pub(crate) fn resume(&mut self, waker: Option<&Waker>) {
         let thread = on_thread();
@@ -228,7 +234,7 @@ impl<X> Coroutine<X> {
         self.spans.leave(entered);
     }
 
-    /// Goes to the program's stack by way of `switch`, which does not panic, and comes back.
+    /// Calls `switch`, which must not panic and which runs the program, with the program's stack limit set.
     #[inline(always)]
     fn enter<T>(&mut self, thread: &OnThread, switch: impl FnOnce(&mut Switch<(), (), (), Stack>) -> T) -> T {
         let below = thread.limit.replace(self.shared.frame.limit.get());
@@ -238,7 +244,7 @@ impl<X> Coroutine<X> {
         result
     }
 
-    /// A program that is entered on a thread that is ending: whether it has not begun before.
+    /// Returns `true` if the program may run on a thread that is ending, which is so if it has not begun before.
     #[cold]
     fn may_begin(&self) -> bool {
         let frame = &self.shared.frame;
@@ -250,13 +256,13 @@ impl<X> Coroutine<X> {
         !frame.lost.get()
     }
 
-    /// Has the processor fetch what it looks at first in `resume`, and, when that has come, in `fetch_stack`.
+    /// Prefetches what `resume` reads first. When that has arrived, `fetch_stack` comes next.
     #[inline]
     pub(crate) fn fetch_frame(&self) {
         fetch(&*self.shared);
     }
 
-    /// Has the processor fetch the part of the stack that the suspended program goes on with.
+    /// Prefetches the part of the stack on which the suspended program continues.
     #[inline]
     pub(crate) fn fetch_stack(&self) {
         fetch_range(self.shared.frame.resting.get().wrapping_sub(FETCHED_BELOW), FETCHED_BELOW + FETCHED);
@@ -265,23 +271,24 @@ impl<X> Coroutine<X> {
     /// Takes the chunk that the suspended program hands over.
     #[inline]
     pub(crate) fn take_handed(&mut self) -> Option<Bytes> {
-        // SAFETY: it is set only inside `Frame::hand`, which is suspended now, for the coroutine is not running (its
-        // `resume` would hold it mutably), and which still has the chunk. It finds the place empty and forgets it.
+        // SAFETY: the pointer is set only inside `Frame::hand`. That call is suspended now, because the coroutine is
+        // not running: its `resume` would borrow it mutably. So the call still owns the chunk; it finds the pointer
+        // gone and forgets the chunk.
         self.shared.frame.handed.take().map(|chunk| unsafe { chunk.read() })
     }
 
-    /// What the suspended program lends, until it is resumed.
+    /// Returns the bytes that the suspended program lends, until it is resumed.
     #[inline]
     pub(crate) fn lent(&self) -> Option<&[u8]> {
         let frame = &self.shared.frame;
         let lent = frame.lent.get().filter(|_| frame.is_of_now());
-        // SAFETY: it is set only inside `Frame::lend`, which is suspended now, for the coroutine is not running (its
-        // `resume` would hold it mutably), and which still borrows the slice: the thread has not begun to end since. It
-        // cannot go on while `self` is borrowed.
+        // SAFETY: the pointer is set only inside `Frame::lend`. That call is suspended now, because the coroutine is
+        // not running: its `resume` would borrow it mutably. So the call still borrows the slice, and the thread has
+        // not begun to end since. The program cannot be resumed while `self` is borrowed.
         lent.map(|lent| unsafe { lent.as_ref() })
     }
 
-    /// The first bytes of what the program lends have been dealt with: it lends only the others.
+    /// Removes the first `len` bytes, which were used, from what the program lends.
     pub(crate) fn shorten_lent(&mut self, len: usize) {
         let rest = self.lent().map(|lent| NonNull::from(&lent[len..]));
         self.shared.frame.lent.set(rest);
@@ -289,11 +296,12 @@ impl<X> Coroutine<X> {
 }
 
 impl<X> Drop for Coroutine<X> {
-    /// A suspended program is told that its host is gone, and runs to its end on this stack. Of one that never began only
-    /// what it owns is dropped: there too, where a panic is the host's as any other, and in the host's place in the chain, so
-    /// that it may wait as the host may. Dropped from outside it would end the process.
+    /// Ends the program. A suspended program's waits are refused, and it runs to its end on this stack.
     ///
-    /// One that is lost, or that runs now (which takes `process::exit` in it), stays where it is, as if it were forgotten.
+    /// A program that never began is dropped on its own stack. There it may wait like its caller, and its panic is the
+    /// caller's. Dropped from outside, its panic would end the process.
+    ///
+    /// A program that is lost, or that runs now (which takes `process::exit` in it), is leaked.
     fn drop(&mut self) {
         if self.shared.frame.is_on_chain() {
             return;
@@ -307,7 +315,7 @@ impl<X> Drop for Coroutine<X> {
             }
         }
         let dropped = if begun { Ok(()) } else { self.drop_unbegun() };
-        // SAFETY: it is not used again.
+        // SAFETY: the field is not used again.
         unsafe { ManuallyDrop::drop(&mut self.switch) };
         if let Err(panic) = dropped {
             panic::resume_unwind(panic);
@@ -337,7 +345,7 @@ impl Frame {
         }
     }
 
-    /// Its thread has come no further with its end than when this was made or first entered.
+    /// Returns `true` if its thread's end is at the same stage as when this frame was made or first entered.
     #[inline]
     fn is_of_now(&self) -> bool {
         self.stage.get() == self.thread.exit.stage()
@@ -351,7 +359,7 @@ impl Frame {
         self.closed.get()
     }
 
-    /// Law 14: code that began to unwind since it was last entered.
+    /// Returns `true` if the code began to unwind since this frame was last entered (law 14).
     #[inline]
     fn unwinding(&self) -> bool {
         thread::panicking() && !self.entered_unwinding.get()
@@ -363,7 +371,7 @@ impl Frame {
         ptr::eq(current, self) || chain().any(|frame| ptr::eq(frame, self))
     }
 
-    /// Whether a suspension would be refused now.
+    /// Returns an error if a suspension would be refused now.
     #[inline]
     pub(crate) fn may_suspend(&self) -> Result<(), Refused> {
         if self.closed.get() || self.unwinding() || !self.is_on_chain() {
@@ -372,8 +380,8 @@ impl Frame {
         Ok(())
     }
 
-    /// Gives control back to whoever resumed this coroutine, after `prepare`. Refused before that when a suspension is not
-    /// possible, and after it when the host has gone meanwhile.
+    /// Calls `prepare` and returns control to the caller that resumed this coroutine. Refused before `prepare` if a
+    /// suspension is not possible, and afterwards if the other end was dropped meanwhile.
     #[inline(always)]
     pub(crate) fn suspend(&self, prepare: impl FnOnce()) -> Result<(), Refused> {
         self.may_suspend()?;
@@ -381,14 +389,14 @@ impl Frame {
         self.top.set(on_thread().current.get());
         let here = MaybeUninit::<u8>::uninit();
         self.resting.set(here.as_ptr());
-        // SAFETY: a frame that is on the chain has begun, and its yielder lives at the bottom of its stack, which lasts
-        // until the program ends. Being on the chain it runs, or waits for one nested in it that does, so that there
-        // is a parent to switch to.
+        // SAFETY: a frame on the chain has begun. Its yielder is at the bottom of its stack, which lasts until the
+        // program ends. A frame on the chain runs, or waits for a nested one that runs, so there is a parent to switch
+        // to.
         unsafe { (*self.yielder.get()).suspend(()) };
         if self.closed.get() { Err(Refused) } else { Ok(()) }
     }
 
-    /// Suspends until the host has taken `chunk` and wants more.
+    /// Suspends until the caller has taken `chunk` and wants more.
     #[inline(always)]
     pub(crate) fn hand(&self, chunk: Bytes) -> Result<(), Refused> {
         let mut offered = false;
@@ -397,27 +405,27 @@ impl Frame {
             self.handed.set(Some(NonNull::from(&chunk)));
         });
         if offered && self.handed.take().is_none() {
-            // The host has it.
+            // The caller has taken it.
             mem::forget(chunk);
         }
         resumed
     }
 
-    /// Suspends while the host may look at `bytes`.
+    /// Suspends while the caller may read `bytes`.
     pub(crate) fn lend(&self, bytes: &[u8]) -> Result<(), Refused> {
         let resumed = self.suspend(|| self.lent.set(Some(NonNull::from(bytes))));
         self.lent.set(None);
         resumed
     }
 
-    /// Whether code that runs now may be unwound for what this program is refused.
+    /// Returns `true` if the running code may be unwound for what this program is refused.
     pub(crate) fn may_unwind(&self) -> bool {
-        // A writer may have got away to the host, which is not to be unwound.
+        // If the writer was moved out of the program, the running code is the caller's and must not be unwound.
         self.is_on_chain() && !self.unwinding()
     }
 }
 
-/// The thread that this runs on, which makes a coroutine.
+/// Returns this thread, prepared for a coroutine.
 #[inline]
 fn begin() -> &'static OnThread {
     let thread = on_thread();
@@ -433,14 +441,15 @@ fn begin_first(thread: &'static OnThread) {
     thread.exit.begin();
 }
 
-/// How much of a stack is fetched ahead: what a write that goes on and a small program around it use.
+/// The number of bytes of a stack that are prefetched: enough for a write that continues and a small program around it.
 const FETCHED: usize = 1024;
 
-/// And below where it rests: a wait that goes on polls again, which is deeper than where it gave way.
+/// The number of bytes below the resting place: a wait that continues polls again, which goes deeper than its
+/// suspension.
 const FETCHED_BELOW: usize = 1024;
 
-/// Has the processor fetch a value that is about to be used, and goes on at once. A hint. Where very many programs are
-/// suspended nothing of them is in its caches, and without this each of a few dozen lines is waited for.
+/// Prefetches a value that is about to be used. A hint, which does not wait. If very many programs are suspended, the
+/// caches hold nothing of them, and without this each of a few dozen lines would be waited for.
 #[inline]
 pub(crate) fn fetch<T>(value: &T) {
     fetch_range(ptr::from_ref(value).cast(), mem::size_of::<T>());
@@ -451,22 +460,22 @@ fn fetch_range(place: *const u8, len: usize) {
     #[cfg(target_arch = "x86_64")]
     for line in (0..len).step_by(LINE) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch of whatever address reads nothing that anyone can notice, and does not fault.
+        // SAFETY: a prefetch of any address has no visible effect and does not fault.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(place.wrapping_add(line).cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (place, len);
 }
 
-/// The frames that run on this thread, the innermost first.
+/// Returns the frames that run on this thread, the innermost first.
 fn chain() -> impl Iterator<Item = &'static Frame> {
-    // The lifetime is shorter in truth; the frames do not leave this file.
+    // The true lifetime is shorter, but the frames do not leave this file.
     std::iter::successors(frame(on_thread().current.get()), |inner| frame(inner.below.get()))
 }
 
 fn frame(place: *const Frame) -> Option<&'static Frame> {
-    // SAFETY: a pointer on the chain is null or points into the `Shared` of a coroutine that is being resumed, which
-    // keeps it; nothing on the chain can go before that `resume` returns and takes it off.
+    // SAFETY: a pointer on the chain is null or points into the `Shared` of a coroutine that is being resumed. The
+    // `resume` keeps it alive, and takes the frame off the chain before it returns.
     unsafe { place.as_ref() }
 }
 
@@ -474,42 +483,42 @@ fn polled() -> Option<&'static Frame> {
     chain().find(|frame| !frame.waker.get().is_null())
 }
 
-/// The waker of the innermost coroutine that was entered by a poll, if there is one. It is the caller's own: a wait within
-/// what the caller does with it suspends the coroutine, and ends the poll that has lent it.
+/// Returns the waker of the innermost coroutine that was entered by a poll, if there is one. The waker is a clone: a
+/// wait during its use may suspend the coroutine, which ends the poll that lent the original.
 pub(crate) fn waker() -> Option<Waker> {
     // SAFETY: the waker is borrowed by the `resume` that entered the frame, which has not returned.
     polled().map(|frame| unsafe { &*frame.waker.get() }.clone())
 }
 
-/// Suspends that coroutine, with everything nested in it, until it is polled again.
+/// Suspends the coroutine of [`waker`], with everything nested in it, until it is polled again.
 pub(crate) fn suspend_polled() -> Result<(), Refused> {
     if refuses_to_wait() {
         return Err(Refused);
     }
-    let frame = polled().expect("a poll has to be waited for");
+    let frame = polled().expect("no coroutine was entered by a poll");
     frame.turn.set(Turn::new());
     frame.waits.set(frame.waits.get() + 1);
     frame.suspend(|| ())
 }
 
-/// How often a wait has suspended that coroutine.
+/// Returns the number of times that a wait has suspended the coroutine of [`waker`].
 pub(crate) fn waits() -> u64 {
     polled().map_or(0, |frame| frame.waits.get())
 }
 
-/// Whether a wait here suspends, and does not park the thread.
+/// Returns `true` if a wait here suspends a coroutine, and `false` if it parks the thread.
 pub(crate) fn is_polled() -> bool {
     polled().is_some()
 }
 
-/// In the child of a `fork`: the coroutines that run on this thread stay here, whoever has polled them in the parent. A wait
-/// parks the thread, so that nothing else that was suspended on it goes on in two processes.
+/// Makes waits of this thread's running coroutines park the thread, in the child of a `fork`. A suspension would return
+/// to the code that polled them, which belongs to the parent and must not continue in two processes.
 #[cfg(all(unix, not(any(miri, pushpull_loom))))]
 pub(crate) fn stay() {
     chain().for_each(|frame| frame.waker.set(ptr::null()));
 }
 
-/// Counts bytes that the innermost coroutine that was entered by a poll has moved. Says whether it has had its turn.
+/// Counts bytes moved by the innermost coroutine that was entered by a poll. Returns `true` if its turn is over.
 pub(crate) fn turn_is_over(bytes: usize) -> bool {
     polled().is_some_and(|frame| {
         let mut turn = frame.turn.get();
@@ -519,7 +528,7 @@ pub(crate) fn turn_is_over(bytes: usize) -> bool {
     })
 }
 
-/// Whether the code that runs now is in a bridge that is closing, or unwinds.
+/// Returns `true` if the running code is in a bridge that is closing, or if it unwinds.
 pub(crate) fn refuses_to_wait() -> bool {
     let closing = || chain().any(|frame| frame.closed.get());
     frame(on_thread().current.get()).is_some_and(|innermost| innermost.unwinding() || closing())

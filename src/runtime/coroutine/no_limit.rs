@@ -1,6 +1,6 @@
-//! Without the feature `stacker`, or on a system on which its limit is not found: what that crate believes stays as it is.
+//! The limit of `stacker` without that feature, or on a system on which the limit is not found: it stays unchanged.
 
-/// The limit of the stack that runs on a thread, which is not known.
+/// The unknown limit of the stack that runs on a thread.
 pub(super) struct Limit;
 
 impl Limit {
@@ -8,11 +8,11 @@ impl Limit {
         Limit
     }
 
-    #[allow(clippy::unused_self, reason = "as where it is known")]
+    #[allow(clippy::unused_self, reason = "the signature of the known limit")]
     pub(super) fn begin(&'static self) {}
 
     #[inline]
-    #[allow(clippy::unused_self, reason = "as where it is known")]
+    #[allow(clippy::unused_self, reason = "the signature of the known limit")]
     pub(super) fn replace(&self, limit: usize) -> usize {
         limit
     }

@@ -1,21 +1,21 @@
-//! Words in the thread-locals that other libraries keep to themselves, found by what changes them.
+//! Words in other libraries' private thread-locals, found by what changes them.
 //!
-//! Every module of a process (the executable, and each shared library) has a block of thread-locals on each thread, in which a
-//! variable has the same place everywhere. The system's loader says where the blocks of the thread are that asks.
+//! Every module of a process (the executable and each shared library) has a block of thread-locals on each thread. A
+//! variable has the same offset in each thread's block. The system's loader reports the blocks of the calling thread.
 
 use std::ffi::{c_int, c_void};
 use std::mem;
 use std::ptr;
 use std::slice;
 
-/// The place of a word: in which module, and how far from the beginning of its block.
+/// The place of a word: its module, and its offset in the module's block.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Word {
     module: usize,
     offset: usize,
 }
 
-/// What is in the thread-locals of all modules of this thread.
+/// A copy of the thread-locals of all modules on this thread.
 pub(super) struct Snapshot(Vec<LocalsBlock>);
 
 struct LocalsBlock {
@@ -31,8 +31,8 @@ impl Snapshot {
             let aligned = start.next_multiple_of(size_of::<usize>());
             let mut words = vec![0; (start + len).saturating_sub(aligned) / size_of::<usize>()];
             let from = ptr::with_exposed_provenance::<c_void>(aligned);
-            // SAFETY: the block is this thread's own and stays while it runs; as many bytes of it are copied as the buffer has.
-            // The system's function does it, for which it is memory like any other.
+            // SAFETY: the block belongs to this thread and stays while the thread runs. The buffer's size is copied.
+            // The system's `memcpy` does it, because to Rust the block may hold objects of any type.
             unsafe { libc::memcpy(words.as_mut_ptr().cast(), from, mem::size_of_val(&words[..])) };
             blocks.push(LocalsBlock { module, start: aligned, words });
         });
@@ -40,8 +40,8 @@ impl Snapshot {
     }
 }
 
-/// The one word whose values in these snapshots, which were all taken on this thread, are as `is_it` says. `None` if there are
-/// several.
+/// Finds the one word whose values in `snapshots` satisfy `is_it`. Returns `None` if there are several. All snapshots
+/// must be of this thread.
 pub(super) fn find(snapshots: &[Snapshot], is_it: impl Fn(&[usize]) -> bool) -> Option<Word> {
     let (first, later) = snapshots.split_first()?;
     let mut found = None;
@@ -63,7 +63,7 @@ pub(super) fn find(snapshots: &[Snapshot], is_it: impl Fn(&[usize]) -> bool) -> 
 }
 
 impl Word {
-    /// Where the word is on this thread. It stays there while the thread runs.
+    /// Returns the address of the word on this thread, which is valid while the thread runs.
     pub(super) fn address(self) -> Option<usize> {
         let mut address = None;
         for_each_block(&mut |module, start, len| {
@@ -78,27 +78,27 @@ impl Word {
 
 type VisitBlock<'a> = dyn FnMut(usize, usize, usize) + 'a;
 
-/// Calls `visit` with each module, and with where its thread-locals on this thread begin and how long they are.
+/// Calls `visit` with each module, and with the start and length of its thread-locals on this thread.
 fn for_each_block(visit: &mut VisitBlock<'_>) {
     let mut visit: *mut VisitBlock<'_> = visit;
-    // SAFETY: the callback is called during this call, with a description that is valid meanwhile and the pointer to `visit`.
+    // SAFETY: the callback runs only during this call, with a valid description and the pointer to `visit`.
     unsafe { libc::dl_iterate_phdr(Some(each), (&raw mut visit).cast()) };
 }
 
 unsafe extern "C" fn each(info: *mut libc::dl_phdr_info, size: usize, visit: *mut c_void) -> c_int {
     if size < size_of::<libc::dl_phdr_info>() {
-        // A loader that does not say where thread-locals are.
+        // This loader does not report thread-locals.
         return 1;
     }
-    // SAFETY: what the loader calls this with; its size was looked at.
+    // SAFETY: the loader passes a valid description, whose size was checked.
     let info = unsafe { &*info };
     // SAFETY: the module's headers, as the loader describes them.
     let headers = unsafe { slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
     let header = headers.iter().find(|header| header.p_type == libc::PT_TLS);
     if let Some(header) = header.filter(|_| !info.dlpi_tls_data.is_null()) {
-        // SAFETY: what `for_each_block` gave, which waits for this.
+        // SAFETY: `for_each_block` passed this pointer, and waits for this call.
         let visit = unsafe { *visit.cast::<*mut VisitBlock<'_>>() };
-        // SAFETY: the same.
+        // SAFETY: as above.
         unsafe { (*visit)(info.dlpi_addr as usize, info.dlpi_tls_data.expose_provenance(), header.p_memsz as usize) };
     }
     0
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_found_by_what_it_is_and_is_at_the_same_place_of_other_threads() {
+    fn a_word_is_found_by_its_values_and_has_the_same_place_on_other_threads() {
         let values = [0x5eed_0001, 0x5eed_0002, 0x5eed_0001];
         let snapshots = values.map(|value| {
             HIDDEN.set(value);
@@ -127,6 +127,6 @@ mod tests {
         assert_eq!(word.address(), Some(own()));
         thread::spawn(move || assert_eq!(word.address(), Some(own()))).join().unwrap();
         assert!(find(&snapshots, |seen| seen == [1, 2, 3]).is_none());
-        assert!(find(&snapshots, |seen| seen == [0, 0, 0]).is_none(), "there are many of them");
+        assert!(find(&snapshots, |seen| seen == [0, 0, 0]).is_none(), "several words match");
     }
 }

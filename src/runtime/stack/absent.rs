@@ -1,20 +1,22 @@
-//! Where there are no coroutines: this has the place of `stack.rs`, and of the stack switching library, on targets that
-//! the library does not know. What needs a stack compiles, and does not come by one; who asks for it is told so by the
-//! compiler.
+//! Targets without coroutines: replaces `stack/mod.rs` and the stack switching library where that has no port. Code
+//! that needs a stack compiles but can never get one. Using an engine that needs stacks is a compile error with an
+//! explanation.
 
 use std::io;
 use std::marker::PhantomData;
 
 use crate::options::Options;
 
-/// Made by nobody.
+/// A stack, which cannot be made on this target.
 #[derive(Debug)]
 pub(crate) enum Stack {}
 
 impl Stack {
+    /// Returns an error: this target has no stacks.
+    ///
     /// # Errors
     ///
-    /// Always.
+    /// Always returns an error.
     pub(crate) fn new(_: &Options) -> io::Result<Stack> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "this target has no coroutines"))
     }
@@ -24,17 +26,19 @@ impl Stack {
     }
 }
 
-/// Needs a stack, which nobody has.
+/// A coroutine, which cannot be made without a stack.
 pub(crate) struct Switch<Input, Yield, Return, S> {
     never: Stack,
     types: PhantomData<(Input, Yield, Return, S)>,
 }
 
-#[allow(unsafe_code, reason = "as it is where there are coroutines")]
+#[allow(unsafe_code, reason = "the signature on targets with coroutines")]
 impl<Input, Yield, Return> Switch<Input, Yield, Return, Stack> {
+    /// Makes a coroutine.
+    ///
     /// # Safety
     ///
-    /// Nobody can call it.
+    /// None needed: it cannot be called without a stack.
     pub(crate) unsafe fn with_stack_unchecked<F>(never: Stack, _: F) -> Self
     where
         F: FnOnce(&Yielder<Input, Yield>, Input) -> Return,
@@ -66,7 +70,7 @@ impl<Input, Yield> Yielder<Input, Yield> {
     }
 }
 
-/// What no target has that compiles this.
+/// Implemented on no target that compiles this file.
 #[diagnostic::on_unimplemented(
     message = "`pushpull::Local` and `pushpull::Pool` need coroutines, which this target does not have",
     label = "there are no coroutines here",
@@ -78,8 +82,8 @@ pub trait Coroutines {}
 #[derive(Debug)]
 pub struct Target;
 
-/// A constructor of an engine that has programs on stacks of their own. The bound is never met, and says so where it is
-/// used and not here.
+/// Wraps the constructors of an engine that runs programs on stacks. The bound is never met, and is reported where the
+/// constructor is used, not here.
 macro_rules! on_stacks {
     ($($(#[$meta:meta])* pub $(const)? fn $name:ident($($arg:ident: $type:ty),*) -> $out:ty $body:block)*) => {$(
         $(#[$meta])*

@@ -1,7 +1,8 @@
-//! The stacks that programs run on. A stack that is done with is kept by its thread for the next program: a bridge on a
-//! fresh one costs 16 µs, on a recycled one a hundred nanoseconds.
+//! The stacks that programs run on. A thread keeps a used stack for its next program. A bridge on a fresh stack costs
+//! 16 µs, on a recycled one a hundred nanoseconds.
 //!
-//! On Linux they come from slabs of many (`slab.rs`), elsewhere from the stack switching library, one by one.
+//! `memory` is the memory of one stack. On Linux it comes from slabs of many stacks (`slab.rs`), elsewhere from the
+//! stack switching library, one by one (`system.rs`). On targets without coroutines, `absent.rs` replaces this file.
 #![allow(unsafe_code, reason = "this file and those below it own the stacks")]
 
 #[cfg_attr(all(target_os = "linux", not(pushpull_system_stacks)), path = "slab.rs")]
@@ -20,17 +21,17 @@ pub(crate) use corosensei::{Coroutine as Switch, Yielder};
 use self::memory::Memory;
 use crate::options::Options;
 
-/// A constructor of an engine that has programs on stacks of their own: see `absent.rs`.
+/// Wraps the constructors of an engine that runs programs on stacks: see `absent.rs`.
 macro_rules! on_stacks {
     ($($item:tt)*) => { $($item)* };
 }
 
 pub(crate) use on_stacks;
 
-/// How many stacks a thread keeps.
+/// The maximum number of stacks that a thread keeps.
 const MAX_KEPT: usize = 64;
 
-/// How many stacks are looked at closely after one was seen to have been deep by so few words that this was an accident.
+/// The number of stacks that are checked completely after a deep one was noticed by chance, by `FEW` words or fewer.
 const WARY: usize = 64;
 const FEW: usize = 1;
 
@@ -40,9 +41,9 @@ thread_local! {
 
 struct Kept {
     stacks: Vec<Memory>,
-    /// How many were given back.
+    /// The number of stacks that were given back.
     turn: usize,
-    /// How many more are looked at closely.
+    /// The number of stacks still to be checked completely.
     wary: usize,
 }
 
@@ -55,13 +56,13 @@ impl Kept {
 
     fn keep(&mut self, mut memory: Memory) {
         if self.stacks.len() >= MAX_KEPT {
-            // It goes back to where it came from.
+            // Dropped, so that it returns to its slab or to the system.
             return;
         }
         self.turn = self.turn.wrapping_add(1);
         let traces = memory.trim(self.turn);
         if traces > 0 {
-            // Others may have had the same program, and may lie there for long.
+            // Other kept stacks may have had the same program, and may stay here for long.
             self.stacks.iter_mut().for_each(Memory::settle);
         }
         if (1..=FEW).contains(&traces) {
@@ -74,19 +75,19 @@ impl Kept {
     }
 }
 
-/// A stack with a guard below it. Dropping it keeps it for the next program of this thread.
+/// A stack with a guard below it. When dropped, it is kept for the next program of this thread.
 pub(crate) struct Stack {
     memory: ManuallyDrop<Memory>,
-    /// What the memory points to, for whoever overflows it.
+    /// The name that the memory points to, for the overflow message.
     _name: Option<Arc<str>>,
 }
 
 impl Stack {
-    /// A stack as large as the options say, for a program with their name.
+    /// Returns a stack with the size and the name of `options`.
     ///
     /// # Errors
     ///
-    /// What the system says when it has no more memory or mappings to give.
+    /// Returns the system's error if it has no more memory or mappings.
     pub(crate) fn new(options: &Options) -> io::Result<Stack> {
         let kept = KEPT.try_with(|kept| kept.borrow_mut().take(options.stack_size));
         let mut memory = match kept.ok().flatten() {
@@ -97,7 +98,7 @@ impl Stack {
         Ok(Stack { memory: ManuallyDrop::new(memory), _name: options.name.clone() })
     }
 
-    /// The lowest address that a program may use.
+    /// Returns the lowest address that a program may use.
     #[inline]
     pub(crate) fn floor(&self) -> usize {
         self.memory.floor()
@@ -106,14 +107,14 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        // SAFETY: the stack is being dropped, and nothing below uses the field again.
+        // SAFETY: the stack is being dropped, and the field is not used again.
         let memory = unsafe { ManuallyDrop::take(&mut self.memory) };
-        // Where the thread is ending it goes back to where it came from.
+        // If the thread is ending, the memory is dropped and returns to its slab or to the system.
         let _ = KEPT.try_with(|kept| kept.borrow_mut().keep(memory));
     }
 }
 
-// SAFETY: base, limit and guard page are those of the memory inside, which is not touched until this one is dropped.
+// SAFETY: base, limit and guard are those of the memory inside, which is not touched until this stack is dropped.
 unsafe impl corosensei::stack::Stack for Stack {
     #[inline]
     fn base(&self) -> StackPointer {

@@ -1,8 +1,8 @@
-//! What happens to a program that runs over its stack: a message that says which it was and what to do, and the end of the
-//! process. A stack that is full leaves no other way out.
+//! Stack overflow of a program: a message with the program's name and what to do, and the end of the process. There is
+//! no other way out of a full stack.
 //!
-//! The fault at the guard is a signal. Its handler runs on a stack of its own, calls only what a handler may, and leaves
-//! every other fault to whoever handled it before, such as the standard library for the stacks of threads.
+//! An access to the guard raises a signal. Its handler runs on a stack of its own and is async-signal-safe. It forwards
+//! every other fault to the previous handler, such as the standard library's for the stacks of threads.
 
 use std::cell::{Cell, RefCell};
 use std::io::Write;
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{GUARD, regions};
 
-/// What lies above a stack's base.
+/// The data above a stack's base.
 #[repr(C, align(64))]
 pub(super) struct Header {
     name: *const u8,
@@ -29,22 +29,22 @@ impl Header {
     }
 }
 
-/// The handler that was there before.
+/// The previous handler.
 static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
 
 thread_local! {
     static WATCHED: Cell<bool> = const { Cell::new(false) };
-    /// What the handler runs on, on threads that have nothing for it.
+    /// The stack of the handler, on threads that have none for signals.
     static OWN_STACK: RefCell<Option<SignalStack>> = const { RefCell::new(None) };
 }
 
-/// Sees to it that an overflow on this thread is told.
+/// Makes an overflow on this thread report a message.
 pub(super) fn watch() {
     static INSTALLED: AtomicBool = AtomicBool::new(false);
-    // Not waited for: a child whose parent forked in the middle of it would wait for ever.
+    // Not a `Once`: if the parent forked during the installation, the child would wait forever.
     if !INSTALLED.swap(true, Ordering::Relaxed) {
         let before = action(None);
-        // In this order: the handler looks at what was before.
+        // Before the handler is installed, which reads it.
         let _ = BEFORE.set(before);
         let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) = handle;
         action(Some(&libc::sigaction {
@@ -53,31 +53,31 @@ pub(super) fn watch() {
             ..before
         }));
     }
-    // The threads of the standard library have one, if it found nobody's handler before its own.
+    // A thread of the standard library has such a stack if the library found no handler before its own.
     if !WATCHED.replace(true) && !SignalStack::is_there() {
         let _ = OWN_STACK.try_with(|own| *own.borrow_mut() = Some(SignalStack::new()));
     }
 }
 
-/// Sets what is done about a fault, if that is given, and says what was done.
+/// Sets the action for faults, if `new` is given, and returns the previous one.
 fn action(new: Option<&libc::sigaction>) -> libc::sigaction {
     let mut old = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: both point to what the call reads or writes, or nowhere. The handler that is set is the one below, or
-    // what was there.
+    // SAFETY: both pointers are null or valid for what the call reads or writes. The handler is the one below, or the
+    // previous one.
     unsafe { libc::sigaction(libc::SIGSEGV, new.map_or(ptr::null(), ptr::from_ref), old.as_mut_ptr()) };
-    // SAFETY: a structure of integers and pointers, all of which may be zero, and which the call has filled in.
+    // SAFETY: a structure of integers and pointers, for which all zeros are valid, and which the call has filled in.
     unsafe { old.assume_init() }
 }
 
 extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    // SAFETY: the kernel gives a handler with `SA_SIGINFO` a valid one.
+    // SAFETY: the kernel passes a valid pointer to a handler with `SA_SIGINFO`.
     let fault = unsafe { &*info };
-    // SAFETY: a positive code says that the kernel found a bad access, and with it the address.
+    // SAFETY: a positive code means that the kernel found a bad access, and recorded its address.
     let address = (fault.si_code > 0).then(|| unsafe { fault.si_addr() }.addr());
     if let Some((_, end)) = address.and_then(|address| regions::guarded(address, GUARD)) {
         let header = ptr::with_exposed_provenance::<Header>(end - size_of::<Header>());
-        // SAFETY: the header was written before the program began, and changes only when another takes its place. The
-        // program runs now: it has just run over this stack.
+        // SAFETY: the header was written before the program began, and changes only for another program. This program
+        // runs now: it has just overflowed this stack.
         unsafe { &*header }.tell();
         // SAFETY: ends the process, as a handler may.
         unsafe { libc::abort() }
@@ -91,13 +91,13 @@ fn leave_to_others(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mu
     let handler = BEFORE.get().map(|before| (before.sa_sigaction, before.sa_flags & libc::SA_SIGINFO != 0));
     match handler {
         None | Some((libc::SIG_DFL | libc::SIG_IGN, _)) => {
-            // The access is tried again when this returns, and then the process ends as it would have.
+            // The access is repeated when this returns, and the process then ends as without this handler.
             let mut default = action(None);
             default.sa_sigaction = libc::SIG_DFL;
             action(Some(&default));
         }
         Some((handler, true)) => {
-            // SAFETY: the system called it like this before, and this is such a signal.
+            // SAFETY: the system would have called it with this signature, for this signal.
             let handler = unsafe { mem::transmute::<usize, Informed>(handler) };
             handler(signal, info, context);
         }
@@ -111,7 +111,7 @@ fn leave_to_others(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mu
 
 impl Header {
     fn tell(&self) {
-        // SAFETY: the name lives as long as the stack is its program's.
+        // SAFETY: the name lives as long as the program has the stack.
         let name = unsafe { slice::from_raw_parts(self.name, self.name_len) };
         let mut size = [0; 24];
         let digits = {
@@ -123,18 +123,19 @@ impl Header {
         let parts: [&[u8]; 5] = [
             b"\npushpull: the program \"",
             name,
-            b"\" ran over its stack of ",
+            b"\" overflowed its stack of ",
             &size[..digits],
-            b" bytes; give it a larger one with stack_size()\n",
+            b" bytes; set a larger stack_size()\n",
         ];
         for part in parts {
-            // SAFETY: the bytes of a slice, to standard error, which a handler may write to. If it is closed nobody is told.
+            // SAFETY: the bytes of a slice, to standard error, which a handler may write to. If that is closed, the
+            // message is lost.
             unsafe { libc::write(libc::STDERR_FILENO, part.as_ptr().cast(), part.len()) };
         }
     }
 }
 
-/// A stack for signal handlers, of one thread.
+/// The stack for signal handlers of one thread.
 struct SignalStack(Vec<u8>);
 
 impl SignalStack {
@@ -152,14 +153,15 @@ impl SignalStack {
         stack
     }
 
-    /// Sets this thread's, if one is given, and says what was set.
+    /// Sets this thread's signal stack, if `new` is given, and returns the previous one.
     fn set(new: Option<libc::stack_t>) -> libc::stack_t {
         let new = new.as_ref().map_or(ptr::null(), ptr::from_ref);
         let mut old = MaybeUninit::<libc::stack_t>::zeroed();
-        // SAFETY: both point to what the call reads or writes, or nowhere; the memory that is given lives until it is
-        // taken back in `drop`.
+        // SAFETY: both pointers are null or valid for what the call reads or writes. The memory lives until `drop`
+        // takes it back.
         unsafe { libc::sigaltstack(new, old.as_mut_ptr()) };
-        // SAFETY: a structure of integers and a pointer, all of which may be zero, and which the call has filled in.
+        // SAFETY: a structure of integers and a pointer, for which all zeros are valid, and which the call has filled
+        // in.
         unsafe { old.assume_init() }
     }
 }

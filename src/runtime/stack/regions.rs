@@ -1,27 +1,27 @@
-//! Which addresses are whose guard, in a form that a signal handler may read: no lock, no allocation.
+//! The guards of all stacks by address, readable by a signal handler: no lock, no allocation.
 
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-/// The slab of stacks at some address. Its measures never change, so that whoever reads it while it is taken over by
-/// another slab, of the same measures, reads sense.
+/// A slab of stacks at some address. Its stride and count never change. If it is reused by another slab of the same
+/// measures while a handler reads it, the handler still reads a valid region.
 #[derive(Debug)]
 pub(super) struct Region {
-    /// Zero while there is none.
+    /// Zero while the region is vacant.
     start: AtomicUsize,
     stride: usize,
     count: usize,
     next: *const Region,
 }
 
-// SAFETY: the pointer leads to another region, which lives for ever, and is never changed.
+// SAFETY: the pointer is never changed, and leads to another region, which is never freed.
 unsafe impl Sync for Region {}
 
-/// The last one that was added. They live for ever: there are as many as there were slabs at the same time.
+/// The region that was added last. Regions are never freed: there are as many as there were slabs at the same time.
 static LAST: AtomicPtr<Region> = AtomicPtr::new(ptr::null_mut());
 
 impl Region {
-    /// Makes a place known. Calls are made one at a time.
+    /// Publishes a slab. Calls must not overlap.
     pub(super) fn publish(start: usize, stride: usize, count: usize) -> &'static Region {
         if let Some(vacant) = all().find(|region| {
             region.start.load(Ordering::Relaxed) == 0 && region.stride == stride && region.count == count
@@ -35,19 +35,19 @@ impl Region {
         region
     }
 
-    /// It is about to be unmapped.
+    /// Removes a slab that is about to be unmapped.
     pub(super) fn withdraw(&self) {
         self.start.store(0, Ordering::Release);
     }
 }
 
-/// Where the highest region ends that begins below `limit`. Zero if there is none.
+/// Returns the end of the highest region that begins below `limit`, or zero if there is none.
 pub(super) fn end_below(limit: usize) -> usize {
     let starts = all().map(|region| (region.start.load(Ordering::Relaxed), region.stride * region.count));
     starts.filter(|(start, _)| (1..limit).contains(start)).map(|(start, len)| start + len).max().unwrap_or(0)
 }
 
-/// Where the stack of whose first `guard` bytes `address` is one begins and ends.
+/// Returns the start and end of the stack whose first `guard` bytes include `address`.
 pub(super) fn guarded(address: usize, guard: usize) -> Option<(usize, usize)> {
     all().find_map(|region| {
         let start = region.start.load(Ordering::Acquire);

@@ -1,8 +1,10 @@
 //! The memory of stacks on Linux: slabs of many stacks in one mapping, reserved and not committed.
 //!
 //! A process may have 65,530 mappings, and a stack with a guard page of its own takes two. So stacks are cut from large
-//! mappings, and their guards are marks in the page table where the kernel has them (`MADV_GUARD_INSTALL`, Linux 6.13
-//! and later), and protected pages, with that limit, where it has not.
+//! mappings. Their guards are marks in the page table where the kernel has them (`MADV_GUARD_INSTALL`, Linux 6.13 and
+//! later). Elsewhere guards are protected pages, with that limit.
+//!
+//! `regions` lists the guards for the signal handler in `overflow`.
 
 mod overflow;
 mod regions;
@@ -19,28 +21,29 @@ use self::overflow::Header;
 use self::regions::Region;
 use crate::sys::fork::{self, PerProcess};
 
-/// Below each stack. One page can be jumped over by C code, which touches no page on its way down.
+/// The size of the guard below each stack. C code may jump over a single page, because it does not touch each page on
+/// its way down.
 const GUARD: usize = 64 << 10;
 
-/// How much of a stack that is done with keeps its memory.
+/// The number of bytes at the top of a used stack that keep their memory.
 const KEPT: usize = 16 << 10;
 
-/// How much below that is filled with marks: what no code goes past without touching it.
+/// The number of bytes below those that are filled with marks. Code that goes deeper touches this part.
 const MARKED: usize = 4 << 10;
 
 const MARK: usize = usize::MAX / 0xff * 0xa5;
 
-/// How far those are from each other that are looked at in a stack that comes back.
+/// The distance between the marks that are checked in a returned stack.
 const APART: usize = 512;
 
-/// How many stacks the first slab of a size has, and the largest.
+/// The number of stacks in the first slab of a size, and in the largest.
 const MIN_STACKS: usize = 16;
 const MAX_STACKS: usize = 1024;
 
 /// `MADV_GUARD_INSTALL`, which is newer than the headers of most systems.
 const GUARD_INSTALL: libc::c_int = 102;
 
-/// Of one size each.
+/// The classes, one for each size of stack.
 static CLASSES: PerProcess<Mutex<Vec<Class>>> = PerProcess::new();
 
 fn classes() -> MutexGuard<'static, Vec<Class>> {
@@ -48,7 +51,7 @@ fn classes() -> MutexGuard<'static, Vec<Class>> {
 }
 
 static PAGE: LazyLock<usize> = LazyLock::new(|| {
-    // SAFETY: a question that changes nothing.
+    // SAFETY: a query that changes nothing.
     usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).expect("a system has pages")
 });
 
@@ -56,25 +59,26 @@ static PAGE: LazyLock<usize> = LazyLock::new(|| {
 #[derive(Debug)]
 pub(super) struct Memory {
     start: usize,
-    /// Where the stack begins, below the header.
+    /// The base of the stack, below the header.
     base: StackPointer,
     asked: usize,
-    /// Where it came from. Small, as all of it: it is moved with the bridge.
+    /// The number of its slab. Small, like the whole struct: it is moved with the bridge.
     slab: u32,
-    /// In which process. A child may use and empty it; the parent's slabs are not its own.
+    /// The process of its slab. A child may use the stack, but must not return it to the parent's slab.
     process: u32,
     marks: Marks,
 }
 
-/// What is known of the marks below what is kept. No enum: an optional stack would be told by it, and no longer be copied as a whole.
+/// The state of the marks. Not an enum: an optional stack would use its spare values, and would no longer be copied as
+/// a whole.
 type Marks = u32;
-/// The stack is too small to have any.
+/// The stack is too small for marks.
 const NO_MARKS: Marks = 0;
-/// They were not made yet.
+/// The marks were not made yet.
 const MISSING: Marks = 1;
-/// All are there.
+/// All marks are there.
 const SEEN: Marks = 2;
-/// A program has used the stack since they were seen, and may have written over some.
+/// A program has used the stack since the last complete check, and may have overwritten marks.
 const UNSEEN: Marks = 3;
 
 /// The slabs with stacks of one size.
@@ -82,7 +86,7 @@ const UNSEEN: Marks = 3;
 struct Class {
     stride: usize,
     slabs: Vec<Option<Slab>>,
-    /// Those that have a stack to give.
+    /// The slabs that have a free stack.
     open: Vec<usize>,
 }
 
@@ -91,7 +95,7 @@ struct Slab {
     start: usize,
     stride: usize,
     count: usize,
-    /// How many were given at least once. Those after them have no guard yet.
+    /// The number of stacks that were given out at least once. Later ones have no guard yet.
     begun: usize,
     free: Vec<usize>,
     region: &'static Region,
@@ -105,11 +109,11 @@ enum Guards {
 }
 
 impl Memory {
-    /// At least so many bytes.
+    /// Returns a stack of at least `asked` bytes.
     ///
     /// # Errors
     ///
-    /// What the system says when it has no more memory or mappings to give.
+    /// Returns the system's error if it has no more memory or mappings.
     pub(super) fn new(asked: usize) -> io::Result<Memory> {
         overflow::watch();
         let stride = asked.checked_next_multiple_of(*PAGE).and_then(|size| size.checked_add(GUARD));
@@ -125,7 +129,7 @@ impl Memory {
         let (slab, start) = class.take()?;
         let end = start + stride;
         let marks = if stride >= GUARD + MARKED + KEPT { MISSING } else { NO_MARKS };
-        // There are fewer slabs than that.
+        // There are far fewer slabs than `u32::MAX`.
         let slab = slab as u32;
         Ok(Memory { start, base: pointer(end - size_of::<Header>()), asked, slab, process: fork::process(), marks })
     }
@@ -151,15 +155,15 @@ impl Memory {
         self.start + GUARD
     }
 
-    /// Says whose stack it is now. The name lives as long as that is so.
+    /// Writes the header of the stack's new program. The name must live as long as the program has the stack.
     pub(super) fn set_name(&mut self, name: Option<&str>) {
         let header = ptr::with_exposed_provenance_mut::<Header>(self.base.get());
-        // SAFETY: the last bytes of the mapping, above the stack's base, are the header's, and nobody runs on this stack.
+        // SAFETY: the last bytes of the mapping, above the base, are the header's, and no program runs on this stack.
         unsafe { header.write(Header::new(name, self.asked)) };
     }
 
-    /// Looks whether the program that had it was deep, and gives back what an ordinary one does not need. At a few words of the marked
-    /// part, others each `turn`, which costs a few nanoseconds. Returns how many of them a program has written to.
+    /// Checks a few marks, others each `turn`, and frees the deep part of the stack if a program has used it. The check
+    /// costs a few nanoseconds. Returns the number of marks that were overwritten.
     pub(super) fn trim(&mut self, turn: usize) -> usize {
         let first = turn * size_of::<usize>() % APART;
         let others = match self.marks {
@@ -174,11 +178,12 @@ impl Memory {
         others
     }
 
-    /// The same with a look at all of them, if a program has used it since the last.
+    /// Checks all marks, if a program has used the stack since they were last checked, and frees the deep part if one
+    /// is overwritten.
     pub(super) fn settle(&mut self) {
         if self.marks == UNSEEN {
             self.marks = SEEN;
-            // Without a branch in between it is done in vectors.
+            // Without a branch, the compiler vectorizes the loop.
             let others = (0..MARKED).step_by(size_of::<usize>()).fold(0, |others, at| others | (self.word(at) ^ MARK));
             if others != 0 {
                 self.clear();
@@ -186,12 +191,12 @@ impl Memory {
         }
     }
 
-    /// A word of the marked part. A program that has been deeper has written to that: code that may use more than a page at once touches
-    /// each on its way down, as the compiler sees to. But it may have written little else than zeros, into an array, or into one
-    /// word. To ask the system costs more than a bridge.
+    /// Returns a word of the marked part. A program that went deeper has written there: the compiler makes code with
+    /// large frames touch each page on its way down. But the program may have written little but zeros, into an array,
+    /// or only one word. Asking the system instead would cost more than a bridge.
     #[inline]
     fn word(&self, at: usize) -> usize {
-        // SAFETY: inside the stack's mapping, above its guard, where nobody runs.
+        // SAFETY: inside the stack's mapping, above its guard, and no program runs on it.
         unsafe { ptr::with_exposed_provenance::<usize>(self.end() - KEPT - MARKED + at).read() }
     }
 
@@ -205,11 +210,12 @@ impl Memory {
         self.marks = SEEN;
     }
 
-    /// Gives the memory from the guard to `to` back to the system. The addresses stay, and read as zero.
+    /// Returns the memory from the guard to `to` to the system. The addresses stay reserved, and read as zero.
     fn discard(&self, to: usize) {
         let from = self.start + GUARD;
         if from < to {
-            // SAFETY: inside the stack's mapping, above its guard, where nobody runs; what is lost is of no use to anyone.
+            // SAFETY: inside the stack's mapping, above its guard, and no program runs on it; its contents are not
+            // needed.
             unsafe { libc::madvise(place(from), to - from, libc::MADV_DONTNEED) };
         }
     }
@@ -229,7 +235,7 @@ impl Drop for Memory {
 }
 
 impl Class {
-    /// A stack's place and its slab's.
+    /// Takes a stack, and returns its slab's number and its address.
     fn take(&mut self) -> io::Result<(usize, usize)> {
         let place = match self.open.last() {
             Some(place) => *place,
@@ -243,7 +249,8 @@ impl Class {
         Ok((place, start))
     }
 
-    /// One more slab, as large as all before it together, up to `MAX_STACKS`; smaller where the system has no such mapping.
+    /// Adds a slab as large as all before it together (maximum: `MAX_STACKS`), or a smaller one if the system refuses
+    /// that.
     fn add(&mut self) -> io::Result<usize> {
         let mut count = self.slabs.iter().flatten().map(|slab| slab.count).sum::<usize>().clamp(MIN_STACKS, MAX_STACKS);
         let slab = loop {
@@ -268,7 +275,7 @@ impl Class {
             self.open.push(place);
         }
         slab.free.push(start);
-        // One that nobody uses goes, if there is another for whoever comes next.
+        // An unused slab is freed if there is another for the next program.
         if slab.is_unused() && self.open.len() > 1 {
             self.open.retain(|open| *open != place);
             self.slabs[place] = None;
@@ -281,31 +288,30 @@ impl Slab {
         let len = stride.checked_mul(count).ok_or_else(|| error("address space", io::ErrorKind::OutOfMemory.into()))?;
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK;
-        // SAFETY: a new mapping where the system likes, which touches no other.
+        // SAFETY: a new mapping at an address that the system chooses, which replaces no other.
         let start = unsafe { libc::mmap(place(Slab::wanted()), len, protection, flags, -1, 0) };
         if start == libc::MAP_FAILED {
             return Err(error("address space", io::Error::last_os_error()));
         }
-        // One page of a stack that is used should not bring two megabytes with it. Where that cannot be said it is so
-        // anyway.
-        // SAFETY: the whole of the mapping just made.
+        // One page of use must not commit a huge page of two megabytes. Where that cannot be set, it does.
+        // SAFETY: the whole mapping that was just made.
         unsafe { libc::madvise(start, len, libc::MADV_NOHUGEPAGE) };
         let start = start.expose_provenance();
         let region = Region::publish(start, stride, count);
         Ok(Slab { start, stride, count, begun: 0, free: Vec::new(), region, guards: Guards::best() })
     }
 
-    /// Where the next mapping is to be, if nothing else is there: below the stacks of all threads. Code that knows only where the
-    /// stack of its thread ends, and asks how far that is, finds then that nothing is left, and not that there is no end. Calls are
-    /// made one at a time.
+    /// Returns the preferred address of the next mapping: below the stacks of all threads. Some code knows only where
+    /// its thread's stack ends, and computes the rest from that. Below that end, it finds that nothing is left; above,
+    /// the rest would seem endless. Calls must not overlap.
     fn wanted() -> usize {
-        /// Above what programs and sanitizers use at fixed addresses on 64-bit systems, and below what the system gives out
-        /// itself: executables, and from the highest addresses down libraries and the stacks of threads.
+        /// Above the fixed addresses that programs and sanitizers use on 64-bit systems. Below the addresses that the
+        /// system itself gives out: executables, and from the top down, libraries and thread stacks.
         const LOW: u64 = 32 << 40;
         const HIGH: u64 = 64 << 40;
         match (usize::try_from(LOW), usize::try_from(HIGH)) {
             (Ok(low), Ok(high)) => regions::end_below(high).max(low),
-            // Wherever the system likes.
+            // Wherever the system chooses.
             _ => 0,
         }
     }
@@ -332,12 +338,12 @@ impl Slab {
 impl Drop for Slab {
     fn drop(&mut self) {
         self.region.withdraw();
-        // SAFETY: the mapping of this slab, of which all stacks were given back.
+        // SAFETY: the mapping of this slab, all of whose stacks were returned.
         unsafe { libc::munmap(place(self.start), self.stride * self.count) };
     }
 }
 
-/// Cleared when the kernel was found to have no marks.
+/// Cleared when the kernel turns out to have no guard marks.
 static HAS_MARKS: AtomicBool = AtomicBool::new(true);
 
 impl Guards {
@@ -345,10 +351,10 @@ impl Guards {
         if HAS_MARKS.load(Ordering::Relaxed) { Guards::Marks } else { Guards::Pages }
     }
 
-    /// Makes every access to the first bytes of a stack a fault.
+    /// Makes every access to the guard of the stack at `start` a fault.
     fn put(self, start: usize) -> io::Result<()> {
         if self == Guards::Marks {
-            // SAFETY: the lowest bytes of a stack that nobody has used yet.
+            // SAFETY: the lowest bytes of a stack that was not used yet.
             if unsafe { libc::madvise(place(start), GUARD, GUARD_INSTALL) } == 0 {
                 return Ok(());
             }
@@ -387,23 +393,23 @@ mod tests {
     /// A size that nothing else in this test binary uses.
     const SIZE: usize = 300 << 10;
 
-    /// How many looks see all marks.
+    /// The number of turns in which every mark is checked once.
     const TURNS: usize = APART / size_of::<usize>();
 
-    /// How many of the pages from the guard up have memory.
+    /// Returns the number of pages, from the guard up, that have memory.
     fn resident(memory: &Memory) -> usize {
         let from = memory.start + GUARD;
         let mut pages = vec![0_u8; (memory.end() - from) / *PAGE];
-        // SAFETY: the range is mapped, and there is a byte for each page of it.
+        // SAFETY: the range is mapped, and `pages` has a byte for each page of it.
         let known = unsafe { libc::mincore(place(from), memory.end() - from, pages.as_mut_ptr()) };
         assert_eq!(known, 0);
         pages.iter().filter(|page| *page & 1 != 0).count()
     }
 
-    /// Uses so many bytes from the top, as a program does.
+    /// Writes to `bytes` bytes from the top, as a program does.
     fn use_up(memory: &Memory, bytes: usize) {
         for at in (memory.end() - bytes..memory.end()).step_by(8) {
-            // SAFETY: inside the stack, on which nobody runs.
+            // SAFETY: inside the stack, and no program runs on it.
             unsafe { ptr::with_exposed_provenance_mut::<usize>(at).write_volatile(at) };
         }
     }
@@ -421,7 +427,7 @@ mod tests {
         let mut memory = Memory::new(SIZE).unwrap();
         use_up(&memory, KEPT / 2);
         memory.trim(0);
-        // Beside them the page with the marks.
+        // And the page with the marks.
         assert_eq!(resident(&memory), KEPT / 2 / *PAGE + 1, "an ordinary program's pages are kept");
         use_up(&memory, SIZE);
         assert!(resident(&memory) >= SIZE / *PAGE);
@@ -432,19 +438,19 @@ mod tests {
         assert_eq!(resident(&memory), KEPT / *PAGE + 1);
     }
 
-    /// Clears the words from `deepest` bytes below the top up to `highest`, each so far from the last, as a program does that makes
-    /// an array of zeros, or one that it does not fill.
+    /// Clears a word every `apart` bytes, from `deepest` to `highest` bytes below the top. A program does so with an
+    /// array of zeros, or with one that it does not fill.
     fn use_for_zeros(memory: &Memory, deepest: usize, highest: usize, apart: usize) {
         for at in (memory.end() - deepest..memory.end() - highest).step_by(apart) {
-            // SAFETY: inside the stack, on which nobody runs.
+            // SAFETY: inside the stack, and no program runs on it.
             unsafe { ptr::with_exposed_provenance_mut::<usize>(at).write_volatile(0) };
         }
     }
 
     #[test]
-    fn so_does_what_a_program_used_for_zeros() {
+    fn what_a_program_used_for_zeros_goes_back_too() {
         let mut memory = Memory::new(SIZE).unwrap();
-        // A fresh one has no marks yet, and one that was cleared has them again.
+        // A fresh stack has no marks yet; a cleared one has them again.
         for turn in 0..2 * TURNS {
             use_for_zeros(&memory, SIZE - *PAGE, 1000, size_of::<usize>());
             assert!(resident(&memory) > KEPT / *PAGE + 1);
@@ -454,12 +460,12 @@ mod tests {
     }
 
     #[test]
-    fn so_does_what_a_program_used_of_each_page_one_word() {
+    fn so_do_pages_of_which_a_program_used_one_word() {
         let mut memory = Memory::new(SIZE).unwrap();
         memory.trim(0);
         for word in (0..*PAGE).step_by(size_of::<usize>()) {
             use_for_zeros(&memory, SIZE - word, KEPT, *PAGE);
-            // One of the looks sees it, and so does the close one.
+            // One of the partial checks sees it, and so does the complete one.
             if word % 256 == 0 {
                 assert_eq!((0..TURNS).map(|turn| memory.trim(turn)).sum::<usize>(), 1, "word {word}");
             } else {
@@ -471,7 +477,7 @@ mod tests {
     }
 
     #[test]
-    fn stacks_are_given_again_empty_and_slabs_go_when_nobody_uses_them() {
+    fn stacks_are_reused_empty_and_unused_slabs_are_freed() {
         const OWN: usize = SIZE + (100 << 10);
         let slabs = || {
             let classes = classes();
@@ -495,7 +501,7 @@ mod tests {
     fn stacks_lie_below_those_of_all_threads() {
         let stack_of_a_thread = || std::hint::black_box(&0_u8) as *const u8 as usize;
         let threads = [stack_of_a_thread(), std::thread::spawn(stack_of_a_thread).join().unwrap()];
-        // Of several slabs.
+        // In several slabs.
         let many: Vec<_> = (0..2 * MIN_STACKS).map(|_| Memory::new(SIZE + (200 << 10)).unwrap()).collect();
         assert!(many.iter().all(|memory| threads.iter().all(|thread| memory.end() < *thread)));
     }
@@ -507,7 +513,7 @@ mod tests {
         }
     }
 
-    /// Where guards are protected pages the kernel sets a limit. In a process of its own, which it fills.
+    /// Where guards are protected pages, the kernel limits them. The test fills a process of its own.
     #[test]
     fn the_limit_of_protected_guards_is_an_error() {
         const CHILD: &str = "PUSHPULL_TEST_FILLS_MAPPINGS";
@@ -529,7 +535,7 @@ mod tests {
         assert_eq!(refused.kind(), io::ErrorKind::OutOfMemory);
         assert!(refused.to_string().contains("vm.max_map_count"), "{refused}");
         assert!(many.len() > 1000);
-        // And there are stacks again when some are back.
+        // After some are returned, there are stacks again.
         many.truncate(many.len() / 2);
         assert!(Memory::new(16 << 10).is_ok());
     }

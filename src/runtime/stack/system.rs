@@ -1,5 +1,5 @@
-//! The memory of one stack, as the stack switching library gets it from any system: a mapping each. How many there can
-//! be, and what an overflow looks like, is up to that system.
+//! The memory of one stack from the stack switching library, on any system: one mapping per stack. The system
+//! determines how many there can be, and what an overflow looks like.
 
 use std::io;
 
@@ -11,9 +11,9 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// At least so many bytes.
+    /// Returns memory of at least `asked` bytes.
     pub(super) fn new(asked: usize) -> io::Result<Memory> {
-        // What no address space holds would overflow a calculation.
+        // A size larger than any address space would overflow a calculation.
         if asked > isize::MAX as usize / 2 {
             return Err(io::ErrorKind::OutOfMemory.into());
         }

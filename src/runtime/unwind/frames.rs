@@ -1,16 +1,18 @@
-//! Whether the frames on this stack let an unwinding through, up to the one that catches it.
+//! Whether every frame on this stack, up to the one that catches, can be unwound.
 //!
-//! A panic in an `extern "C"` function aborts the process, and so does one below a call that was declared not to unwind. Both
-//! stand in the tables that the unwinder itself goes by: a table of call sites for each function that has something to do when
-//! it is unwound (the "language-specific data area" of the Itanium C++ ABI, chapter 7 of its exception handling, in the format
-//! of GCC and LLVM). In a call site's entry an action says what is done there: clean up, catch, or, by a negative number, let
-//! only certain exceptions through. Of these Rust's are none: the process is aborted. A call that is in no entry must not unwind.
+//! A panic in an `extern "C"` function aborts the process, and so does a panic below a call that was declared not to
+//! unwind. Both are recorded in the tables that the unwinder itself uses. Each function with something to do during
+//! unwinding has a table of call sites, its "language-specific data area". The Itanium C++ ABI describes it in chapter
+//! 7 of its exception handling; the format is that of GCC and LLVM.
+//!
+//! A call site has an action: clean up, catch, or, as a negative number, let only certain exceptions through. Rust's
+//! panics are none of those exceptions, so the process is aborted. A call without a call site must not unwind.
 #![allow(unsafe_code, reason = "this file reads the unwinder's tables")]
 
 use std::ffi::{c_int, c_void};
 use std::ops::ControlFlow;
 
-/// The unwinder's cursor, which is its own.
+/// The unwinder's cursor, an opaque type.
 #[repr(C)]
 struct Context {
     _private: [u8; 0],
@@ -18,7 +20,7 @@ struct Context {
 
 type VisitFrame = extern "C" fn(*mut Context, *mut c_void) -> c_int;
 
-// Of the unwinder that the standard library is linked with.
+// From the unwinder that the standard library is linked with.
 unsafe extern "C" {
     fn _Unwind_Backtrace(visit: VisitFrame, state: *mut c_void) -> c_int;
     fn _Unwind_GetLanguageSpecificData(context: *mut Context) -> *const u8;
@@ -26,17 +28,17 @@ unsafe extern "C" {
     fn _Unwind_GetIPInfo(context: *mut Context, before: *mut c_int) -> usize;
 }
 
-/// `_URC_NO_REASON`: go on to the next frame.
+/// `_URC_NO_REASON`: continue with the next frame.
 const NEXT: c_int = 0;
-/// `_URC_NORMAL_STOP`, or any other code: go no further.
+/// `_URC_NORMAL_STOP`. Any code but `NEXT` stops the walk.
 const DONE: c_int = 4;
 
-/// `DW_EH_PE_*`: how a number is written.
+/// `DW_EH_PE_*`: the encoding of a number.
 const OMITTED: u8 = 0xff;
 const ULEB128: u8 = 0x01;
 const UDATA4: u8 = 0x03;
 
-/// Returns `true` if a panic raised here is caught by a frame of this stack, and no frame before that one stops it.
+/// Returns `true` if a panic raised here is caught by a frame of this stack, and no frame in between stops it.
 pub(super) fn let_through() -> bool {
     let mut caught = false;
     // SAFETY: the visitor is called with a valid cursor and with this pointer, which outlives the call.
@@ -48,52 +50,52 @@ extern "C" fn visit(context: *mut Context, caught: *mut c_void) -> c_int {
     match look(context) {
         ControlFlow::Continue(()) => NEXT,
         ControlFlow::Break(caught_here) => {
-            // SAFETY: what `let_through` gave to the walk that this is called by.
+            // SAFETY: the pointer that `let_through` passed to the walk that calls this function.
             unsafe { caught.cast::<bool>().write(caught_here) };
             DONE
         }
     }
 }
 
-/// What a frame does with an unwinding: lets it go on, or ends it, by catching it (`true`) or by an abort.
+/// Returns what a frame does with an unwinding: lets it pass, or ends it by catching (`true`) or by an abort (`false`).
 fn look(context: *mut Context) -> ControlFlow<bool> {
-    // SAFETY: the unwinder's cursor, as the walk gave it to its visitor.
+    // SAFETY: the unwinder's cursor, as the walk passed it to its visitor.
     let table = unsafe { _Unwind_GetLanguageSpecificData(context) };
     if table.is_null() {
         return ControlFlow::Continue(());
     }
     let mut before = 0;
-    // SAFETY: as above, and a place for the answer.
+    // SAFETY: as above, with a valid place for the result.
     let ip = unsafe { _Unwind_GetIPInfo(context, &raw mut before) };
     // SAFETY: as above.
     let start = unsafe { _Unwind_GetRegionStart(context) };
-    // The address is where the call returns to, which may lie in the next call site.
+    // The address is the one that the call returns to, which may be in the next call site.
     let place = (if before == 0 { ip.wrapping_sub(1) } else { ip }).wrapping_sub(start);
-    // SAFETY: the table of the function that the cursor stands in, as its compiler wrote it.
+    // SAFETY: the table of the function at the cursor, as the compiler wrote it.
     unsafe { action(table, place) }
 }
 
-/// What the function whose table this is does when the call at this place unwinds.
+/// Returns what the function of `table` does when its call at `place` unwinds.
 ///
 /// # Safety
 ///
-/// `table` is a function's language-specific data area.
+/// `table` must be a function's language-specific data area.
 unsafe fn action(table: *const u8, place: usize) -> ControlFlow<bool> {
     let mut table = Cursor(table);
-    // SAFETY: the table begins with its header, in this order: how the base of landing pads is written, how types are and
-    // where, how call sites are and how long their list is.
+    // SAFETY: the table begins with its header. That has, in this order, the encoding of the landing pads' base, the
+    // encoding and place of the types, and the encoding and length of the list of call sites.
     let (base, sites, len) = unsafe { table.header() };
     if base != OMITTED {
-        // No compiler of Rust does that.
+        // No Rust compiler emits such a base.
         return ControlFlow::Break(false);
     }
-    // Behind the list of call sites comes that of the actions.
+    // The list of actions follows the list of call sites.
     let actions = table.0.wrapping_add(len);
     while table.0 < actions {
         // SAFETY: inside the list, at the beginning of an entry of four numbers.
         let entry = unsafe { table.entry(sites) };
         let Some((from, len, pad, action)) = entry else { return ControlFlow::Break(false) };
-        // They are sorted.
+        // The entries are sorted.
         if place < from {
             break;
         }
@@ -101,7 +103,7 @@ unsafe fn action(table: *const u8, place: usize) -> ControlFlow<bool> {
             if pad == 0 || action == 0 {
                 return ControlFlow::Continue(());
             }
-            // SAFETY: an action is the place of its record, counted from one.
+            // SAFETY: an action is the position of its record, counted from one.
             return match unsafe { Cursor(actions.wrapping_add(action - 1)).sleb128() } {
                 0 => ControlFlow::Continue(()),
                 kind => ControlFlow::Break(kind > 0),
@@ -111,15 +113,17 @@ unsafe fn action(table: *const u8, place: usize) -> ControlFlow<bool> {
     ControlFlow::Break(false)
 }
 
-/// Where the reading of a table has come to.
+/// A position in a table.
 struct Cursor(*const u8);
 
 impl Cursor {
+    /// Reads the header of a table.
+    ///
     /// # Safety
     ///
-    /// A table begins here.
+    /// A table must begin here.
     unsafe fn header(&mut self) -> (u8, u8, usize) {
-        // SAFETY: the caller's promise, for this byte and for those that it says follow.
+        // SAFETY: the caller's promise, for this byte and for those that it announces.
         let base = unsafe { self.byte() };
         // SAFETY: as above.
         let types = unsafe { self.byte() };
@@ -133,11 +137,11 @@ impl Cursor {
         (base, sites, unsafe { self.uleb128() })
     }
 
-    /// Where a call site begins, its length, its landing pad and its action; `None` if that is written in an unknown way.
+    /// Reads a call site: its start, length, landing pad and action. Returns `None` if the encoding is unknown.
     ///
     /// # Safety
     ///
-    /// An entry of the list of call sites begins here.
+    /// An entry of the list of call sites must begin here.
     unsafe fn entry(&mut self, written: u8) -> Option<(usize, usize, usize, usize)> {
         let mut number = || match written {
             // SAFETY: the caller's promise.
@@ -147,13 +151,15 @@ impl Cursor {
             _ => None,
         };
         let (from, len, pad) = (number()?, number()?, number()?);
-        // SAFETY: the caller's promise. This one is always written so.
+        // SAFETY: the caller's promise. The action always has this encoding.
         Some((from, len, pad, unsafe { self.uleb128() }))
     }
 
+    /// Reads a byte.
+    ///
     /// # Safety
     ///
-    /// There is a byte.
+    /// A byte must be readable here.
     unsafe fn byte(&mut self) -> u8 {
         // SAFETY: the caller's promise.
         let byte = unsafe { self.0.read() };
@@ -161,42 +167,49 @@ impl Cursor {
         byte
     }
 
+    /// Reads a number of four bytes.
+    ///
     /// # Safety
     ///
-    /// There are four bytes.
+    /// Four bytes must be readable here.
     unsafe fn udata4(&mut self) -> usize {
-        // SAFETY: the caller's promise. They may lie anywhere.
+        // SAFETY: the caller's promise. They need not be aligned.
         let number = unsafe { self.0.cast::<u32>().read_unaligned() };
         self.0 = self.0.wrapping_add(4);
         number as usize
     }
 
+    /// Reads an unsigned number in groups of seven bits.
+    ///
     /// # Safety
     ///
-    /// There is a number in that form.
+    /// A number in this encoding must begin here.
     unsafe fn uleb128(&mut self) -> usize {
         // SAFETY: the caller's promise.
         unsafe { self.leb128() }.0
     }
 
+    /// Reads a signed number in groups of seven bits.
+    ///
     /// # Safety
     ///
-    /// There is a number in that form.
+    /// A number in this encoding must begin here.
     unsafe fn sleb128(&mut self) -> isize {
         // SAFETY: the caller's promise.
         let (number, bits, negative) = unsafe { self.leb128() };
         if negative && bits < usize::BITS { (number | usize::MAX << bits) as isize } else { number as isize }
     }
 
-    /// A number in groups of seven bits, the lowest first; how many bits it has, and the highest of them.
+    /// Reads a number in groups of seven bits, the lowest first. Also returns the number of bits read and the highest
+    /// of them.
     ///
     /// # Safety
     ///
-    /// There is a number in that form.
+    /// A number in this encoding must begin here.
     unsafe fn leb128(&mut self) -> (usize, u32, bool) {
         let (mut number, mut bits) = (0, 0);
         loop {
-            // SAFETY: the caller's promise: all but the last byte say that another follows.
+            // SAFETY: the caller's promise: every byte but the last announces another.
             let byte = unsafe { self.byte() };
             if bits < usize::BITS {
                 number |= usize::from(byte & 0x7f) << bits;
@@ -221,7 +234,7 @@ mod tests {
         black_box(let_through())
     }
 
-    /// With something to clean up on its way.
+    /// Calls `ask` with something to clean up.
     #[inline(never)]
     fn with_destructor(ask: impl Fn() -> bool) -> bool {
         let owned = black_box(vec![1]);
@@ -230,7 +243,7 @@ mod tests {
         answer
     }
 
-    /// Where a panic aborts.
+    /// Calls `asked` from a function in which a panic aborts.
     extern "C" fn foreign() -> bool {
         with_destructor(asked)
     }
@@ -240,12 +253,12 @@ mod tests {
     }
 
     #[test]
-    fn what_stops_an_unwinding_is_seen_and_nothing_else() {
+    fn frames_that_stop_an_unwinding_are_seen_and_no_others() {
         let caught = |ask: fn() -> bool| panic::catch_unwind(|| with_destructor(ask)).unwrap();
         assert!(caught(asked));
         assert!(caught(|| with_destructor(|| black_box(foreign_that_unwinds as extern "C-unwind" fn() -> bool)())));
         assert!(!caught(|| with_destructor(|| black_box(foreign as extern "C" fn() -> bool)())));
-        // Beyond the frame that catches there may be anything.
+        // Frames beyond the one that catches do not matter.
         extern "C" fn catches() -> bool {
             panic::catch_unwind(asked).unwrap()
         }
@@ -255,7 +268,7 @@ mod tests {
     #[test]
     fn numbers_of_both_kinds_are_read() {
         let signed = |bytes: &[u8]| {
-            // SAFETY: each array below ends with a byte that says so.
+            // SAFETY: each array below ends with a byte that announces no other.
             unsafe { Cursor(bytes.as_ptr()).sleb128() }
         };
         assert_eq!(
