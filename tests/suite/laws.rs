@@ -10,8 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::channel;
 #[cfg(feature = "stream")]
-use std::task::Poll;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use crate::support::engine::{Engine, Outlet, Pushes, Setup, drain, is_disconnected};
 use bytes::Bytes;
