@@ -97,10 +97,7 @@ impl Options {
 
     #[track_caller]
     pub(crate) fn set_chunk_size(&mut self, bytes: usize) {
-        assert!(
-            bytes > 0,
-            "`chunk_size` must not be zero; for one chunk per write, call `unbuffered()`"
-        );
+        assert!(bytes > 0, "`chunk_size` must not be zero; for one chunk per write, call `unbuffered()`");
         self.chunk_size = bytes.min(MAX_GATHERED);
     }
 
@@ -117,10 +114,7 @@ impl Options {
 
     #[track_caller]
     pub(crate) fn set_stall_timeout(&mut self, time: Duration) {
-        assert!(
-            !time.is_zero(),
-            "`stall_timeout` must not be zero; omit it to wait forever"
-        );
+        assert!(!time.is_zero(), "`stall_timeout` must not be zero; omit it to wait forever");
         self.account_mut().stall = Some(time);
     }
 
@@ -203,8 +197,8 @@ macro_rules! engine_options {
         /// Dropping the caller's end of a bridge on [`Local`]($crate::Local) runs the program to its end, however long
         /// that takes.
         ///
-        /// Set this to `false` if frames of C or C++ lie between the program and the write, as in a library that calls
-        /// back for output. Unwinding skips the cleanup of those frames.
+        /// Set this to `false` if C or C++ frames lie between the program and the write, as in a library with output
+        /// callbacks. Unwinding skips the cleanup of those frames.
         ///
         /// An `extern "C"` callback lets no panic through. Linux, except on 32-bit ARM, lets the bridge detect such a
         /// callback and not unwind the program. Elsewhere, unwinding would abort the process.
@@ -212,14 +206,14 @@ macro_rules! engine_options {
         /// ```
         /// use std::io::Write;
         ///
-        /// let (tell, told) = std::sync::mpsc::channel();
+        /// let (sender, receiver) = std::sync::mpsc::channel();
         /// let mut chunks = pushpull::Local::new().unbuffered().unwind(false).pull(move |w| {
         ///     let refused = (0..1000).filter(|_| w.write_all(b"ignored").is_err()).count();
-        ///     tell.send(refused).map_err(std::io::Error::other)
+        ///     sender.send(refused).map_err(std::io::Error::other)
         /// });
         /// chunks.next();
         /// drop(chunks);
-        /// assert_eq!(told.recv(), Ok(1000));
+        /// assert_eq!(receiver.recv(), Ok(1000));
         /// ```
         #[must_use]
         pub fn unwind(mut self, unwind: bool) -> Self {
@@ -247,12 +241,12 @@ macro_rules! engine_options {
         /// use std::sync::mpsc;
         /// use pushpull::{Outcome, Thread};
         ///
-        /// let (tell, told) = mpsc::channel();
+        /// let (sender, receiver) = mpsc::channel();
         /// let engine = Thread::new().name("hello").on_end(move |ended| {
-        ///     let _ = tell.send((ended.name.map(String::from), ended.outcome, ended.stats.bytes));
+        ///     let _ = sender.send((ended.name.map(String::from), ended.outcome, ended.stats.bytes));
         /// });
         /// engine.pull(|w| std::io::Write::write_all(w, b"hello")).for_each(drop);
-        /// assert_eq!(told.recv().unwrap(), (Some("hello".into()), Outcome::Finished, 5));
+        /// assert_eq!(receiver.recv().unwrap(), (Some("hello".into()), Outcome::Finished, 5));
         /// ```
         #[must_use]
         pub fn on_end(mut self, hook: impl Fn(&$crate::Ended<'_>) + Send + Sync + 'static) -> Self {
@@ -302,15 +296,15 @@ macro_rules! queue_options {
         /// use pushpull::{Error, Thread};
         ///
         /// let impatient = Thread::new().capacity(4).stall_timeout(Duration::from_millis(1));
-        /// let (tell, told) = std::sync::mpsc::channel();
+        /// let (sender, receiver) = std::sync::mpsc::channel();
         /// let mut chunks = impatient.pull(move |w| {
         ///     let result = w.write_all(&[7; 100]);
-        ///     let _ = tell.send(result.as_ref().map_err(|error| error.kind()).err());
+        ///     let _ = sender.send(result.as_ref().map_err(|error| error.kind()).err());
         ///     result
         /// });
         /// assert_eq!(chunks.next().unwrap()?.len(), 4);
-        // The program's write fails while the reader does not pull. The reader sees its error later.
-        /// assert_eq!(told.recv().unwrap(), Some(std::io::ErrorKind::TimedOut));
+        /// // The program's write fails while the reader does not pull. The reader sees the error later.
+        /// assert_eq!(receiver.recv().unwrap(), Some(std::io::ErrorKind::TimedOut));
         /// assert!(Error::of(&chunks.find_map(Result::err).unwrap()).unwrap().is_stalled());
         /// # std::io::Result::Ok(())
         /// ```

@@ -8,7 +8,7 @@ use crate::options::Options;
 
 /// A program to run once. An engine runs it, or reports to its host why it cannot run.
 ///
-/// A `Job` differs from a boxed `FnOnce` in one point: the box is freed while the program runs, so a waiting program's
+/// A `Job` differs from a boxed `FnOnce` in one point: the box is freed while the program runs. A waiting program's
 /// closure exists only on its stack.
 pub(crate) trait Job: Send {
     /// Starts the program elsewhere, without waiting for it.

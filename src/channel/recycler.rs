@@ -1,8 +1,8 @@
 //! The blocks of dropped segments, kept for the next segments of any bridge.
 //!
 //! A fresh 64 KiB buffer costs 25 µs of page faults, a recycled one 3.5 µs. It also matters *which* block is recycled.
-//! The block that was dropped last still lies in the cache of the reader's core, from which every line must be fetched
-//! back before it can be written. The oldest of several MiB has left that cache. But if the reader runs on the writer's
+//! The block that was dropped last still lies in the cache of the reader's core. Each of its lines must be fetched back
+//! before it can be written. The oldest of several MiB has left that cache. But if the reader runs on the writer's
 //! own core, the block dropped last is the best. See `DESIGN.md`, "Why is the oldest memory recycled?".
 
 use std::collections::VecDeque;

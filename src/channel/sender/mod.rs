@@ -328,8 +328,8 @@ mod tests {
     use std::iter;
     use std::task::Waker;
 
-    use super::Taken;
     use super::*;
+    use crate::channel::Taken;
     use crate::channel::ahead::Ahead;
 
     /// Creates both ends, for two chunks of four bytes.

@@ -68,7 +68,7 @@ impl Channel {
             return Poll::Ready(());
         }
         let mut locked = self.lock_bare();
-        // The channel is ended under this lock, which wakes all watchers registered by then.
+        // The side that ends the channel holds this lock, and wakes all watchers registered by then.
         if locked.state.ended() {
             return Poll::Ready(());
         }
