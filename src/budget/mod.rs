@@ -144,7 +144,7 @@ impl Share {
     }
 
     /// Gives back bytes after `left` bytes have left the bridge, which now needs a maximum of `most`. Returns the
-    /// wakers of the requests that are granted by this.
+    /// wakers to wake.
     #[must_use]
     pub(crate) fn settle(&mut self, left: usize, most: usize) -> Vec<Waker> {
         let held = self.held.saturating_sub(left).min(most);
@@ -154,7 +154,7 @@ impl Share {
         }
     }
 
-    /// Withdraws the waiting request. Returns the wakers of the requests that are granted by this.
+    /// Withdraws the waiting request. Returns the wakers to wake.
     #[must_use]
     pub(crate) fn give_up(&mut self) -> Vec<Waker> {
         self.ticket.take().map_or_else(Vec::new, |ticket| self.budget.0.lock().give_up(ticket))

@@ -66,14 +66,13 @@ impl<W> Grants<W> {
         Some(self.given.swap_remove(place).1)
     }
 
-    /// Adds `bytes` bytes to those that are free. Returns the wakers of the requests that are granted by this.
+    /// Adds `bytes` bytes to those that are free. Returns the wakers to wake.
     pub(super) fn give_back(&mut self, bytes: usize) -> Vec<W> {
         self.free += bytes;
         self.serve()
     }
 
-    /// Withdraws a request, and gives back its grant if it has one. Returns the wakers of the requests that are granted
-    /// by this.
+    /// Withdraws a request, and gives back its grant if it has one. Returns the wakers to wake.
     pub(super) fn give_up(&mut self, ticket: Ticket) -> Vec<W> {
         self.free += self.collect(ticket).unwrap_or(0);
         // The request's own waker is returned too, so that the caller drops it without a lock.

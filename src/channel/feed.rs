@@ -75,7 +75,6 @@ impl<T> Verdict<T> {
         Verdict(Mutex::new(Told { ledger, left: false, result: None, abandoned: false, echo: None, host: None }))
     }
 
-    /// Records that the program starts.
     fn begin(&self, channel: &Channel) {
         let mut told = self.0.lock();
         told.ledger.begin();

@@ -22,9 +22,7 @@ pub(crate) trait Job: Send {
     /// Runs the program here. The engine has entered the program's channel.
     fn run(self: Box<Self>, ready: io::Result<()>);
 
-    /// Returns the channel of the program's bridge.
     fn channel(&self) -> &Arc<Channel>;
 
-    /// Returns the options of the program's engine.
     fn options(&self) -> &Options;
 }

@@ -305,8 +305,8 @@ impl Chunks {
     }
 
     /// Takes a full chunk if there is one. Otherwise gives a writer at full speed the time to complete its chunk, then
-    /// takes any written bytes. Returns `None` if nothing arrives for several times as long. Returns `None` at once
-    /// where waiting suspends: the writer may be the next to run on this thread.
+    /// takes any written bytes. Returns `None` if nothing arrives for several times as long. Where waiting suspends,
+    /// returns `None` at once: the writer may be the next to run on this thread.
     fn take_soon(&mut self) -> Option<Taken> {
         if self.feeder.is_some() || coroutine::is_polled() {
             return None;
@@ -353,7 +353,6 @@ impl Chunks {
         }
     }
 
-    /// Settles and counts the result of a call that may wait.
     fn settle_wait(&mut self, taken: Result<Taken, Refused>) -> Option<io::Result<Bytes>> {
         if let Ok(Taken::Chunk(chunk)) = &taken {
             wait::count(chunk.len());

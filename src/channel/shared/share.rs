@@ -42,13 +42,12 @@ impl Locked {
         (false, context.and_then(|context| share.wait(lacking, context.waker())))
     }
 
-    /// Withdraws the request of a writer that resumes. Returns the wakers of the requests that are granted by this.
+    /// Withdraws the request of a writer that resumes. Returns the wakers to wake.
     pub(super) fn provided(&mut self) -> Vec<Waker> {
         self.share.as_mut().map_or_else(Vec::new, |share| share.give_up())
     }
 
-    /// Gives back `len` pulled bytes, unless they are needed. Returns the wakers of the requests that are granted by
-    /// this.
+    /// Gives back `len` pulled bytes, unless they are needed. Returns the wakers to wake.
     pub(super) fn pulled(&mut self, len: usize) -> Vec<Waker> {
         if self.share.is_none() {
             return Vec::new();
@@ -61,8 +60,7 @@ impl Locked {
         woken
     }
 
-    /// Gives back what the bridge no longer needs, since nothing more will be written. Returns the wakers of the
-    /// requests that are granted by this.
+    /// Gives back what the bridge no longer needs, since nothing more will be written. Returns the wakers to wake.
     pub(super) fn complete(&mut self) -> Vec<Waker> {
         let most = self.in_flight();
         let Some(share) = &mut self.share else { return Vec::new() };
