@@ -7,11 +7,11 @@ use bytes::Bytes;
 use crate::buf::write_batch::{Gathered, flush};
 use crate::error::{Error, uninterrupted};
 
-/// Drives a pull app into a push sink: pulls every chunk of `source`, writes it to `sink`, and returns how many bytes went
-/// in.
+/// Pulls every chunk of `source`, writes it to `sink`, and returns how many bytes were written.
 ///
-/// Small chunks that are there at once, by the source's own `size_hint`, are gathered into vectored writes. The sink is
-/// flushed before each pull that may wait, which is one to which the `size_hint` promises no chunk, and at the end.
+/// Small chunks that are ready at once, by the source's own `size_hint`, are gathered into vectored writes. If the
+/// `size_hint` promises no chunk, the next pull may wait, so the sink is flushed first. The sink is also flushed at the
+/// end.
 ///
 /// ```
 /// use std::io::Write;
@@ -25,22 +25,23 @@ use crate::error::{Error, uninterrupted};
 ///
 /// # Errors
 ///
-/// The source's error, after everything that came before it was written and flushed. Or the sink's: it has the sink's
-/// kind and says how many bytes had gone ([`Error::bytes_moved`](crate::Error::bytes_moved)); the source is dropped,
-/// which stops the program behind it.
+/// Returns the source's error, after all chunks before the error were written and flushed.
 ///
-/// A sink that says `WouldBlock` has failed too: use one that blocks, or `drive_tokio` (feature `tokio`).
+/// Returns the sink's error, with the sink's kind and the number of bytes written before
+/// ([`Error::bytes_moved`](crate::Error::bytes_moved)). The source is dropped, which stops the program behind it.
+///
+/// A sink that returns `WouldBlock` has failed too: use a blocking sink, or `drive_tokio` (feature `tokio`).
 ///
 /// # Caveats
 ///
-/// Of a source that is only borrowed, as by `chunks.by_ref()`, chunks that the sink did not take are lost with the error or the
-/// panic of the sink. Do not go on with it.
+/// If the source is only borrowed, as by `chunks.by_ref()`, and the sink fails or panics, chunks that the sink did not
+/// take are lost. Do not pull from that source again.
 ///
-/// A source that promises nothing, such as `iter::from_fn`, has its sink flushed after each chunk. If a flush is expensive, as
-/// that of an encoder is, wrap the sink in a writer whose `flush` does nothing.
+/// If the `size_hint` promises nothing, as that of `iter::from_fn`, the sink is flushed after each chunk. If a flush is
+/// expensive, as that of an encoder, wrap the sink in a writer whose `flush` does nothing.
 ///
-/// A source whose `size_hint` promises chunks that it makes only when asked, such as a `map` over a `Vec`, keeps up to
-/// 64 KiB of them back from the sink while it makes more.
+/// If the `size_hint` promises chunks that the source makes only on demand, up to 64 KiB of them are held back from the
+/// sink meanwhile. An example is a `map` over a `Vec`.
 ///
 /// # When to use something else
 ///
@@ -62,7 +63,8 @@ where
                 if gathered.is_full() || promised == 0 {
                     gathered.write(sink, &mut moved).map_err(|error| Error::sink(moved, error))?;
                 }
-                // The next pull may wait, and what was written must not wait with it. At the end there is a flush anyway.
+                // The next pull may wait, and what was written must not wait with it. At the end, the sink is flushed
+                // anyway.
                 if promised == 0 && most != Some(0) && flushed < moved {
                     flush(sink).map_err(|error| Error::sink(moved, error))?;
                     flushed = moved;
@@ -80,7 +82,7 @@ where
 }
 
 impl Gathered {
-    /// Writes everything, and counts what has gone even if it fails.
+    /// Writes all gathered chunks. Counts what was written, even if a write fails.
     fn write(&mut self, sink: &mut (impl Write + ?Sized), moved: &mut u64) -> io::Result<()> {
         while !self.is_empty() {
             let written = self.with_slices(|slices| match slices {

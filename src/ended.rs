@@ -1,4 +1,4 @@
-//! How each bridge ended, told to whoever asked for it. A bridge that nobody asks about has an empty one.
+//! Reports of how each bridge ended. A bridge without a hook or a `tracing` subscriber has an empty ledger.
 
 use std::fmt;
 use std::io;
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::runtime::contained::contained;
 use crate::stats::Stats;
 
-/// What a bridge came to. The first reason counts.
+/// The way in which a bridge ended. The first reason counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -19,16 +19,16 @@ pub enum Outcome {
     Failed,
     /// The program panicked.
     Panicked,
-    /// The host went before the end.
+    /// The caller's end was dropped before the bridge had ended.
     Disconnected,
-    /// Nobody pulled for as long as the engine's `stall_timeout` says.
+    /// The reader pulled nothing for the engine's `stall_timeout`.
     TimedOut,
     /// The [`Pool`](crate::Pool) was shut down.
     ShutDown,
 }
 
 impl Outcome {
-    /// What a bridge came to that ended with this.
+    /// Returns the outcome of a bridge that ended with `end`.
     pub(crate) fn of(end: Option<&io::Error>) -> Outcome {
         match end.map(Error::of) {
             None => Outcome::Finished,
@@ -52,34 +52,34 @@ impl Outcome {
     }
 }
 
-/// In words, in small letters.
+/// Writes the outcome in lower-case words.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-/// How a bridge ended, as an engine's `on_end` is told.
+/// The end of a bridge, as passed to an engine's `on_end` hook.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Ended<'a> {
-    /// In one word.
+    /// The way in which the bridge ended.
     pub outcome: Outcome,
-    /// The error that it ended with, where there was one to be told.
+    /// The error with which the bridge ended, if there was one to report.
     pub error: Option<&'a io::Error>,
-    /// Where the program ran: `"local"`, `"thread"` or `"pool"`.
+    /// The engine that ran the program: `"local"`, `"thread"` or `"pool"`.
     pub engine: &'static str,
     /// The engine's `name`.
     pub name: Option<&'a str>,
-    /// What was moved, and who waited for whom.
+    /// The counts of the bridge: bytes, chunks and waits.
     pub stats: Stats,
-    /// From the start of the program to this.
+    /// The time from the start of the program to the end of the bridge.
     pub duration: Duration,
 }
 
 pub(crate) type Hook = Arc<dyn Fn(&Ended<'_>) + Send + Sync>;
 
-/// Held by the one side that knows how its bridge ends, and closed once.
+/// The report of one bridge. Held by the side that knows how the bridge ends, and closed once.
 #[derive(Default)]
 pub(crate) struct Ledger(Option<Box<Entry>>);
 
@@ -87,7 +87,7 @@ struct Entry {
     engine: &'static str,
     name: Option<Arc<str>>,
     hook: Option<Hook>,
-    /// `None` while nothing of the program has run.
+    /// `None` until the program starts.
     began: Option<Instant>,
     #[cfg(feature = "tracing")]
     span: tracing::Span,
@@ -111,13 +111,13 @@ impl Ledger {
         })))
     }
 
-    /// Nobody asks about the bridge, or all has been told.
+    /// Returns `true` if no report is wanted, or the report has been made.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// The program starts, unless it has.
+    /// Records the start of the program, the first time.
     #[inline]
     pub(crate) fn begin(&mut self) {
         if let Some(entry) = &mut self.0 {
@@ -125,7 +125,7 @@ impl Ledger {
         }
     }
 
-    /// The bridge has ended so. What comes after the first time is not told, nor the end of what never began.
+    /// Reports the end of the bridge, the first time. If the program never started, nothing is reported.
     #[inline]
     pub(crate) fn close(&mut self, outcome: Outcome, error: Option<&io::Error>, stats: impl FnOnce() -> Stats) {
         if let Some(entry) = self.0.take() {
@@ -133,7 +133,7 @@ impl Ledger {
         }
     }
 
-    /// What the program runs in.
+    /// Returns the span in which the program runs.
     #[cfg(feature = "tracing")]
     pub(crate) fn span(&self) -> Option<tracing::Span> {
         self.0.as_ref().map(|entry| entry.span.clone())
@@ -157,7 +157,7 @@ impl Entry {
         let Some(began) = self.began else { return };
         let (engine, name, duration) = (self.engine, self.name.as_deref(), began.elapsed());
         let ended = Ended { outcome, error, engine, name, stats, duration };
-        // Whoever is told is not to be the end of the bridge.
+        // A panic in the hook or the subscriber must not reach the bridge.
         contained(|| {
             #[cfg(feature = "tracing")]
             trace::close(&self.span, &ended);
@@ -175,7 +175,7 @@ impl fmt::Debug for Ledger {
     }
 }
 
-/// The same for whoever collects spans.
+/// Reports to `tracing` subscribers.
 #[cfg(feature = "tracing")]
 mod trace {
     use tracing::field::Empty;

@@ -10,19 +10,19 @@ use parking_lot::Mutex;
 use crate::runtime::contained::contained;
 use crate::runtime::unwind::Stop;
 
-/// Why a bridge ended, when it was not the program's own error.
+/// The reason why a bridge ended, if it was not the program's own error.
 ///
-/// Everything in this crate reports errors as [`io::Error`]. An error that the *program* returned arrives as it is. One
-/// that the *bridge* found carries an `Error`, which [`Error::of`] finds again:
+/// All functions of this crate report errors as [`io::Error`]. An error that the *program* returned arrives unchanged.
+/// An error that the *bridge* found carries an `Error`, which [`Error::of`] returns:
 ///
-/// | what happened | kind | told by |
+/// | cause | kind | method |
 /// |---|---|---|
 /// | the program panicked | `Other` | [`is_panic`](Error::is_panic), [`into_panic`](Error::into_panic) |
-/// | the writing end vanished without `finish()` | `UnexpectedEof` | [`is_truncated`](Error::is_truncated) |
+/// | the writer was dropped without `finish()` | `UnexpectedEof` | [`is_truncated`](Error::is_truncated) |
 /// | the other end is gone | `BrokenPipe` | [`is_disconnected`](Error::is_disconnected) |
 /// | the pool was shut down | `ConnectionAborted` | [`is_shut_down`](Error::is_shut_down) |
-/// | nothing came in the time given | `TimedOut` | [`is_timed_out`](Error::is_timed_out) |
-/// | nobody pulled for too long | `TimedOut` | [`is_stalled`](Error::is_stalled) |
+/// | nothing arrived within the timeout | `TimedOut` | [`is_timed_out`](Error::is_timed_out) |
+/// | the reader stalled | `TimedOut` | [`is_stalled`](Error::is_stalled) |
 /// | the sink of [`drive`](crate::drive) failed | the sink's own | [`bytes_moved`](Error::bytes_moved) |
 ///
 /// ```
@@ -37,7 +37,7 @@ use crate::runtime::unwind::Stop;
 pub struct Error(Cause);
 
 enum Cause {
-    /// The payload sits in a lock only because a payload is not `Sync` and an `io::Error` is.
+    /// Locked only because `io::Error` must be `Sync`, and a payload is not.
     Panic(Mutex<Box<dyn Any + Send>>),
     Truncated,
     Disconnected,
@@ -51,43 +51,45 @@ enum Cause {
 }
 
 impl Error {
-    /// Finds the `Error` inside an [`io::Error`], if the bridge made it.
+    /// Returns the `Error` inside an [`io::Error`], if a bridge made it.
     pub fn of(error: &io::Error) -> Option<&Error> {
         error.get_ref()?.downcast_ref()
     }
 
-    /// The program panicked.
+    /// Returns `true` if the program panicked.
     pub fn is_panic(&self) -> bool {
         matches!(self.0, Cause::Panic(_))
     }
 
-    /// The writing end was dropped before it said that it had finished: what arrived is a beginning, not the whole.
+    /// Returns `true` if the writer was dropped before it finished. What arrived is a beginning, not the whole.
     pub fn is_truncated(&self) -> bool {
         matches!(self.0, Cause::Truncated)
     }
 
-    /// The other end is gone, or the bridge is closing: nobody wants what this call had to give.
+    /// Returns `true` if the other end is gone or the bridge is closing.
     pub fn is_disconnected(&self) -> bool {
         matches!(self.0, Cause::Disconnected)
     }
 
-    /// The [`Pool`](crate::Pool) was shut down: it starts no program any more, and has ended those that ran.
+    /// Returns `true` if the [`Pool`](crate::Pool) was shut down. Such a pool starts no programs, and has ended those
+    /// that ran.
     pub fn is_shut_down(&self) -> bool {
         matches!(self.0, Cause::ShutDown)
     }
 
-    /// The time given to [`next_timeout`](crate::Chunks::next_timeout) passed. The bridge is as it was.
+    /// Returns `true` if the timeout of [`next_timeout`](crate::Chunks::next_timeout) has passed. The bridge is
+    /// unchanged.
     pub fn is_timed_out(&self) -> bool {
         matches!(self.0, Cause::TimedOut)
     }
 
-    /// The program waited for its puller for as long as the engine's
-    /// [`stall_timeout`](crate::Thread::stall_timeout) allows, and nothing was pulled. The bridge has ended with it.
+    /// Returns `true` if the reader stalled: it pulled nothing while the program was blocked for the engine's
+    /// [`stall_timeout`](crate::Thread::stall_timeout). The bridge has ended with this error.
     pub fn is_stalled(&self) -> bool {
         matches!(self.0, Cause::Stalled)
     }
 
-    /// How many bytes had gone into the sink when it failed, if this is an error of [`drive`](crate::drive).
+    /// Returns how many bytes [`drive`](crate::drive) had written when its sink failed, or `None` for any other error.
     pub fn bytes_moved(&self) -> Option<u64> {
         match self.0 {
             Cause::Sink { moved, .. } => Some(moved),
@@ -95,7 +97,8 @@ impl Error {
         }
     }
 
-    /// The payload of the program's panic, to be looked at or thrown again with [`std::panic::resume_unwind`].
+    /// Returns the payload of the program's panic, to inspect it or to throw it again with
+    /// [`std::panic::resume_unwind`].
     ///
     /// ```
     /// use pushpull::{Error, Local};
@@ -108,17 +111,17 @@ impl Error {
     ///
     /// # Panics
     ///
-    /// If this is not a panic: ask [`is_panic`](Error::is_panic) first, or use
+    /// Panics if the error is not a panic. Check [`is_panic`](Error::is_panic) first, or use
     /// [`try_into_panic`](Error::try_into_panic).
     pub fn into_panic(self) -> Box<dyn Any + Send + 'static> {
         self.try_into_panic().expect("`Error::into_panic` was called on an error that is not a panic")
     }
 
-    /// The payload of the program's panic, or the error itself if it is something else.
+    /// Returns the payload of the program's panic, or the error itself if it is not a panic.
     ///
     /// # Errors
     ///
-    /// Gives `self` back when this is not a panic.
+    /// Returns `self` if the error is not a panic.
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send + 'static>, Error> {
         match self.0 {
             Cause::Panic(payload) => Ok(payload.into_inner()),
@@ -126,7 +129,7 @@ impl Error {
         }
     }
 
-    /// Returns the error of a writing end that vanished before it had finished, for an end of one's own.
+    /// Returns the error of a writer that was dropped before it finished, for a custom end of a bridge.
     ///
     /// ```
     /// use pushpull::Error;
@@ -139,7 +142,7 @@ impl Error {
         Error(Cause::Truncated).into()
     }
 
-    /// Returns the error of a call whose other end is gone, for an end of one's own.
+    /// Returns the error of a call whose other end is gone, for a custom end of a bridge.
     ///
     /// ```
     /// use pushpull::Error;
@@ -154,7 +157,8 @@ impl Error {
 
     /// Returns the error of a program that panicked with `payload`, for code that catches a program's panic itself.
     ///
-    /// A program that was unwound because it ignored that its bridge is closed is disconnected, and has not panicked.
+    /// If the payload is that of a program unwound for ignoring its closed bridge, the error is a disconnection, not a
+    /// panic.
     ///
     /// ```
     /// use pushpull::Error;
@@ -198,7 +202,7 @@ impl From<Error> for io::Error {
             Cause::TimedOut | Cause::Stalled => io::ErrorKind::TimedOut,
             Cause::Sink { source, .. } => source.kind(),
         };
-        // Boxed here, where what it is may be known: a bridge dropped half way makes one of these.
+        // Boxed here, where the type is known, since dropping a bridge half way makes one of these errors.
         let error: Box<dyn error::Error + Send + Sync> = Box::new(error);
         io::Error::new(kind, error)
     }
@@ -217,8 +221,8 @@ impl fmt::Display for Error {
             Cause::Truncated => f.write_str("the writing end was dropped before it finished"),
             Cause::Disconnected => f.write_str("the other end of the bridge is gone"),
             Cause::ShutDown => f.write_str("the pool was shut down"),
-            Cause::TimedOut => f.write_str("nothing was written in the time given"),
-            Cause::Stalled => f.write_str("nothing was pulled in the time given"),
+            Cause::TimedOut => f.write_str("nothing was written within the timeout"),
+            Cause::Stalled => f.write_str("nothing was pulled within the stall timeout"),
             Cause::Sink { moved, source } => {
                 write!(f, "the sink failed after {moved} bytes: {source}")
             }
@@ -251,12 +255,12 @@ impl error::Error for Error {
     }
 }
 
-/// What a panic said, if it said it in text.
+/// Returns the message of a panic, if its payload is text.
 fn message(payload: &(dyn Any + Send)) -> Option<&str> {
     payload.downcast_ref::<&'static str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }
 
-/// What is left of an error that has been reported: enough to fail again in the same way.
+/// The kind and text of an error that was reported, to fail again in the same way.
 #[derive(Debug, Clone)]
 pub(crate) struct Echo {
     kind: io::ErrorKind,
@@ -266,7 +270,7 @@ pub(crate) struct Echo {
 impl Echo {
     pub(crate) fn of(error: &io::Error) -> Echo {
         let mut reason = None;
-        // The error may be of the program's own making, and its text too.
+        // The error may be of the program's own type, whose `to_string` may panic.
         contained(|| reason = Some(error.to_string()));
         let reason = reason.unwrap_or_else(|| error.kind().to_string());
         Echo { kind: error.kind(), reason: reason.into() }
@@ -277,7 +281,8 @@ impl Echo {
     }
 }
 
-/// Law 15: a reader that is told `Interrupted` tries again, and would do so for ever.
+/// Replaces an `Interrupted` error by another (law 15), since a reader retries after `Interrupted` and would do so
+/// forever.
 pub(crate) fn uninterrupted(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::Interrupted => io::Error::other(error),

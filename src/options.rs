@@ -1,4 +1,4 @@
-//! What can be set on an engine, checked here and nowhere else.
+//! The options of an engine, validated in this file only.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,22 +7,23 @@ use std::time::Duration;
 use crate::budget::Budget;
 use crate::ended::Hook;
 
-/// Where small writes are cut. See `DESIGN.md`, "Why these defaults?".
+/// The default chunk size. See `DESIGN.md`, "Why these defaults?".
 const CHUNK_SIZE: usize = 32 * 1024;
 
-/// How many bytes may be accepted and not yet pulled.
+/// The default capacity: the maximum number of bytes accepted and not yet pulled.
 const CAPACITY: usize = 256 * 1024;
 
-/// A gzip encoder needs 74 KiB of stack in release builds and 297 KiB in debug builds.
+/// The default stack size. A gzip encoder needs 74 KiB of stack in release builds and 297 KiB in debug builds.
 const STACK_SIZE: usize = 1024 * 1024;
 
-/// The memory of a chunk is taken before it is filled.
+/// The maximum chunk size, since a chunk's memory is allocated before it is filled.
 const MAX_GATHERED: usize = 16 * 1024 * 1024;
 
-/// More than any address space has, and little enough to be rounded up: the system refuses it with an error.
+/// The maximum stack size: larger than any address space, so that the system refuses it with an error, but small enough
+/// to be rounded up.
 const MAX_STACK: usize = usize::MAX / 4;
 
-/// The smallest stack on which a panic can still be formatted and unwound.
+/// The minimum stack size, on which a panic can still be formatted and unwound.
 const MIN_STACK: usize = 16 * 1024;
 
 #[derive(Debug, Clone)]
@@ -31,24 +32,24 @@ pub(crate) struct Options {
     capacity: usize,
     pub(crate) unbuffered: bool,
     pub(crate) stack_size: usize,
-    /// Of `Thread`: none is kept for another program.
+    /// Whether `Thread` starts a new thread for each program, and keeps none for another.
     pub(crate) fresh_threads: bool,
-    /// Whether a program that ignores that its bridge is closed is unwound.
+    /// Whether a program that ignores errors of its closed bridge is unwound.
     pub(crate) unwind: bool,
     pub(crate) name: Option<Arc<str>>,
-    /// Nothing, unless it was asked for.
+    /// `None` unless one of its options is set.
     pub(crate) account: Option<Arc<Account>>,
 }
 
-/// What an engine keeps account of, if it is asked to: one for all its bridges. It is apart from the other options so that one that was not asked for anything
+/// Options that all bridges of an engine share. They are apart from the other options, so that an engine without them
 /// carries a null.
 #[derive(Clone, Default)]
 pub(crate) struct Account {
-    /// How long a program waits for a puller that does not pull.
+    /// How long a blocked program waits for its reader.
     pub(crate) stall: Option<Duration>,
-    /// Of what they take their share.
+    /// The budget of which the bridges take their shares.
     pub(crate) budget: Option<Budget>,
-    /// Who is told how each bridge ended.
+    /// Called with how each bridge ended.
     pub(crate) hook: Option<Hook>,
 }
 
@@ -73,14 +74,14 @@ impl Options {
         }
     }
 
-    /// The options of a bare [`pipe`](crate::pipe).
+    /// Creates the options of a bare [`pipe`](crate::pipe).
     pub(crate) fn pipe(capacity: usize) -> Options {
         let mut options = Options::new();
-        options.set_capacity("pipe", capacity);
+        options.set_capacity("the capacity of `pipe`", capacity);
         options
     }
 
-    /// A chunk is never larger than the capacity: the smaller of the two wins.
+    /// Returns the chunk size. A chunk is never larger than the capacity: the smaller of the two wins.
     pub(crate) fn chunk_size(&self) -> usize {
         self.chunk_size.min(self.capacity)
     }
@@ -89,37 +90,31 @@ impl Options {
         self.capacity
     }
 
-    /// For the engine that has no queue, where a chunk may have any size.
+    /// Returns the chunk size for the engine without a queue, whose chunks have no maximum.
     pub(crate) fn unqueued_chunk_size(&self) -> usize {
         self.chunk_size
     }
 
     #[track_caller]
     pub(crate) fn set_chunk_size(&mut self, bytes: usize) {
-        assert!(
-            bytes > 0,
-            "`chunk_size(0)`: a chunk holds at least one byte; for a chunk per write use `unbuffered()`"
-        );
+        assert!(bytes > 0, "`chunk_size` must not be zero; for one chunk per write, call `unbuffered()`");
         self.chunk_size = bytes.min(MAX_GATHERED);
     }
 
     #[track_caller]
     pub(crate) fn set_capacity(&mut self, of: &str, bytes: usize) {
-        assert!(bytes > 0, "`{of}(0)`: a bridge that may hold no byte can move none; 1 is the least");
+        assert!(bytes > 0, "{of} must not be zero; the minimum is 1 byte");
         self.capacity = bytes;
     }
 
-    /// How long a program waits for a puller that does not pull.
+    /// Returns how long a blocked program waits for its reader, if that is limited.
     pub(crate) fn stall_timeout(&self) -> Option<Duration> {
         self.account.as_ref()?.stall
     }
 
     #[track_caller]
     pub(crate) fn set_stall_timeout(&mut self, time: Duration) {
-        assert!(
-            !time.is_zero(),
-            "`stall_timeout(0)`: no puller is so fast; leave it out for programs that may wait for ever"
-        );
+        assert!(!time.is_zero(), "`stall_timeout` must not be zero; omit it to wait forever");
         self.account_mut().stall = Some(time);
     }
 
@@ -127,7 +122,7 @@ impl Options {
         self.account.as_ref()?.budget.as_ref()
     }
 
-    /// Who is told how each bridge ended.
+    /// Returns the hook that is called with how each bridge ended.
     pub(crate) fn hook(&self) -> Option<&Hook> {
         self.account.as_ref()?.hook.as_ref()
     }
@@ -148,21 +143,21 @@ impl Options {
     pub(crate) fn set_stack_size(&mut self, bytes: usize) {
         assert!(
             bytes > 0,
-            "`stack_size(0)`: a program needs a stack; the default is 1 MiB, of which only what is used costs memory"
+            "`stack_size` must not be zero; the default is 1 MiB, of which only what is used costs memory"
         );
         self.stack_size = bytes.clamp(MIN_STACK, MAX_STACK);
     }
 }
 
-/// The setters that every engine has.
+/// Defines the setters that every engine has.
 macro_rules! engine_options {
     () => {
-        /// Where small writes are cut into chunks, in bytes (32 KiB unless set, 16 MiB at the most). A write of this size or
-        /// more joins no others: it is a larger chunk, or several.
+        /// Sets the size in bytes at which small writes are cut into chunks (default: 32 KiB, maximum: 16 MiB). A write
+        /// of this size or more joins no other write: it becomes one larger chunk, or several.
         ///
         /// # Panics
         ///
-        /// If `bytes` is zero.
+        /// Panics if `bytes` is zero.
         #[must_use]
         #[track_caller]
         pub fn chunk_size(mut self, bytes: usize) -> Self {
@@ -170,20 +165,20 @@ macro_rules! engine_options {
             self
         }
 
-        /// Makes every write a chunk of its own, as if it were followed by a flush; one that is larger than the `capacity`,
-        /// where there is one, is several.
+        /// Makes every write its own chunk, as if a flush followed it. On engines with a `capacity`, a write larger
+        /// than the capacity becomes several chunks.
         #[must_use]
         pub fn unbuffered(mut self) -> Self {
             self.options.unbuffered = true;
             self
         }
 
-        /// How much stack a program has, in bytes (1 MiB unless set, 16 KiB at least). It is reserved, not committed:
-        /// only what a program has touched costs memory.
+        /// Sets the stack size of a program in bytes (default: 1 MiB, minimum: 16 KiB). The stack is reserved, not
+        /// committed: only what a program has touched costs memory.
         ///
         /// # Panics
         ///
-        /// If `bytes` is zero.
+        /// Panics if `bytes` is zero.
         #[must_use]
         #[track_caller]
         pub fn stack_size(mut self, bytes: usize) -> Self {
@@ -191,31 +186,34 @@ macro_rules! engine_options {
             self
         }
 
-        /// Sets whether a program that ignores that its bridge is closed is unwound (default: `true`).
+        /// Sets whether a program that ignores errors of its closed bridge is unwound (default: `true`).
         ///
-        /// When the other end of its bridge is gone, every read or write of a program returns an error. Most programs
-        /// return then. One that ignores 64 such errors is unwound at the next, as by a panic that no hook hears of; its
-        /// destructors run. With `false`, and in a build with `panic = "abort"`, it is not: each read or write goes on
-        /// returning an error, until the program ends by itself.
+        /// After the other end of its bridge is gone, each of a program's reads and writes returns an error. Most
+        /// programs then return. If a program ignores 64 such errors, its next read or write unwinds it, as a panic
+        /// does, but without calling the panic hook. Destructors run.
         ///
-        /// Set it to `false` where frames of C or C++ lie between the program and the write, as in a library that calls back
-        /// for output. Unwinding skips what those would have cleaned up. An `extern "C"` callback lets no panic through: on
-        /// Linux (but for 32-bit ARM) that is seen beforehand and the program is not unwound; elsewhere the process would be aborted.
+        /// With `false`, or in a build with `panic = "abort"`, the program is not unwound. Each read or write keeps
+        /// returning an error until the program ends by itself. A program that never ends keeps its thread or stack.
+        /// Dropping the caller's end of a bridge on [`Local`]($crate::Local) runs the program to its end, however long
+        /// that takes.
         ///
-        /// A program that never ends by itself keeps its thread or stack then. Dropping the end of a bridge on
-        /// [`Local`]($crate::Local) runs the program to its end, however long that takes.
+        /// Set this to `false` if C or C++ frames lie between the program and the write, as in a library with output
+        /// callbacks. Unwinding skips the cleanup of those frames.
+        ///
+        /// An `extern "C"` callback lets no panic through. Linux, except on 32-bit ARM, lets the bridge detect such a
+        /// callback and not unwind the program. Elsewhere, unwinding would abort the process.
         ///
         /// ```
         /// use std::io::Write;
         ///
-        /// let (tell, told) = std::sync::mpsc::channel();
+        /// let (sender, receiver) = std::sync::mpsc::channel();
         /// let mut chunks = pushpull::Local::new().unbuffered().unwind(false).pull(move |w| {
-        ///     let refused = (0..1000).filter(|_| w.write_all(b"goes on").is_err()).count();
-        ///     tell.send(refused).map_err(std::io::Error::other)
+        ///     let refused = (0..1000).filter(|_| w.write_all(b"ignored").is_err()).count();
+        ///     sender.send(refused).map_err(std::io::Error::other)
         /// });
         /// chunks.next();
         /// drop(chunks);
-        /// assert_eq!(told.recv(), Ok(1000));
+        /// assert_eq!(receiver.recv(), Ok(1000));
         /// ```
         #[must_use]
         pub fn unwind(mut self, unwind: bool) -> Self {
@@ -223,30 +221,32 @@ macro_rules! engine_options {
             self
         }
 
-        /// What the program is called: in `Debug` output; on `Thread`, in the operating system's list of threads; on
-        /// `Local` and `Pool`, in the message when it runs over its stack.
+        /// Sets the name of the programs (default: none). `Debug` output shows the name. On `Thread`, the operating
+        /// system's list of threads shows it too. On `Local` and `Pool`, the message about a stack overflow shows it
+        /// too.
         #[must_use]
         pub fn name(mut self, name: impl Into<std::sync::Arc<str>>) -> Self {
             self.options.name = Some(name.into());
             self
         }
 
-        /// Calls `hook` with how each bridge ended, for logs and metrics: once for each whose program was started.
+        /// Sets a hook that is called when a bridge ends, for logs and metrics (default: none). The hook is called once
+        /// for each bridge whose program was started.
         ///
-        /// A bridge from which one pulls has ended when the puller has been given its end, or goes before that; one that
-        /// is fed, when its program has ended. `hook` is called there and then, and so should be quick. A panic in it is
-        /// dropped.
+        /// A bridge that is pulled ends when its reader has received the end, or is dropped before that. A bridge that
+        /// is fed ends when its program ends. The hook runs right there, and should be quick. A panic in the hook is
+        /// discarded.
         ///
         /// ```
         /// use std::sync::mpsc;
         /// use pushpull::{Outcome, Thread};
         ///
-        /// let (tell, told) = mpsc::channel();
+        /// let (sender, receiver) = mpsc::channel();
         /// let engine = Thread::new().name("hello").on_end(move |ended| {
-        ///     let _ = tell.send((ended.name.map(String::from), ended.outcome, ended.stats.bytes));
+        ///     let _ = sender.send((ended.name.map(String::from), ended.outcome, ended.stats.bytes));
         /// });
         /// engine.pull(|w| std::io::Write::write_all(w, b"hello")).for_each(drop);
-        /// assert_eq!(told.recv().unwrap(), (Some("hello".into()), Outcome::Finished, 5));
+        /// assert_eq!(receiver.recv().unwrap(), (Some("hello".into()), Outcome::Finished, 5));
         /// ```
         #[must_use]
         pub fn on_end(mut self, hook: impl Fn(&$crate::Ended<'_>) + Send + Sync + 'static) -> Self {
@@ -256,37 +256,39 @@ macro_rules! engine_options {
     };
 }
 
-/// The setter that only engines with a queue have.
+/// Defines the setters that only engines with a queue have.
 macro_rules! queue_options {
     () => {
-        /// How many bytes may be accepted and not yet pulled (256 KiB unless set). A writer that has filled it is
-        /// held, and goes on when about half of it has been pulled.
+        /// Sets the maximum number of bytes accepted and not yet pulled (default: 256 KiB). If the bridge is full, its
+        /// writer blocks, and resumes when about half of the capacity has been pulled.
         ///
         /// # Panics
         ///
-        /// If `bytes` is zero.
+        /// Panics if `bytes` is zero.
         #[must_use]
         #[track_caller]
         pub fn capacity(mut self, bytes: usize) -> Self {
-            self.options.set_capacity("capacity", bytes);
+            self.options.set_capacity("`capacity`", bytes);
             self
         }
 
-        /// Lets the bridges take what they hold beyond a chunk from a budget that they share with others: see
-        /// [`Budget`]($crate::Budget).
+        /// Sets a budget that the bridges share with others (default: none). Each bridge takes from it what the bridge
+        /// holds beyond one chunk: see [`Budget`]($crate::Budget).
         #[must_use]
         pub fn budget(mut self, budget: &$crate::Budget) -> Self {
             self.options.set_budget(budget);
             self
         }
 
-        /// How long a program that waits for its puller may be kept from its stack or thread by one that does not pull
-        /// (for ever unless set). Then its write gives `TimedOut`; and its puller, should it come back, is given what was
-        /// written before, and an error that [`is_stalled`](crate::Error::is_stalled).
+        /// Sets how long a blocked program waits for its reader (default: forever).
         ///
-        /// It is noticed when nothing was pulled in that time from when the program began to wait; or else, each time
-        /// that it has passed, in the same time once more. It says nothing of a program that is fed: there it is the
-        /// program who pulls.
+        /// When the reader has pulled nothing for this long, the program's write returns `TimedOut`, so that the
+        /// program can free its stack or thread. The reader still receives what was written, then an error for which
+        /// [`is_stalled`]($crate::Error::is_stalled) is true.
+        ///
+        /// If the reader pulls nothing after the program is blocked, the stall is detected after this time. Otherwise,
+        /// detection can take up to twice as long. The timeout does not apply to a program that is fed, since that
+        /// program is the reader.
         ///
         /// ```
         /// use std::io::Write;
@@ -294,22 +296,22 @@ macro_rules! queue_options {
         /// use pushpull::{Error, Thread};
         ///
         /// let impatient = Thread::new().capacity(4).stall_timeout(Duration::from_millis(1));
-        /// let (tell, told) = std::sync::mpsc::channel();
+        /// let (sender, receiver) = std::sync::mpsc::channel();
         /// let mut chunks = impatient.pull(move |w| {
         ///     let result = w.write_all(&[7; 100]);
-        ///     let _ = tell.send(result.as_ref().map_err(|error| error.kind()).err());
+        ///     let _ = sender.send(result.as_ref().map_err(|error| error.kind()).err());
         ///     result
         /// });
         /// assert_eq!(chunks.next().unwrap()?.len(), 4);
-        /// // The program is told while nobody pulls, and then the puller.
-        /// assert_eq!(told.recv().unwrap(), Some(std::io::ErrorKind::TimedOut));
+        /// // The program's write fails while the reader does not pull. The reader sees the error later.
+        /// assert_eq!(receiver.recv().unwrap(), Some(std::io::ErrorKind::TimedOut));
         /// assert!(Error::of(&chunks.find_map(Result::err).unwrap()).unwrap().is_stalled());
         /// # std::io::Result::Ok(())
         /// ```
         ///
         /// # Panics
         ///
-        /// If `time` is zero.
+        /// Panics if `time` is zero.
         #[must_use]
         #[track_caller]
         pub fn stall_timeout(mut self, time: std::time::Duration) -> Self {

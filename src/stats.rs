@@ -1,8 +1,8 @@
-//! What a bridge has done so far.
+//! The counts of a bridge.
 
 use std::time::Duration;
 
-/// Counts kept by a bridge, as [`stats`](crate::Chunks::stats) gives them.
+/// The counts of a bridge, as returned by [`stats`](crate::Chunks::stats).
 ///
 /// ```
 /// let mut chunks = pushpull::Thread::new().pull(|w| std::io::Write::write_all(w, b"hello"));
@@ -12,26 +12,28 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Bytes pulled.
+    /// The number of bytes pulled.
     pub bytes: u64,
-    /// Chunks pulled.
+    /// The number of chunks pulled.
     pub chunks: u64,
-    /// How often the writer was held because the queue was full. Always 0 on `Local`, which has no queue.
+    /// The number of times that the writer was blocked by a full queue. Always 0 on `Local`, which has no queue.
     pub writer_waits: u64,
-    /// How often the puller had to wait for bytes. Always 0 on `Local`.
+    /// The number of times that the reader waited for bytes. Always 0 on `Local`.
     pub puller_waits: u64,
-    /// The most bytes that were accepted and not yet pulled at any time; never above the capacity. Always 0 on `Local`. Small
-    /// writes are counted when their chunk is complete, or somebody looks: the highest number may lack what had been written of
-    /// a chunk, a chunk size at the most.
+    /// The maximum number of bytes that were accepted and not yet pulled at any time. Never above the capacity; always
+    /// 0 on `Local`.
+    ///
+    /// Small writes are counted when their chunk is complete, or when the counts are read. So the maximum may lack
+    /// bytes of one incomplete chunk, up to a chunk size.
     pub peak: usize,
-    /// The longest time that the program kept its worker without a wait, as of its last wait or its end: for so long
-    /// it has held up the worker's other programs. Measured on `Pool`; zero elsewhere, where it holds up nobody else
-    /// or its puller alone.
+    /// The longest time that the program kept its worker without a wait, as of its last wait or its end. The worker's
+    /// other programs were held up for that long. Measured on `Pool`; zero on the other engines, where a program can
+    /// hold up its reader alone.
     pub longest_run: Duration,
 }
 
 impl Stats {
-    /// Those of a bridge without a queue.
+    /// Returns the counts of a bridge without a queue.
     pub(crate) fn unqueued(bytes: u64, chunks: u64) -> Stats {
         Stats { bytes, chunks, ..Stats::default() }
     }

@@ -1,5 +1,5 @@
-//! The locks and atomics under the channel: `parking_lot` and `std`, or `loom`'s in the model-checking build; and a cache
-//! line of its own for something that one side reads all the time.
+//! The locks and atomics of the channel: those of `parking_lot` and `std`, or of `loom` in the model-checking build.
+//! Also padding for a value that one side reads all the time.
 
 #[cfg(not(pushpull_loom))]
 mod real {
@@ -7,7 +7,7 @@ mod real {
     pub(crate) use std::sync::Arc;
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering, fence};
 
-    /// `std`'s cell with `loom`'s interface.
+    /// A cell of `std` with `loom`'s interface.
     #[derive(Debug)]
     pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 
@@ -29,7 +29,7 @@ mod model {
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering, fence};
     pub(crate) use loom::sync::{Arc, MutexGuard};
 
-    /// `loom`'s mutex with `parking_lot`'s interface.
+    /// A mutex of `loom` with `parking_lot`'s interface.
     #[derive(Debug)]
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 
@@ -49,11 +49,11 @@ pub(crate) use model::*;
 #[cfg(not(pushpull_loom))]
 pub(crate) use real::*;
 
-/// Most processors' cache line.
+/// The cache line size of most processors.
 const LINE: usize = 64;
 
-/// Something that a writer reads at every write, on a cache line that nobody writes to. By padding: memory that is aligned
-/// to two lines costs an allocator more than all the rest of a channel.
+/// A value that a writer reads at every write, on a cache line that no thread writes to. The line is kept apart by
+/// padding: memory aligned to two lines costs an allocator more than all the rest of a channel.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Apart<T> {

@@ -13,22 +13,23 @@ use self::state::{Grants, Ticket};
 use crate::runtime::waker;
 use crate::sys::fork::{self, PerProcess};
 
-/// A byte budget that many bridges share: of [`Thread`](crate::Thread)s and [`Pool`](crate::Pool)s, by their option
-/// `budget`.
+/// A byte budget that many bridges share: the option `budget` of [`Thread`](crate::Thread) and [`Pool`](crate::Pool).
 ///
-/// A bridge may hold one chunk in any case. What it holds beyond that, up to its capacity, it takes from the budget before
-/// a write is accepted, and gives back when it is pulled, or when the bridge is dropped. While there is too little, a
-/// writer waits for its share: in the order in which they asked, so that many small ones do not starve a large one. A
-/// program on a pool is suspended for that wait.
+/// A bridge may always hold one chunk. Further bytes, up to the capacity, are taken from the budget before a write is
+/// accepted. They return to the budget when they are pulled, or when the bridge is dropped.
 ///
-/// So all bridges together hold at most the budget and one chunk each, and none ever waits for another to go on: with
-/// nothing of the budget it still moves chunk by chunk. A puller may drain its bridges in any order.
+/// If too few bytes are available, the writer waits for its share. Writers are served in the order of their requests,
+/// so that small requests do not starve a large one. A program on a pool is suspended for that wait.
+///
+/// Together, all bridges hold up to the budget plus one chunk each. Without any share of the budget, a bridge still
+/// moves chunk by chunk. So no bridge ever waits for another to progress, and a reader may drain its bridges in any
+/// order.
 ///
 /// ```
 /// use std::io::Write;
 /// use pushpull::{Budget, Pool};
 ///
-/// // A thousand downloads, of which each could hold a quarter of a mebibyte; together they hold 16 MiB, and 4 KiB each.
+/// // A thousand downloads, each with a capacity of 256 KiB. Together they hold up to 16 MiB, plus 4 KiB each.
 /// let budget = Budget::new(16 << 20);
 /// let pool = Pool::new(2).chunk_size(4 << 10).budget(&budget);
 /// let downloads: Vec<_> = (0..1000).map(|_| pool.pull(|w| w.write_all(&[7; 100_000]))).collect();
@@ -38,7 +39,7 @@ use crate::sys::fork::{self, PerProcess};
 /// assert_eq!(budget.available(), 16 << 20);
 /// ```
 ///
-/// All clones are the same budget. `Local` has no queue, and nothing to take from one.
+/// All clones share one budget. `Local` has no queue, so it takes nothing from a budget.
 #[derive(Clone)]
 pub struct Budget(Arc<SharedBudget>);
 
@@ -54,18 +55,18 @@ impl SharedBudget {
 }
 
 impl Budget {
-    /// A budget of so many bytes.
+    /// Creates a budget of `bytes` bytes.
     ///
     /// # Panics
     ///
-    /// If `bytes` is zero.
+    /// Panics if `bytes` is zero.
     #[track_caller]
     pub fn new(bytes: usize) -> Budget {
-        assert!(bytes > 0, "`Budget::new(0)`: a budget of nothing is a capacity of one chunk; set that instead");
+        assert!(bytes > 0, "a `Budget` must not be zero; for bridges of one chunk, set `capacity` to the chunk size");
         Budget(Arc::new(SharedBudget { total: bytes, state: PerProcess::new() }))
     }
 
-    /// How many bytes no bridge has.
+    /// Returns the number of bytes that no bridge has taken.
     pub fn available(&self) -> usize {
         self.0.lock().free()
     }
@@ -77,17 +78,18 @@ impl fmt::Debug for Budget {
     }
 }
 
-/// What one bridge may hold, given back when it is dropped. Nothing here waits, and wakers are given out to be woken or
-/// dropped where no lock is held.
+/// The share that one bridge holds, given back when dropped. Nothing here waits. Wakers are returned to the caller, to
+/// be woken or dropped without a lock.
 pub(crate) struct Share {
     budget: Budget,
-    /// What it may hold without asking.
+    /// The bytes that the bridge may hold without asking.
     own: usize,
-    /// What it was given beside that.
+    /// The bytes taken from the budget.
     held: usize,
-    /// What it waits for.
+    /// The request that waits, if any.
     ticket: Option<Ticket>,
-    /// In which process it has asked for something. A child has a budget of its own, and owes nothing of the parent's.
+    /// The process in which the bridge last asked for bytes. A forked child has a budget of its own, and owes nothing
+    /// to the parent's.
     process: u32,
 }
 
@@ -104,12 +106,12 @@ impl Share {
         self.ticket.is_some()
     }
 
-    /// How many bytes it may hold.
+    /// Returns the number of bytes that the bridge may hold.
     pub(crate) fn limit(&self) -> usize {
         self.own.saturating_add(self.held)
     }
 
-    /// Whether it was given what it waits for.
+    /// Takes what the waiting request was granted. Returns `true` if it was granted.
     pub(crate) fn collect(&mut self) -> bool {
         let Some(ticket) = self.ticket else { return false };
         let given = self.budget.0.lock().collect(ticket);
@@ -120,7 +122,7 @@ impl Share {
         given.is_some()
     }
 
-    /// Takes so many bytes, if they are there and nobody waits for them.
+    /// Takes `bytes` bytes, if they are free and no request waits. Returns `true` if it took any.
     pub(crate) fn take(&mut self, bytes: usize) -> bool {
         self.process = fork::process();
         let taken = self.budget.0.lock().try_take(bytes);
@@ -128,8 +130,7 @@ impl Share {
         taken > 0
     }
 
-    /// Waits for so many bytes, or goes on waiting for those that it has asked for. Whoever it had woken before is given
-    /// back.
+    /// Requests `bytes` bytes, or keeps the request that already waits. Returns the waker that `waker` replaces.
     pub(crate) fn wait(&mut self, bytes: usize, waker: &Waker) -> Option<Waker> {
         self.process = fork::process();
         let mut state = self.budget.0.lock();
@@ -142,8 +143,8 @@ impl Share {
         }
     }
 
-    /// So many bytes have left the bridge, which needs no more than `most` now. Says who is to be woken for what that
-    /// leaves.
+    /// Gives back bytes after `left` bytes have left the bridge, which now needs a maximum of `most`. Returns the
+    /// wakers to wake.
     #[must_use]
     pub(crate) fn settle(&mut self, left: usize, most: usize) -> Vec<Waker> {
         let held = self.held.saturating_sub(left).min(most);
@@ -153,7 +154,7 @@ impl Share {
         }
     }
 
-    /// Waits no more. Says who is to be woken for it.
+    /// Withdraws the waiting request. Returns the wakers to wake.
     #[must_use]
     pub(crate) fn give_up(&mut self) -> Vec<Waker> {
         self.ticket.take().map_or_else(Vec::new, |ticket| self.budget.0.lock().give_up(ticket))

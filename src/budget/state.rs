@@ -1,20 +1,20 @@
-//! What a budget decides: who gets how much, and who is next. Pure state: no lock, no waiting.
+//! The decisions of a budget: which request is granted, how much, and when. Pure state: no lock, no waiting.
 
 use std::collections::VecDeque;
 
-/// A budget of so many bytes, and those who wait for a part of it, with whatever wakes them.
+/// A budget, and the requests that wait for a part of it, each with a waker.
 #[derive(Debug)]
 pub(super) struct Grants<W> {
     total: usize,
     free: usize,
-    /// In the order in which they asked. Nobody goes before the first.
+    /// Waiting requests, in the order in which they were made. No request overtakes the first.
     waiting: VecDeque<Request<W>>,
-    /// What was given to those who have not come for it yet.
+    /// Grants that were not yet collected.
     given: Vec<(Ticket, usize)>,
     issued: u64,
 }
 
-/// A request that was not met at once.
+/// A request that was not granted at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ticket(u64);
 
@@ -30,12 +30,13 @@ impl<W> Grants<W> {
         Grants { total, free: total, waiting: VecDeque::new(), given: Vec::new(), issued: 0 }
     }
 
-    /// How many bytes nobody has.
+    /// Returns the number of bytes that are free.
     pub(super) fn free(&self) -> usize {
         self.free
     }
 
-    /// Takes so many bytes, or all there are in all, without waiting; none while there are fewer or others wait.
+    /// Takes `bytes` bytes (maximum: the whole budget) without waiting, and returns their number. Takes none if fewer
+    /// are free, or other requests wait.
     pub(super) fn try_take(&mut self, bytes: usize) -> usize {
         let bytes = bytes.min(self.total);
         if !self.waiting.is_empty() || bytes > self.free {
@@ -45,7 +46,7 @@ impl<W> Grants<W> {
         bytes
     }
 
-    /// Asks for so many bytes, behind all who wait. More than there is in all is asked for as that.
+    /// Requests `bytes` bytes (maximum: the whole budget), behind all requests that wait.
     pub(super) fn ask(&mut self, bytes: usize, waker: W) -> Ticket {
         let ticket = Ticket(self.issued);
         self.issued += 1;
@@ -53,28 +54,28 @@ impl<W> Grants<W> {
         ticket
     }
 
-    /// Somebody else is to be woken. Gives back who was, if the request still waits.
+    /// Replaces the waker of a request. Returns the previous waker if the request still waits.
     pub(super) fn wake_instead(&mut self, ticket: Ticket, waker: W) -> Option<W> {
         let request = self.waiting.iter_mut().find(|request| request.ticket == ticket)?;
         Some(std::mem::replace(&mut request.waker, waker))
     }
 
-    /// What a request was given, once.
+    /// Returns the bytes granted to a request, once.
     pub(super) fn collect(&mut self, ticket: Ticket) -> Option<usize> {
         let place = self.given.iter().position(|(given, _)| *given == ticket)?;
         Some(self.given.swap_remove(place).1)
     }
 
-    /// Bytes come back. Says who is to be woken for it.
+    /// Adds `bytes` bytes to those that are free. Returns the wakers to wake.
     pub(super) fn give_back(&mut self, bytes: usize) -> Vec<W> {
         self.free += bytes;
         self.serve()
     }
 
-    /// A request is given up, with what it was given if it was. Says who is to be woken for it.
+    /// Withdraws a request, and gives back its grant if it has one. Returns the wakers to wake.
     pub(super) fn give_up(&mut self, ticket: Ticket) -> Vec<W> {
         self.free += self.collect(ticket).unwrap_or(0);
-        // Its waker goes along, to be dropped where no lock is held.
+        // The request's own waker is returned too, so that the caller drops it without a lock.
         let place = self.waiting.iter().position(|request| request.ticket == ticket);
         let mut wakers: Vec<W> =
             place.and_then(|place| self.waiting.remove(place)).map(|it| it.waker).into_iter().collect();
@@ -82,7 +83,7 @@ impl<W> Grants<W> {
         wakers
     }
 
-    /// Gives to those who wait, in their order, until there is too little for the next.
+    /// Grants waiting requests in order, until too few bytes are free for the next.
     fn serve(&mut self) -> Vec<W> {
         let mut served = Vec::new();
         while self.waiting.front().is_some_and(|request| request.bytes <= self.free)
@@ -106,7 +107,7 @@ mod tests {
         assert_eq!(state.try_take(8), 8);
         let large = state.ask(9, "large");
         let small = state.ask(1, "small");
-        // There would be enough for it.
+        // Enough bytes are free for the small request, but the large one comes first.
         assert_eq!((state.try_take(1), state.collect(small)), (0, None));
         assert_eq!(state.give_back(6), [] as [&str; 0]);
         assert_eq!(state.give_back(1), ["large"]);
@@ -116,20 +117,20 @@ mod tests {
     }
 
     #[test]
-    fn who_gives_up_lets_the_next_go_on() {
+    fn giving_up_lets_the_next_request_be_granted() {
         let mut state = Grants::new(10);
         state.try_take(5);
         let first = state.ask(100, "first");
         let second = state.ask(5, "second");
         assert_eq!(state.give_up(first), ["first", "second"]);
-        // It had been given what it asked for, and did not come for it.
+        // The second request was granted, but not collected.
         assert_eq!(state.give_up(second), [] as [&str; 0]);
         assert_eq!(state.free(), 5);
     }
 
-    /// Every sequence of six steps of three parties, each of whom asks, collects, gives back or gives up.
+    /// Runs every sequence of six steps of three parties. Each party asks, collects, gives back or gives up.
     #[test]
-    fn in_every_order_no_byte_is_lost_and_nobody_waits_for_what_is_there() {
+    fn in_every_order_no_byte_is_lost_and_no_request_waits_for_free_bytes() {
         const PARTIES: usize = 3;
         const STEPS: u32 = 6;
         for total in 1..=3 {
@@ -142,7 +143,7 @@ mod tests {
                     let move_ = script / (PARTIES * 3).pow(step) % (PARTIES * 3);
                     let (party, move_) = (move_ / 3, move_ % 3);
                     match (move_, tickets[party]) {
-                        // It asks for one byte or two.
+                        // The party asks for one byte or two.
                         (0, None) => {
                             let want = 1 + party % 2;
                             let taken = state.try_take(want);
@@ -152,7 +153,7 @@ mod tests {
                                 order.push(party);
                             }
                         }
-                        // It looks whether it was given something.
+                        // The party looks for a grant.
                         (0, Some(ticket)) => {
                             if let Some(given) = state.collect(ticket) {
                                 held[party] += given;
@@ -161,7 +162,7 @@ mod tests {
                         }
                         (1, _) => {
                             let served = state.give_back(std::mem::take(&mut held[party]));
-                            // In the order in which they asked.
+                            // Requests are granted in the order in which they were made.
                             for woken in served {
                                 assert_eq!(order.remove(0), woken);
                             }
@@ -181,7 +182,7 @@ mod tests {
                     assert_eq!(state.free + given + held.iter().sum::<usize>(), total);
                     assert_eq!(state.waiting.len(), order.len());
                     if let Some(first) = state.waiting.front() {
-                        assert!(first.bytes > state.free, "the first waits for what is there");
+                        assert!(first.bytes > state.free, "the first request waits, though its bytes are free");
                     }
                 }
             }

@@ -1,9 +1,11 @@
-//! What the puller has taken of the queue and gives out chunk by chunk, without the lock.
+//! The chunks that the reader has taken from the queue, and gives out without the lock.
 //!
-//! Where chunks are small and many, the lock and all that it guards would go from core to core for each of them. So a
-//! puller takes the whole queue with one lock. What it has taken is in flight until it is pulled: it counts that here, and
-//! a writer that finds too little room looks. A writer that is held says after how many bytes it goes on; for that the puller
-//! looks after every few chunks, as the look takes as long as all the rest.
+//! If chunks are small and many, the lock and all that it guards would move between cores for each chunk. So the reader
+//! takes the whole queue with one lock. Taken chunks are in flight until they are pulled: the reader counts pulled
+//! chunks here, and a writer that finds too little room reads that count.
+//!
+//! A blocked writer stores the number of pulled bytes at which it resumes. The reader checks that number only after
+//! every few chunks, since a check takes as long as all the rest.
 
 use std::collections::VecDeque;
 
@@ -11,20 +13,20 @@ use super::piece::Piece;
 use super::state::Measured as _;
 use crate::sync::{AtomicUsize, Ordering, fence};
 
-/// The chunks themselves, with the puller.
+/// The taken chunks, owned by the reader.
 pub(super) type Ahead = VecDeque<Piece>;
 
-/// The puller looks for a held writer after so many chunks, or about such a part of the capacity.
+/// The reader checks for a blocked writer after this many chunks, or about this fraction of the capacity.
 const LOOKS: usize = 16;
 
-/// How far the puller has come with them.
+/// The reader's progress through the taken chunks.
 #[derive(Debug)]
 pub(super) struct Progress {
-    /// A power of two: the puller looks for a held writer when it passes a multiple of so many bytes.
+    /// A power of two. The reader checks for a blocked writer when it passes a multiple of this many bytes.
     step: usize,
     chunks: AtomicUsize,
     bytes: AtomicUsize,
-    /// At so many bytes a held writer goes on.
+    /// The number of pulled bytes at which a blocked writer resumes.
     call_at: AtomicUsize,
 }
 
@@ -38,57 +40,57 @@ impl Progress {
         }
     }
 
-    /// Chunks and bytes that were pulled since the queue was taken.
+    /// Returns how many chunks and bytes were pulled since the queue was taken.
     pub(super) fn get(&self) -> (usize, usize) {
-        // ORDERING: acquire, the other half of the store in `pull`: of the bytes that are seen, the chunks are too.
+        // ORDERING: acquire, pairs with the release store in `pull`: the chunk count covers all bytes that are seen.
         let bytes = self.bytes.load(Ordering::Acquire);
         (self.chunks.load(Ordering::Relaxed), bytes)
     }
 
-    // The puller's.
+    // Called by the reader.
 
-    /// It has taken the queue. Under the lock.
+    /// Resets the progress after the queue was taken. Called under the lock.
     pub(super) fn begin(&self) {
         self.chunks.store(0, Ordering::Relaxed);
         self.bytes.store(0, Ordering::Relaxed);
     }
 
-    /// The next chunk, and whether a held writer was found that goes on.
+    /// Takes the next chunk. Also returns whether a blocked writer can resume.
     #[inline]
     pub(super) fn pull(&self, ahead: &mut Ahead) -> Option<(Piece, bool)> {
-        // Taken out at the end: what is held across the fence is stored and loaded again, and waited for.
+        // Popped last: a piece held across the fence would be stored, loaded again and waited for.
         let len = ahead.front()?.len();
         let chunks = self.chunks.load(Ordering::Relaxed) + 1;
         self.chunks.store(chunks, Ordering::Relaxed);
         let before = self.bytes.load(Ordering::Relaxed);
         let bytes = before + len;
-        // ORDERING: release, for `get`.
+        // ORDERING: release, pairs with the acquire load in `get`.
         self.bytes.store(bytes, Ordering::Release);
         let looks = chunks.is_multiple_of(LOOKS) || (before ^ bytes) >= self.step;
         let calls = looks && self.calls(bytes);
         Some((ahead.pop_front()?, calls))
     }
 
-    /// Whether a writer is held that goes on after so many bytes.
+    /// Returns `true` if a blocked writer can resume after `bytes` bytes.
     #[cold]
     fn calls(&self, bytes: usize) -> bool {
-        // ORDERING: the pair of the fence in `hold`: either the puller sees that the writer is held, or the writer that so many
-        // were pulled.
+        // ORDERING: pairs with the fence in `hold`. Either the reader sees that the writer is blocked, or the writer
+        // sees that `bytes` bytes were pulled.
         fence(Ordering::SeqCst);
         bytes >= self.call_at.load(Ordering::Relaxed)
     }
 
-    // The writer's, under the lock.
+    // Called by the writer, under the lock.
 
-    /// It is held until so many bytes have been pulled. Says whether they have been already.
+    /// Blocks the writer until `until` bytes have been pulled. Returns `true` if they have been pulled already.
     pub(super) fn hold(&self, until: usize) -> bool {
         self.call_at.store(until, Ordering::Relaxed);
-        // ORDERING: as in `calls`.
+        // ORDERING: pairs with the fence in `calls`.
         fence(Ordering::SeqCst);
         self.bytes.load(Ordering::Relaxed) >= until
     }
 
-    /// Nobody is held.
+    /// Records that no writer is blocked.
     pub(super) fn release(&self) {
         self.call_at.store(usize::MAX, Ordering::Relaxed);
     }

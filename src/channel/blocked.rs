@@ -1,4 +1,4 @@
-//! Waiting for a program to wait.
+//! The future for a program that begins to wait.
 
 use std::future::Future;
 use std::io;
@@ -12,8 +12,8 @@ use crate::runtime::wait;
 
 /// A future that is ready when the program has begun to wait: made by [`Chunks::blocked`].
 ///
-/// It can be dropped at any time. [`wait`](Blocked::wait) is the form that blocks.
-#[must_use = "it waits only when it is polled, or by `wait()`"]
+/// The future can be dropped at any time. To block, call [`wait`](Blocked::wait).
+#[must_use = "futures do nothing unless polled; to block, call `wait()`"]
 #[derive(Debug)]
 pub struct Blocked<'a> {
     chunks: &'a mut Chunks,
@@ -26,19 +26,19 @@ impl<'a> Blocked<'a> {
         Blocked { chunks, after: 0, stop: StopWaker::default() }
     }
 
-    /// Sets how many waits of the program are passed over (default: 0).
+    /// Sets how many waits of the program to skip (default: 0).
     ///
-    /// A program's end of the bridge counts them: see [`BridgeWriter::waits`](crate::BridgeWriter::waits).
+    /// The program's writer counts its waits: see [`BridgeWriter::waits`](crate::BridgeWriter::waits).
     pub fn after(self, waits: u64) -> Blocked<'a> {
         Blocked { after: waits, ..self }
     }
 
-    /// Waits here, and returns how often the program has waited. In a program on a [`Pool`](crate::Pool) this suspends the
-    /// program, and holds no thread.
+    /// Waits until the program has begun to wait, and returns how often the program has waited. In a program on a
+    /// [`Pool`](crate::Pool), suspends the program and holds no thread.
     ///
     /// # Errors
     ///
-    /// Returns `BrokenPipe` if the caller is itself a program that is to stop, or is unwinding.
+    /// Returns `BrokenPipe` if the caller is itself a program that must stop or is unwinding.
     pub fn wait(mut self) -> io::Result<u64> {
         wait::until(|context| self.poll_blocked(context)).map_err(|_| Error::disconnected())
     }

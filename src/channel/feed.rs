@@ -1,4 +1,4 @@
-//! The push end of a program that reads, elsewhere.
+//! The writing end of a bridge whose program reads.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -22,14 +22,15 @@ use crate::runtime::contained::contained;
 use crate::runtime::{wait, waker};
 use crate::stats::Stats;
 
-/// The push end of a program that reads: what is written here is what it reads.
+/// The writing end of a bridge whose program reads.
 ///
-/// The program starts at the first write, or at [`finish`](Feed::finish), and reads while you write. A write waits while
-/// the program has as many bytes still to read as the capacity.
+/// The program starts at the first write or at [`finish`](Feed::finish), and reads while the caller writes. A write
+/// blocks while the unread bytes fill the capacity.
 ///
-/// Dropping a feed, or [`abort`](Feed::abort), makes the program's read fail once it has read everything; neither waits
-/// for the program. A feed that is dropped before its program started runs nothing of it. If the program's value is not taken
-/// by `finish`, a panic of its destructor ends there.
+/// If the feed is dropped or [aborted](Feed::abort), the program reads all written bytes, then its read fails. Neither
+/// call waits for the program. If the feed is dropped before the program starts, the program never runs.
+///
+/// If `finish` does not take the program's value, a panic in the value's destructor is discarded.
 ///
 /// ```
 /// use std::io::{BufRead, Write};
@@ -43,27 +44,28 @@ use crate::stats::Stats;
 ///
 /// # Errors
 ///
-/// When the program has ended early, a write fails with an error of the kind that the program failed with, or with
-/// `BrokenPipe` if it returned `Ok`. [`finish`](Feed::finish) has the value, or the original error.
+/// If the program has failed early, a write returns an error of the same kind. If the program has returned `Ok`, a
+/// write returns `BrokenPipe`. [`finish`](Feed::finish) returns the value or the original error.
 pub struct Feed<T> {
     writer: Writer,
     channel: Arc<Channel>,
-    /// Until the first write. The lock is never contended: it makes the feed `Sync`, which a closure need not be.
+    /// `None` after the first write. The lock is never contended: it makes the feed `Sync`, which the closure need not
+    /// be.
     start: Mutex<Option<Box<dyn Job>>>,
     verdict: Arc<Verdict<T>>,
 }
 
-/// What became of a program that reads.
+/// The result of a program that reads, shared with its feed.
 pub(crate) struct Verdict<T>(Mutex<Told<T>>);
 
 struct Told<T> {
     ledger: Ledger,
-    /// The host went first.
+    /// Whether the feed was dropped before its input had ended.
     left: bool,
     result: Option<io::Result<T>>,
-    /// The host is gone, and takes no result.
+    /// Whether the feed is gone, and takes no result.
     abandoned: bool,
-    /// What writes are told once it has ended.
+    /// Set when the program has ended: its error, which later writes return, or `None` for `Ok`.
     echo: Option<Option<Echo>>,
     host: Option<Waker>,
 }
@@ -73,19 +75,18 @@ impl<T> Verdict<T> {
         Verdict(Mutex::new(Told { ledger, left: false, result: None, abandoned: false, echo: None, host: None }))
     }
 
-    /// The program starts.
     fn begin(&self, channel: &Channel) {
         let mut told = self.0.lock();
         told.ledger.begin();
         channel.program.start(&told.ledger);
     }
 
-    /// The host goes, and has not said that its input is complete, or why not.
+    /// Records that the feed is dropped before its input has ended.
     fn leave(&self) {
         self.0.lock().left = true;
     }
 
-    /// The program has ended, or could not be started.
+    /// Stores the result of a program that has ended or could not start, and wakes the feed.
     pub(crate) fn tell(&self, result: io::Result<T>, channel: &Channel) {
         if channel.program.is_left_behind() {
             return;
@@ -107,8 +108,8 @@ impl<T> Verdict<T> {
         contained(|| drop(unwanted));
     }
 
-    /// The host is gone: a result that it did not take is dropped here, or where the program ends. What its destructor does is
-    /// not the host's concern.
+    /// Records that the feed is gone. A result that it did not take is dropped here, or where the program ends. A panic
+    /// in the result's destructor is discarded.
     fn abandon(&self) {
         let mut told = self.0.lock();
         told.abandoned = true;
@@ -125,7 +126,7 @@ impl<T> Verdict<T> {
         }
     }
 
-    /// The error of a program that failed, or else this one.
+    /// Returns the program's error if the program failed, otherwise `error`.
     fn reason(&self, error: io::Error) -> io::Error {
         match &self.0.lock().echo {
             Some(Some(echo)) => echo.error(),
@@ -144,53 +145,56 @@ impl<T> Feed<T> {
         Feed { writer: Writer::bare(channel.clone(), options), channel, start: Mutex::new(Some(start)), verdict }
     }
 
-    /// Hands the program a chunk without a copy. What was written before it goes first.
+    /// Writes a chunk without a copy, after everything written before.
     ///
     /// # Errors
     ///
-    /// As for every write: see [`Feed`].
+    /// Returns the errors of every write: see [`Feed`].
     pub fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
         self.begin();
         self.writer.write_bytes(bytes).map_err(|error| self.reason(error))
     }
 
-    /// Whether the program has ended: nobody reads what is written any more.
+    /// Returns `true` if the program has ended, and reads no more.
     pub fn is_closed(&self) -> bool {
         self.writer.is_closed()
     }
 
-    /// What has happened so far: bytes and chunks are those that the program has read.
+    /// Returns the counts of this bridge so far; bytes and chunks are those that the program has read.
     pub fn stats(&self) -> Stats {
         self.channel.stats()
     }
 
-    /// Ends the program's input with an error, which is what its read then gives. Does not wait.
+    /// Ends the program's input with `error`, which the program's read then returns. Does not wait for the program.
     pub fn abort(mut self, error: io::Error) {
         self.writer.close(Err(uninterrupted(error)));
     }
 
-    /// Ends the program's input, and waits for what it makes of it. The program itself, which may have been given the feed,
-    /// would wait for ever.
+    /// Ends the program's input, waits for the program to return, and returns its value.
     ///
     /// # Errors
     ///
-    /// The error that the program returned, or its panic.
+    /// Returns the error that the program returned, or its panic.
+    ///
+    /// # Caveats
+    ///
+    /// If the program itself calls `finish` on its own feed, the call waits forever.
     pub fn finish(mut self) -> io::Result<T> {
         self.begin();
         self.writer.close(Ok(()));
         wait::until(|context| self.poll_result(context)).unwrap_or_else(|_| Err(Error::disconnected()))
     }
 
-    /// Moves what the pump has to the program. Ready with what that makes of it.
+    /// Moves the pump's bytes to the program. Ready with the program's result.
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(crate) fn poll_fed(&mut self, pump: &mut Pump<impl Source>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         self.begin();
-        // The program has the last word, also when it has been given everything.
+        // The program's result decides, not the pump's, even after all input has been moved.
         let _ = pump.poll(&mut self.writer, context);
         self.poll_result(context)
     }
 
-    /// What the program has made of it. In a child that was forked from its process it makes nothing.
+    /// Polls for the program's result. In a forked child there is none, since the program stays with the parent.
     fn poll_result(&self, context: &Context<'_>) -> Poll<io::Result<T>> {
         match self.channel.program.is_left_behind() {
             true => Poll::Ready(Err(Error::disconnected())),
@@ -198,7 +202,7 @@ impl<T> Feed<T> {
         }
     }
 
-    /// What a write is told that failed with `error`.
+    /// Returns the error for a write that failed with `error`.
     fn reason(&self, error: io::Error) -> io::Error {
         if self.channel.program.is_left_behind() { error } else { self.verdict.reason(error) }
     }
@@ -230,7 +234,7 @@ impl<T> Write for Feed<T> {
         self.writer.write_vectored(bufs).map_err(|error| self.reason(error))
     }
 
-    /// Ends the chunk here. The program can read what was written without it too; this is a boundary.
+    /// Ends the current chunk. The program can read bytes without a flush; a flush only sets a chunk boundary.
     fn flush(&mut self) -> io::Result<()> {
         self.writer.flush().map_err(|error| self.reason(error))
     }

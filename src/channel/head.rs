@@ -1,4 +1,4 @@
-//! Waiting for the beginning of what a program writes.
+//! The future for the beginning of a program's output.
 
 use std::future::Future;
 use std::io;
@@ -11,10 +11,10 @@ use crate::error::Error;
 use crate::runtime::stop_waker::StopWaker;
 use crate::runtime::wait;
 
-/// Ready when the first chunk is there, or the end: made by [`Chunks::head`].
+/// A future that is ready when the first chunk or the end is available: made by [`Chunks::head`].
 ///
-/// As a future it can be dropped at any time. [`wait`](Head::wait) is the form that blocks.
-#[must_use = "it waits only when it is polled, or by `wait()`"]
+/// The future can be dropped at any time. To block, call [`wait`](Head::wait).
+#[must_use = "futures do nothing unless polled; to block, call `wait()`"]
 #[derive(Debug)]
 pub struct Head<'a> {
     chunks: &'a mut Chunks,
@@ -26,11 +26,13 @@ impl<'a> Head<'a> {
         Head { chunks, stop: StopWaker::default() }
     }
 
-    /// Waits here. In a program on a [`Pool`](crate::Pool) this suspends the program, and holds no thread.
+    /// Waits until the first chunk or the end is available. In a program on a [`Pool`](crate::Pool), suspends the
+    /// program and holds no thread.
     ///
     /// # Errors
     ///
-    /// As [`Chunks::head`].
+    /// Returns the errors of [`Chunks::head`]. Returns `BrokenPipe` if the caller is itself a program that must stop or
+    /// is unwinding.
     pub fn wait(mut self) -> io::Result<()> {
         wait::until(|context| self.poll_head(context)).unwrap_or_else(|_| Err(Error::disconnected()))
     }
@@ -43,12 +45,12 @@ impl<'a> Head<'a> {
         self.chunks.feed(context);
         loop {
             let program = &self.chunks.channel().program;
-            // Before the look: a wait that comes after it is seen below.
+            // Counted before the look, so that `poll_waited` sees a wait that begins after the look.
             let waits = program.waits();
             let waited = match self.chunks.channel().poll_begun(context) {
                 Begun::Whole => return Poll::Ready(Ok(())),
                 Begun::Ended => return Poll::Ready(self.end()),
-                // A program that waits for another bridge completes no chunk meanwhile.
+                // While the program waits for another bridge, it completes no chunk.
                 Begun::Partly => return program.poll_waiting(context).map(Ok),
                 Begun::Nothing => program.poll_waited(waits, context).map(drop),
             };
@@ -56,7 +58,7 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// Nothing was written: the end is all there is.
+    /// Takes the end of a program that wrote nothing.
     fn end(&mut self) -> io::Result<()> {
         match self.chunks.take_written() {
             Some(taken @ Taken::End(_)) => self.chunks.settle(Ok(taken)).map_or(Ok(()), |end| end.map(drop)),

@@ -1,4 +1,4 @@
-//! A program as its bridge's ends hold it until it is asked for: something to be started.
+//! A program before it starts, as held by its bridge's end.
 
 use std::io;
 use std::sync::Arc;
@@ -6,23 +6,23 @@ use std::sync::Arc;
 use super::Channel;
 use crate::options::Options;
 
-/// To be run once: by an engine that is ready for it, or else with the reason why it cannot run, which its host is told.
+/// A program to run once. An engine runs it, or reports to its host why it cannot run.
 ///
-/// It is what `FnOnce` is, but that the box is gone while it runs: a program that waits holds its closure on its stack alone.
+/// A `Job` differs from a boxed `FnOnce` in one point: the box is freed while the program runs. A waiting program's
+/// closure exists only on its stack.
 pub(crate) trait Job: Send {
-    /// Sees to it that it runs. Does not wait for it.
+    /// Starts the program elsewhere, without waiting for it.
     ///
     /// # Errors
     ///
-    /// What the system says when it has no thread to give, or that the pool was shut down. The program is dropped then.
+    /// Returns the system's error if there is no thread, or an error if the pool was shut down. The program is then
+    /// dropped.
     fn launch(self: Box<Self>) -> io::Result<()>;
 
-    /// Runs it here. Its engine has entered its channel.
+    /// Runs the program here. The engine has entered the program's channel.
     fn run(self: Box<Self>, ready: io::Result<()>);
 
-    /// The channel of its bridge.
     fn channel(&self) -> &Arc<Channel>;
 
-    /// What its engine has to know of it.
     fn options(&self) -> &Options;
 }

@@ -1,4 +1,5 @@
-//! The bounded channel and its ends, as [`pipe`] makes them bare and the engines `Thread` and `Pool` around a program.
+//! The bounded channel and its ends. [`pipe`] makes them bare; the engines `Thread` and `Pool` make them around a
+//! program.
 //!
 //! ```text
 //!  Writer ── Sender ──> open segment, or ring ─┐

@@ -7,9 +7,9 @@ use super::state;
 
 #[derive(Debug)]
 pub(super) enum Piece {
-    /// A part of a segment, which nobody has made a `Bytes` of yet.
+    /// A part of a segment, not yet made into `Bytes`.
     Written { segment: Segment, start: usize, end: usize },
-    /// What the writer handed over.
+    /// A chunk that the writer handed over.
     Handed(Bytes),
 }
 

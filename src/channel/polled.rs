@@ -1,4 +1,4 @@
-//! The writing end for whoever polls: an asynchronous producer.
+//! The polls of the writing end, for an asynchronous producer.
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -12,16 +12,16 @@ use crate::error::Error;
 use crate::runtime::fairness::Turn;
 use crate::runtime::stop_waker::StopWaker;
 
-/// What a writer that is polled has to remember.
+/// The state of a writer that is polled.
 #[derive(Debug, Default)]
 pub(super) struct WrittenByTask {
-    /// What its task has moved since it last waited.
+    /// The bytes that the task has moved since it last waited.
     turn: Turn,
     stop: StopWaker,
 }
 
 impl Writer {
-    /// Hands over `bytes`, from which it takes what is accepted; ready when that is all.
+    /// Hands over `bytes`, and removes what is accepted. Ready when all bytes are accepted.
     pub(crate) fn poll_write_bytes(&mut self, bytes: &mut Bytes, context: &Context<'_>) -> Poll<io::Result<()>> {
         if bytes.is_empty() {
             return Poll::Ready(Ok(()));
@@ -35,7 +35,7 @@ impl Writer {
         self.settle_poll(handed, context)
     }
 
-    /// Law 13: counts what was accepted. A task that waits has its turn again after it.
+    /// Counts accepted bytes (law 13). A task that waits gets a new turn afterwards.
     fn settle_poll<T>(&mut self, polled: Poll<io::Result<T>>, context: &Context<'_>) -> Poll<io::Result<T>> {
         let polled = self.polled.stop.watch(polled, context);
         let polled = polled.map(|polled| polled.unwrap_or_else(|_| Err(Error::disconnected())));
@@ -49,7 +49,7 @@ impl Writer {
 
 #[cfg(feature = "stream")]
 impl Writer {
-    /// Writes as many bytes as there is room for, at least one; or the waker is woken when there is room.
+    /// Writes as many bytes as there is room for, at least one. If there is no room, registers the waker.
     #[inline]
     pub(crate) fn poll_write(&mut self, buf: &[u8], context: &Context<'_>) -> Poll<io::Result<usize>> {
         if self.write_short(buf)? { Poll::Ready(Ok(buf.len())) } else { self.poll_write_slow(buf, context) }

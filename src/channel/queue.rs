@@ -1,11 +1,11 @@
-//! What is queued in a channel, in order. One chunk costs no memory beside the channel's own: most bridges never have more.
+//! The queue of a channel. One chunk needs no memory beyond the channel's own, and most bridges never queue more.
 
 use std::collections::VecDeque;
 use std::mem;
 
 #[derive(Debug)]
 pub(super) struct Queue<P> {
-    /// `None` only if nothing is queued.
+    /// `None` only if the queue is empty.
     first: Option<P>,
     rest: VecDeque<P>,
 }
@@ -33,7 +33,7 @@ impl<P> Queue<P> {
         Some(first)
     }
 
-    /// All of it, into what is empty.
+    /// Moves all pieces into `into`, which must be empty.
     pub(super) fn take_all(&mut self, into: &mut VecDeque<P>) {
         mem::swap(&mut self.rest, into);
         if let Some(first) = self.first.take() {
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_came_first_goes_first() {
+    fn pieces_leave_in_the_order_in_which_they_came() {
         let mut queue = Queue::new();
         for round in 1..5 {
             (0..round).for_each(|piece| queue.push(piece));

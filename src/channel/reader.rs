@@ -1,4 +1,4 @@
-//! Chunks as `Read` and `BufRead`.
+//! A `Read` and `BufRead` over chunks.
 
 use std::fmt;
 use std::io::{self, BufRead, Read};
@@ -17,9 +17,9 @@ use crate::stats::Stats;
 
 /// A [`Read`] and [`BufRead`] over chunks.
 ///
-/// It is what a program given to [`Thread::push`](crate::Thread::push) or [`Thread::filter`](crate::Thread::filter)
-/// reads from, and what [`Chunks::into_reader`](crate::Chunks::into_reader) makes. A read gives what there is, up to the
-/// end of a chunk, and waits only when there is nothing.
+/// Programs of [`Thread::push`](crate::Thread::push) and [`Thread::filter`](crate::Thread::filter) read from a
+/// `Reader`, and [`Chunks::into_reader`](crate::Chunks::into_reader) makes one. A read returns available bytes, up to
+/// the end of a chunk, and blocks only if there are none.
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -32,27 +32,28 @@ use crate::stats::Stats;
 ///
 /// # Errors
 ///
-/// The error that the chunks ended with, and after it, for ever, errors of the same kind: a reader that has failed never
-/// reports an end.
+/// Returns the error with which the chunks ended. Each later read returns an error of the same kind: a reader that has
+/// failed never reports a clean end.
 ///
 /// # Panics
 ///
-/// A program that goes on reading after 64 such errors is unwound at the next, as by a write: see [`Writer`](crate::Writer).
+/// If a program ignores 64 such errors, its next read unwinds the program, as a write does: see
+/// [`Writer`](crate::Writer).
 pub struct Reader {
     source: ChunkSource,
     input: Input,
-    /// That of the program that an engine runs with this reader.
+    /// The channel of the program that an engine runs with this reader.
     own: Option<Arc<Channel>>,
 }
 
 enum ChunkSource {
     Chunks(Box<Chunks>),
-    /// Any, or a filter's.
+    /// A caller's iterator, or a filter's source.
     Iterator(Box<dyn Iterator<Item = io::Result<Bytes>> + Send>),
 }
 
 impl Reader {
-    /// Creates a reader of any chunks, in the order that the iterator gives them.
+    /// Creates a reader of chunks, in the order of the iterator.
     ///
     /// ```
     /// use std::io::BufRead;
@@ -75,18 +76,18 @@ impl Reader {
         Reader { source, input: Input::default(), own: None }
     }
 
-    /// The reader of a program that an engine runs.
+    /// Creates the reader of a program that an engine runs.
     pub(crate) fn of_program(channel: Arc<Channel>) -> Reader {
         let chunks = Chunks::new(channel.clone());
         Reader { own: Some(channel), ..Reader::of(ChunkSource::Chunks(Box::new(chunks))) }
     }
 
-    /// A reader of chunks, and of how they have failed, if they have.
+    /// Creates a reader of chunks that may have failed already.
     pub(super) fn of_chunks(chunks: Chunks, failed: Option<Echo>) -> Reader {
         Reader { input: Input::after(failed), ..Reader::of(ChunkSource::Chunks(Box::new(chunks))) }
     }
 
-    /// A reader of a filter's source. It reads no more once nobody wants what the filter writes.
+    /// Creates a reader of a filter's source. Its reads fail once the filter's output is closed.
     pub(crate) fn of_source(
         mut source: impl Iterator<Item = io::Result<Bytes>> + Send + 'static,
         writer: &Writer,
@@ -99,8 +100,8 @@ impl Reader {
         Reader { own: writer.own().cloned(), ..Reader::of(ChunkSource::Iterator(Box::new(wanted))) }
     }
 
-    /// What has happened so far: bytes and chunks are those that this reader has taken. Of a filter's own source it knows
-    /// no more, since nothing is queued there.
+    /// Returns the counts of this bridge so far; bytes and chunks are those taken by this reader. For a filter's own
+    /// source, where nothing is queued, the counts of waits and the peak are zero.
     pub fn stats(&self) -> Stats {
         let stats = match &self.source {
             ChunkSource::Chunks(chunks) => chunks.stats(),
@@ -120,8 +121,7 @@ impl Reader {
         filled.map_err(|failure| failed(failure, self.own.as_deref()))
     }
 
-    /// What a read gives, as soon as there is something. A filter's own source is asked as by `fill_buf`, in the
-    /// program that it belongs to.
+    /// Polls for bytes to read. A filter's own source is pulled as by `fill_buf`, inside the filter's program.
     #[cfg(feature = "stream")]
     pub(crate) fn poll_buf(&mut self, context: &Context<'_>) -> Poll<io::Result<&[u8]>> {
         let ChunkSource::Chunks(chunks) = &mut self.source else { return Poll::Ready(self.fill_buf()) };

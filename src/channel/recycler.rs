@@ -1,9 +1,9 @@
-//! The blocks of segments that are done with, kept for the next ones of any bridge.
+//! The blocks of dropped segments, kept for the next segments of any bridge.
 //!
-//! A fresh 64 KiB buffer costs 25 µs of page faults, a recycled one 3.5. And it matters *which* is recycled: the one that
-//! was dropped last still lies in the cache of the puller's core, from which every line has to be fetched back before it
-//! can be written. The oldest of some megabytes has left it. But where the puller runs on the writer's own core, what it
-//! dropped last is the best there is. See `DESIGN.md`, "Why is the oldest memory recycled?".
+//! A fresh 64 KiB buffer costs 25 µs of page faults, a recycled one 3.5 µs. It also matters *which* block is recycled.
+//! The block that was dropped last still lies in the cache of the reader's core. Each of its lines must be fetched back
+//! before it can be written. The oldest of several MiB has left that cache. But if the reader runs on the writer's
+//! own core, the block dropped last is the best. See `DESIGN.md`, "Why is the oldest memory recycled?".
 
 use std::collections::VecDeque;
 
@@ -14,34 +14,34 @@ use crate::sync::Arc;
 use crate::sys::fork::PerProcess;
 use crate::sys::processor;
 
-/// Smaller memory is left to the allocator, which is as fast.
+/// The minimum size kept. For smaller memory, the allocator is as fast.
 const MIN_KEPT: usize = 4 << 10;
 
-/// Sizes are rounded up to a power of two, from `MIN_KEPT` to `MAX_KEPT`.
+/// The number of size classes: the powers of two from `MIN_KEPT` to `MAX_KEPT`, to which sizes are rounded up.
 const CLASSES: usize = 13;
 
-/// How many bytes are dropped, of whatever size, until a block's turn comes: more than a core's own cache holds.
+/// The number of bytes, of any size, that are dropped before a block is reused: more than a core's own cache holds.
 const ROTATION: u64 = 4 << 20;
 
-/// How many bytes of all sizes are kept at the most.
+/// The maximum number of bytes kept, of all sizes.
 const MAX_KEPT: usize = 16 << 20;
 
 static SPARE: PerProcess<Mutex<SpareBlocks<Arc<Block>>>> = PerProcess::new();
 
-/// How large a block for `capacity` bytes is.
+/// Returns the size of a block for `capacity` bytes.
 pub(super) fn size(capacity: usize) -> usize {
     let size = capacity.next_power_of_two();
     if class(size).is_some() { size } else { capacity }
 }
 
-/// A block of `size(capacity)` bytes that is nobody's, if one is to be used again now.
+/// Takes an unshared block of `size(capacity)` bytes, if one can be reused now.
 pub(super) fn take(capacity: usize) -> Option<Arc<Block>> {
     let size = size(capacity);
     let class = class(size)?;
     spare().take(class, size, processor::current())
 }
 
-/// Keeps `block`, which nobody shares, if there is room.
+/// Keeps `block`, which must not be shared, if there is room.
 pub(super) fn give(block: Arc<Block>) {
     let size = block.size();
     let Some(class) = class(size) else { return };
@@ -53,25 +53,25 @@ fn spare() -> MutexGuard<'static, SpareBlocks<Arc<Block>>> {
     SPARE.get(|| Mutex::new(SpareBlocks::new())).lock()
 }
 
-/// Where memory of this size is kept, if it is.
+/// Returns the class in which memory of this size is kept, if it is kept.
 fn class(size: usize) -> Option<usize> {
     let class = size.is_power_of_two().then(|| size.checked_div(MIN_KEPT))??.checked_ilog2()? as usize;
     (class < CLASSES).then_some(class)
 }
 
-/// What is kept.
+/// The blocks that are kept.
 struct SpareBlocks<M> {
     of_class: [VecDeque<Used<M>>; CLASSES],
     bytes: usize,
-    /// How many bytes have been dropped in all.
+    /// The total number of bytes dropped.
     dropped: u64,
 }
 
 struct Used<M> {
     memory: M,
-    /// Where it was dropped, if that is known.
+    /// The processor on which the memory was dropped, if known.
     by: Option<u32>,
-    /// How many bytes had been dropped before.
+    /// The total number of bytes dropped before.
     before: u64,
 }
 
@@ -92,7 +92,7 @@ impl<M> SpareBlocks<M> {
         Some(used.memory)
     }
 
-    /// Gives back what there is no room for.
+    /// Keeps `memory`, or returns it if there is no room.
     fn give(&mut self, class: usize, size: usize, memory: M, by: Option<u32>) -> Option<M> {
         let before = self.dropped;
         self.dropped += size as u64;
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn little_is_kept() {
+    fn the_bytes_kept_are_bounded() {
         let class = class(SIZE).unwrap();
         let mut spare = SpareBlocks::new();
         let kept = (0..100).filter(|name| spare.give(class, SIZE, *name, None).is_none()).count();

@@ -1,53 +1,53 @@
-//! Chunks that are handed over one after another, without the lock.
+//! A ring for chunks that are handed over one after another, without the lock.
 //!
-//! A ring for one producer and one consumer: each has a count that only it changes, and a slot belongs to the producer until
-//! it is pushed, and then to the consumer until it is taken. The writer has the one end; the other lies under the lock, for
-//! whoever looks there at what was written.
+//! The ring has one producer and one consumer. Each has a count that only it changes. A slot belongs to the producer
+//! until it is pushed, and then to the consumer until it is taken. The writer has the producer. The consumer lies under
+//! the lock, for either side that looks at what was written.
 #![allow(unsafe_code, reason = "this file owns the slots that both ends share")]
 
 use bytes::Bytes;
 
 use crate::sync::{Arc, AtomicUsize, Ordering, UnsafeCell};
 
-/// A power of two, so that the counts may wrap around.
+/// The number of slots. A power of two, so that the counts may wrap around.
 pub(super) const SLOTS: usize = if cfg!(pushpull_loom) { 2 } else { 64 };
 
-/// The slots keep the two counts on cache lines apart.
+/// The slots lie between the two counts, to keep the counts on separate cache lines.
 #[derive(Debug)]
 #[repr(C)]
 struct Ring {
-    /// How many were pushed in all. Wraps around.
+    /// The total number of chunks pushed. Wraps around.
     pushed: AtomicUsize,
     slots: [UnsafeCell<Option<Bytes>>; SLOTS],
-    /// How many of them were taken.
+    /// The total number of chunks taken. Wraps around.
     taken: AtomicUsize,
 }
 
-// SAFETY: a slot is used by `Vacancy::fill` and `Consumer::take` only. There is one producer and one consumer for a ring, which are
-// borrowed mutably for that, and the counts tell their slots apart: those from `taken` to `pushed` are the consumer's, the others
-// the producer's. `Bytes` is `Send`, so it may be taken or dropped on another thread.
+// SAFETY: only `Vacancy::fill` and `Consumer::take` use a slot. A ring has one producer and one consumer, which are
+// borrowed mutably for that. The counts tell their slots apart: those from `taken` to `pushed` are the consumer's, the
+// others the producer's. `Bytes` is `Send`, so another thread may take or drop it.
 unsafe impl Sync for Ring {}
 
-/// The writer's end.
+/// The pushing end, which the writer has.
 #[derive(Debug)]
 pub(super) struct Producer {
     ring: Arc<Ring>,
     pushed: usize,
-    /// At least so many were taken.
+    /// The number of chunks known to be taken; the ring may count more.
     taken: usize,
 }
 
 /// A vacant slot.
 pub(super) struct Vacancy<'a>(&'a mut Producer);
 
-/// The other end.
+/// The taking end.
 #[derive(Debug)]
 pub(super) struct Consumer {
     ring: Arc<Ring>,
     taken: usize,
 }
 
-/// An empty ring's ends.
+/// Creates the ends of an empty ring.
 pub(super) fn ring() -> (Producer, Consumer) {
     let ring = Arc::new(Ring {
         pushed: AtomicUsize::new(0),
@@ -58,15 +58,15 @@ pub(super) fn ring() -> (Producer, Consumer) {
 }
 
 impl Producer {
-    /// The next slot, if it is known to be vacant.
+    /// Returns the next slot, if it is known to be vacant.
     #[inline]
     pub(super) fn place(&mut self) -> Option<Vacancy<'_>> {
         (self.pushed.wrapping_sub(self.taken) < SLOTS).then_some(Vacancy(self))
     }
 
-    /// Looks which slots are vacant again.
+    /// Updates the number of chunks known to be taken.
     pub(super) fn look(&mut self) {
-        // ORDERING: acquire, the other half of the release in `take`: what is taken is out of its slot.
+        // ORDERING: acquire, pairs with the release in `take`: a taken chunk is out of its slot.
         self.taken = self.ring.taken.load(Ordering::Acquire);
     }
 }
@@ -76,24 +76,25 @@ impl Vacancy<'_> {
     pub(super) fn fill(self, bytes: Bytes) {
         let Vacancy(Producer { ring, pushed, .. }) = self;
         ring.slots[*pushed % SLOTS].with_mut(|slot| {
-            // SAFETY: `Producer::place` has found that fewer than all slots are pushed and not taken, and nobody else pushes: so
-            // this one, the next, is the producer's, which is borrowed mutably.
+            // SAFETY: `Producer::place` has found fewer chunks pushed and not taken than there are slots, and no other
+            // code pushes. So the next slot is the producer's, which is borrowed mutably.
             unsafe { *slot = Some(bytes) };
         });
         *pushed = pushed.wrapping_add(1);
-        // ORDERING: release, so that whoever sees the count sees the slot.
+        // ORDERING: release, so that a consumer that sees the count sees the slot.
         ring.pushed.store(*pushed, Ordering::Release);
     }
 }
 
 impl Consumer {
-    /// The next of those that have been pushed.
+    /// Takes the next chunk that was pushed.
     pub(super) fn take(&mut self) -> Option<Bytes> {
-        // ORDERING: acquire, the other half of the release in `fill`.
+        // ORDERING: acquire, pairs with the release in `fill`.
         if self.taken == self.ring.pushed.load(Ordering::Acquire) {
             return None;
         }
-        // SAFETY: this slot is pushed and not taken, so it is the consumer's; and this is the only one, borrowed mutably.
+        // SAFETY: this slot is pushed and not taken, so it is the consumer's. This is the only consumer, borrowed
+        // mutably.
         let bytes = self.ring.slots[self.taken % SLOTS].with_mut(|slot| unsafe { (*slot).take() });
         self.taken = self.taken.wrapping_add(1);
         // ORDERING: release, so that a producer that sees the count finds the slot empty.
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_full_after_so_many_and_goes_on_where_it_was_emptied() {
+    fn a_ring_is_full_when_all_slots_are_taken_up_and_reuses_emptied_slots() {
         let (mut producer, mut consumer) = ring();
         let mut push = |value: u64| {
             producer.look();
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_took_is_dropped_with_both_ends() {
+    fn chunks_that_were_not_taken_are_dropped_with_both_ends() {
         let bytes = Bytes::from(vec![7; 8]);
         let (mut producer, mut consumer) = ring();
         for _ in 0..3 {
@@ -170,7 +171,7 @@ mod tests {
         }
         drop(consumer.take());
         drop(consumer);
-        assert!(!bytes.is_unique(), "two are in it");
+        assert!(!bytes.is_unique(), "two chunks are in the ring");
         drop(producer);
         assert!(bytes.is_unique());
     }

@@ -1,24 +1,25 @@
-//! When chunks that are handed over go through a ring: when they come in a row.
+//! Decides when handed-over chunks go through a ring: when several come in a row.
 //!
-//! A ring costs memory, and a puller that sleeps beside one pays for a barrier that its writer then need not. So it is lent
-//! to the channel after a few chunks in a row, and comes back when something else is written, or the puller has slept.
+//! A ring costs memory, and its sleeping reader pays for a barrier that the writer then need not pay for. So the
+//! channel borrows a ring after a few chunks in a row. The ring comes back when anything else is written, or when the
+//! reader has slept.
 
 use super::ring::{Consumer, Producer, Vacancy, ring};
 
-/// So many are handed over with the lock first.
+/// The number of chunks that are handed over under the lock before a ring is lent.
 const FIRST: usize = if cfg!(pushpull_loom) { 1 } else { 8 };
 
 #[derive(Debug, Default)]
 pub(super) struct Row {
-    /// How many were handed over with the lock since the row began.
+    /// The number of chunks handed over under the lock since the row began.
     locked: usize,
     producer: Option<Producer>,
-    /// Unless it is lent.
+    /// `None` while lent.
     consumer: Option<Consumer>,
 }
 
 impl Row {
-    /// A place in the ring, if it is lent and has one.
+    /// Returns a free place in the ring, if the ring is lent and has one.
     #[inline]
     pub(super) fn place(&mut self) -> Option<Vacancy<'_>> {
         match &mut self.producer {
@@ -27,12 +28,12 @@ impl Row {
         }
     }
 
-    /// Another was handed over with the lock. With that, the row may be long enough to lend the channel a ring for the next.
+    /// Counts a chunk handed over under the lock. Returns a ring for the channel if the row is long enough.
     pub(super) fn lend(&mut self) -> Option<Consumer> {
         self.locked += 1;
         if let Some(producer) = &mut self.producer {
-            // Whoever took the lock has emptied it. Until the next look no more go into it than it has slots, even if somebody
-            // takes them out: for so many there were places in the queue.
+            // The lock's holder has emptied the ring. Until the next look, the ring takes only as many chunks as it has
+            // slots, even if the reader empties slots: the queue had room for that many.
             producer.look();
         }
         if self.locked < FIRST {
@@ -49,7 +50,7 @@ impl Row {
         self.producer.is_some() && self.consumer.is_none()
     }
 
-    /// The row ends here, and the channel gives back what it was lent.
+    /// Ends the row. The channel gives back the ring that it was lent.
     pub(super) fn end(&mut self, lent: Option<Consumer>) {
         self.locked = 0;
         if lent.is_some() {

@@ -1,8 +1,8 @@
-//! A piece of memory that one side fills while the other already takes from its beginning.
+//! A block of memory that the writer fills while the reader already takes from its beginning.
 //!
-//! The writer copies bytes behind those that are published and then stores the new length; the puller loads the length
-//! and takes `Bytes` of what is below it. Published bytes are not written again while anybody shares them, so both may work
-//! at once. That costs the writer one store a write, and no lock.
+//! The writer copies bytes behind the published ones, then stores the new length. The reader loads the length, and
+//! takes `Bytes` of what lies below it. Published bytes are not written again while they are shared, so both sides may
+//! work at once. Each write costs the writer one store, and no lock.
 #![allow(unsafe_code, reason = "this file owns the memory that both ends share")]
 
 use std::fmt;
@@ -18,30 +18,30 @@ use self::memory::{SegmentMemory, SegmentStart};
 #[cfg(pushpull_loom)]
 use self::model::{SegmentMemory, SegmentStart};
 
-/// The memory, and how much of it has been published.
+/// The memory, and how many of its bytes have been published.
 pub(super) struct Block {
     memory: SegmentMemory,
     published: AtomicUsize,
 }
 
-/// A share of a block: what has been published can be read by anyone. The last one gives the block to be recycled, whole.
+/// A share of a block, through which published bytes are read. The last share gives the whole block to be recycled.
 pub(super) struct Segment(ManuallyDrop<Arc<Block>>);
 
-/// The writing end of a segment. There is one for each, and it is not `Clone`.
+/// The writing end of a segment. Each segment has one, which is not `Clone`.
 ///
-/// What the writer needs at every write is here and not in the `Segment`, which the puller's reads take away from the
-/// writer's cache.
+/// What the writer needs at every write is here and not in the `Segment`: the reader's accesses would take it away from
+/// the writer's cache.
 pub(super) struct Tail {
     memory: SegmentStart,
     filled: usize,
-    /// How far it may be filled.
+    /// The length up to which the segment may be filled.
     granted: usize,
     capacity: usize,
     segment: Segment,
 }
 
 impl Tail {
-    /// An empty segment of `capacity` bytes, of which none may be written yet.
+    /// Creates an empty segment of `capacity` bytes, of which none are granted yet.
     pub(super) fn new(capacity: usize) -> Tail {
         let segment = Segment::new(capacity);
         Tail { memory: segment.0.memory.place(), filled: 0, granted: 0, capacity, segment }
@@ -55,23 +55,23 @@ impl Tail {
         self.segment
     }
 
-    /// How many bytes have been published.
+    /// Returns how many bytes have been published.
     pub(super) fn filled(&self) -> usize {
         self.filled
     }
 
-    /// How many bytes still fit.
+    /// Returns how many more bytes fit.
     pub(super) fn spare(&self) -> usize {
         self.capacity - self.filled
     }
 
-    /// Allows so many bytes more, or as many as fit.
+    /// Grants `bytes` more bytes, or as many as fit.
     pub(super) fn grant(&mut self, bytes: usize) {
         self.granted = self.filled + bytes.min(self.spare());
     }
 
-    /// Begins anew, if nobody but this `Tail` and `other` share the block: then no slice of it is left, and as both are
-    /// borrowed here none is made.
+    /// Starts over at the beginning, if only this `Tail` and `other` share the block. Then no slice is left, and none
+    /// can be made, since both are borrowed here. Returns `true` if it starts over.
     pub(super) fn rewind(&mut self, other: &mut Segment) -> bool {
         if !self.segment.is_of(other) || !other.is_shared_by(2) {
             return false;
@@ -81,51 +81,51 @@ impl Tail {
         true
     }
 
-    /// Copies `bytes` behind the others and publishes them, if they are granted.
+    /// Copies `bytes` behind the others and publishes them. Returns `false` if they are not granted.
     #[inline]
     pub(super) fn append(&mut self, bytes: &[u8]) -> bool {
         if bytes.len() > self.granted - self.filled {
             return false;
         }
-        // SAFETY: the bytes from `filled` on are not published, so nobody reads them; this `Tail` is the segment's
-        // only writer and is borrowed mutably; the check above keeps the copy below `granted`, which is at most the
-        // capacity, and `Segment::new` has taken memory of at least that, which `segment` keeps.
+        // SAFETY: the bytes from `filled` on are not published, so no reader reads them. This `Tail` is the segment's
+        // only writer, and is borrowed mutably. The check above keeps the copy below `granted`, which never exceeds the
+        // capacity. `Segment::new` has allocated that capacity or more, and `segment` keeps the memory.
         unsafe { self.memory.write(self.filled, bytes) };
         self.filled += bytes.len();
-        // ORDERING: release, so that whoever loads this length sees the bytes below it.
+        // ORDERING: release, so that a reader that loads this length sees the bytes below it.
         self.segment.0.published.store(self.filled, Ordering::Release);
         true
     }
 }
 
 impl Segment {
-    /// One of at least `capacity` bytes, nothing of which is published.
+    /// Creates a segment of `capacity` bytes or more, of which none are published.
     fn new(capacity: usize) -> Segment {
         let block = recycler::take(capacity).unwrap_or_else(|| {
             let memory = SegmentMemory::with_capacity(recycler::size(capacity));
             Arc::new(Block { memory, published: AtomicUsize::new(0) })
         });
-        // Nobody else has it.
+        // No other thread has the block yet.
         block.published.store(0, Ordering::Relaxed);
         Segment(ManuallyDrop::new(block))
     }
 
-    /// How many bytes may be read.
+    /// Returns how many bytes may be read.
     pub(super) fn published(&self) -> usize {
-        // ORDERING: acquire, the other half of the release in `Tail::append`.
+        // ORDERING: acquire, pairs with the release in `Tail::append`.
         self.0.published.load(Ordering::Acquire)
     }
 
-    /// The published bytes from `start` to `end`, without a copy. They keep the segment's memory until they are
+    /// Returns the published bytes from `start` to `end`, without a copy. They keep the segment's memory until they are
     /// dropped.
     ///
     /// # Panics
     ///
-    /// If they are not all published.
+    /// Panics if they are not all published.
     pub(super) fn slice(self, start: usize, end: usize) -> Bytes {
-        assert!(start <= end && end <= self.published(), "a slice reached beyond what is published");
-        // SAFETY: the assertion keeps the range below the published length, and what is below it is initialized and
-        // not written again while anybody shares the block.
+        assert!(start <= end && end <= self.published(), "a slice must not reach beyond the published bytes");
+        // SAFETY: the assertion keeps the range below the published length. The bytes below that length are
+        // initialized, and are not written again while the block is shared.
         unsafe { SegmentMemory::bytes(self, start, end) }
     }
 
@@ -133,11 +133,11 @@ impl Segment {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Whether there are so many shares and no more. Whoever has them all may begin the block anew.
+    /// Returns `true` if there are exactly `shares` shares. The holder of all shares may start the block over.
     fn is_shared_by(&self, shares: usize) -> bool {
         let all = Arc::strong_count(&self.0) == shares;
         if all {
-            // ORDERING: acquire, the other half of the release with which the other shares were dropped: their reads are over.
+            // ORDERING: acquire, pairs with the release when the other shares were dropped: their reads are over.
             fence(Ordering::Acquire);
         }
         all
@@ -152,9 +152,9 @@ impl Clone for Segment {
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        // Two that are dropped at once may both find that they are not the last: that block is not recycled.
+        // If two shares are dropped at once, neither may see that it is the last. Such a block is not recycled.
         let last = self.is_shared_by(1);
-        // SAFETY: it is taken once, here, where nobody can use it afterwards.
+        // SAFETY: the block is taken only here, once, and `self.0` is not used afterwards.
         let block = unsafe { ManuallyDrop::take(&mut self.0) };
         if last {
             recycler::give(block);
@@ -163,7 +163,7 @@ impl Drop for Segment {
 }
 
 impl Block {
-    /// How many bytes it has room for.
+    /// Returns how many bytes the block has room for.
     pub(super) fn size(&self) -> usize {
         self.memory.capacity()
     }
@@ -191,39 +191,39 @@ mod memory {
 
     use super::Segment;
 
-    /// A `Vec`'s memory with the `Vec`'s view of it taken apart, so that two threads can use parts of it.
+    /// The memory of a `Vec`, kept as pointer and capacity, so that two threads can use parts of it.
     pub(super) struct SegmentMemory {
         start: NonNull<u8>,
         capacity: usize,
     }
 
-    /// Where the memory begins, for its writer.
+    /// The start of the memory, for its writer.
     pub(super) struct SegmentStart(NonNull<u8>);
 
-    // SAFETY: it is a place and no more; `write` says who may use it.
+    // SAFETY: this is only an address. The callers of `write` answer for each use of it.
     unsafe impl Send for SegmentStart {}
-    // SAFETY: as above, and nothing can be done with a shared one that the caller of `write` does not answer for.
+    // SAFETY: as above. A shared reference allows nothing but `write`.
     unsafe impl Sync for SegmentStart {}
 
     impl SegmentStart {
         /// # Safety
         ///
-        /// The memory lives, `at + bytes.len()` is at most its capacity, and nobody else reads or writes that range
-        /// during the call.
+        /// The memory must be alive, `at + bytes.len()` must not exceed its capacity, and no other code may read or
+        /// write that range during the call.
         #[inline]
         pub(super) unsafe fn write(&self, at: usize, bytes: &[u8]) {
             // SAFETY: the caller keeps `at` inside the memory.
             let place = unsafe { self.0.as_ptr().add(at) };
-            // SAFETY: the caller keeps the range inside the memory and to itself; `bytes` is another allocation, since
-            // a slice of this one reaches only what is published.
+            // SAFETY: the caller keeps the range inside the memory, and to itself. `bytes` is another allocation, since
+            // a slice of this one covers published bytes only.
             unsafe { place.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
         }
     }
 
-    // SAFETY: the memory is owned, as a `Vec<u8>`'s is.
+    // SAFETY: the memory is owned, like that of a `Vec<u8>`.
     unsafe impl Send for SegmentMemory {}
-    // SAFETY: through a shared reference it is only written by `SegmentStart::write` and only read by `bytes`, whose callers promise
-    // that no place is ever both.
+    // SAFETY: through a shared reference, only `SegmentStart::write` writes and only `bytes` reads. Their callers
+    // promise that no byte is written while it can be read.
     unsafe impl Sync for SegmentMemory {}
 
     impl SegmentMemory {
@@ -236,34 +236,36 @@ mod memory {
             self.capacity
         }
 
-        /// Where a writer writes.
+        /// Returns the start of the memory, for its writer.
         pub(super) fn place(&self) -> SegmentStart {
             SegmentStart(self.start)
         }
 
         /// # Safety
         ///
-        /// The range lies in the segment's memory, is initialized, and is not written again while that is shared.
+        /// The range must lie in the segment's memory and be initialized. It must not be written again while the
+        /// segment is shared.
         pub(super) unsafe fn bytes(segment: Segment, start: usize, end: usize) -> Bytes {
-            /// Keeps the segment, and shows only the range that was asked for.
+            /// Keeps the segment, and shows only the requested range.
             struct Slice {
                 _segment: Segment,
                 start: NonNull<u8>,
                 len: usize,
             }
 
-            // SAFETY: it only reads, a range that is not written again while it owns its `Send + Sync` segment.
+            // SAFETY: a `Slice` only reads. Its range is not written again while it owns its segment, which is `Send`
+            // and `Sync`.
             unsafe impl Send for Slice {}
 
             impl AsRef<[u8]> for Slice {
                 fn as_ref(&self) -> &[u8] {
-                    // SAFETY: `bytes`' caller promised that the range is initialized and not written again, and the
-                    // segment is kept.
+                    // SAFETY: the caller of `bytes` promised that the range is initialized and not written again, and
+                    // `_segment` keeps the memory.
                     unsafe { slice::from_raw_parts(self.start.as_ptr(), self.len) }
                 }
             }
 
-            // SAFETY: the range lies in the memory.
+            // SAFETY: the caller promised that the range lies in the memory.
             let place = unsafe { segment.0.memory.start.add(start) };
             Bytes::from_owner(Slice { _segment: segment, start: place, len: end - start })
         }
@@ -271,14 +273,14 @@ mod memory {
 
     impl Drop for SegmentMemory {
         fn drop(&mut self) {
-            // SAFETY: `with_capacity` took pointer and capacity from an empty `Vec` that was not dropped, and this drops it;
-            // `&mut self` says that nobody uses the memory.
+            // SAFETY: pointer and capacity come from an empty `Vec` that `with_capacity` did not drop. It is dropped
+            // here, once. `&mut self` shows that no other code uses the memory.
             drop(unsafe { Vec::from_raw_parts(self.start.as_ptr(), 0, self.capacity) });
         }
     }
 }
 
-/// The same with a cell for each byte, so that `loom` sees every access. A slice is copied out.
+/// The same with a cell for each byte, so that `loom` sees every access. A slice is a copy.
 #[cfg(pushpull_loom)]
 mod model {
     use bytes::Bytes;
@@ -305,10 +307,10 @@ mod model {
     impl SegmentStart {
         /// # Safety
         ///
-        /// As in the real one; here `loom` checks it.
+        /// As for the real memory; here `loom` checks it.
         pub(super) unsafe fn write(&self, at: usize, bytes: &[u8]) {
             for (cell, byte) in self.0[at..].iter().zip(bytes) {
-                // SAFETY: `loom` checks that nobody else uses the cell.
+                // SAFETY: `loom` checks that no other thread uses the cell.
                 cell.with_mut(|place| unsafe { *place = *byte });
             }
         }
@@ -329,11 +331,11 @@ mod model {
 
         /// # Safety
         ///
-        /// As in the real one; here `loom` checks it.
+        /// As for the real memory; here `loom` checks it.
         pub(super) unsafe fn bytes(segment: Segment, start: usize, end: usize) -> Bytes {
             segment.0.memory.0[start..end]
                 .iter()
-                // SAFETY: `loom` checks that nobody writes the cell.
+                // SAFETY: `loom` checks that no thread writes the cell.
                 .map(|cell| cell.with(|place| unsafe { *place }))
                 .collect::<Vec<u8>>()
                 .into()
@@ -359,13 +361,13 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_begins_anew_when_no_slice_of_it_is_left() {
+    fn a_segment_starts_over_when_no_slice_of_it_is_left() {
         let mut tail = Tail::new(8);
         let mut other = tail.segment().clone();
         tail.grant(8);
         tail.append(b"abc");
         let slice = other.clone().slice(0, 3);
-        assert!(!tail.rewind(&mut other), "somebody still reads it");
+        assert!(!tail.rewind(&mut other), "a slice is still in use");
         assert_eq!(slice, "abc");
         drop(slice);
         assert!(!tail.rewind(&mut Tail::new(8).segment().clone()), "another segment's");
@@ -378,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "beyond what is published")]
+    #[should_panic(expected = "beyond the published bytes")]
     fn nothing_unpublished_can_be_taken() {
         let tail = Tail::new(8);
         tail.segment().clone().slice(0, 1);

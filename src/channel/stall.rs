@@ -1,4 +1,4 @@
-//! A writer's patience with a puller that does not pull.
+//! The time that a writer waits for a reader that does not pull.
 
 use std::io;
 use std::sync::Arc;
@@ -16,18 +16,18 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// That of the writer of a program with these options.
+    /// Returns the patience of a program's writer, if `stall_timeout` is set.
     pub(super) fn of(options: &Options, channel: &Arc<Channel>) -> Option<Patience> {
         options.stall_timeout().map(|time| Patience { time, channel: channel.clone() })
     }
 }
 
-/// Waits until `poll` is ready; no longer than until the puller has pulled nothing for all of that time, while there was
-/// something to pull. Then the channel has ended with that.
+/// Waits until `poll` is ready, or the reader stalls: for the whole time there was something to pull, and the reader
+/// pulled nothing. If the reader stalls, the channel has ended with that error.
 ///
 /// # Errors
 ///
-/// `TimedOut`, when the puller has stalled; `BrokenPipe` for a wait that is refused.
+/// Returns `TimedOut` if the reader has stalled, and `BrokenPipe` if the wait is refused.
 pub(super) fn until<T>(
     patience: Option<&Patience>,
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
@@ -35,13 +35,13 @@ pub(super) fn until<T>(
     let Some(Patience { time, channel }) = patience else {
         return wait::until(poll).map_err(|_| Error::disconnected());
     };
-    // A look at the clock costs more than what is ready at once.
+    // If `poll` is ready at once, reading the clock would cost more than the poll.
     if let Poll::Ready(value) = poll(&mut Context::from_waker(Waker::noop())) {
         return Ok(value);
     }
     loop {
         let pulled = channel.stats().chunks;
-        // A time too long to name is no limit.
+        // A time too long for `Instant` is no limit.
         let Some(deadline) = Instant::now().checked_add(*time) else {
             return wait::until(poll).map_err(|_| Error::disconnected());
         };

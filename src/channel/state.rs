@@ -1,4 +1,5 @@
-//! What a pipe decides: who may go on, what comes next, and how it ended. Pure state: no lock, no waiting.
+//! The decisions of a channel: when a writer may write, what comes next, and how the channel ended. Pure state: no
+//! lock, no waiting.
 
 use std::collections::VecDeque;
 use std::io;
@@ -7,37 +8,37 @@ use std::mem;
 use super::queue::Queue;
 use crate::error::Error;
 
-/// How many chunks may be queued, however small: each costs memory beside its bytes.
+/// The maximum number of queued chunks, however small, since each costs memory beside its bytes.
 const MAX_QUEUED: usize = 1024;
 
-/// What can be queued. Only its length matters here.
+/// A value that can be queued. Only its length matters here.
 pub(super) trait Measured {
     fn len(&self) -> usize;
 }
 
-/// The decisions of one pipe.
+/// The decisions of one channel.
 #[derive(Debug)]
 pub(super) struct Flow<P> {
     capacity: usize,
-    /// How much of the capacity may be used.
+    /// The part of the capacity that may be used.
     limit: usize,
     queue: Queue<P>,
-    /// How many chunks the puller has taken ahead, and not pulled yet as far as is known here.
+    /// The number of chunks that the reader has taken ahead, and not yet pulled as far as is known here.
     ahead: usize,
-    /// Those of the chunks ahead too.
+    /// Includes the chunks taken ahead.
     queued_bytes: usize,
     pulled: u64,
     chunks: u64,
     end: End,
 }
 
-/// How the writing side ended. The first reason is never overwritten.
+/// The end of the writing side. The first reason is never overwritten.
 #[derive(Debug)]
 enum End {
     Open,
-    /// Ended; what to tell the puller, until it has been told.
+    /// Ended, with the error until it is reported.
     Ended(Option<io::Error>),
-    /// The puller went. Whoever pulls all the same is told.
+    /// The reader has left. A later pull gets an error.
     Left,
 }
 
@@ -55,7 +56,8 @@ impl<P: Measured> Flow<P> {
         }
     }
 
-    /// How many more bytes a writer that has had `accepted` accepted in all may write now. Zero means that it is held.
+    /// Returns how many more bytes a writer with `accepted` bytes accepted may write now. Zero means that it is
+    /// blocked.
     pub(super) fn room(&self, accepted: u64) -> usize {
         if self.is_long() {
             return 0;
@@ -63,13 +65,13 @@ impl<P: Measured> Flow<P> {
         self.limit.saturating_sub(self.in_flight(accepted))
     }
 
-    /// Only so much of the capacity may be used from here on.
+    /// Limits the part of the capacity that may be used from now on.
     pub(super) fn limit(&mut self, bytes: usize) {
         self.limit = bytes.min(self.capacity);
     }
 
-    /// By how much the limit would have to be higher for a write of `len` bytes to go on, with room for `want`; as far as
-    /// the capacity allows.
+    /// Returns how much higher the limit must be for a write of `len` bytes to proceed, with room for `want`. The
+    /// capacity is the maximum.
     pub(super) fn lacking(&self, accepted: u64, len: usize, want: usize) -> usize {
         if self.is_long() || !self.too_little(accepted, len) {
             return 0;
@@ -78,33 +80,34 @@ impl<P: Measured> Flow<P> {
         want.min(whole).saturating_sub(self.room(accepted))
     }
 
-    /// Whether as many chunks are queued as may be.
+    /// Returns `true` if the maximum number of chunks is queued.
     pub(super) fn is_long(&self) -> bool {
         !self.has_places(1)
     }
 
-    /// Whether so many chunks more may be queued.
+    /// Returns `true` if `chunks` more chunks may be queued.
     pub(super) fn has_places(&self, chunks: usize) -> bool {
         self.queued() + chunks <= MAX_QUEUED
     }
 
-    /// Whether a writer that wants `len` bytes in should rather wait for the queue to empty than write a scrap.
+    /// Returns `true` if a write of `len` bytes should wait for more room, instead of writing a small part.
     pub(super) fn too_little(&self, accepted: u64, len: usize) -> bool {
         self.room(accepted) < len.min(self.limit / 2).max(1)
     }
 
-    /// Whether a held writer goes on. Half of everything must be gone first, so that the two sides do not wake each
-    /// other at every chunk.
+    /// Returns `true` if a blocked writer resumes. First, half of the room and half of the queue must be free, so that
+    /// the two sides do not wake each other at every chunk.
     pub(super) fn resumes(&self, accepted: u64) -> bool {
         self.until_resumed(accepted) == Some(0)
     }
 
-    /// How many bytes are to be pulled until a held writer goes on; `None` if what it waits for is a place in the queue.
+    /// Returns how many bytes must be pulled until a blocked writer resumes, or `None` if it waits for a place in the
+    /// queue.
     pub(super) fn until_resumed(&self, accepted: u64) -> Option<usize> {
         (self.queued() <= MAX_QUEUED / 2).then(|| self.in_flight(accepted).saturating_sub(self.limit / 2))
     }
 
-    /// A writer whose wait was refused may have gone on since it said what it had `accepted`.
+    /// Returns the bytes in flight. If a wait was refused, its writer may have written more than `accepted` since.
     fn in_flight(&self, accepted: u64) -> usize {
         accepted.saturating_sub(self.pulled) as usize
     }
@@ -118,7 +121,7 @@ impl<P: Measured> Flow<P> {
         self.queue.len() + self.ahead
     }
 
-    /// How many of them the puller has not taken ahead.
+    /// Returns how many queued chunks the reader has not taken ahead.
     pub(super) fn left(&self) -> usize {
         self.queue.len()
     }
@@ -127,7 +130,7 @@ impl<P: Measured> Flow<P> {
         self.queued_bytes
     }
 
-    /// The puller takes the next chunk of the queue.
+    /// Takes the next chunk of the queue.
     pub(super) fn pull(&mut self) -> Option<P> {
         let piece = self.queue.pop()?;
         self.queued_bytes -= piece.len();
@@ -135,14 +138,14 @@ impl<P: Measured> Flow<P> {
         Some(piece)
     }
 
-    /// The puller takes all of the queue, to pull it chunk by chunk.
+    /// Takes the whole queue, to be pulled chunk by chunk.
     pub(super) fn take_ahead(&mut self, taken: &mut VecDeque<P>) {
-        debug_assert!(taken.is_empty() && self.ahead == 0, "what was taken ahead is pulled first");
+        debug_assert!(taken.is_empty() && self.ahead == 0, "chunks taken ahead must be pulled first");
         self.queue.take_all(taken);
         self.ahead = taken.len();
     }
 
-    /// It has pulled so much of that.
+    /// Records what the reader has pulled of the chunks taken ahead.
     pub(super) fn pulled_ahead(&mut self, chunks: usize, bytes: usize) {
         self.ahead -= chunks;
         self.queued_bytes -= bytes;
@@ -150,7 +153,7 @@ impl<P: Measured> Flow<P> {
         self.chunks += chunks as u64;
     }
 
-    /// The puller has taken a chunk that was never queued.
+    /// Counts a pulled chunk that is not in the queue.
     pub(super) fn count(&mut self, piece: &P) {
         self.pulled += piece.len() as u64;
         self.chunks += 1;
@@ -164,7 +167,7 @@ impl<P: Measured> Flow<P> {
         self.chunks
     }
 
-    /// The writing side ends. Returns `false` if the channel had ended already: a first reason stays.
+    /// Ends the writing side. Returns `false` if the channel had already ended: the first reason stays.
     pub(super) fn end(&mut self, result: io::Result<()>) -> bool {
         let first = !self.ended();
         if first {
@@ -173,23 +176,23 @@ impl<P: Measured> Flow<P> {
         first
     }
 
-    /// Whether the bridge is closed: what is written now reaches nobody.
+    /// Returns `true` if the channel is closed, so that written bytes reach no reader.
     pub(super) fn ended(&self) -> bool {
         !matches!(self.end, End::Open)
     }
 
-    /// Whether the reader went.
+    /// Returns `true` if the reader has left.
     pub(super) fn was_left(&self) -> bool {
         matches!(self.end, End::Left)
     }
 
-    /// Whether the writing side ended without an error that has still to be told.
+    /// Returns `true` if the writing side has ended, and no error is left to report.
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(super) fn ended_well(&self) -> bool {
         matches!(self.end, End::Ended(None))
     }
 
-    /// What the puller is told after the last chunk: `None` while the end is open, an error once.
+    /// Returns the end to report after the last chunk: `None` while the channel is open, an error only once.
     pub(super) fn tell_end(&mut self) -> Option<io::Result<()>> {
         match &mut self.end {
             End::Open => None,
@@ -201,16 +204,16 @@ impl<P: Measured> Flow<P> {
         }
     }
 
-    /// The puller goes, and with it whatever it has not pulled or been told, which is given back: the rest of the queue, and
-    /// how the bridge had ended without it. Whoever pulls all the same is told.
+    /// Ends the reading side. Returns the rest of the queue, and the end of the bridge if it was not reported. A later
+    /// pull gets an error.
     pub(super) fn leave(&mut self) -> (Queue<P>, Option<io::Result<()>>) {
         let all = self.queued() == 0;
         let rest = mem::replace(&mut self.queue, Queue::new());
-        // What was taken ahead is the puller's, and may still be counted.
+        // Chunks taken ahead belong to the reader, and may still be counted.
         self.queued_bytes -= rest.iter().map(Measured::len).sum::<usize>();
         let untold = match mem::replace(&mut self.end, End::Left) {
             End::Ended(Some(error)) => Some(Err(error)),
-            // All of it was pulled; else it is the puller's leaving that ends it.
+            // If not all was pulled, the reader's leaving is what ends the bridge.
             End::Ended(None) => all.then_some(Ok(())),
             End::Open | End::Left => None,
         };
@@ -233,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn law_3_the_first_reason_wins_and_is_told_once() {
+    fn law_3_the_first_reason_wins_and_is_reported_once() {
         let mut state = Flow::<usize>::new(1);
         assert!(state.tell_end().is_none());
         state.end(error("first"));
@@ -262,7 +265,7 @@ mod tests {
                             let len = if write == 1 { 1 } else { 3 };
                             if held || state.too_little(accepted, len) {
                                 held = true;
-                                assert!(state.queued() > 0, "held with nothing to pull");
+                                assert!(state.queued() > 0, "blocked with nothing to pull");
                             } else {
                                 let len = len.min(state.room(accepted));
                                 accepted += len as u64;
@@ -273,7 +276,7 @@ mod tests {
                     assert!(accepted - state.pulled() <= capacity as u64);
                 }
                 while state.pull().is_some() {}
-                assert!(state.resumes(accepted), "an empty queue still holds the writer");
+                assert!(state.resumes(accepted), "an empty queue still blocks the writer");
             }
         }
     }

@@ -21,28 +21,29 @@ use crate::options::Options;
 use crate::runtime::{current, wait};
 use crate::stats::Stats;
 
-/// A bare bridge: what is written to the [`Writer`] on one side is pulled from the [`Chunks`] on the other. At most
-/// `capacity` bytes are held in between.
+/// Creates a bare bridge: bytes written to the [`Writer`] are pulled from the [`Chunks`]. The bridge holds up to
+/// `capacity` bytes.
 ///
 /// ```
 /// use std::io::Write;
 /// use std::thread;
 ///
 /// let (mut writer, chunks) = pushpull::pipe(64 * 1024);
-/// let puller = thread::spawn(move || chunks.map(|chunk| chunk.unwrap().len()).sum::<usize>());
+/// let reader = thread::spawn(move || chunks.map(|chunk| chunk.unwrap().len()).sum::<usize>());
 /// for line in 0..1000 {
 ///     writeln!(writer, "line {line}")?;
 /// }
 /// writer.finish()?;
-/// assert_eq!(puller.join().unwrap(), 8890);
+/// assert_eq!(reader.join().unwrap(), 8890);
 /// # std::io::Result::Ok(())
 /// ```
 ///
-/// A writer that is dropped without [`finish`](Writer::finish) was cut off: its puller is told, after the last byte.
+/// If the writer is dropped without [`finish`](Writer::finish), the reader receives all bytes, then an error: see
+/// [`Error::is_truncated`](crate::Error::is_truncated).
 ///
 /// # Panics
 ///
-/// If `capacity` is zero.
+/// Panics if `capacity` is zero.
 #[track_caller]
 pub fn pipe(capacity: usize) -> (Writer, Chunks) {
     let options = Options::pipe(capacity);
@@ -52,47 +53,55 @@ pub fn pipe(capacity: usize) -> (Writer, Chunks) {
 
 /// The writing end of a bridge.
 ///
-/// Small writes are gathered into chunks, in memory that a waiting puller may take from at any time, flushed or not. A
-/// write waits while the bridge holds as many bytes as its capacity, and goes on when about half of them have been pulled.
-/// `write`, `write_vectored` and [`write_bytes`](Writer::write_bytes) accept all of their bytes, however many: they wait for
-/// room as often as it takes. Only [`try_write`](Writer::try_write) and the polls may accept a part.
+/// The writer gathers small writes into chunks. A waiting reader may take the bytes of an incomplete chunk at any time,
+/// flushed or not. A write blocks while the bridge is full, and resumes when about half of the capacity has been
+/// pulled.
 ///
-/// A program that an engine runs is given one by reference; the engine ends the bridge when the program returns, and not
-/// the writer. A bare one comes from [`pipe`], and says itself how it ends: [`finish`](Writer::finish),
-/// [`abort`](Writer::abort), or dropped, which is told to the puller as a truncation.
+/// `write`, `write_vectored` and [`write_bytes`](Writer::write_bytes) accept all of their bytes, and wait for room as
+/// often as needed. Only [`try_write`](Writer::try_write) and the polls may accept a part.
+///
+/// An engine lends a writer to its program, and ends the bridge when the program returns. A bare writer comes from
+/// [`pipe`], and ends its bridge itself: by [`finish`](Writer::finish), [`abort`](Writer::abort) or drop. If a bare
+/// writer is dropped, the reader sees a truncation.
 ///
 /// # Errors
 ///
-/// `BrokenPipe` (see [`Error::is_disconnected`](crate::Error::is_disconnected)) once the puller is gone or the bridge has
-/// ended, and for a write that would have to wait in a program that is unwinding. `TimedOut` (see [`Error::is_stalled`](crate::Error::is_stalled)) once, when the puller has stalled
-/// for as long as the engine's [`stall_timeout`](crate::Thread::stall_timeout) allows.
+/// Returns `BrokenPipe` (see [`Error::is_disconnected`](crate::Error::is_disconnected)) if the reader is gone or the
+/// bridge has ended. A write that would have to wait while its program unwinds returns `BrokenPipe` too.
 ///
-/// If the puller goes in the middle of a large write, the write fails, whatever it has accepted by then. If the engine ends
-/// the bridge in the middle, as [`Pool::shutdown`](crate::Pool::shutdown) does, `write` returns how many bytes still arrive,
-/// and the next write fails.
+/// Returns `TimedOut` (see [`Error::is_stalled`](crate::Error::is_stalled)) once, if the reader stalls for the engine's
+/// [`stall_timeout`](crate::Thread::stall_timeout).
+///
+/// If the reader is dropped during a large write, the write fails, even if a part was accepted. If the engine ends the
+/// bridge during a write, as [`Pool::shutdown`](crate::Pool::shutdown) does, `write` returns how many bytes still
+/// arrive. The next write fails.
 ///
 /// # Panics
 ///
-/// A program that ignores 64 errors of a closed bridge is unwound by its next read or write, without a message. Its
-/// destructors run, and frames of C or C++ below the write are skipped. It is not unwound while it is unwinding already, in a
-/// build with `panic = "abort"`, or if its engine's [`unwind`](crate::Thread::unwind) is `false`: then each write goes on
-/// returning an error.
+/// If a program ignores 64 errors of a closed bridge, its next read or write unwinds the program, without a message.
+/// Destructors run; frames of C or C++ below the write are skipped.
+///
+/// In these cases the program is not unwound, and each write keeps returning an error:
+///
+/// - the program is already unwinding
+/// - the build uses `panic = "abort"`
+/// - the engine's [`unwind`](crate::Thread::unwind) is `false`
 pub struct Writer {
     pub(super) outlet: Outlet,
-    /// Whether it says how the bridge ends. One that does not is a program's that an engine runs.
+    /// Whether this writer ends the bridge. Otherwise an engine does, when its program returns.
     bare: bool,
-    /// It has said so, and that it ended well.
+    /// Whether this writer has ended the bridge cleanly.
     ended: bool,
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(super) polled: WrittenByTask,
-    /// How long it waits for a puller that does not pull.
+    /// How long a write waits for a reader that does not pull.
     patience: Option<Patience>,
 }
 
 pub(super) enum Outlet {
     Channel(Sender),
     Sink(Box<dyn TryWrite + Send + Sync>),
-    /// Every write is refused.
+    /// Refuses every write.
     Closed,
 }
 
@@ -112,13 +121,13 @@ impl Writer {
         Writer::new(Outlet::Channel(Sender::new(channel, options)), None, true)
     }
 
-    /// The writer of a program whose end the engine tells.
+    /// Creates the writer of a program whose bridge the engine ends.
     pub(crate) fn of_program(channel: Arc<Channel>, options: &Options) -> Writer {
         let patience = Patience::of(options, &channel);
         Writer::new(Outlet::Channel(Sender::new(channel, options)), patience, false)
     }
 
-    /// The writer of a program whose output goes straight into a sink.
+    /// Creates the writer of a program whose output goes straight into a sink.
     pub(crate) fn sink(sink: Box<dyn TryWrite + Send + Sync>) -> Writer {
         Writer::new(Outlet::Sink(sink), None, false)
     }
@@ -134,13 +143,13 @@ impl Writer {
         self.patience.as_ref()
     }
 
-    /// The channel of the program that an engine runs with this writer.
+    /// Returns the channel of the program that an engine runs with this writer.
     pub(super) fn own(&self) -> Option<&Arc<Channel>> {
         self.channel().filter(|_| !self.bare)
     }
 
-    /// Writes what there is room for, without waiting. In a filter that is pushed into a sink, this is the sink's `write`,
-    /// behind what was written before.
+    /// Writes as many bytes as there is room for, without waiting. In a filter that is pushed into a sink, calls the
+    /// sink's `write`, after everything written before.
     ///
     /// ```
     /// let (mut writer, mut chunks) = pushpull::pipe(4);
@@ -153,7 +162,7 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// `WouldBlock` when the bridge is full; otherwise as for every write.
+    /// Returns `WouldBlock` if the bridge is full. The other errors are those of every write: see [`Writer`].
     pub fn try_write(&mut self, buf: &[u8]) -> io::Result<usize> {
         if self.write_short(buf)? {
             return Ok(buf.len());
@@ -171,8 +180,8 @@ impl Writer {
         }
     }
 
-    /// Hands over a chunk that is already there, without a copy. What was written before it goes first. One that is
-    /// larger than the capacity is split.
+    /// Writes a ready chunk without a copy, after everything written before. If the chunk is larger than the capacity,
+    /// it is split.
     ///
     /// ```
     /// use std::io::Write;
@@ -187,7 +196,7 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// As for every write: see [`Writer`].
+    /// Returns the errors of every write: see [`Writer`].
     pub fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
         let len = bytes.len();
         match &mut self.outlet {
@@ -198,7 +207,7 @@ impl Writer {
                         Short::Called => self.answer(len),
                         _ => Ok(()),
                     };
-                    // At last: it may be the others' turn now.
+                    // Last, since this may let other programs run.
                     wait::count(moved);
                     told
                 }
@@ -225,8 +234,8 @@ impl Writer {
         }
     }
 
-    /// Whether nobody can get what is written any more: the puller is gone, or the bridge has ended. A program that
-    /// computes for long between its writes may ask.
+    /// Returns `true` if the reader is gone or the bridge has ended: written bytes then reach no reader. A program that
+    /// computes for long between its writes can check this.
     ///
     /// ```
     /// let (writer, chunks) = pushpull::pipe(1024);
@@ -242,30 +251,31 @@ impl Writer {
         }
     }
 
-    /// Waits until nobody can get what is written any more, as [`is_closed`](Writer::is_closed) says: how a producer that
-    /// has nothing to write for a while notices that its puller has gone. Await it, or call [`wait`](Closed::wait).
+    /// Waits until the bridge is closed, as [`is_closed`](Writer::is_closed) reports. So a producer that writes nothing
+    /// for a while notices that its reader is gone. Await the future, or call [`wait`](Closed::wait).
     ///
-    /// A filter that is pushed into a sink has no puller, and never sees its writer closed.
+    /// A filter that is pushed into a sink has no reader, so its writer never closes.
     ///
     /// ```
     /// let (writer, chunks) = pushpull::pipe(1024);
-    /// let puller = std::thread::spawn(move || drop(chunks));
+    /// let reader = std::thread::spawn(move || drop(chunks));
     /// writer.closed().wait();
     /// assert!(writer.is_closed());
-    /// # puller.join().unwrap();
+    /// # reader.join().unwrap();
     /// ```
     pub fn closed(&self) -> Closed<'_> {
         Closed::new(self)
     }
 
-    /// What has happened so far. All zeros in a filter that is pushed into a sink, where nothing is queued.
+    /// Returns the counts of this bridge so far. All are zero in a filter that is pushed into a sink, where nothing is
+    /// queued.
     pub fn stats(&self) -> Stats {
         self.channel().map_or_else(Stats::default, |channel| channel.stats())
     }
 
-    /// Says that everything has been written: after it the puller sees a clean end. Does not wait for the puller.
+    /// Ends the bridge cleanly: the reader sees the end after the last byte. Does not wait for the reader.
     ///
-    /// In a program that an engine runs, the program's return says that, and this only flushes.
+    /// In a program that an engine runs, `finish` only flushes; the program's return ends the bridge.
     ///
     /// ```
     /// use std::io::Write;
@@ -280,19 +290,19 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// `BrokenPipe` when the puller is gone already.
+    /// Returns `BrokenPipe` if the reader is already gone.
     pub fn finish(mut self) -> io::Result<()> {
         self.end_well()
     }
 
-    /// To be told again is no error.
+    /// Ends the bridge cleanly. A second call is not an error.
     pub(crate) fn end_well(&mut self) -> io::Result<()> {
         if self.ended {
             return Ok(());
         }
         let mut open = !self.is_closed();
         match &mut self.outlet {
-            // The reader may leave in between.
+            // The reader may leave after the check above.
             Outlet::Channel(sender) if self.bare => open &= sender.end(Ok(())),
             Outlet::Channel(sender) => sender.leave(),
             Outlet::Sink(sink) => sink.flush()?,
@@ -302,7 +312,7 @@ impl Writer {
         if open { Ok(()) } else { Err(Error::disconnected()) }
     }
 
-    /// Says that what has been written is not the whole: after it the puller sees `error`. Does not wait.
+    /// Ends the bridge with `error`, which the reader sees after the last byte. Does not wait for the reader.
     ///
     /// ```
     /// use std::io::{Error, Write};
@@ -318,15 +328,15 @@ impl Writer {
         self.close(Err(uninterrupted(error)));
     }
 
-    /// The bridge ends here, as `result` says. A first reason stays.
+    /// Ends the bridge with `result`. An earlier reason stays.
     pub(crate) fn close(&mut self, result: io::Result<()>) {
         if let Outlet::Channel(sender) = &mut self.outlet {
             sender.end(result);
         }
     }
 
-    /// The program has returned, and its bridge ends. Its last chunk and the end are seen together, unless the program
-    /// has let its writer get away.
+    /// Ends the bridge of a program that has returned. The reader sees the last chunk and the end together, unless the
+    /// program has moved its writer away.
     pub(crate) fn end_bridge(&mut self, channel: &Arc<Channel>, result: io::Result<()>) {
         match &mut self.outlet {
             Outlet::Channel(sender) if Arc::ptr_eq(sender.channel(), channel) => {
@@ -346,8 +356,8 @@ impl Writer {
         }
     }
 
-    /// Somebody has called after a write of `len` bytes: the puller, to be woken or because it is gone, or whoever has ended
-    /// the channel.
+    /// Answers a call from the other side after a write of `len` bytes. The reader must be woken or is gone, or the
+    /// channel has been ended.
     #[cold]
     fn answer(&mut self, len: usize) -> io::Result<()> {
         let closed = self.is_closed();
@@ -360,8 +370,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Accepts all of a write that does not go the short way. Fewer bytes only if something else than the puller ends the bridge
-    /// meanwhile: then so many still arrive.
+    /// Accepts all bytes of a write that did not take the short way. Accepts fewer only if the bridge is ended by
+    /// anything but its reader; the accepted bytes still arrive.
     fn write_slow(&mut self, buf: &[u8]) -> io::Result<usize> {
         let mut written = 0;
         while written < buf.len() {
@@ -373,7 +383,7 @@ impl Writer {
         Ok(written)
     }
 
-    /// Whether the bridge has ended, and not because the puller has gone.
+    /// Returns `true` if the bridge has ended, and not because its reader is gone.
     fn is_ended(&self) -> bool {
         self.is_closed() && self.channel().is_some_and(|channel| channel.has_ended())
     }
@@ -393,7 +403,7 @@ impl Writer {
         }
     }
 
-    /// How often its program has waited.
+    /// Returns how often the program has waited.
     pub(crate) fn waits(&self) -> u64 {
         self.own().map_or(0, |channel| channel.program.waits())
     }
@@ -426,7 +436,7 @@ impl Write for Writer {
         write_each(self, bufs)
     }
 
-    /// Ends the chunk here. What was written can be pulled without it too; this is a boundary.
+    /// Ends the current chunk. The reader can take bytes without a flush; a flush only sets a chunk boundary.
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.outlet {
             Outlet::Channel(sender) => {

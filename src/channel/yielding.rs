@@ -1,29 +1,29 @@
-//! A puller that is polled gives way to a writer on its own processor.
+//! Lets a polled reader yield to a writer on the same processor.
 //!
-//! A sleeping puller is woken by the first byte. Where both sides share a processor, the kernel may well run it at once,
-//! in the writer's place: it takes that one write, sleeps again, and the two wake each other at every write. So a poll
-//! that comes after a sleep first offers the processor to the writer, and then takes what is there. Counted for 64 MiB
-//! in writes of 4 KiB on one core with a busy neighbour, 6,700 to 18,000 switches become 1,000.
+//! The first written byte wakes a sleeping reader. If both sides share a processor, the kernel may run the reader at
+//! once, in the writer's place. The reader then takes that one write and sleeps again, and the two wake each other at
+//! every write. So a poll after a sleep first offers the processor to the writer, then takes what is there. Counted for
+//! 64 MiB in writes of 4 KiB on one core with a busy neighbour, 6,700 to 18,000 switches become 1,000.
 //!
-//! Where that brings nothing (the writer runs elsewhere, or has written all it has for now) it is done ever less often:
-//! the executor has other tasks.
+//! If an offer brings nothing, the writer runs elsewhere, or has written all it has for now. Offers then become ever
+//! rarer, since the executor has other tasks.
 
 use super::Channel;
 use crate::runtime::courtesy::Courtesy;
 
-/// The writer was in full flow when so many bytes have come meanwhile.
+/// A writer is at full speed if this many bytes have arrived during an offer.
 const FLOW: usize = 512;
 
-/// At the least, one in so many sleeps is followed by an offer, as a power of two.
+/// At the rarest, one in this many sleeps is followed by an offer, as a power of two.
 const RAREST: u32 = 8;
 
 #[derive(Debug, Default)]
 pub(super) struct Yielding {
-    /// The last poll gave nothing.
+    /// Whether the last poll returned nothing.
     slept: bool,
-    /// How many offers in a row have brought nothing.
+    /// The number of offers in a row that have brought nothing.
     vain: u32,
-    /// How many sleeps are left to pass without an offer.
+    /// The number of sleeps to pass without an offer.
     passes: u32,
 }
 
@@ -32,7 +32,7 @@ impl Yielding {
         self.slept = slept;
     }
 
-    /// To be called before a poll takes.
+    /// Offers the processor to the writer after a sleep. Called before a poll takes.
     pub(super) fn offer(&mut self, channel: &Channel) {
         if self.slept {
             let mut courtesy = Courtesy::begin();
@@ -67,7 +67,8 @@ mod tests {
 
     use super::*;
 
-    /// How many of so many polls after a sleep offer the processor to a writer that writes so much meanwhile.
+    /// Returns how many of `polls` polls after a sleep offer the processor to a writer that writes `written` bytes
+    /// meanwhile.
     fn offers(polls: usize, written: usize) -> usize {
         let (in_flight, offers) = (Cell::new(0), Cell::new(0));
         let mut yielding = Yielding::default();
@@ -85,15 +86,15 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_in_flow_is_given_way_to_each_time_and_another_ever_less() {
+    fn a_writer_at_full_speed_is_offered_the_processor_each_time_and_an_idle_one_ever_less() {
         assert_eq!(offers(1000, FLOW), 1000);
         assert!((2..=12).contains(&offers(1000, 0)), "{}", offers(1000, 0));
     }
 
     #[test]
-    fn a_poll_that_comes_after_a_chunk_goes_on() {
+    fn a_poll_after_a_chunk_offers_nothing() {
         let mut yielding = Yielding::default();
         yielding.slept(false);
-        yielding.offer_to(|| 0, || panic!("it was not asleep"));
+        yielding.offer_to(|| 0, || panic!("the reader did not sleep"));
     }
 }

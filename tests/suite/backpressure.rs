@@ -290,25 +290,25 @@ fn a_stalled_puller_holds_the_writer() {
 }
 
 #[test]
-#[should_panic(expected = "`capacity(0)`")]
+#[should_panic(expected = "`capacity` must not be zero")]
 fn a_capacity_of_nothing_is_a_mistake() {
     let _ = Thread::new().capacity(0);
 }
 
 #[test]
-#[should_panic(expected = "`chunk_size(0)`")]
+#[should_panic(expected = "`chunk_size` must not be zero")]
 fn a_chunk_size_of_nothing_is_a_mistake() {
     let _ = pushpull::Local::new().chunk_size(0);
 }
 
 #[test]
-#[should_panic(expected = "`stack_size(0)`")]
+#[should_panic(expected = "`stack_size` must not be zero")]
 fn a_stack_of_nothing_is_a_mistake() {
     let _ = pushpull::Local::new().stack_size(0);
 }
 
 #[test]
-#[should_panic(expected = "`pipe(0)`")]
+#[should_panic(expected = "the capacity of `pipe` must not be zero")]
 fn a_pipe_of_nothing_is_a_mistake() {
     let _ = pipe(0);
 }

@@ -203,7 +203,7 @@ fn a_try_write_takes_what_is_there_and_a_feed_is_counted_too() {
 }
 
 #[test]
-#[should_panic(expected = "Budget::new(0)")]
+#[should_panic(expected = "a `Budget` must not be zero")]
 fn a_budget_of_nothing_is_refused() {
     let _ = Budget::new(0);
 }

@@ -51,7 +51,7 @@ fn the_program_is_told_and_gone_while_nobody_pulls_and_the_puller_later() {
             let end = end.unwrap();
             assert_eq!(end.kind(), io::ErrorKind::TimedOut);
             assert!(Error::of(&end).unwrap().is_stalled() && !Error::of(&end).unwrap().is_timed_out());
-            assert_eq!(end.to_string(), "nothing was pulled in the time given");
+            assert_eq!(end.to_string(), "nothing was pulled within the stall timeout");
         }
     });
 }
@@ -194,7 +194,7 @@ fn a_feed_is_not_concerned() {
 }
 
 #[test]
-#[should_panic(expected = "stall_timeout(0)")]
+#[should_panic(expected = "`stall_timeout` must not be zero")]
 fn a_limit_of_nothing_is_refused() {
     let _ = Thread::new().stall_timeout(Duration::ZERO);
 }

@@ -1,4 +1,4 @@
-//! The pulling end of a channel.
+//! The reading end of a channel.
 
 #[cfg(any(feature = "http", feature = "stream"))]
 mod polled;
@@ -27,48 +27,51 @@ use crate::runtime::courtesy::{self, Courtesy};
 use crate::runtime::wait;
 use crate::stats::Stats;
 
-/// How often a puller looks before it takes what is there: a microsecond or so, in which a writer in full flow completes
-/// its chunk. Taking at once costs three to seven times as much a byte.
+/// The number of looks before the reader takes an incomplete chunk: a microsecond or so, in which a writer at full
+/// speed completes its chunk. Taking at once costs three to seven times as much per byte.
 const LOOKS: u32 = 80;
 
-/// How often at the most, behind a writer in full flow that has not completed its chunk in that time. A puller close on
-/// its heels slows it down: the puller's core fetches ahead what the writer is about to write.
+/// The maximum number of looks, for a writer at full speed that has not completed its chunk after `LOOKS`. A reader
+/// close behind the writer slows it down: the reader's core prefetches what the writer is about to write.
 const MAX_LOOKS: u32 = 4 * LOOKS;
 
-/// How often between two offers of the processor.
+/// The number of looks between two offers of the processor to the writer.
 const LOOKS_BETWEEN: u32 = 20;
 
-/// A writer is in full flow when so many bytes have come while the puller looked.
+/// A writer is at full speed if this many bytes have arrived while the reader looked.
 const FLOW: usize = 512;
 
-/// How often it does so before it sleeps: falling asleep and being woken costs more than that.
+/// The number of rounds of looks before the reader sleeps. Falling asleep and being woken costs more than these rounds.
 const ROUNDS: u32 = if cfg!(pushpull_loom) { 0 } else { 4 };
 
-/// Moves on what the program reads, where that comes from a source that has to be polled. Ready when it is all moved.
+/// Moves the chunks of a polled source to the program's input. Ready when all have been moved.
 pub(crate) type Feeder = Box<dyn FnMut(&mut Context<'_>) -> Poll<()> + Send>;
 
-/// What a program writes, chunk by chunk: the pulling end of a bridge.
+/// The reading end of a bridge: an iterator over what a program writes.
 ///
-/// The program starts at the first pull. A pull takes a full chunk if there is one; else it waits for about a
-/// microsecond, and then takes whatever has been written, flushed or not; else it waits until there is something. The
-/// program's error, or its panic, comes as the last item, once, after every byte that was written before it.
+/// The program starts at the first pull. A pull takes a full chunk if there is one. Otherwise it waits for about a
+/// microsecond, then takes any written bytes, flushed or not. If there are none, the pull blocks.
 ///
-/// Dropping the chunks does not wait: the program is told at its next read, write or wait, or by
-/// [`is_closed`](crate::Writer::is_closed). To wait until it is gone, use [`join`](Chunks::join).
+/// If the program fails or panics, its error is the last item, after all bytes that were written before the error.
 ///
-/// A chunk keeps the memory that it was written in, which may be a chunk size; copy what you want to keep for long.
+/// Dropping the chunks does not wait for the program. The program's next read, write or wait returns an error, and
+/// [`is_closed`](crate::Writer::is_closed) returns `true`. To wait until the program is gone, use
+/// [`join`](Chunks::join).
+///
+/// A chunk keeps the memory in which it was written, up to a whole chunk size. Copy bytes that you keep for long.
 pub struct Chunks {
     channel: Arc<Channel>,
     ahead: Ahead,
-    /// Until the first pull. The lock is never contended: it makes the chunks `Sync`, which a closure need not be.
+    /// `None` after the first pull. The lock is never contended: it makes the chunks `Sync`, which the closure need not
+    /// be.
     start: Mutex<Option<Box<dyn Job>>>,
-    /// Whether this is the host of the channel's program.
+    /// Whether dropping these chunks stops the channel's program.
     hosts: bool,
-    /// Polled by whoever pulls. Its lock is as that of `start`.
+    /// Polled at each pull. Locked for the same reason as `start`.
     feeder: Option<Mutex<Feeder>>,
-    /// How it ended, if it has.
+    /// How the bridge ended, after the reader has seen the end.
     end: Option<Result<(), Echo>>,
-    /// How often to look before taking what is there.
+    /// The number of looks before the reader takes an incomplete chunk.
     looks: u32,
     ledger: Ledger,
     #[cfg(any(feature = "http", feature = "stream"))]
@@ -99,7 +102,7 @@ impl Chunks {
         }
     }
 
-    /// The next chunk, if it comes in time.
+    /// Returns the next chunk, or an error if none arrives within `timeout`.
     ///
     /// ```
     /// use std::time::Duration;
@@ -112,13 +115,13 @@ impl Chunks {
     ///
     /// # Errors
     ///
-    /// `TimedOut`, with an [`Error`](crate::Error) that says so, when nothing came: the chunks are then as they were.
-    /// Otherwise as the iterator's items.
+    /// Returns `TimedOut` (see [`Error::is_timed_out`](crate::Error::is_timed_out)) if nothing arrives in time; the
+    /// chunks are unchanged. The other errors are those of the iterator's items.
     ///
     /// # Caveats
     ///
-    /// Inside a program that an asynchronous executor polls, where waiting suspends, there is no clock to wake it: it
-    /// waits until there is something. The workers of a [`Pool`](crate::Pool) have one.
+    /// If an asynchronous executor polls the calling program, waiting suspends, and no clock wakes the program. Then
+    /// the call waits until something arrives. The workers of a [`Pool`](crate::Pool) have a clock.
     pub fn next_timeout(&mut self, timeout: Duration) -> Option<io::Result<Bytes>> {
         if self.end.is_some() {
             return None;
@@ -126,7 +129,7 @@ impl Chunks {
         self.begin();
         let taken = match self.take_soon() {
             Some(taken) => Ok(Some(taken)),
-            // Without an end in sight a time too long to name is no limit.
+            // A timeout too long for `Instant` is no limit.
             None => match Instant::now().checked_add(timeout) {
                 None => wait::until(|context| self.poll_take(context)).map(Some),
                 deadline => wait::until_deadline(deadline, |context| self.poll_take(context)),
@@ -139,11 +142,12 @@ impl Chunks {
         }
     }
 
-    /// Waits until the first chunk is there, complete, or the end; starts the program if need be, and pulls nothing. Await
-    /// it, or call [`wait`](Head::wait).
+    /// Waits until the first complete chunk or the end is available, without pulling it. Starts the program if needed.
+    /// Await the future, or call [`wait`](Head::wait).
     ///
-    /// An answer that is short is over by then: its body knows its exact length, of which servers make a Content-Length.
-    /// And one that failed before its first byte can still be answered otherwise.
+    /// If a response fits into its first chunk, it has ended by then. Its body then knows its exact length, which
+    /// servers send as `Content-Length`. If the program fails before its first byte, the server can still send another
+    /// response.
     ///
     /// ```
     /// use std::io::Write;
@@ -159,23 +163,23 @@ impl Chunks {
     ///
     /// # Errors
     ///
-    /// The program's own, or its panic, if nothing that it has written is left before it. It was told then, and is not told
-    /// again: the chunks are over. An error that comes after bytes comes after them.
+    /// Returns the program's error or panic if no written bytes are left before it. The error is reported only once:
+    /// the chunks have then ended. If bytes are left, the chunks yield them before the error.
     ///
     /// # Caveats
     ///
-    /// A chunk is complete when more than the [`chunk_size`](crate::Thread::chunk_size) has been written, at a flush, and when
-    /// the program waits for another bridge or is held. A program that writes no more than that, and then waits for something
-    /// else without a flush, keeps whoever waits for its head waiting.
+    /// A chunk is complete when more than the [`chunk_size`](crate::Thread::chunk_size) has been written, and at a
+    /// flush. It is also complete when the program is blocked or waits for another bridge. If a program writes less,
+    /// and waits for anything else without a flush, the future stays pending.
     pub fn head(&mut self) -> Head<'_> {
         Head::new(self)
     }
 
-    /// Waits until the program has begun to wait, for whatever it may be; starts the program if need be, and pulls nothing.
-    /// Await it, or call [`wait`](Blocked::wait).
+    /// Waits until the program begins to wait for anything, without pulling. Starts the program if needed. Await the
+    /// future, or call [`wait`](Blocked::wait).
     ///
-    /// A program that waits has written all that it can for now: a host that holds back what came first, such as the head
-    /// of a response, sends it then.
+    /// A waiting program has written all that it can for now. A server that holds back the head of a response sends it
+    /// then.
     ///
     /// ```
     /// use std::io::{Read, Write};
@@ -196,13 +200,13 @@ impl Chunks {
     ///
     /// # Caveats
     ///
-    /// It stays pending after the end of a program that never waited. Poll it beside [`head`](Chunks::head), or pull.
+    /// If the program ends without a wait, the future stays pending. Poll it beside [`head`](Chunks::head), or pull.
     pub fn blocked(&mut self) -> Blocked<'_> {
         Blocked::new(self)
     }
 
-    /// Drops the chunks, and waits until the program and all that it owned is gone. One that never started is dropped
-    /// as it is.
+    /// Drops the chunks, and waits until the program and all that it owned are gone. A program that never started does
+    /// not run.
     ///
     /// ```
     /// use std::io::Write;
@@ -223,13 +227,13 @@ impl Chunks {
         let channel = (self.hosts && started).then(|| self.channel.clone());
         drop(self);
         if let Some(channel) = channel {
-            // Refused when this is itself in a program that is to stop: then nobody waits for the result.
+            // The wait is refused if the caller is itself a program that must stop. Then it needs no result.
             let _ = wait::until(|context| channel.program.poll_gone(context));
         }
     }
 
-    /// The same bytes as [`Read`](io::Read) and [`BufRead`](io::BufRead). Made after the chunks have given their error, it
-    /// fails with one of the same kind.
+    /// Returns a [`Read`](io::Read) and [`BufRead`](io::BufRead) over the same bytes. If the chunks have already
+    /// reported their error, each read fails with the same kind.
     ///
     /// ```
     /// use std::io::{BufRead, Write};
@@ -244,7 +248,7 @@ impl Chunks {
         Reader::of_chunks(self, failed)
     }
 
-    /// What has happened so far.
+    /// Returns the counts of this bridge so far.
     pub fn stats(&self) -> Stats {
         self.channel.stats()
     }
@@ -272,9 +276,9 @@ impl Chunks {
         }
     }
 
-    /// Moves the program's input on. Whatever waits for these chunks does so first: nothing else polls the source.
+    /// Moves the program's input on. Called before each wait for these chunks, since nothing else polls the source.
     pub(super) fn feed(&mut self, context: &Context<'_>) {
-        // A source that panics is not put back: the program then reads that its input was truncated, and never a clean end.
+        // A feeder that panics is not put back: the program then reads a truncated input, and never a clean end.
         if let Some(mut feeder) = self.feeder.take()
             && feeder.get_mut()(&mut Context::from_waker(context.waker())).is_pending()
         {
@@ -282,7 +286,7 @@ impl Chunks {
         }
     }
 
-    /// Whatever is there, after the program was given what there is for it to read.
+    /// Moves the program's input on, then takes what the program has written.
     fn poll_take(&mut self, context: &Context<'_>) -> Poll<Taken> {
         self.feed(context);
         self.channel.poll_take(&mut self.ahead, context)
@@ -300,9 +304,9 @@ impl Chunks {
         self.settle_wait(taken)
     }
 
-    /// A full chunk if there is one; else, after a writer in full flow has had the time to complete its chunk, whatever
-    /// has been written. Goes to sleep only if nothing comes for several times as long. Where waiting suspends it does
-    /// so at once: the writer may be the next in turn on this very thread.
+    /// Takes a full chunk if there is one. Otherwise gives a writer at full speed the time to complete its chunk, then
+    /// takes any written bytes. Returns `None` if nothing arrives for several times as long. Where waiting suspends,
+    /// returns `None` at once: the writer may be the next to run on this thread.
     fn take_soon(&mut self) -> Option<Taken> {
         if self.feeder.is_some() || coroutine::is_polled() {
             return None;
@@ -335,7 +339,7 @@ impl Chunks {
 
     fn back_off(&self, courtesy: &mut Courtesy) {
         for look in 0..self.looks {
-            // Where both sides share a processor, the writer has been waiting for it. It does not always get it at once.
+            // If both sides share a processor, the writer waits for it, and may not get it at the first offer.
             if look % LOOKS_BETWEEN == 0 {
                 courtesy.give_way();
             }
@@ -349,7 +353,6 @@ impl Chunks {
         }
     }
 
-    /// What a call that may wait gives, and counts.
     fn settle_wait(&mut self, taken: Result<Taken, Refused>) -> Option<io::Result<Bytes>> {
         if let Ok(Taken::Chunk(chunk)) = &taken {
             wait::count(chunk.len());
@@ -370,7 +373,7 @@ impl Chunks {
         }
     }
 
-    /// Nothing comes after this.
+    /// Ends the chunks, and returns the error as the last item.
     fn close(&mut self, error: Option<io::Error>) -> Option<io::Result<Bytes>> {
         self.end = Some(error.as_ref().map_or(Ok(()), |error| Err(Echo::of(error))));
         self.feeder = None;
@@ -388,14 +391,14 @@ impl Chunks {
         match untold {
             Some(end) => {
                 self.tell(Outcome::of(end.as_ref().err()), end.as_ref().err());
-                // It may own a panic's payload.
+                // The end may own a panic's payload, whose destructor may panic.
                 contained(|| drop(end));
             }
             None => self.tell(Outcome::Disconnected, None),
         }
     }
 
-    /// The bridge has ended; whoever asked for that is told, the first time.
+    /// Reports the end of the bridge, the first time.
     fn tell(&mut self, outcome: Outcome, error: Option<&io::Error>) {
         let channel = &self.channel;
         self.ledger.close(outcome, error, || channel.stats());
@@ -406,7 +409,7 @@ impl Iterator for Chunks {
     type Item = io::Result<Bytes>;
 
     fn next(&mut self) -> Option<io::Result<Bytes>> {
-        // What was taken ahead is there, whatever has come of the bridge since.
+        // Chunks taken ahead stay valid, however the bridge has ended since.
         if self.feeder.is_none()
             && let Some(chunk) = self.channel.take_ahead(&mut self.ahead)
         {
@@ -416,8 +419,8 @@ impl Iterator for Chunks {
         self.next_of_queue()
     }
 
-    /// At least as many chunks as are queued now, or one if anything was written. If that is none, the next pull waits or finds
-    /// the end.
+    /// Returns the number of queued chunks as the minimum, or 1 if only bytes of an incomplete chunk are available. If
+    /// the minimum is 0, the next pull waits or returns the end.
     fn size_hint(&self) -> (usize, Option<usize>) {
         if self.end.is_some() {
             return (0, Some(0));
@@ -433,7 +436,8 @@ impl std::iter::FusedIterator for Chunks {}
 
 impl Drop for Chunks {
     fn drop(&mut self) {
-        // If no other side has the channel, none waits; and what has not begun, or was pulled to its end, owns nothing more.
+        // If no other side has the channel, none waits. Chunks that never began, or were pulled to the end, own nothing
+        // more.
         let owns = self.end.is_none() && self.start.get_mut().is_none();
         if owns || Arc::strong_count(&self.channel) > 1 || !self.ledger.is_empty() {
             self.leave();

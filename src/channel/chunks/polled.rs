@@ -1,4 +1,4 @@
-//! The pulling end for whoever polls: an asynchronous host.
+//! The polls of the reading end, for an asynchronous host.
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -12,23 +12,23 @@ use crate::runtime::coroutine;
 use crate::runtime::fairness::Turn;
 use crate::runtime::stop_waker::StopWaker;
 
-/// What chunks that are polled have to remember.
+/// The state of chunks that are polled.
 #[derive(Debug, Default)]
 pub(super) struct PulledByTask {
-    /// What its task has moved since it last waited.
+    /// The bytes that the task has moved since it last waited.
     turn: Turn,
     yielding: Yielding,
     stop: StopWaker,
 }
 
 impl Chunks {
-    /// The same chunks, of a program whose input whoever pulls them has to move on.
+    /// Sets the feeder that moves the program's input on at each pull.
     pub(crate) fn fed_by(mut self, feeder: Feeder) -> Chunks {
         self.feeder = Some(Mutex::new(feeder));
         self
     }
 
-    /// Asks without waiting; the waker is woken when there is something.
+    /// Polls for the next chunk. Registers the waker if there is none.
     pub(crate) fn poll_in_turn(&mut self, context: &Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         if self.end.is_some() {
             return Poll::Ready(None);
@@ -45,12 +45,12 @@ impl Chunks {
         polled
     }
 
-    /// Whether nothing more will come, and nothing of it was an error.
+    /// Returns `true` if the chunks have ended, and no error is left to report.
     pub(crate) fn is_over(&self) -> bool {
         self.end.is_some() || self.channel.is_over()
     }
 
-    /// How many bytes are there, and whether that is all.
+    /// Returns how many bytes are available, and whether they are the last.
     #[cfg(feature = "http")]
     pub(crate) fn waiting(&self) -> (usize, bool) {
         self.channel.waiting()

@@ -1,4 +1,4 @@
-//! Chunks that are there already, handed over without a copy.
+//! Handing over chunks that exist already, without a copy.
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -8,8 +8,8 @@ use bytes::Bytes;
 use super::{Sender, Short};
 
 impl Sender {
-    /// Queues `bytes`, without a copy, if nothing is to go before it and there is room: the way of nearly every chunk that is
-    /// handed over. Else gives it back.
+    /// Queues `bytes` without a copy, if nothing must go before it and there is room: the way of nearly every
+    /// handed-over chunk. Otherwise returns `bytes`.
     #[inline]
     pub(in crate::channel) fn hand(&mut self, bytes: Bytes) -> Result<Short, Bytes> {
         let len = bytes.len();
@@ -19,7 +19,7 @@ impl Sender {
         if len > self.allowance() {
             return self.hand_locked(bytes);
         }
-        // Looked for first: bytes that were just made are moved late, and once, or the processor waits for them.
+        // Looked up first: bytes that were just made should be moved late, and once, or the processor waits for them.
         let Some(place) = self.row.place() else { return self.hand_locked(bytes) };
         place.fill(bytes);
         self.before += len as u64;
@@ -38,7 +38,7 @@ impl Sender {
         Ok(Short::Done)
     }
 
-    /// Of what was handed over `len` bytes were queued, and then so many more were `granted`.
+    /// Records that `len` handed-over bytes were queued, and `granted` more may be.
     fn handed(&mut self, len: usize, granted: usize) {
         self.before += len as u64;
         self.allow(granted);
@@ -47,13 +47,13 @@ impl Sender {
         }
     }
 
-    /// Queues a part of `bytes`, without a copy, that there is room for; ready when all of it is.
+    /// Queues the parts of `bytes` for which there is room, without a copy. Ready when all of it is queued.
     pub(in crate::channel) fn poll_hand(&mut self, bytes: &mut Bytes, context: &Context<'_>) -> Poll<io::Result<()>> {
         self.boundary();
         while !bytes.is_empty() {
             let polled = self.channel.poll_push(self.accepted(), bytes, context);
             if polled.is_pending() {
-                // Whoever gives up waiting is to ask too, and is still held.
+                // A caller that gives up waiting must ask too, since it is still blocked.
                 self.allow(0);
             }
             self.handed(ready!(polled)?, 0);

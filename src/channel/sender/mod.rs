@@ -1,4 +1,5 @@
-//! The writing half of a channel: small writes into the open segment, chunks into the queue or the ring. Nothing here waits.
+//! The writing half of a channel: puts small writes into the open segment, chunks into the queue or the ring. Nothing
+//! here waits.
 
 mod handing;
 
@@ -18,29 +19,29 @@ use crate::options::Options;
 pub(super) struct Sender {
     /// The open segment.
     tail: Option<Tail>,
-    /// What is handed over.
+    /// The state of chunks handed over in a row.
     row: Row,
-    /// Where the pending chunk begins in the open segment.
+    /// The start of the pending chunk in the open segment.
     start: usize,
-    /// How many bytes were accepted before the open segment.
+    /// The number of bytes accepted before the open segment.
     before: u64,
-    /// How many may have been accepted before the channel is asked again.
+    /// The total number of bytes that may be accepted before the channel is asked again.
     allowed: u64,
-    /// Whether a budget allows it: then what is not used is others', and every segment is asked for.
+    /// Whether a budget grants the room. Then each segment is asked for, and other bridges can get what is not used.
     budgeted: bool,
-    /// How many of them were counted as part of a turn.
+    /// The number of accepted bytes that were counted as part of a turn.
     counted: u64,
     chunk_size: usize,
     unbuffered: bool,
     channel: Arc<Channel>,
 }
 
-/// How a write went that goes the short way.
+/// The result of a write that tries the short way.
 pub(super) enum Short {
     Done,
-    /// It is in, and the puller sleeps or is gone.
+    /// The write is accepted, and the reader sleeps or the channel is closed.
     Called,
-    /// It does not fit.
+    /// The write does not fit.
     No,
 }
 
@@ -51,7 +52,7 @@ impl Sender {
             row: Row::default(),
             start: 0,
             before: 0,
-            // The first that is written needs no look at an empty queue.
+            // The first write needs no look at an empty queue.
             allowed: options.capacity() as u64,
             budgeted: options.budget().is_some(),
             counted: 0,
@@ -73,7 +74,7 @@ impl Sender {
         self.tail.as_ref().map_or(0, Tail::spare)
     }
 
-    /// How many bytes came after the last boundary.
+    /// Returns the number of bytes after the last boundary.
     fn pending(&self) -> usize {
         self.filled() - self.start
     }
@@ -82,7 +83,7 @@ impl Sender {
         self.before + self.filled() as u64
     }
 
-    /// How much more may be written before the channel is asked.
+    /// Returns how many more bytes may be written before the channel is asked.
     fn allowance(&self) -> usize {
         self.allowed.saturating_sub(self.accepted()) as usize
     }
@@ -91,14 +92,14 @@ impl Sender {
         self.allowed = self.accepted().saturating_add(bytes as u64);
     }
 
-    /// How many bytes were accepted since the last call.
+    /// Returns the number of bytes accepted since the last call.
     pub(super) fn count(&mut self) -> usize {
         let accepted = self.accepted();
         let counted = mem::replace(&mut self.counted, accepted);
         (accepted - counted) as usize
     }
 
-    /// A write into the open segment: the way of nearly every small write. Copies, and takes no lock.
+    /// Writes into the open segment, with a copy and without the lock: the way of nearly every small write.
     #[inline]
     pub(super) fn write_short(&mut self, buf: &[u8]) -> Short {
         let Some(tail) = &mut self.tail else { return Short::No };
@@ -108,18 +109,18 @@ impl Sender {
         if self.channel.calls() { Short::Called } else { Short::Done }
     }
 
-    /// A write for which nobody has to be asked: the way of most that complete a chunk.
+    /// Writes if the channel need not be asked for room: the way of most writes that complete a chunk.
     pub(super) fn write_allowed(&mut self, buf: &[u8]) -> Option<io::Result<usize>> {
         let room = self.allowance();
         let allowed = room >= buf.len() && !buf.is_empty() && !self.budgeted && !self.channel.is_closed();
         allowed.then(|| self.accept(buf, room))
     }
 
-    /// Writes as many bytes as there is room for, at least one. Without a context, perhaps none.
+    /// Writes as many bytes as there is room for, at least one. Without a context, it may write none.
     ///
     /// # Errors
     ///
-    /// `BrokenPipe` when the channel is closed.
+    /// Returns `BrokenPipe` if the channel is closed.
     pub(super) fn poll_write(&mut self, buf: &[u8], context: Option<&Context<'_>>) -> Poll<io::Result<usize>> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
@@ -130,13 +131,13 @@ impl Sender {
         let filled = self.filled();
         let polled = self.channel.poll_room(self.accepted(), buf.len(), self.tail.as_mut(), context);
         if self.filled() < filled {
-            // The segment is empty again, whatever came of it.
+            // The segment is empty again, whatever was returned.
             self.before += filled as u64;
             self.start = 0;
         }
         if !matches!(polled, Poll::Ready(Ok(1..))) {
             self.complete();
-            // Whoever gives up waiting and writes less is to ask too: it is still held.
+            // A caller that gives up waiting and writes less must ask too, since it is still blocked.
             self.allow(0);
         }
         match ready!(polled)? {
@@ -145,7 +146,7 @@ impl Sender {
         }
     }
 
-    /// Writes `part`, with which at the most `room` bytes may be written now.
+    /// Writes `part`. Including `part`, `room` bytes may be written now.
     fn accept(&mut self, part: &[u8], room: usize) -> io::Result<usize> {
         let accepted = self.accepted();
         self.allow(room);
@@ -156,7 +157,7 @@ impl Sender {
         } else {
             self.write_small(part);
         }
-        // Also after a large write, which has used up what was granted before.
+        // Needed after a large write too, which has used up the previous grant.
         let granted = if self.unbuffered { 0 } else { self.allowance() };
         if let Some(tail) = &mut self.tail {
             tail.grant(granted);
@@ -164,7 +165,8 @@ impl Sender {
         self.told(accepted, part.len())
     }
 
-    /// What a write of `len` bytes returns: all were accepted, unless the channel was closed meanwhile by another side.
+    /// Returns the result of a write of `len` bytes: all were accepted, unless another side closed the channel
+    /// meanwhile.
     fn told(&self, before: u64, len: usize) -> io::Result<usize> {
         if !self.channel.is_closed() {
             return Ok(len);
@@ -175,18 +177,18 @@ impl Sender {
         }
     }
 
-    /// Whether the puller gets the last write, of `len` bytes, of which it was seen afterwards that the channel is closed.
+    /// Returns `true` if the reader gets the last write, of `len` bytes, after which the channel was seen closed.
     pub(super) fn arrived(&mut self, len: usize) -> bool {
-        // Else it would keep what came too late into its ring.
+        // Otherwise the row would keep chunks that came too late into its ring.
         self.row = Row::default();
         self.channel.kept(self.accepted() - len as u64, len) == len
     }
 
-    /// A write that joins others, and may complete a chunk.
+    /// Writes bytes that join others, and may complete a chunk.
     fn write_small(&mut self, mut buf: &[u8]) {
         while !buf.is_empty() {
             let spare = self.spare();
-            // Beside a boundary a message should not be torn only because the segment ends.
+            // Right after a boundary, a message should not be split only because the segment ends.
             if spare == 0 || (self.pending() == 0 && spare < buf.len()) {
                 let part = buf.len().min(self.chunk_size);
                 self.reopen(&buf[..part]);
@@ -208,18 +210,18 @@ impl Sender {
         }
     }
 
-    /// What comes next is not handed over.
+    /// Ends the row, since what comes next is not handed over.
     fn end_row(&mut self) {
         let lent = if self.row.is_lent() { self.channel.rouse() } else { None };
         self.row.end(lent);
     }
 
-    /// Wakes a puller that sleeps.
+    /// Wakes a sleeping reader.
     pub(super) fn rouse(&mut self) {
         self.row.end(self.channel.rouse());
     }
 
-    /// A small write that is a chunk of its own. Many of them share a segment.
+    /// Writes a small chunk of its own. Many such chunks share a segment.
     fn write_message(&mut self, buf: &[u8]) {
         if self.spare() < buf.len() {
             self.reopen(buf);
@@ -229,7 +231,7 @@ impl Sender {
         self.boundary();
     }
 
-    /// A large write, which is a chunk of its own.
+    /// Writes a large chunk of its own.
     fn write_whole(&mut self, buf: &[u8]) {
         self.end_row();
         self.boundary();
@@ -245,7 +247,7 @@ impl Sender {
         append(self.tail.as_mut().expect("a segment is open"), buf);
     }
 
-    /// Queues everything that was written, and opens a fresh segment that begins with `buf`, which is a chunk at the most.
+    /// Queues all written bytes, and opens a fresh segment that begins with `buf` (maximum: one chunk).
     fn reopen(&mut self, buf: &[u8]) {
         self.end_row();
         let mut tail = Tail::new(self.chunk_size);
@@ -257,7 +259,7 @@ impl Sender {
         self.allow(room);
     }
 
-    /// Queues everything that was written.
+    /// Queues all written bytes, and closes the open segment.
     fn close(&mut self) {
         if let Some(tail) = self.tail.take() {
             self.before += tail.filled() as u64;
@@ -267,8 +269,8 @@ impl Sender {
         }
     }
 
-    /// Queues a chunk that fills its segment, and is complete. Else the next write does, with the lock that it takes to
-    /// open another; but one that is held does not get there.
+    /// Queues a complete chunk that fills its segment. An accepted write would queue it with the lock that it takes to
+    /// open another segment, but a blocked writer does not get there.
     fn complete(&mut self) {
         if self.spare() == 0 && self.pending() > 0 {
             self.start = self.filled();
@@ -276,7 +278,7 @@ impl Sender {
         }
     }
 
-    /// Ends the chunk here.
+    /// Ends the current chunk.
     pub(super) fn boundary(&mut self) {
         if self.pending() == 0 {
             return;
@@ -292,13 +294,13 @@ impl Sender {
         if let Some(tail) = &mut self.tail
             && room == 0
         {
-            // Perhaps not even one byte more would find a place in the queue.
+            // The queue may have no place for even one byte.
             tail.grant(0);
         }
     }
 
-    /// The writing side ends: what was written is queued, and this is what comes after it.
-    /// Returns `false` if the channel had ended already.
+    /// Queues all written bytes, and ends the writing side with `result`. Returns `false` if the channel had already
+    /// ended.
     pub(super) fn end(&mut self, result: io::Result<()>) -> bool {
         self.before = self.accepted();
         self.start = 0;
@@ -306,7 +308,7 @@ impl Sender {
         self.channel.finish(result)
     }
 
-    /// Queues what was written and leaves the end to somebody else.
+    /// Queues all written bytes, and leaves the channel open for its engine to end.
     pub(super) fn leave(&mut self) {
         self.end_row();
         self.close();
@@ -317,7 +319,7 @@ fn append(tail: &mut Tail, buf: &[u8]) {
     tail.grant(buf.len());
     let appended = tail.append(buf);
     assert!(appended, "the open segment is too small");
-    // Nothing more without asking.
+    // The next write must ask.
     tail.grant(0);
 }
 
@@ -330,20 +332,20 @@ mod tests {
     use crate::channel::Taken;
     use crate::channel::ahead::Ahead;
 
-    /// The two ends, for chunks of four bytes and two of them.
+    /// Creates both ends, for two chunks of four bytes.
     fn ends() -> (Sender, Arc<Channel>) {
         let (sender, channel, _) = ends_of(8, 4);
         (sender, channel)
     }
 
-    /// Writes byte after byte until it is held.
+    /// Writes single bytes until the writer is blocked.
     fn fill(sender: &mut Sender) {
         while sender.poll_write(b"a", Some(&Context::from_waker(Waker::noop()))).is_ready() {
             while let Short::Done = sender.write_short(b"b") {}
         }
     }
 
-    /// The two ends, and what the puller has taken ahead.
+    /// Creates both ends, and the reader's chunks taken ahead.
     fn ends_of(capacity: usize, chunk_size: usize) -> (Sender, Arc<Channel>, Ahead) {
         let mut options = Options::pipe(capacity);
         options.set_chunk_size(chunk_size);
@@ -351,7 +353,7 @@ mod tests {
         (Sender::new(channel.clone(), &options), channel, Ahead::new())
     }
 
-    /// Hands over so many chunks of a byte, as far as there is room for them.
+    /// Hands over up to `chunks` chunks of one byte, and returns for how many there was room.
     fn hand_over(sender: &mut Sender, chunks: usize) -> usize {
         (0..chunks).take_while(|_| sender.hand("x".into()).is_ok()).count()
     }
@@ -381,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn small_writes_in_between_begin_the_row_anew() {
+    fn small_writes_in_between_restart_the_row() {
         let (mut sender, ..) = ends_of(1000, 100);
         for _ in 0..20 {
             assert!(sender.poll_write(b"small", None).is_ready());
@@ -397,7 +399,7 @@ mod tests {
 
     #[test]
     fn law_7_a_write_that_meets_the_reader_leaving_is_refused_on_each_way() {
-        // Of each kind, as if the reader had left after the writer had looked.
+        // One write of each kind, as if the reader had left after the writer had looked.
         for len in [2, 4, 6] {
             let (mut sender, channel) = ends();
             channel.leave();
@@ -418,20 +420,20 @@ mod tests {
         assert!(sender.arrived(1));
     }
 
-    /// Writes a byte of a segment in which there is room for more.
+    /// Writes one byte into a segment that has room for more.
     fn fill_some(sender: &mut Sender) {
         assert!(matches!(sender.poll_write(b"a", None), Poll::Ready(Ok(1))));
     }
 
     #[test]
-    fn a_writer_that_is_held_has_queued_its_last_chunk() {
+    fn a_blocked_writer_has_queued_its_last_chunk() {
         let (mut sender, channel) = ends();
         fill(&mut sender);
         assert_eq!(channel.queued(), 2);
     }
 
     #[test]
-    fn a_writer_that_gave_up_waiting_is_held_for_less_too() {
+    fn a_writer_that_gave_up_waiting_is_blocked_for_a_smaller_write_too() {
         let (mut sender, channel) = ends();
         let context = Context::from_waker(Waker::noop());
         assert!(sender.poll_write(b"abcde", Some(&context)).is_ready());
@@ -443,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_whose_chunk_is_gone_is_begun_anew_also_when_it_was_full() {
+    fn a_full_segment_starts_over_too_when_its_chunk_is_gone() {
         let (mut sender, channel) = ends();
         fill(&mut sender);
         let mut ahead = Ahead::new();

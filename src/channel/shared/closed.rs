@@ -1,4 +1,4 @@
-//! Waiting for a bridge to be closed: how an idle writer notices that its puller has gone.
+//! The future for a closed bridge, by which an idle writer notices that its reader is gone.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,10 +9,10 @@ use crate::channel::{Writer, stall};
 use crate::runtime::stop_waker::StopWaker;
 use crate::runtime::waker;
 
-/// Ready when nobody can get what is written any more: made by [`Writer::closed`].
+/// A future that is ready when the bridge is closed: made by [`Writer::closed`].
 ///
-/// As a future it can be dropped at any time. [`wait`](Closed::wait) is the form that blocks.
-#[must_use = "it waits only when it is polled, or by `wait()`"]
+/// The future can be dropped at any time. To block, call [`wait`](Closed::wait).
+#[must_use = "futures do nothing unless polled; to block, call `wait()`"]
 #[derive(Debug)]
 pub struct Closed<'a> {
     writer: &'a Writer,
@@ -25,12 +25,13 @@ impl<'a> Closed<'a> {
         Closed { writer, ticket: None, stop: StopWaker::default() }
     }
 
-    /// Waits here. A program on a [`Pool`](crate::Pool) is suspended for it, and holds no thread.
+    /// Waits until the bridge is closed. In a program on a [`Pool`](crate::Pool), suspends the program and holds no
+    /// thread.
     ///
-    /// Returns at once in a program that is unwinding: there every wait is refused.
+    /// Returns at once in a program that is unwinding, where every wait is refused.
     pub fn wait(mut self) {
         let writer = self.writer;
-        // Refused, the program is to stop, and stalled, the bridge has ended: that is what it waits for.
+        // If the wait is refused, the program must stop. If it stalls, the bridge has ended. Both mean closed.
         let _ = stall::until(writer.patience(), |context| self.poll_closed(context));
     }
 
@@ -47,7 +48,7 @@ impl Future for Closed<'_> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let polled = self.poll_closed(context);
-        // Refused, the program is to stop: that is what it waits for.
+        // If the wait is refused, the program must stop, which also means closed.
         self.stop.watch(polled, context).map(|_| ())
     }
 }
@@ -61,13 +62,13 @@ impl Drop for Closed<'_> {
 }
 
 impl Channel {
-    /// Ready when the channel is closed. A wait that is given up is to be forgotten.
+    /// Polls for the end of the channel. A caller that gives up must forget its ticket.
     fn poll_closed(&self, ticket: &mut Option<u64>, context: &Context<'_>) -> Poll<()> {
         if self.is_closed() {
             return Poll::Ready(());
         }
         let mut locked = self.lock_bare();
-        // Whoever closes it does so under this lock, and wakes all who are noted by then.
+        // The side that ends the channel holds this lock, and wakes all watchers registered by then.
         if locked.state.ended() {
             return Poll::Ready(());
         }

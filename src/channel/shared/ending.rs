@@ -1,4 +1,4 @@
-//! How a channel ends, from either side.
+//! The end of a channel, from either side.
 
 use std::io;
 use std::mem;
@@ -10,17 +10,17 @@ use crate::sync::MutexGuard;
 use crate::sys::membarrier;
 
 impl Channel {
-    /// Ends the writing side, for the first reason that is given.
+    /// Ends the writing side with `result`. Only the first end counts.
     ///
-    /// A writer that has got away from its program may be writing into the open segment or the ring at this moment. It sees
-    /// the flag, and what it published before it could see the flag is still queued.
+    /// A writer moved out of its program may be writing into the open segment or the ring meanwhile. That writer sees
+    /// the flag. What it published before it could see the flag is still queued.
     pub(crate) fn end(&self, result: io::Result<()>) {
         let mut locked = self.lock();
         if !self.close(&mut locked, result) {
             return;
         }
         if locked.open.is_some() || locked.ring.is_some() {
-            // A system call, for which no other thread is to wait.
+            // A system call, during which no other thread should wait for the lock.
             drop(locked);
             membarrier::heavy();
             locked = self.lock();
@@ -28,13 +28,14 @@ impl Channel {
         self.settle_end(locked);
     }
 
-    /// The engine of the program goes: it is told as if its host had gone, and its host is told why.
+    /// Ends the channel and stops its program, because the engine is shut down. The program's host sees `error`.
     pub(crate) fn shut_down(&self, error: io::Error) {
         self.end(Err(error));
         self.program.stop();
     }
 
-    /// As `end`, by the writer of the open segment, which writes no more. Returns `false` if the channel had ended already.
+    /// Ends the writing side as `end` does. Called by the writer of the open segment, which writes no more. Returns
+    /// `false` if the channel had already ended.
     pub(in crate::channel) fn finish(&self, result: io::Result<()>) -> bool {
         let mut locked = self.lock();
         let first = self.close(&mut locked, result);
@@ -51,8 +52,7 @@ impl Channel {
         first
     }
 
-    /// Queues what was published before the end, which comes after it. To be called when no writer is between its write and
-    /// its look at the flag.
+    /// Queues what was published before the end. Called when no writer is between its write and its look at the flag.
     fn settle_end(&self, mut locked: MutexGuard<'_, Locked>) {
         if !mem::take(&mut locked.unsettled) {
             return;
@@ -70,23 +70,23 @@ impl Channel {
         drop(ring);
     }
 
-    /// Of `len` bytes that its writer has written into a closed channel after `before` others, how many the reader gets, or
-    /// had got when it went.
+    /// Returns how many of `len` bytes the reader gets, or got before it left. They were written into a closed channel,
+    /// after `before` others.
     pub(in crate::channel) fn kept(&self, before: u64, len: usize) -> usize {
-        // The writer itself asks: it has looked at the flag.
+        // The caller is the writer itself, which has seen the flag.
         self.settle_end(self.lock());
         let kept = self.lock_bare().kept.unwrap_or(0);
         usize::try_from(kept.saturating_sub(before)).map_or(len, |kept| kept.min(len))
     }
 
-    /// Returns `true` if the channel has ended, and its reader has not gone.
+    /// Returns `true` if the channel has ended, and its reader has not left.
     pub(in crate::channel) fn has_ended(&self) -> bool {
         let locked = self.lock_bare();
         locked.state.ended() && !locked.state.was_left()
     }
 
-    /// The reader goes. The writer is woken, and what was not pulled is dropped. Returns how the bridge had ended, if it had,
-    /// and the reader knew all but that.
+    /// Ends the reading side: wakes the writer, and drops what was not pulled. Returns the end of the bridge if it was
+    /// not reported: an error, or `Ok` if all bytes were pulled.
     pub(crate) fn leave(&self) -> Option<io::Result<()>> {
         let mut locked = self.lock_settled();
         self.attend(CLOSED, 0);
@@ -105,10 +105,10 @@ impl Channel {
         drop(locked);
         waker::wake(writer.and_then(|held| held.waker));
         waker::wake(watchers.into_iter().flat_map(|watchers| watchers.into_wakers()));
-        // A reader that has got away from its program may be waiting.
+        // A reader moved out of its program may be waiting.
         waker::wake(puller);
         if let Some(mut ring) = ring {
-            // What the writer adds after this it drops itself, for it sees the flag.
+            // The writer itself drops what it adds later, since it sees the flag.
             membarrier::heavy();
             while let Some(bytes) = ring.take() {
                 contained(|| drop(bytes));
@@ -128,7 +128,7 @@ mod model {
     use crate::channel::{Channel, Chunks, Writer};
     use crate::options::Options;
 
-    /// A writer that is ended by another thread while it writes, and a reader.
+    /// Checks a writer and a reader while another thread ends the channel.
     fn ended_while(write: impl Fn(&mut Writer) -> usize + Sync + Send + 'static) {
         let mut builder = loom::model::Builder::new();
         builder.preemption_bound = Some(3);
@@ -137,7 +137,7 @@ mod model {
             let channel = Arc::new(Channel::new(&options));
             let mut writer = Writer::bare(channel.clone(), &options);
             let mut chunks = Chunks::new(channel.clone());
-            // As many bytes were in flight that what is handed over in a row needs no lock.
+            // Once this many bytes were in flight, chunks handed over in a row need no lock.
             writer.write_bytes("....".into()).unwrap();
             assert_eq!(chunks.next().unwrap().unwrap(), "....");
             let ender = loom::thread::spawn(move || channel.end(Err(ErrorKind::TimedOut.into())));

@@ -1,4 +1,4 @@
-//! What a channel has, looked at from the pulling side without pulling.
+//! Looks at a channel from the reading side, without pulling.
 
 use std::task::Context;
 
@@ -8,28 +8,29 @@ use crate::runtime::waker;
 use crate::stats::Stats;
 use crate::sys::membarrier;
 
-/// What a channel from which nothing was pulled has.
+/// The content of a channel from which nothing was pulled.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::channel) enum Begun {
     /// Nothing, and nothing will come.
     Ended,
     /// A chunk that is complete, or will not be completed for now.
     Whole,
-    /// A part of one.
+    /// A part of a chunk.
     Partly,
     Nothing,
 }
 
 impl Channel {
-    /// What has been written. Unless that is the whole of a chunk or the end, the context is woken when it is; it is not
-    /// when a part is written, for a puller that waits for the whole should not be told of every write.
+    /// Returns what has been written. Unless that is a whole chunk or the end, registers the waker for it. A part does
+    /// not wake: a reader that waits for the whole should not be woken at every write.
     pub(in crate::channel) fn poll_begun(&self, context: &Context<'_>) -> Begun {
         let mut locked = self.lock_settled();
         let begun = locked.begun();
         if let Begun::Whole | Begun::Ended = begun {
             return begun;
         }
-        // With the flag only beside a ring: else what wakes this one takes the lock. Who lends a ring later sets it.
+        // The flag is set only beside a ring: without one, the side that wakes this waker takes the lock. `lend` sets
+        // the flag for a ring lent later.
         let row = locked.ring.is_some();
         self.attend(if row { ASLEEP } else { 0 }, ASLEEP);
         let before = locked.puller.replace(context.waker().clone());
@@ -47,7 +48,8 @@ impl Channel {
         begun
     }
 
-    /// Ends the channel if nothing was pulled of it since `chunks` were, and there was something.
+    /// Ends the channel as stalled, if bytes are available, and the reader has pulled no more than `chunks` chunks.
+    /// Returns `true` if it has stalled.
     pub(in crate::channel) fn stall(&self, chunks: u64) -> bool {
         let locked = self.lock_settled();
         let stalled = locked.state.chunks() == chunks && locked.in_flight() > 0 && locked.puller.is_none();
@@ -58,21 +60,21 @@ impl Channel {
         stalled
     }
 
-    /// Nothing is left to pull, and it ended well.
+    /// Returns `true` if nothing is left to pull, and the channel has ended without an error.
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(in crate::channel) fn is_over(&self) -> bool {
         let locked = self.lock_settled();
         locked.has_ended_well() && locked.state.queued() == 0
     }
 
-    /// How many bytes wait to be pulled, and whether that is all there will ever be.
+    /// Returns how many bytes wait to be pulled, and whether they are the last.
     #[cfg(feature = "http")]
     pub(in crate::channel) fn waiting(&self) -> (usize, bool) {
         let locked = self.lock_settled();
         (locked.in_flight(), locked.has_ended_well())
     }
 
-    /// How many bytes wait to be pulled.
+    /// Returns how many bytes wait to be pulled.
     pub(in crate::channel) fn in_flight(&self) -> usize {
         self.lock_settled().in_flight()
     }
@@ -93,7 +95,7 @@ impl Channel {
 }
 
 impl Locked {
-    /// Whether the reader has been given everything but what is queued.
+    /// Returns `true` if the channel has ended, and all that was published is queued.
     pub(super) fn has_ended(&self) -> bool {
         self.state.ended() && !self.unsettled
     }
@@ -121,7 +123,7 @@ mod tests {
     use crate::channel::pipe;
 
     #[test]
-    fn only_a_puller_that_leaves_something_for_all_of_the_time_has_stalled() {
+    fn only_a_reader_that_leaves_bytes_for_the_whole_time_has_stalled() {
         let (mut writer, mut chunks) = pipe(16);
         let channel = writer.channel().unwrap().clone();
         assert!(!channel.stall(0), "there is nothing to pull");

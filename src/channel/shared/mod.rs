@@ -1,8 +1,9 @@
-//! The bounded queue itself: the state behind its lock, the open segment beside it, and who waits for whom.
+//! The bounded queue: the state behind its lock, the open segment beside it, and the wakers of both sides.
 //!
-//! A writer takes the lock once or twice a chunk, not once a write: in between it fills the open segment (see `segment.rs`), or
-//! hands over chunks through a ring (`ring.rs`), and looks at one flag. Nothing here blocks; a side that has to wait leaves its
-//! `Waker`. A waker is taken out under the lock, and woken or dropped after it: it may own anything, this channel's ends too.
+//! A writer takes the lock once or twice per chunk, not once per write. In between, the writer fills the open segment
+//! (see `segment.rs`) or hands over chunks through a ring (`ring.rs`), and reads one flag. Nothing here blocks: a side
+//! that has to wait leaves its `Waker`. A waker is taken out under the lock, and woken or dropped after it, since a
+//! waker may own anything, including this channel's ends.
 
 mod closed;
 mod ending;
@@ -32,9 +33,9 @@ use crate::sync::{AtomicU8, AtomicUsize, Mutex, MutexGuard, Ordering};
 use crate::sys::fork::PerProcess;
 use crate::sys::membarrier;
 
-/// The puller sleeps until something is written.
+/// Set while the reader sleeps until something is written.
 const ASLEEP: u8 = 1;
-/// Nothing that is written can reach anyone.
+/// Set when written bytes can reach no reader.
 const CLOSED: u8 = 2;
 
 pub use self::closed::Closed;
@@ -42,44 +43,44 @@ pub(super) use self::look::Begun;
 
 #[derive(Debug)]
 pub(crate) struct Channel {
-    /// `ASLEEP` and `CLOSED`: what a writer must notice without taking the lock. Changed under the lock.
+    /// `ASLEEP` and `CLOSED`, which a writer must notice without the lock. Changed under the lock.
     attention: Apart<AtomicU8>,
-    /// How many pieces are queued, for the puller that backs off. A hint: the truth is under the lock.
+    /// The number of queued pieces, for a reader that backs off. A hint: the true number is under the lock.
     queued: AtomicUsize,
-    /// What the puller counts without the lock.
+    /// What the reader counts without the lock.
     progress: Apart<Progress>,
     locked: Mutex<Locked>,
-    /// In its place in a child process, whose parent's program this is.
+    /// Used instead of `locked` in a forked child, if the program stayed with the parent.
     left_behind: PerProcess<Mutex<Locked>>,
-    /// Who writes into it or reads from it, where an engine runs that.
+    /// The program that writes into the channel or reads from it, if an engine runs one.
     pub(crate) program: Program,
 }
 
 #[derive(Debug)]
 struct Locked {
     state: Flow<Piece>,
-    /// How many bytes the reader gets in all, once the channel is closed.
+    /// The total number of bytes that the reader gets, once the channel is closed.
     kept: Option<u64>,
-    /// The writing side has ended, and what was published by then is not queued yet.
+    /// Whether the writing side has ended, and what was published by then is not queued yet.
     unsettled: bool,
-    /// The puller has taken chunks ahead and has not come back for more since: so many chunks and bytes of its progress with
-    /// them are known to `state`.
+    /// Set while the reader has chunks taken ahead: how many chunks and bytes of its progress `state` knows.
     seen: Option<(usize, usize)>,
     open: Option<Open>,
-    /// What the writer hands over in a row, without the lock, while it does.
+    /// The ring for handed-over chunks, while it is lent.
     ring: Option<Consumer>,
     puller: Option<Waker>,
     writer: Option<HeldWriter>,
-    /// Who waits for the channel to be closed, if anybody does.
+    /// The wakers that wait for the channel to be closed.
     watchers: Option<Box<Watchers>>,
-    /// Of a budget, if it has one.
+    /// The share of a budget, if there is one.
     share: Option<Box<Share>>,
-    /// With a budget: how many bytes in all the writer has been told that it may write, in writes that fill no rest.
+    /// With a budget: the total number of bytes that the writer may write, apart from writes that join the open
+    /// segment.
     granted: u64,
     counts: Counts,
 }
 
-/// What is counted beside what is pulled.
+/// The counts beside those of pulled bytes and chunks.
 #[derive(Debug, Default)]
 struct Counts {
     writer_waits: u64,
@@ -91,19 +92,19 @@ struct Counts {
 #[derive(Debug)]
 struct Open {
     segment: Segment,
-    /// Where what has been neither queued nor taken begins.
+    /// Where the bytes begin that were neither queued nor taken.
     start: usize,
 }
 
-/// A writer that was held, until it goes on.
+/// A blocked writer, until it resumes.
 #[derive(Debug)]
 struct HeldWriter {
-    /// Taken when it is woken.
+    /// `None` after the writer was woken.
     waker: Option<Waker>,
     accepted: u64,
 }
 
-/// What a puller gets.
+/// The result of a pull.
 pub(crate) enum Taken {
     Chunk(Bytes),
     End(Option<io::Error>),
@@ -150,38 +151,39 @@ impl Channel {
         puller
     }
 
-    /// Changes what a writer notices. To be called under the lock.
+    /// Changes the flags that a writer notices. Called under the lock.
     fn attend(&self, set: u8, clear: u8) {
         let before = self.attention.value.load(Ordering::Relaxed);
-        // ORDERING: release, so that a program that sees it sees what its host did before. No other change is lost, for
-        // all of them are made under the lock.
+        // ORDERING: release, so that a program that sees the flag sees what its host did before. No other change is
+        // lost, since all changes are made under the lock.
         self.attention.value.store(before & !clear | set, Ordering::Release);
     }
 
-    /// Says to the puller after how many bytes of those that it has taken ahead a writer that is held goes on. Says whether
-    /// it has pulled them already. A puller that has taken nothing ahead comes for the next with the lock.
+    /// Stores the number of pulled bytes at which a blocked writer resumes, for a reader with chunks taken ahead.
+    /// Returns `true` if the reader has pulled them already. A reader without such chunks takes the lock for its next
+    /// chunk.
     fn hold(&self, locked: &Locked) -> bool {
         let Some((_, pulled)) = locked.seen else { return false };
         let Some(HeldWriter { waker: Some(_), accepted }) = locked.writer else {
             self.progress.value.release();
             return false;
         };
-        // For a place in the queue, with every chunk it is looked.
+        // If the writer waits for a place in the queue, the reader checks after every chunk.
         let left = locked.state.until_resumed(accepted).unwrap_or(1).max(1);
         self.progress.value.hold(pulled.saturating_add(left))
     }
 
-    /// Takes note of what the puller has counted without the lock.
+    /// Takes over what the reader has counted without the lock.
     fn settle(&self, locked: &mut Locked) {
-        // Most bridges never have more than a chunk: they need not fetch what the puller counts.
+        // Most bridges never have more than one chunk, so they need not fetch the reader's counts.
         let Some((chunks_seen, bytes_seen)) = locked.seen else { return };
         let (chunks, bytes) = self.progress.value.get();
         locked.seen = Some((chunks, bytes));
         locked.state.pulled_ahead(chunks - chunks_seen, bytes - bytes_seen);
     }
 
-    /// The lock as it is. If the program was left behind in the parent of this process, its own may be locked for ever: the
-    /// ends that are here see a channel whose other end is gone.
+    /// Takes the lock, without a look into the ring. If the program stayed with the parent of this forked process, its
+    /// lock may never be released. The ends in this process then see a channel whose other end is gone.
     fn lock_bare(&self) -> MutexGuard<'_, Locked> {
         if self.program.is_left_behind() { self.lock_left_behind() } else { self.locked.lock() }
     }
@@ -198,7 +200,7 @@ impl Channel {
         self.left_behind.get(ended).lock()
     }
 
-    /// The lock, for whoever looks at what is queued or adds to it.
+    /// Takes the lock, to look at the queue or to add to it.
     fn lock(&self) -> MutexGuard<'_, Locked> {
         let mut locked = self.lock_bare();
         locked.queue_handed();
@@ -230,8 +232,8 @@ impl Locked {
         }
     }
 
-    /// Of a segment that has been pulled to its end, and that no chunk keeps any more, the memory is used again from its
-    /// beginning: a writer that is held again and again by a slow puller then needs no more than that.
+    /// Reuses the segment from its beginning, if it was pulled to its end and no chunk keeps it. So a writer that a
+    /// slow reader blocks again and again needs one segment only.
     fn rewind(&mut self, tail: &mut Tail) {
         if let Some(open) = &mut self.open
             && open.start == tail.filled()
@@ -241,7 +243,7 @@ impl Locked {
         }
     }
 
-    /// What was handed over without the lock comes after what is queued, and before what is in the open segment.
+    /// Queues the chunks of the ring. They come after queued chunks, and before the bytes in the open segment.
     fn queue_handed(&mut self) {
         let Some(ring) = &mut self.ring else { return };
         while let Some(bytes) = ring.take() {
@@ -249,7 +251,7 @@ impl Locked {
         }
     }
 
-    /// What the open segment holds beyond what has been queued or taken.
+    /// Takes the bytes of the open segment that were neither queued nor taken.
     fn take_open(&mut self) -> Option<Piece> {
         let open = self.open.as_mut()?;
         let end = open.segment.published();
@@ -257,7 +259,7 @@ impl Locked {
         (start < end).then(|| Piece::Written { segment: open.segment.clone(), start, end })
     }
 
-    /// The open segment is complete: queues what is left of it.
+    /// Closes the open segment, and queues what is left of it. Returns `true` if something was left.
     fn close_open(&mut self) -> bool {
         let Some(Open { segment, start }) = self.open.take() else { return false };
         let end = segment.published();
@@ -276,13 +278,13 @@ impl Locked {
         queued
     }
 
-    /// The waker of a held writer that goes on now.
+    /// Takes the waker of a blocked writer that can resume.
     fn writer_to_wake(&mut self) -> Option<Waker> {
         let held = self.writer.as_mut()?;
         if self.state.resumes(held.accepted) { held.waker.take() } else { None }
     }
 
-    /// How many bytes are accepted and not pulled.
+    /// Returns the number of bytes accepted and not pulled.
     fn in_flight(&self) -> usize {
         let open = |open: &Open| open.segment.published() - open.start;
         self.state.queued_bytes() + self.open.as_ref().map_or(0, open)

@@ -1,4 +1,4 @@
-//! The pulling side: the next chunk, or the end, or a waker that is left for it.
+//! The reading side: takes the next chunk or the end, or leaves a waker.
 
 use std::mem;
 use std::task::{Context, Poll};
@@ -13,13 +13,12 @@ use crate::sync::{MutexGuard, Ordering};
 use crate::sys::membarrier;
 
 impl Channel {
-    /// How many chunks are known to be there, beside those that the puller has taken ahead.
+    /// Returns how many chunks are known to be queued, beside those that the reader has taken ahead.
     pub(in crate::channel) fn queued(&self) -> usize {
         self.queued.load(Ordering::Relaxed)
     }
 
-    /// A chunk that is complete, or the end. What is still being written is left to grow, unless its writer is held and
-    /// can write no more.
+    /// Takes a complete chunk, or the end. An incomplete chunk is left to grow, unless its writer is blocked.
     pub(in crate::channel) fn take_queued(&self, ahead: &mut Ahead) -> Option<Taken> {
         if let Some(chunk) = self.take_ahead(ahead) {
             return Some(Taken::Chunk(chunk));
@@ -29,7 +28,7 @@ impl Channel {
         self.take(ahead, locked, held).ok()
     }
 
-    /// Whatever has been written, complete or not; or the end.
+    /// Takes written bytes, complete or not, or the end.
     pub(in crate::channel) fn take_written(&self, ahead: &mut Ahead) -> Option<Taken> {
         match self.take_ahead(ahead) {
             Some(chunk) => Some(Taken::Chunk(chunk)),
@@ -37,7 +36,7 @@ impl Channel {
         }
     }
 
-    /// The next of those that were taken ahead.
+    /// Takes the next of the chunks taken ahead.
     #[inline(always)]
     pub(in crate::channel) fn take_ahead(&self, ahead: &mut Ahead) -> Option<Bytes> {
         let (piece, resumes) = self.progress.value.pull(ahead)?;
@@ -47,7 +46,7 @@ impl Channel {
         Some(piece.into_bytes())
     }
 
-    /// Wakes a writer that is held and can go on.
+    /// Wakes a blocked writer that can resume.
     #[cold]
     fn resume(&self) {
         let mut locked = self.lock_settled();
@@ -57,7 +56,7 @@ impl Channel {
         waker::wake(writer);
     }
 
-    /// Whatever has been written, complete or not; or the end; or else the puller is woken when there is one of them.
+    /// Takes written bytes, complete or not, or the end. Registers the waker if there is neither.
     pub(in crate::channel) fn poll_take(&self, ahead: &mut Ahead, context: &Context<'_>) -> Poll<Taken> {
         if let Some(chunk) = self.take_ahead(ahead) {
             return Poll::Ready(Taken::Chunk(chunk));
@@ -69,7 +68,8 @@ impl Channel {
         if let Some(waker) = &mut locked.puller
             && self.attention.value.load(Ordering::Relaxed) & ASLEEP != 0
         {
-            // Since the flag was set and the barrier passed, every write into the open segment or the ring looks at the flag.
+            // The flag was set and the barrier passed, so every later write into the open segment or the ring sees the
+            // flag.
             if !waker.will_wake(context.waker()) {
                 let before = mem::replace(waker, context.waker().clone());
                 drop(locked);
@@ -80,7 +80,7 @@ impl Channel {
         let before = locked.puller.replace(context.waker().clone());
         locked.counts.puller_waits += 1;
         self.attend(ASLEEP, 0);
-        // Whoever opens a segment or a ring takes this lock after it, and looks at the flag after that.
+        // A writer that later opens a segment or lends a ring takes this lock, and then reads the flag.
         let open = locked.open.is_some() || locked.ring.is_some();
         drop(locked);
         waker::discard(before);
@@ -94,8 +94,8 @@ impl Channel {
         }
     }
 
-    /// The next chunk or the end; from the open segment only if `open` says so. Gives the lock back if there is neither. More
-    /// chunks that are queued go to `ahead`, which is empty.
+    /// Takes the next chunk or the end, from the open segment only if `open` is `true`. Returns the lock if there is
+    /// neither. Moves further queued chunks to `ahead`, which must be empty.
     fn take<'a>(
         &self,
         ahead: &mut Ahead,
@@ -124,7 +124,7 @@ impl Channel {
         let puller = self.take_puller(&mut locked);
         let others = locked.pulled(state::Measured::len(&piece));
         let writer = locked.writer_to_wake();
-        // What is of a budget is given back with each chunk, under the lock.
+        // With a budget, bytes are given back with each chunk, under the lock.
         if locked.state.left() > 0 && locked.share.is_none() {
             locked.state.take_ahead(ahead);
             locked.seen = Some((0, 0));

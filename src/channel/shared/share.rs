@@ -1,23 +1,24 @@
-//! The channel's part of a budget. Without one, its limit is its capacity.
+//! The channel's share of a budget. Without a budget, the limit is the capacity.
 
 use std::task::{Context, Waker};
 
 use super::Locked;
 
 impl Locked {
-    /// A writer that has had `accepted` accepted is told that it may write `len` bytes more, and does so after the lock is
-    /// released. Until then they count as held: what is pulled meanwhile does not give their share back.
+    /// Records that a writer with `accepted` bytes accepted may write `len` more, after the lock is released. Until it
+    /// does, these bytes count as held: a pull does not give their share back.
     pub(super) fn grant(&mut self, accepted: u64, len: usize) {
         self.granted = accepted + len as u64;
     }
 
-    /// How many bytes may be in flight without another question, but for what joins the open segment.
+    /// Returns the maximum number of bytes in flight without another request, apart from bytes that join the open
+    /// segment.
     fn most_in_flight(&self) -> usize {
         self.in_flight().max(self.granted.saturating_sub(self.state.pulled()) as usize)
     }
 
-    /// Sees to it that a write of `len` bytes has room, as far as that is up to the budget. Without a context, only of
-    /// what is there. Says whether a writer that was held goes on for it, and whose waker is not needed any more.
+    /// Takes from the budget what a write of `len` bytes lacks. Without a context, it takes only free bytes; with a
+    /// context, it requests the rest. Returns whether a blocked writer resumes, and a waker that is no longer needed.
     pub(super) fn provide(
         &mut self,
         accepted: u64,
@@ -41,25 +42,25 @@ impl Locked {
         (false, context.and_then(|context| share.wait(lacking, context.waker())))
     }
 
-    /// A writer that was held goes on, whatever it has asked for. Says who is to be woken for it.
+    /// Withdraws the request of a writer that resumes. Returns the wakers to wake.
     pub(super) fn provided(&mut self) -> Vec<Waker> {
         self.share.as_mut().map_or_else(Vec::new, |share| share.give_up())
     }
 
-    /// So many bytes were pulled. Says who is to be woken for it.
+    /// Gives back `len` pulled bytes, unless they are needed. Returns the wakers to wake.
     pub(super) fn pulled(&mut self, len: usize) -> Vec<Waker> {
         if self.share.is_none() {
             return Vec::new();
         }
         let most = self.most_in_flight();
         let Some(share) = &mut self.share else { return Vec::new() };
-        // What the writer may still put into the open segment without asking is less than a chunk, which is its own.
+        // Without asking, the writer may put less than a chunk into the open segment. That is the bridge's own chunk.
         let woken = share.settle(len, most);
         self.state.limit(share.limit());
         woken
     }
 
-    /// Nothing more will be written. Says who is to be woken for it.
+    /// Gives back what the bridge no longer needs, since nothing more will be written. Returns the wakers to wake.
     pub(super) fn complete(&mut self) -> Vec<Waker> {
         let most = self.in_flight();
         let Some(share) = &mut self.share else { return Vec::new() };
@@ -91,7 +92,7 @@ mod tests {
         let room = channel.poll_room(4, 8, None, None);
         assert!(matches!(room, Poll::Ready(Ok(8))));
         assert_eq!(budget.available(), 0);
-        // Its own chunk is pulled, and is all that is given back: the eight bytes that come need the own chunk and four more.
+        // Only the pulled chunk is given back: the next eight bytes need the own chunk and four more.
         assert!(matches!(channel.take_written(&mut Ahead::new()), Some(Taken::Chunk(_))));
         assert_eq!(budget.available(), 4);
     }

@@ -1,4 +1,4 @@
-//! The writing side: room, and what is queued.
+//! The writing side: asks for room, and queues what was written.
 
 use std::io;
 use std::mem;
@@ -16,21 +16,22 @@ use crate::sync::{MutexGuard, Ordering};
 use crate::sys::membarrier;
 
 impl Channel {
-    /// To be called after every write into the open segment or the ring: does anyone have to be told of it?
+    /// Returns `true` if the reader sleeps or the channel is closed. Called after every write into the open segment or
+    /// the ring.
     #[inline]
     pub(in crate::channel) fn calls(&self) -> bool {
         membarrier::light();
-        // ORDERING: relaxed, the barrier orders it after the write; what it leads to happens under the lock.
+        // ORDERING: relaxed, since the barrier orders the load after the write. What follows happens under the lock.
         self.attention.value.load(Ordering::Relaxed) != 0
     }
 
-    /// Nothing that is written can reach anyone.
+    /// Returns `true` if written bytes can reach no reader.
     pub(crate) fn is_closed(&self) -> bool {
-        // ORDERING: acquire, so that a program that sees it sees what its host did before.
+        // ORDERING: acquire, so that a program that sees the flag sees what its host did before.
         self.attention.value.load(Ordering::Acquire) & CLOSED != 0
     }
 
-    /// Wakes a puller that sleeps: something was written into the open segment or the ring, which is given back.
+    /// Wakes a sleeping reader after a write into the open segment or the ring. Returns the lent ring.
     pub(in crate::channel) fn rouse(&self) -> Option<Consumer> {
         let mut locked = self.lock();
         let ring = locked.ring.take();
@@ -38,9 +39,10 @@ impl Channel {
         ring
     }
 
-    /// How many bytes a writer may write now, of the `len` that it wants to; an error when the pipe is closed. Without
-    /// a context it is told what there is, which may be nothing; with one, a writer that is held is woken later, and may
-    /// find its segment, `tail`, empty again.
+    /// Returns how many of `len` bytes a writer may write now, or an error if the channel is closed.
+    ///
+    /// Without a context, returns the room at once, which may be zero. With a context, a blocked writer is woken later,
+    /// and may find its segment, `tail`, empty again.
     pub(in crate::channel) fn poll_room(
         &self,
         accepted: u64,
@@ -54,8 +56,8 @@ impl Channel {
         })
     }
 
-    /// Queues `bytes` if there is room for all of it, and nobody to be asked; else gives it back. Says how many more may go
-    /// into the ring.
+    /// Queues `bytes` if all of it fits, no writer is blocked and there is no budget. Otherwise returns `bytes`. On
+    /// success, returns how many more bytes may go into the ring.
     pub(in crate::channel) fn push(&self, accepted: u64, bytes: Bytes) -> Result<usize, Bytes> {
         let mut locked = self.lock();
         let state = &mut locked.state;
@@ -69,8 +71,8 @@ impl Channel {
         Ok(granted)
     }
 
-    /// From here on a writer that has had `accepted` accepted, and has no segment, may hand over through `ring`. Says how many
-    /// bytes.
+    /// Lends `ring` to the channel, for a writer with `accepted` bytes accepted and no open segment. Returns how many
+    /// bytes may go into the ring.
     pub(in crate::channel) fn lend(&self, ring: Consumer, accepted: u64) -> usize {
         let mut locked = self.lock();
         if locked.state.ended() {
@@ -79,13 +81,13 @@ impl Channel {
         debug_assert!(locked.open.is_none(), "what is in the open segment would come after what is in the ring");
         locked.ring = Some(ring);
         if locked.puller.is_some() {
-            // One who waits for the head has not set the flag, and what goes into the ring wakes by the flag alone.
+            // A reader that waits for the head has not set the flag, and a write into the ring wakes by the flag alone.
             self.attend(ASLEEP, 0);
         }
         self.granted(&mut locked, accepted)
     }
 
-    /// Queues a part of `bytes` that there is room for, and says how long it is.
+    /// Queues the part of `bytes` for which there is room, and returns its length.
     pub(in crate::channel) fn poll_push(
         &self,
         accepted: u64,
@@ -100,7 +102,7 @@ impl Channel {
         Poll::Ready(Ok(len))
     }
 
-    /// As `poll_room`, which keeps the lock.
+    /// Does what `poll_room` does, and keeps the lock.
     fn poll_locked(
         &self,
         accepted: u64,
@@ -131,7 +133,7 @@ impl Channel {
             locked.counts.writer_waits += 1;
         }
         let held = (!goes_on).then(|| HeldWriter { waker: Some(context.waker().clone()), accepted });
-        // Who waits for a whole chunk waits in vain for a writer that is held.
+        // A reader that waits for a whole chunk would wait in vain, since the writer is blocked.
         let puller = held.as_ref().and_then(|_| self.take_puller(&mut locked));
         let before = mem::replace(&mut locked.writer, held);
         let missed = self.hold(&locked);
@@ -144,12 +146,12 @@ impl Channel {
         waker::discard(spent);
         waker::wake(puller);
         waker::wake(others);
-        // Only the writer itself makes the room less.
+        // Only the writer itself reduces the room.
         if goes_on || missed { self.poll_locked(accepted, len, None, Some(context)) } else { Poll::Pending }
     }
 
-    /// Makes `tail` the segment that a puller may look into, and wakes one that sleeps if something is in it. Queues what the
-    /// one before it holds and has not been taken. Says how much a writer that has had `accepted` accepted may write now.
+    /// Makes `tail` the open segment, and wakes a sleeping reader if it holds bytes. Queues what is left of the
+    /// previous segment. Returns how much a writer with `accepted` bytes accepted may write now.
     pub(in crate::channel) fn open(&self, tail: &Tail, accepted: u64) -> usize {
         let segment = tail.segment().clone();
         let mut locked = self.lock();
@@ -169,8 +171,8 @@ impl Channel {
         room
     }
 
-    /// A chunk ends here: queues what the open segment holds and has not been taken. `stay` keeps the segment open. Says
-    /// how much a writer that has had `accepted` accepted may write now.
+    /// Ends the current chunk: queues what is left of the open segment. If `stay` is `true`, the segment stays open.
+    /// Returns how much a writer with `accepted` bytes accepted may write now.
     pub(in crate::channel) fn boundary(&self, stay: bool, accepted: u64) -> usize {
         let mut locked = self.lock();
         let queued = if stay { locked.queue_open() } else { locked.close_open() };
@@ -181,8 +183,8 @@ impl Channel {
         room
     }
 
-    /// Queues a segment that is complete, as a chunk. Says how much a writer that has had `accepted` accepted, with it, may
-    /// write now.
+    /// Queues a complete segment as a chunk. Returns how much a writer with `accepted` bytes accepted, including this
+    /// chunk, may write now.
     pub(in crate::channel) fn push_segment(&self, tail: Tail, accepted: u64) -> usize {
         let end = tail.filled();
         let piece = Piece::Written { segment: tail.into_segment(), start: 0, end };
@@ -196,8 +198,8 @@ impl Channel {
         room
     }
 
-    /// How many bytes may be handed over without the lock: as many as there is room for, without more of them in flight than
-    /// ever before, which would have to be noted.
+    /// Returns how many bytes may be handed over without the lock. The maximum is the room, and what keeps the bytes in
+    /// flight below their recorded peak: a new peak would have to be recorded.
     fn granted(&self, locked: &mut Locked, accepted: u64) -> usize {
         if !locked.state.has_places(SLOTS) {
             return 0;
