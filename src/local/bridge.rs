@@ -185,7 +185,7 @@ pub(crate) fn push<T: 'static>(
     push_linked(options, |_, reader| program(reader))
 }
 
-/// Like [`push`], for a program that also needs the link to its host.
+/// Creates a feed, like [`push`], for a program that also needs the link to its host.
 pub(super) fn push_linked<T: 'static>(
     options: &Options,
     program: impl FnOnce(&Link, &mut Reader) -> io::Result<T> + 'static,

@@ -63,10 +63,10 @@ where
     let body = |link: &Link| bridge::write(link, program);
     let bridge = Stack::new(options).map(|stack| {
         // SAFETY: what `program` borrows outlives this call, so the coroutine must not run after this call has ended.
-        // `chunks` below owns the coroutine, and is dropped before this call returns or unwinds: the host has only a
+        // `chunks` below owns the coroutine, and is dropped before this call returns or unwinds. The host has only a
         // `Scoped`, whose private reference is never used to move the coroutine out. A dropped coroutine has ended, or
-        // is lost and never runs again. If this frame never ends, because it lies on a forgotten stack, the program
-        // does not run again either, and what it borrows lies on that stack too, or lives forever.
+        // is lost and never runs again. If this frame lies on a forgotten stack, this call never ends. The program does
+        // not run again then, and what it borrows lies on that stack too, or lives forever.
         Bridge::of(unsafe { Coroutine::new_scoped(stack, || Exchange::new(options), body) })
     });
     let mut chunks = Chunks::new(bridge, options);

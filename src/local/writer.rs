@@ -17,8 +17,8 @@ use crate::runtime::coroutine::Refused;
 /// A write of a whole chunk or more is not buffered. It is lent to the reader while the program is suspended. A reader
 /// that keeps what it pulls receives a copy, in chunks of 64 KiB or the chunk size, whichever is larger.
 ///
-/// There is no `closed()` to wait for, unlike on the crate root's writer: a program on this engine runs only while its
-/// reader waits for it, so the two would wait for each other.
+/// Unlike the writer at the crate root, this one has no `closed()`. A program on this engine runs only while its reader
+/// waits for it, so the two would wait for each other.
 ///
 /// # Examples
 ///
