@@ -119,7 +119,7 @@ fn in_a_child_every_engine_runs() {
 
 /// What was locked, or half done, at that moment stays so in the child.
 #[test]
-fn what_other_threads_are_at_does_not_hang_a_child() {
+fn locks_of_other_threads_do_not_hang_a_child() {
     within(|| {
         let pool = Pool::new(2).chunk_size(100).capacity(1000).budget(&Budget::new(1 << 20));
         let done = Arc::new(AtomicBool::new(false));

@@ -65,7 +65,7 @@ fn laws_1_and_11_small_writes_arrive_and_wake() {
 }
 
 #[test]
-fn law_5_a_waiting_puller_gets_what_was_not_flushed() {
+fn law_5_a_waiting_reader_gets_what_was_not_flushed() {
     model(|| {
         let (mut writer, mut chunks) = pipe(4);
         writer.write_all(b"a").unwrap();
@@ -83,7 +83,7 @@ fn law_5_a_waiting_puller_gets_what_was_not_flushed() {
 }
 
 #[test]
-fn law_4_a_held_writer_is_woken() {
+fn law_4_a_blocked_writer_is_woken() {
     model(|| {
         let (mut writer, chunks) = pipe(2);
         let puller = thread::spawn(move || collect(chunks));
@@ -94,7 +94,7 @@ fn law_4_a_held_writer_is_woken() {
 }
 
 #[test]
-fn law_1_a_held_writer_uses_its_memory_again_when_all_of_it_was_pulled() {
+fn law_1_a_blocked_writer_reuses_its_memory_when_all_of_it_was_pulled() {
     model(|| {
         let (mut writer, chunks) = pipe(4);
         let puller = thread::spawn(move || collect(chunks));
@@ -110,7 +110,7 @@ fn law_1_a_held_writer_uses_its_memory_again_when_all_of_it_was_pulled() {
 }
 
 #[test]
-fn law_2_a_flush_and_a_vanished_writer() {
+fn law_2_a_flush_and_a_dropped_writer() {
     model(|| {
         let (mut writer, chunks) = pipe(4);
         let puller = thread::spawn(move || collect(chunks));
@@ -124,7 +124,7 @@ fn law_2_a_flush_and_a_vanished_writer() {
 }
 
 #[test]
-fn law_7_a_held_writer_learns_that_the_puller_went() {
+fn law_7_a_blocked_writer_learns_that_the_reader_was_dropped() {
     model(|| {
         let (mut writer, chunks) = pipe(1);
         let puller = thread::spawn(move || drop(chunks));
@@ -175,7 +175,7 @@ fn law_1_a_chunk_handed_over_keeps_its_place() {
 }
 
 #[test]
-fn law_11_a_chunk_that_was_taken_ahead_wakes_a_held_writer() {
+fn law_11_a_chunk_taken_ahead_wakes_a_blocked_writer() {
     model(|| {
         let (mut writer, mut chunks) = pipe(4);
         "abcd".bytes().for_each(|byte| writer.write_bytes(vec![byte].into()).unwrap());
@@ -196,7 +196,7 @@ fn law_11_a_chunk_that_was_taken_ahead_wakes_a_held_writer() {
 }
 
 #[test]
-fn law_3_an_abort_races_with_the_puller_leaving() {
+fn law_3_an_abort_races_with_a_dropped_reader() {
     model(|| {
         let (writer, mut chunks): (Writer, Chunks) = pipe(1);
         let puller = thread::spawn(move || {
@@ -210,7 +210,7 @@ fn law_3_an_abort_races_with_the_puller_leaving() {
 }
 
 #[test]
-fn law_11_an_idle_writer_learns_that_the_puller_went() {
+fn law_11_an_idle_writer_learns_that_the_reader_was_dropped() {
     model(|| {
         let (writer, chunks) = pipe(1);
         let puller = thread::spawn(move || drop(chunks));
@@ -225,7 +225,7 @@ fn law_11_an_idle_writer_learns_that_the_puller_went() {
 }
 
 #[test]
-fn law_11_who_waits_for_the_head_is_told_of_a_flush_and_of_the_end() {
+fn law_11_a_flush_and_the_end_wake_a_wait_for_the_head() {
     model(|| {
         let (mut writer, mut chunks) = pipe(4);
         let puller = thread::spawn(move || {
@@ -240,7 +240,7 @@ fn law_11_who_waits_for_the_head_is_told_of_a_flush_and_of_the_end() {
 }
 
 #[test]
-fn law_11_a_look_that_was_given_up_leaves_the_pull_awake() {
+fn law_11_a_cancelled_head_leaves_the_pull_its_wake_up() {
     model(|| {
         let (mut writer, mut chunks) = pipe(4);
         let puller = thread::spawn(move || {
@@ -288,7 +288,7 @@ fn laws_1_and_11_a_row_of_chunks_arrives() {
 }
 
 #[test]
-fn law_5_a_waiting_puller_gets_what_is_handed_over_in_a_row() {
+fn law_5_a_waiting_reader_gets_what_is_handed_over_in_a_row() {
     model(|| {
         let (mut writer, mut chunks) = in_a_row();
         let puller = thread::spawn(move || {
@@ -304,7 +304,7 @@ fn law_5_a_waiting_puller_gets_what_is_handed_over_in_a_row() {
 }
 
 #[test]
-fn law_4_a_row_of_chunks_is_held() {
+fn law_4_a_row_of_chunks_is_bounded() {
     model(|| {
         let (mut writer, chunks) = pipe(2);
         let puller = thread::spawn(move || collect(chunks));
@@ -331,7 +331,7 @@ fn law_1_small_writes_between_chunks_in_a_row_keep_their_place() {
 }
 
 #[test]
-fn law_7_a_puller_that_leaves_keeps_nothing_of_a_row_of_chunks() {
+fn law_7_a_dropped_reader_keeps_nothing_of_a_row_of_chunks() {
     model(|| {
         let (mut writer, chunks) = in_a_row();
         let byte = bytes::Bytes::from(vec![7; 1]);
@@ -345,7 +345,7 @@ fn law_7_a_puller_that_leaves_keeps_nothing_of_a_row_of_chunks() {
 }
 
 #[test]
-fn law_11_who_waits_for_the_head_beside_a_row_of_chunks_is_told() {
+fn law_11_a_row_of_chunks_wakes_a_wait_for_the_head() {
     model(|| {
         let (mut writer, mut chunks) = in_a_row();
         let puller = thread::spawn(move || {
@@ -360,7 +360,7 @@ fn law_11_who_waits_for_the_head_beside_a_row_of_chunks_is_told() {
 }
 
 #[test]
-fn a_head_that_was_found_beside_a_row_of_chunks_leaves_nobody_to_wake() {
+fn a_head_found_beside_a_row_of_chunks_leaves_no_waker() {
     model(|| {
         let (mut writer, mut chunks) = in_a_row();
         let woken = Arc::new(Woken::default());
@@ -381,7 +381,7 @@ fn a_head_that_was_found_beside_a_row_of_chunks_leaves_nobody_to_wake() {
 }
 
 #[test]
-fn law_11_who_waits_for_the_head_is_told_when_a_row_begins() {
+fn law_11_the_start_of_a_row_wakes_a_wait_for_the_head() {
     model(|| {
         let (mut writer, mut chunks) = pipe(8);
         let puller = thread::spawn(move || {

@@ -29,7 +29,7 @@ fn next_after_head(chunks: &mut Chunks) -> Vec<u8> {
 }
 
 /// A wait for the head that is given up.
-fn give_up_head(chunks: &mut Chunks) {
+fn cancel_head(chunks: &mut Chunks) {
     let _ = pin!(chunks.head()).poll(&mut Context::from_waker(Waker::noop()));
 }
 
@@ -81,15 +81,15 @@ fn law_11_a_head_before_each_pull_through_a_byte() {
 }
 
 #[test]
-fn law_11_a_head_given_up_before_each_pull_through_a_byte() {
+fn law_11_a_head_cancelled_before_each_pull_through_a_byte() {
     let write = |w: &mut Writer| {
         hand_over(w, b"a");
         w.write_all(b"b").unwrap();
     };
     let pull = |mut chunks: Chunks| {
-        give_up_head(&mut chunks);
+        cancel_head(&mut chunks);
         let mut all = chunks.next().unwrap().unwrap().to_vec();
-        give_up_head(&mut chunks);
+        cancel_head(&mut chunks);
         all.extend(everything(chunks));
         all
     };
@@ -97,7 +97,7 @@ fn law_11_a_head_given_up_before_each_pull_through_a_byte() {
 }
 
 #[test]
-fn law_11_a_write_after_two_that_were_given_up() {
+fn law_11_a_write_after_two_cancelled_writes() {
     model(|| {
         let (mut writer, chunks) = pipe(1);
         let reader = thread::spawn(move || everything(chunks));
@@ -114,7 +114,7 @@ fn law_11_a_write_after_two_that_were_given_up() {
 }
 
 /// A writer that is held when the reader has taken all chunks ahead, so that each pull looks for the writer.
-fn held_beside_a_batch(capacity: usize) {
+fn blocked_beside_a_batch(capacity: usize) {
     model(move || {
         let (mut writer, mut chunks) = pipe(capacity);
         (0..capacity).for_each(|_| writer.write_bytes("x".into()).unwrap());
@@ -129,17 +129,17 @@ fn held_beside_a_batch(capacity: usize) {
 }
 
 #[test]
-fn law_11_a_writer_held_beside_two_chunks_taken_ahead() {
-    held_beside_a_batch(2);
+fn law_11_a_writer_blocked_beside_two_chunks_taken_ahead() {
+    blocked_beside_a_batch(2);
 }
 
 #[test]
-fn law_11_a_writer_held_beside_three_chunks_taken_ahead() {
-    held_beside_a_batch(3);
+fn law_11_a_writer_blocked_beside_three_chunks_taken_ahead() {
+    blocked_beside_a_batch(3);
 }
 
 #[test]
-fn law_11_a_writer_held_in_a_row_of_chunks() {
+fn law_11_a_writer_blocked_in_a_row_of_chunks() {
     model(|| {
         let (mut writer, chunks) = in_a_row_of(2, &["..", "."]);
         let reader = thread::spawn(move || everything(chunks));
@@ -178,7 +178,7 @@ fn law_11_a_row_of_chunks_through_a_byte() {
 }
 
 #[test]
-fn law_11_a_poll_and_a_head_given_up_beside_a_row_of_chunks_through_a_byte() {
+fn law_11_a_poll_and_a_head_cancelled_beside_a_row_of_chunks_through_a_byte() {
     model(|| {
         let (mut writer, mut chunks) = in_a_row_of(1, &["."]);
         let reader = thread::spawn(move || {
@@ -186,7 +186,7 @@ fn law_11_a_poll_and_a_head_given_up_beside_a_row_of_chunks_through_a_byte() {
             if let Poll::Ready(Some(chunk)) = poll_next(&mut chunks, &mut Context::from_waker(Waker::noop())) {
                 all.extend(chunk.unwrap());
             }
-            give_up_head(&mut chunks);
+            cancel_head(&mut chunks);
             all.extend(everything(chunks));
             all
         });

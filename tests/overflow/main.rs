@@ -95,7 +95,7 @@ fn an_overflow_names_the_bridge_and_the_option() {
 }
 
 #[test]
-fn a_threads_overflow_is_told_as_ever() {
+fn the_message_of_a_threads_overflow_is_unchanged() {
     let output = run("thread");
     let told = told(&output);
     assert!(told.contains("thread 'of the host'") && told.contains("has overflowed its stack"), "{told}");
@@ -103,7 +103,7 @@ fn a_threads_overflow_is_told_as_ever() {
 }
 
 #[test]
-fn another_fault_ends_the_process_as_ever() {
+fn another_fault_still_ends_the_process() {
     let output = run("fault");
     assert_eq!(output.status.signal(), Some(SIGSEGV), "{}", told(&output));
     assert!(!told(&output).contains("pushpull:"));

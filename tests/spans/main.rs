@@ -60,7 +60,7 @@ fn poll(chunks: &mut (impl Stream<Item = io::Result<Bytes>> + Unpin)) -> Option<
 }
 
 #[test]
-fn a_pooled_program_stays_in_its_spans_and_leaves_them_to_nobody() {
+fn a_pooled_program_keeps_its_spans_to_itself() {
     LazyLock::force(&KEPT);
     within(|| {
         let pool = Pool::new(1).chunk_size(1).capacity(1);

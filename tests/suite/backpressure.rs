@@ -67,7 +67,7 @@ fn law_4_after_a_chunk_handed_over_small_writes_count_too() {
 }
 
 #[test]
-fn a_held_writer_that_wakes_early_is_still_held() {
+fn a_blocked_writer_that_wakes_early_stays_blocked() {
     within(|| {
         let accepted = Arc::new(AtomicUsize::new(0));
         let count = accepted.clone();
@@ -125,7 +125,7 @@ fn law_4_a_refused_write_is_not_counted() {
 }
 
 #[test]
-fn law_4_sizes_without_end_allocate_what_is_used() {
+fn law_4_huge_sizes_allocate_only_what_is_used() {
     within(|| {
         let setup = || Thread::new().chunk_size(usize::MAX).capacity(usize::MAX);
         let (bytes, end) = drain(setup().pull(|w| w.write_all(b"abc")));
@@ -197,7 +197,7 @@ fn law_4_the_number_of_chunks_is_bounded() {
 }
 
 #[test]
-fn law_4_the_number_of_chunks_handed_over_is_bounded_whoever_looks() {
+fn law_4_the_number_of_chunks_handed_over_is_bounded_while_a_reader_peeks() {
     within(|| {
         let handed = Arc::new(AtomicUsize::new(0));
         let count = handed.clone();
@@ -231,7 +231,7 @@ fn law_4_the_number_of_chunks_handed_over_is_bounded_whoever_looks() {
 }
 
 #[test]
-fn a_held_writer_goes_on_when_half_is_pulled() {
+fn a_blocked_writer_resumes_when_half_is_pulled() {
     within(|| {
         // Chunks of one byte, so that the queue can be emptied byte by byte.
         let accepted = Arc::new(AtomicUsize::new(0));
@@ -268,7 +268,7 @@ fn a_held_writer_goes_on_when_half_is_pulled() {
 }
 
 #[test]
-fn a_stalled_puller_holds_the_writer() {
+fn a_stalled_reader_blocks_the_writer() {
     within(|| {
         let accepted = Arc::new(AtomicUsize::new(0));
         let count = accepted.clone();
@@ -291,24 +291,24 @@ fn a_stalled_puller_holds_the_writer() {
 
 #[test]
 #[should_panic(expected = "`capacity(0)`")]
-fn a_capacity_of_nothing_is_a_mistake() {
+fn a_zero_capacity_panics() {
     let _ = Thread::new().capacity(0);
 }
 
 #[test]
 #[should_panic(expected = "`chunk_size(0)`")]
-fn a_chunk_size_of_nothing_is_a_mistake() {
+fn a_zero_chunk_size_panics() {
     let _ = pushpull::Local::new().chunk_size(0);
 }
 
 #[test]
 #[should_panic(expected = "`stack_size(0)`")]
-fn a_stack_of_nothing_is_a_mistake() {
+fn a_zero_stack_size_panics() {
     let _ = pushpull::Local::new().stack_size(0);
 }
 
 #[test]
 #[should_panic(expected = "`pipe(0)`")]
-fn a_pipe_of_nothing_is_a_mistake() {
+fn a_pipe_with_zero_capacity_panics() {
     let _ = pipe(0);
 }

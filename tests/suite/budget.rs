@@ -49,7 +49,7 @@ fn endless(len: usize, accepted: &Arc<AtomicUsize>) -> Program {
 }
 
 #[test]
-fn together_they_hold_the_budget_and_one_chunk_each() {
+fn bridges_hold_the_budget_and_one_chunk_each() {
     within(|| {
         for len in [1, 3, 4, 50] {
             for index in 0..3 {
@@ -76,7 +76,7 @@ fn together_they_hold_the_budget_and_one_chunk_each() {
 }
 
 #[test]
-fn a_puller_drains_its_bridges_in_any_order() {
+fn a_reader_drains_its_bridges_in_any_order() {
     within(|| {
         for index in 0..3 {
             for reverse in [false, true] {
@@ -100,7 +100,7 @@ fn a_puller_drains_its_bridges_in_any_order() {
 /// A writer is told that it may write, and what it writes is queued a moment later. What a puller takes in between gives
 /// back only its own share of the budget.
 #[test]
-fn law_4_a_budget_holds_while_writers_and_their_puller_run_at_full_speed() {
+fn law_4_a_budget_holds_while_writers_and_their_reader_run_at_full_speed() {
     const BRIDGES: usize = 4;
     const LARGE: usize = 64 << 10;
     const SMALL: usize = 4 << 10;
@@ -134,7 +134,7 @@ fn law_4_a_budget_holds_while_writers_and_their_puller_run_at_full_speed() {
 }
 
 #[test]
-fn who_asked_first_is_served_first() {
+fn the_first_waiter_is_served_first() {
     within(|| {
         let budget = Budget::new(100);
         let engine = &engines(&budget)[1];
@@ -204,7 +204,7 @@ fn a_try_write_takes_what_is_there_and_a_feed_is_counted_too() {
 
 #[test]
 #[should_panic(expected = "Budget::new(0)")]
-fn a_budget_of_nothing_is_refused() {
+fn a_zero_budget_panics() {
     let _ = Budget::new(0);
 }
 

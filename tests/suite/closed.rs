@@ -17,7 +17,7 @@ fn poll(closed: impl Future<Output = ()>) -> Poll<()> {
 }
 
 #[test]
-fn an_idle_writer_is_told_that_its_puller_went_blocking_and_as_a_future() {
+fn an_idle_writer_learns_that_its_reader_was_dropped() {
     within(|| {
         for wait in [|writer: &Writer| writer.closed().wait(), |writer: &Writer| block_on(writer.closed())] {
             let (writer, chunks) = pipe(64);
@@ -35,7 +35,7 @@ fn an_idle_writer_is_told_that_its_puller_went_blocking_and_as_a_future() {
 }
 
 #[test]
-fn a_wait_that_was_given_up_leaves_nothing_behind() {
+fn a_cancelled_wait_leaves_nothing_behind() {
     within(|| {
         let (writer, chunks) = pipe(64);
         let held = std::sync::Arc::new(Wakes);
@@ -95,7 +95,7 @@ fn a_pooled_program_that_waits_holds_no_thread() {
 }
 
 #[test]
-fn a_program_on_a_thread_is_told_too() {
+fn a_program_on_a_thread_learns_that_its_reader_was_dropped() {
     within(|| {
         let mut chunks = Thread::new().pull(|w| {
             w.write_all(b"hello")?;

@@ -74,14 +74,14 @@ fn law_2_a_reader_made_after_the_error_fails_too() {
 }
 
 #[test]
-fn law_15_finish_tells_that_the_puller_is_gone() {
+fn law_15_finish_reports_a_dropped_reader() {
     let (writer, chunks) = pipe(64);
     drop(chunks);
     assert!(is_disconnected(&writer.finish().unwrap_err()));
 }
 
 #[test]
-fn law_7_a_held_writer_wakes() {
+fn law_7_a_blocked_writer_wakes() {
     within(|| {
         let (own, dropped) = guard();
         let (full, is_full) = channel();
@@ -213,7 +213,7 @@ fn law_7_every_kind_of_wait_inside_the_program_wakes() {
 }
 
 #[test]
-fn law_7_a_feed_that_goes_wakes_whatever_its_program_waits_for() {
+fn law_7_a_dropped_feed_wakes_every_wait_of_its_program() {
     within(|| {
         let (_inner_writer, mut inner) = pipe(64);
         let (tell, told) = channel();
@@ -368,7 +368,7 @@ fn an_error_may_hold_the_writer_of_its_own_bridge() {
 }
 
 #[test]
-fn a_writer_that_gets_away_is_refused() {
+fn a_writer_moved_out_of_its_program_is_refused() {
     within(|| {
         let (away, got) = channel();
         let chunks = Thread::new().pull(move |w| {
@@ -589,7 +589,7 @@ fn a_thread_is_named_while_in_use() {
 }
 
 #[test]
-fn bare_ends_may_go_at_once() {
+fn both_ends_of_a_pipe_may_be_dropped_at_once() {
     within(|| {
         for _ in 0..1000 {
             let (mut writer, mut chunks) = pipe(4);

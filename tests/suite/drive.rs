@@ -132,7 +132,7 @@ fn law_15_an_interrupted_source_is_not_tried_again() {
 }
 
 #[test]
-fn a_sink_that_takes_nothing_is_full_and_not_busy() {
+fn a_sink_that_takes_nothing_fails_with_write_zero() {
     within(|| {
         let feed = Thread::new().filter(|_, w| {
             // As much as goes past the buffer.
@@ -145,7 +145,7 @@ fn a_sink_that_takes_nothing_is_full_and_not_busy() {
 }
 
 #[test]
-fn a_sink_that_failed_when_it_was_taken_back_gets_nothing_more() {
+fn a_sink_that_failed_at_finish_gets_nothing_more() {
     /// Fails once.
     #[derive(Clone, Default)]
     struct Once(Arc<Mutex<(bool, Vec<u8>)>>);
@@ -176,7 +176,7 @@ fn a_sink_that_failed_when_it_was_taken_back_gets_nothing_more() {
 }
 
 #[test]
-fn a_sink_that_says_it_took_more_than_it_was_given_is_not_believed() {
+fn a_sink_that_claims_more_bytes_than_it_was_given_fails() {
     struct Boasts;
     impl Write for Boasts {
         fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
@@ -283,7 +283,7 @@ fn would_block<T>(result: io::Result<T>) -> bool {
 }
 
 #[test]
-fn a_local_program_whose_sink_would_block_is_suspended_and_its_host_asks_again() {
+fn a_local_program_whose_sink_would_block_is_suspended_until_its_host_retries() {
     within(|| {
         let door = Door::default();
         let filter = Local::new().chunk_size(4).filter(|r, w| io::copy(r, w).map(drop));
@@ -393,7 +393,7 @@ fn a_program_elsewhere_whose_sink_would_block_waits_for_it() {
 }
 
 #[test]
-fn drive_into_goes_on_with_a_sink_that_would_have_blocked() {
+fn drive_into_continues_after_would_block() {
     struct Sips(Vec<u8>, usize);
     impl Write for Sips {
         fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
@@ -501,7 +501,7 @@ fn law_5_drive_flushes_its_sink_before_its_source_waits() {
 }
 
 #[test]
-fn drive_flushes_once_where_its_source_promises_all_that_comes() {
+fn drive_flushes_once_if_the_size_hint_covers_the_whole_source() {
     let (flush, flushes) = channel();
     let source: Vec<_> = (0..100).map(|_| Ok(Bytes::from(vec![7; 10_000]))).collect();
     assert_eq!(drive(source, &mut Flushes(0, flush)).unwrap(), 1_000_000);

@@ -123,7 +123,7 @@ on_each! {
         assert_eq!(ends.recv().unwrap().outcome, Outcome::Panicked);
     }
 
-    fn a_bridge_whose_puller_went(engine, word, ends) {
+    fn a_bridge_whose_reader_was_dropped(engine, word, ends) {
         let mut chunks = engine.pull(|w| (0..100).try_for_each(|_| w.write_all(b"abcd")));
         let len = chunks.next().unwrap().unwrap().len() as u64;
         drop(chunks);
@@ -195,7 +195,7 @@ on_each! {
 }
 
 #[test]
-fn steps_and_scoped_programs_are_told_of_too() {
+fn the_hook_covers_steps_and_scoped_programs() {
     within(|| {
         use pushpull::local::Step;
         let (hook, ends) = hook();
@@ -223,7 +223,7 @@ fn steps_and_scoped_programs_are_told_of_too() {
 }
 
 #[test]
-fn a_pool_that_is_shut_down_says_so() {
+fn the_hook_reports_a_pool_shutdown() {
     within(|| {
         let (hook, ends) = hook();
         let pool = Pool::new(1).name("told").on_end(hook);
@@ -273,7 +273,7 @@ fn a_panic_in_the_hook_breaks_nothing() {
 }
 
 #[test]
-fn however_the_two_sides_interleave_each_end_is_told_once() {
+fn each_end_is_reported_once_in_every_interleaving() {
     within(|| {
         let ends = Arc::new(Mutex::new(Vec::new()));
         let noted = ends.clone();

@@ -174,7 +174,7 @@ fn law_7_a_future_of_a_bridge_in_another_executor_inside_the_program_wakes() {
 }
 
 #[test]
-fn law_7_the_reader_of_a_feed_too() {
+fn law_7_the_reader_of_a_feed_in_another_executor_wakes() {
     within(|| {
         let (_writer, mut other) = silent();
         let (tell, told) = channel();
@@ -194,7 +194,7 @@ fn law_7_the_reader_of_a_feed_too() {
 
 /// The program that runs on a thread or a worker is asked, also from within local ones.
 #[test]
-fn law_7_a_local_bridge_inside_the_program_too() {
+fn law_7_a_local_bridge_in_another_executor_inside_the_program_wakes() {
     within(|| {
         let (_writers, others): (Vec<_>, Vec<_>) = (0..2).map(|_| silent()).unzip();
         let (tell, told) = channel();

@@ -12,7 +12,7 @@ fn small() -> Local {
 }
 
 #[test]
-fn forgotten_chunks_harm_nobody() {
+fn forgotten_chunks_do_not_affect_other_bridges() {
     within(|| {
         let mut chunks = small().pull(|w| w.write_all(b"never finished"));
         chunks.next().unwrap().unwrap();

@@ -86,7 +86,7 @@ fn a_bridge_that_ends_inside_its_first_chunk_has_an_exact_size() {
 }
 
 #[test]
-fn a_longer_one_has_none_and_loses_nothing() {
+fn a_longer_bridge_has_no_exact_size_and_loses_nothing() {
     within(|| {
         for engine in ENGINES {
             for (program, len, fails) in [(long as Program, 1 << 20, false), (short, 5, false), (failed_later, 5, true)]
@@ -126,7 +126,7 @@ fn a_longer_one_has_none_and_loses_nothing() {
 }
 
 #[test]
-fn a_failure_before_the_first_byte_is_told_once() {
+fn a_failure_before_the_first_byte_is_reported_once() {
     within(|| {
         for engine in ENGINES {
             let mut chunks = engine(failed);
@@ -146,7 +146,7 @@ fn a_failure_before_the_first_byte_is_told_once() {
 }
 
 #[test]
-fn a_flush_and_a_held_writer_complete_a_head() {
+fn a_flush_and_a_blocked_writer_complete_a_head() {
     within(|| {
         let (mut writer, mut chunks) = pipe(64);
         writer.write_all(b"some").unwrap();
@@ -185,7 +185,7 @@ fn a_program_that_waits_for_another_bridge_completes_no_head() {
 }
 
 #[test]
-fn a_local_head_that_waits_gives_the_executor_its_turn() {
+fn a_local_head_that_waits_yields_to_the_executor() {
     within(|| {
         let (mut slow, source) = pipe(64);
         let mut chunks = Local::new().filter(|r, w| io::copy(r, w).map(drop)).pull_from(source);
@@ -199,7 +199,7 @@ fn a_local_head_that_waits_gives_the_executor_its_turn() {
 }
 
 #[test]
-fn a_program_that_waited_before_it_wrote_is_not_asked_for_a_part_of_a_chunk() {
+fn a_part_of_a_chunk_is_no_head_after_an_earlier_wait() {
     within(|| {
         for engine in [Engine::Thread, Engine::Pool] {
             let (mut input, mut wanted) = pipe(1);

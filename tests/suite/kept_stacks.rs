@@ -64,8 +64,8 @@ fn left<const SIZE: usize>(held: bool) -> usize {
 }
 
 #[test]
-fn what_zeroed_arrays_took_goes_back_to_the_system() {
-    alone("kept_stacks::what_zeroed_arrays_took_goes_back_to_the_system", zeroed_arrays);
+fn memory_of_zeroed_arrays_returns_to_the_system() {
+    alone("kept_stacks::memory_of_zeroed_arrays_returns_to_the_system", zeroed_arrays);
 }
 
 fn zeroed_arrays() {

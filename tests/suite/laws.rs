@@ -226,7 +226,7 @@ on_every_engine! {
     }
 
     /// A feed that vanishes unfinished is an error to the program, after every byte.
-    fn law_2_a_vanished_feed_is_no_end<E: Engine>() {
+    fn law_2_a_dropped_feed_is_no_end<E: Engine>() {
         let (tell, told) = channel();
         let mut feed = E::push(Setup::default(), Box::new(move |r| {
             let mut bytes = Vec::new();
@@ -402,7 +402,7 @@ on_every_engine! {
     }
 
     /// A puller that goes in the middle of a large write: the write fails, and does not say that a part was accepted.
-    fn law_4_a_write_that_its_puller_leaves_half_way_fails<E: Engine>() {
+    fn law_4_a_write_whose_reader_is_dropped_half_way_fails<E: Engine>() {
         for vectored in [false, true] {
             let (tell, told) = channel();
             let mut items = E::pull(Setup { capacity: 64, ..Setup::default() }, Box::new(move |w| {
@@ -419,7 +419,7 @@ on_every_engine! {
     }
 
     /// A puller that waits gets what was written, flushed or not; without a queue, what was flushed.
-    fn law_5_a_waiting_puller_is_not_starved<E: Engine>() {
+    fn law_5_a_waiting_reader_is_not_starved<E: Engine>() {
         let (go, wait) = channel::<()>();
         let mut items = E::pull(Setup::default(), Box::new(move |w| {
             w.write_all(b"abc")?;
@@ -502,7 +502,7 @@ on_every_engine! {
     }
 
     /// When the puller goes, a program that writes is refused, ends, and leaves nothing behind.
-    fn law_7_the_puller_goes_the_program_stops<E: Engine>() {
+    fn law_7_a_dropped_reader_stops_the_program<E: Engine>() {
         for pulls in [1, 2, 10] {
             let (own, dropped) = guard();
             let (tell, told) = channel();
@@ -554,7 +554,7 @@ on_every_engine! {
 
 on_every_engine! {
     /// A program that ignores that it is refused is unwound after 64 times.
-    fn law_7_a_program_that_does_not_listen_is_unwound<E: Engine>() {
+    fn law_7_a_program_that_ignores_refusals_is_unwound<E: Engine>() {
         if !E::RUNS_PROGRAMS {
             return;
         }
@@ -596,7 +596,7 @@ on_every_engine! {
     }
 
     /// A program is not unwound on an engine on which that was turned off: it goes on being refused, until it ends by itself.
-    fn law_7_a_program_is_not_unwound_where_that_was_turned_off<E: Engine>() {
+    fn law_7_a_program_is_not_unwound_if_unwinding_is_off<E: Engine>() {
         let setup = Setup { unwind: false, ..Setup::default() };
         let (tell, told) = channel();
         let tell_of_reads = tell.clone();
@@ -824,7 +824,7 @@ on_every_engine! {
     }
 
     /// No error is swallowed that `finish()` could have told.
-    fn law_15_finish_tells_what_was_swallowed<E: Engine>() {
+    fn law_15_finish_reports_a_swallowed_error<E: Engine>() {
         struct Full;
         impl Write for Full {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {
@@ -846,7 +846,7 @@ on_every_engine! {
     }
 
     /// When the program has ended early, writes say why, and `finish` has the value or the error itself.
-    fn a_feed_says_why_its_program_ended<E: Engine>() {
+    fn a_feed_reports_why_its_program_ended<E: Engine>() {
         let write_until_refused = |feed: &mut dyn Write| loop {
             if let Err(error) = feed.write_all(&[7; 50]) {
                 return error;

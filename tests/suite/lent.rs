@@ -68,7 +68,7 @@ fn law_5_an_unbuffered_write_is_one_chunk() {
 }
 
 #[test]
-fn law_7_a_puller_that_goes_between_two_pieces_ends_the_write() {
+fn law_7_a_reader_dropped_between_two_pieces_ends_the_write() {
     let end = Rc::new(Cell::new(None));
     let told = end.clone();
     let mut chunks = Local::new().pull(move |w| {

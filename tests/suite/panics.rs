@@ -22,7 +22,7 @@ fn is_quiet_panic(error: io::Error) -> bool {
 }
 
 #[test]
-fn the_message_is_told() {
+fn the_message_of_a_panic_is_reported() {
     for end in [
         drain(Local::new().pull(|_| panic!("out of {}", "ink"))).1,
         drain(Thread::new().pull(|_| panic!("out of {}", "ink"))).1,
@@ -165,7 +165,7 @@ impl fmt::Display for Unspeakable {
 impl std::error::Error for Unspeakable {}
 
 #[test]
-fn laws_2_and_8_an_error_whose_text_panics_is_told_like_any_other() {
+fn laws_2_and_8_an_error_whose_text_panics_is_reported_like_any_other() {
     fn failed() -> io::Error {
         io::Error::new(io::ErrorKind::StorageFull, Unspeakable)
     }

@@ -105,7 +105,7 @@ fn gives_way(busy: impl FnOnce(&mut pushpull::Writer) -> io::Result<()> + Send +
 }
 
 #[test]
-fn law_13_a_program_that_is_never_held_gives_way() {
+fn law_13_a_program_that_never_waits_yields() {
     within(|| {
         assert!(gives_way(|w| (0..64).try_for_each(|_| w.write_all(&[7; 1 << 20]))), "large writes");
         assert!(gives_way(|w| (0..1 << 20).try_for_each(|_| w.write_all(&[7; 16]))), "small writes");
@@ -131,7 +131,7 @@ fn law_13_a_program_that_is_never_held_gives_way() {
 }
 
 /// Hands over `row` chunks, and one more when its puller sleeps, on a worker of whose programs the other waits for that.
-fn is_told_before_the_others_turn(row: usize) {
+fn is_woken_before_the_others_turn(row: usize) {
     let pool = Pool::new(1);
     let (mut out, mut chunks) = pipe(1 << 20);
     let (go, gone) = channel();
@@ -173,13 +173,13 @@ fn is_told_before_the_others_turn(row: usize) {
 }
 
 #[test]
-fn law_5_a_puller_that_sleeps_is_woken_before_its_writers_turn_ends() {
+fn law_5_a_sleeping_reader_is_woken_before_its_writers_turn_ends() {
     // The last of them ends the turn.
-    within(|| (57..62).for_each(is_told_before_the_others_turn));
+    within(|| (57..62).for_each(is_woken_before_the_others_turn));
 }
 
 #[test]
-fn a_program_that_blocks_is_told_in_the_stats() {
+fn the_stats_report_a_program_that_blocks() {
     within(|| {
         let block = Duration::from_millis(30);
         let mut chunks = Pool::new(1).capacity(4).pull(move |w| {
@@ -240,7 +240,7 @@ fn a_program_stays_on_its_worker_and_workers_share_the_programs() {
 }
 
 #[test]
-fn a_new_program_goes_where_nobody_can_go_on() {
+fn a_new_program_is_placed_on_a_worker_with_no_runnable_program() {
     within(|| {
         let pool = Pool::new(2);
         let (release, held) = channel::<()>();
@@ -266,7 +266,7 @@ fn a_new_program_goes_where_nobody_can_go_on() {
 }
 
 #[test]
-fn law_7_what_waits_for_anything_inside_a_program_wakes() {
+fn law_7_every_wait_inside_a_pooled_program_wakes() {
     within(|| {
         let pool = small(1);
         // For an inner bridge that never gives anything, directly or inside a local one.
@@ -413,7 +413,7 @@ fn a_pool_lives_in_a_static() {
 }
 
 #[test]
-fn a_wait_with_a_limit_inside_a_program_ends_in_time_and_holds_up_nobody() {
+fn a_timed_wait_inside_a_program_ends_in_time_and_frees_the_worker() {
     within(|| {
         let pool = small(1);
         let (mut writer, mut never) = pipe(64);
@@ -460,7 +460,7 @@ fn a_closed_bridge_is_dropped_in_a_program_of_the_same_pool() {
 }
 
 #[test]
-fn a_wake_up_for_a_program_that_has_ended_wakes_nobody_else() {
+fn a_wake_up_for_an_ended_program_wakes_no_other() {
     within(|| {
         let pool = small(1);
         let (mut writer, mut kept) = pipe(1);
@@ -510,7 +510,7 @@ fn a_local_writer_may_be_driven_from_inside_a_pooled_one() {
 }
 
 #[test]
-fn all_of_it_may_be_sent() {
+fn all_public_types_are_send() {
     fn send<T: Send + Sync + 'static>() {}
     send::<Pool>();
     let pool: Pool = Pool::new(1);
@@ -528,6 +528,6 @@ fn all_of_it_may_be_sent() {
 
 #[test]
 #[should_panic(expected = "`workers` must not be zero")]
-fn a_pool_without_workers_is_a_mistake() {
+fn a_pool_without_workers_panics() {
     let _ = Pool::new(0);
 }

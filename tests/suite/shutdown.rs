@@ -67,7 +67,7 @@ fn a_program_may_hold_the_last_handle() {
 }
 
 #[test]
-fn shutdown_ends_programs_as_if_their_pullers_had_gone() {
+fn shutdown_ends_programs_as_if_their_readers_were_dropped() {
     within(|| {
         let pool = small(2);
         let worker = watch_worker(&pool);
@@ -127,7 +127,7 @@ impl FinishAfterWrite for &mut pushpull::Feed<()> {
 }
 
 #[test]
-fn shutdown_lets_those_finish_that_do_so_in_time() {
+fn shutdown_lets_programs_finish_in_time() {
     within(|| {
         let pool = small(1);
         let chunks = pool.pull(|w| (0..100).try_for_each(|_| w.write_all(b"all of it")));
@@ -149,7 +149,7 @@ fn shutdown_lets_those_finish_that_do_so_in_time() {
 }
 
 #[test]
-fn shutdown_does_not_wait_for_a_program_that_computes_but_tells_it() {
+fn shutdown_closes_a_program_that_computes_without_waiting_for_it() {
     within(|| {
         let pool = Pool::new(1);
         let (told, tells) = channel();
@@ -191,7 +191,7 @@ fn a_program_may_shut_down_its_own_pool() {
 }
 
 #[test]
-fn shutdown_races_with_those_who_pull() {
+fn shutdown_races_with_pulls() {
     within(|| {
         for round in 0..200 {
             let pool = small(2);
@@ -252,7 +252,7 @@ fn law_1_what_was_accepted_before_a_shutdown_arrives_and_no_more() {
 
 /// A pool that is shut down by an executor with no clock: the program computes, and only the timeout ends the wait.
 #[test]
-fn law_7_a_shutdown_that_is_awaited_keeps_its_time() {
+fn law_7_an_awaited_shutdown_ends_at_its_timeout() {
     let (done, wait) = std::sync::mpsc::channel::<()>();
     let pool = Pool::new(1);
     let mut busy = pool.pull(move |w| {

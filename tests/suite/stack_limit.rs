@@ -81,7 +81,7 @@ fn asks_locally(w: &mut local::Writer) -> io::Result<()> {
 }
 
 #[test]
-fn a_program_is_told_of_its_own_stack_and_its_host_of_its_own() {
+fn stacker_sees_the_stack_of_the_program_and_of_its_host() {
     within(|| {
         for _ in 0..3 {
             pull(Local::new().chunk_size(64).pull(asks_locally));
@@ -102,7 +102,7 @@ fn a_program_is_told_of_its_own_stack_and_its_host_of_its_own() {
 
 /// Many at a time on a worker, nested, and on threads of all kinds: stacks lie above and below those of threads.
 #[test]
-fn so_is_each_of_many_wherever_stacks_lie() {
+fn stacker_sees_the_stack_of_each_of_many_programs() {
     within(|| {
         // Stacks that were mapped early are given to threads that come later.
         thread::spawn(|| {
@@ -142,7 +142,7 @@ fn so_is_each_of_many_wherever_stacks_lie() {
 
 /// The first program of a process may be made where `stacker` has switched stacks already.
 #[test]
-fn the_host_may_stand_on_a_grown_stack_itself() {
+fn the_host_may_run_on_a_grown_stack() {
     within(|| {
         stacker::grow(4 * STACK, || {
             assert!(left() > 3 * STACK);

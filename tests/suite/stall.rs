@@ -28,7 +28,7 @@ fn engines(limit: Duration) -> [(&'static str, Engine); 2] {
 }
 
 #[test]
-fn the_program_is_told_and_gone_while_nobody_pulls_and_the_puller_later() {
+fn a_stalled_program_ends_before_its_reader_learns_of_it() {
     within(|| {
         for (name, engine) in engines(SHORT) {
             let (tell, told) = channel();
@@ -80,7 +80,7 @@ fn the_first_reason_wins_over_what_the_program_makes_of_it() {
 }
 
 #[test]
-fn the_hook_is_told_that_it_timed_out() {
+fn the_hook_reports_the_timeout() {
     within(|| {
         let (held, released) = guard();
         let (end, ended) = channel();
@@ -99,7 +99,7 @@ fn the_hook_is_told_that_it_timed_out() {
 }
 
 #[test]
-fn a_puller_that_pulls_or_waits_does_not_stall() {
+fn a_reader_that_pulls_or_waits_does_not_stall() {
     within(|| {
         // One that pulls, and a program that is never held for long, unless the machine stands still.
         for (name, engine) in engines(100 * SHORT) {
@@ -174,7 +174,7 @@ fn a_thousand_stalled_programs_free_their_stacks() {
 }
 
 #[test]
-fn a_feed_is_not_concerned() {
+fn a_feed_has_no_stall_timeout() {
     within(|| {
         let thread = Thread::new().capacity(8).stall_timeout(SHORT);
         let (go, gone) = channel::<()>();
@@ -195,6 +195,6 @@ fn a_feed_is_not_concerned() {
 
 #[test]
 #[should_panic(expected = "stall_timeout(0)")]
-fn a_limit_of_nothing_is_refused() {
+fn a_zero_stall_timeout_panics() {
     let _ = Thread::new().stall_timeout(Duration::ZERO);
 }

@@ -81,7 +81,7 @@ fn law_9_steps_that_are_dropped_unstarted_run_nothing() {
 }
 
 #[test]
-fn it_asks_until_it_is_given_something() {
+fn steps_ask_until_input_is_given() {
     let mut steps = copy();
     for _ in 0..3 {
         assert!(matches!(steps.step(), Ok(Step::NeedsInput)));

@@ -237,7 +237,7 @@ fn a_bridge_may_be_polled_and_then_pulled() {
 }
 
 #[test]
-fn a_suspended_program_that_is_dropped_unwaits() {
+fn a_dropped_suspended_program_ends_its_wait() {
     within(|| {
         let (inner_writer, mut inner) = pipe(64);
         let (own, dropped) = guard();
@@ -343,7 +343,7 @@ fn a_bodys_error_waits_one_poll() {
 }
 
 #[test]
-fn a_bodys_size_is_told_when_it_is_known() {
+fn a_body_reports_its_size_when_it_is_known() {
     use http_body::Body;
     within(|| {
         let (mut writer, chunks) = pipe(64);

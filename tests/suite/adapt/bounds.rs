@@ -48,7 +48,7 @@ where
 }
 
 #[test]
-fn bodies_are_what_servers_and_clients_ask_for() {
+fn bodies_meet_the_bounds_of_servers_and_clients() {
     let of_thread = Thread::new().pull(|w| w.write_all(b"x"));
     streams(&of_thread);
     let of_thread = of_thread.into_body();
@@ -69,7 +69,7 @@ fn bodies_are_what_servers_and_clients_ask_for() {
 
 /// The kind and the payload of an error outlive the box that axum and hyper put it in.
 #[test]
-fn an_error_is_found_again_in_the_box() {
+fn an_error_keeps_its_kind_and_payload_in_a_box() {
     let body = axum_core::body::Body::new(Pool::global().pull(|_| std::panic::resume_unwind(Box::new(42))).into_body());
     let error: BoxError = block_on(body.collect()).unwrap_err().into_inner();
     let error: Box<io::Error> = error.downcast().unwrap();

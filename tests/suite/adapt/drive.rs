@@ -132,7 +132,7 @@ proptest! {
 
 /// What has come is flushed while the source has nothing; and not before.
 #[test]
-fn a_pause_flushes() {
+fn a_pause_of_the_source_flushes_the_sink() {
     within(|| {
         let (mut writer, source) = pipe(1024);
         let mut sink = Odd { most: usize::MAX, ..Odd::default() };

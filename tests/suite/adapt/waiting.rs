@@ -97,7 +97,7 @@ fn a_feed_may_have_been_written_to() {
 
 /// A full channel is `Pending`: no more of the source is taken than there is room for, and the thread is not held.
 #[test]
-fn law_4_a_program_that_does_not_read_holds_its_source_and_nobody_else() {
+fn law_4_a_program_that_does_not_read_blocks_only_its_source() {
     fn law<E: Polled>() {
         let setup = Setup { capacity: 64, ..Setup::default() };
         let (go, wait) = std::sync::mpsc::channel::<()>();

@@ -136,7 +136,7 @@ both_ways! {
     }
 
     /// Law 7: when the puller goes, a task that waits for room is woken, and told.
-    fn the_puller_goes_the_task_is_told<W>() {
+    fn a_dropped_reader_wakes_the_task<W>() {
         let (mut writer, chunks) = pipe(4);
         assert!(matches!(W::poll_write(&mut writer, &mut idle(), b"abcd"), Poll::Ready(Ok(4))));
         let wakes = Arc::new(Wakes::default());
@@ -168,7 +168,7 @@ both_ways! {
     }
 
     /// What is written after a shutdown is refused, and changes nothing.
-    fn shut_is_shut<W>() {
+    fn writes_after_a_shutdown_are_refused<W>() {
         let (mut writer, chunks) = pipe(64);
         assert!(matches!(W::poll_write(&mut writer, &mut idle(), b"whole"), Poll::Ready(Ok(5))));
         assert!(matches!(W::poll_shut(&mut writer, &mut idle()), Poll::Ready(Ok(()))));
