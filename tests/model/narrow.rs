@@ -1,4 +1,5 @@
-//! Bridges so narrow that each side waits for the other at nearly every step, which is where wake-ups are lost.
+//! Bridges with a capacity of a byte or two: each side waits for the other at nearly every step, where wake-ups get
+//! lost.
 
 use super::*;
 
@@ -22,23 +23,23 @@ fn everything(chunks: Chunks) -> Vec<u8> {
     collect(chunks).0
 }
 
-/// The next chunk, after a wait for the head.
+/// Waits for the head, and pulls the next chunk.
 fn next_after_head(chunks: &mut Chunks) -> Vec<u8> {
     chunks.head().wait().unwrap();
     chunks.next().unwrap().unwrap().to_vec()
 }
 
-/// A wait for the head that is given up.
+/// Cancels a wait for the head.
 fn cancel_head(chunks: &mut Chunks) {
     let _ = pin!(chunks.head()).poll(&mut Context::from_waker(Waker::noop()));
 }
 
-/// Writes a part of `bytes` as a task, which looks once before it waits.
+/// Writes a part of `bytes` as a task, which tries once before it waits.
 fn write_as_task(writer: &mut Writer, bytes: &[u8]) -> usize {
     block_on(poll_fn(|context| pin!(&mut *writer).poll_write(context, bytes))).unwrap()
 }
 
-/// A bridge of `capacity` bytes through which chunks were handed over in a row.
+/// Creates a bridge of `capacity` bytes through which chunks were handed over in a row.
 fn in_a_row_of(capacity: usize, before: &[&'static str]) -> (Writer, Chunks) {
     let (mut writer, mut chunks) = pipe(capacity);
     for chunk in before {
@@ -113,7 +114,7 @@ fn law_11_a_write_after_two_cancelled_writes() {
     });
 }
 
-/// A writer that is held when the reader has taken all chunks ahead, so that each pull looks for the writer.
+/// Checks a writer that is blocked when the reader has taken all chunks ahead, so that each pull checks for the writer.
 fn blocked_beside_a_batch(capacity: usize) {
     model(move || {
         let (mut writer, mut chunks) = pipe(capacity);
