@@ -19,7 +19,7 @@
 //! | `pull` | code that writes | pull what the code writes |
 //! | `push` | code that reads | push what the code reads |
 //! | `filter` | code that reads and writes | do either, or both |
-//! | [`drive`] | an iterator of chunks | write the chunks into a sink |
+//! | [`drive`](fn@drive) | an iterator of chunks | write the chunks into a sink |
 //! | [`pipe`] | a writer and a reader of your own | join them |
 //! | [`wait`] | a future, inside a program | suspend only that program |
 //!

@@ -22,10 +22,7 @@ pub struct Body {
 /// An HTTP body of what a program on [`Local`](crate::Local) writes, from
 /// [`local::Chunks::into_body`](crate::local::Chunks::into_body).
 ///
-/// It is not `Send`: poll it on the thread that created it.
-///
-/// If the program fails, the body ends with an error, and the client sees a truncated message. The body returns
-/// `Pending` once before its error: hyper then sends everything written before the error, instead of discarding it.
+/// It is not `Send`: poll it on the thread that created it. Errors are as with [`pushpull::Body`](crate::Body).
 #[derive(Debug)]
 pub struct LocalBody {
     chunks: local::Chunks,

@@ -17,7 +17,7 @@ use crate::runtime::stop_waker::StopWaker;
 
 /// Writes all chunks of a stream into a `tokio::io::AsyncWrite`, and returns the number of bytes written.
 ///
-/// This is the asynchronous form of [`drive`](crate::drive). If the source's `size_hint` says that more chunks are
+/// This is the asynchronous form of [`drive`](fn@crate::drive). If the source's `size_hint` says that more chunks are
 /// ready, small chunks are gathered into vectored writes. The sink is flushed whenever the source pauses, and at the
 /// end. It is not shut down.
 ///
@@ -57,9 +57,7 @@ where
 
 /// Writes all chunks of a stream into a `futures_io::AsyncWrite`, and returns the number of bytes written.
 ///
-/// This is the asynchronous form of [`drive`](crate::drive). If the source's `size_hint` says that more chunks are
-/// ready, small chunks are gathered into vectored writes. The sink is flushed whenever the source pauses, and at the
-/// end. It is not closed.
+/// Otherwise like `drive_tokio`.
 ///
 /// # Errors
 ///
@@ -69,7 +67,7 @@ where
 ///
 /// # Caveats
 ///
-/// Dropping the future drops the source, and up to 64 KiB and a chunk that the sink has not taken.
+/// As with `drive_tokio`, dropping the future drops the source and the bytes that the sink has not taken.
 pub async fn drive_futures<S, B, E, W>(source: S, sink: &mut W) -> io::Result<u64>
 where
     S: Stream<Item = Result<B, E>>,

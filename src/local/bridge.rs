@@ -16,8 +16,7 @@ use crate::runtime::coroutine::Coroutine;
 use crate::runtime::program;
 use crate::runtime::stack::Stack;
 
-/// The engine's name in spans and reports.
-pub(super) const ENGINE: &str = "local";
+pub(super) const ENGINE_NAME: &str = "local";
 
 /// The host's handle to a program.
 ///
@@ -29,9 +28,8 @@ pub(crate) struct Bridge {
     lends_on: bool,
 }
 
-/// The maximum piece of a lent write that is copied at once. A copy of this size is still in the cache when the host
-/// sends it.
-const PIECE: usize = 64 << 10;
+/// How much of a lent write is copied at once: a copy of this size is still in the cache when the host sends it.
+const MAX_PIECE: usize = 64 << 10;
 
 /// Why a program gave control back without handing over a chunk.
 pub(super) enum Pause {
@@ -39,9 +37,8 @@ pub(super) enum Pause {
     Last(Bytes),
     /// The program lends a write until it is resumed.
     Lent,
-    /// The program waits for input.
-    Hungry,
-    /// The program waits for something else; the waker will be woken.
+    NeedsInput,
+    /// The program waits for something else, which will wake the waker.
     Waiting,
     Ended,
 }
@@ -57,8 +54,7 @@ impl Bridge {
         Bridge { coroutine, lends_on: false }
     }
 
-    /// Runs the program until it gives control back. Returns a chunk, or `None`: then [`pause`](Bridge::pause) says
-    /// why.
+    /// Runs the program until it hands over a chunk, or pauses for the reason that [`pause`](Bridge::pause) returns.
     #[inline(always)]
     pub(super) fn resume(&mut self, waker: Option<&Waker>) -> Option<Bytes> {
         if self.coroutine.is_done() {
@@ -72,7 +68,6 @@ impl Bridge {
         self.coroutine.take_handed()
     }
 
-    /// Returns why the program gave control back without a chunk.
     #[inline]
     pub(super) fn pause(&self) -> Pause {
         if self.coroutine.lent().is_some() { Pause::Lent } else { self.pause_for_else() }
@@ -84,21 +79,19 @@ impl Bridge {
             exchange.last.take().map_or(Pause::Ended, Pause::Last)
         } else if self.coroutine.is_lost() {
             Pause::Ended
-        } else if self.is_hungry() {
-            Pause::Hungry
+        } else if self.needs_input() {
+            Pause::NeedsInput
         } else {
             Pause::Waiting
         }
     }
 
-    /// Returns `true` if the program waits for input.
-    pub(super) fn is_hungry(&self) -> bool {
-        self.coroutine.shared().exchange.hungry.get()
+    pub(super) fn needs_input(&self) -> bool {
+        self.coroutine.shared().exchange.needs_input.get()
     }
 
-    /// Returns `true` if the program's sink would block.
-    pub(super) fn is_blocked(&self) -> bool {
-        self.coroutine.shared().exchange.blocked.get()
+    pub(super) fn sink_would_block(&self) -> bool {
+        self.coroutine.shared().exchange.sink_would_block.get()
     }
 
     /// Returns what the program lends and the host has not copied.
@@ -120,7 +113,7 @@ impl Bridge {
         let max = match self.coroutine.shared().exchange.pending.borrow().chunk_size() {
             // Unbuffered: every write is one chunk.
             0 => usize::MAX,
-            chunk_size => PIECE.max(chunk_size),
+            chunk_size => MAX_PIECE.max(chunk_size),
         };
         let piece = if lent.len() < max { Bytes::copy_from_slice(lent) } else { thread_cache::copy(&lent[..max]) };
         let rest = lent.len() - piece.len();

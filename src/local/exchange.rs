@@ -23,14 +23,11 @@ pub(super) struct Exchange {
     /// Writes that are not yet a chunk. They are here, and not in the `Writer`, so that a writer that is moved out of
     /// the program takes no bytes with it.
     pub(super) pending: RefCell<Pending>,
-    /// Why the program failed.
     pub(super) error: Cell<Option<io::Error>>,
     /// Reads and writes of the program that were refused.
     refusals: Refusals,
-    /// The program waits for input.
-    pub(super) hungry: Cell<bool>,
-    /// The program's sink would block.
-    pub(super) blocked: Cell<bool>,
+    pub(super) needs_input: Cell<bool>,
+    pub(super) sink_would_block: Cell<bool>,
     /// What the program reads next, in order. In a box: a program that only writes needs no queue.
     input: Cell<Option<Box<GivenQueue>>>,
 }
@@ -60,8 +57,8 @@ impl Exchange {
             pending: RefCell::new(Pending::new(options.unqueued_chunk_size(), options.unbuffered)),
             error: Cell::new(None),
             refusals: Refusals::new(options.unwind),
-            hungry: Cell::new(false),
-            blocked: Cell::new(false),
+            needs_input: Cell::new(false),
+            sink_would_block: Cell::new(false),
             input: Cell::new(None),
         }
     }
@@ -86,9 +83,9 @@ impl Shared<Exchange> {
             if let Some(given) = self.next_given() {
                 return Some(given);
             }
-            self.exchange.hungry.set(true);
+            self.exchange.needs_input.set(true);
             let resumed = self.frame.suspend(|| ());
-            self.exchange.hungry.set(false);
+            self.exchange.needs_input.set(false);
             if resumed.is_err() {
                 return self.next_given();
             }
@@ -97,12 +94,11 @@ impl Shared<Exchange> {
 
     /// Suspends the program, whose sink would block, until the host resumes it to try the sink again.
     pub(super) fn wait_for_sink(&self) -> io::Result<()> {
-        let resumed = self.frame.suspend(|| self.exchange.blocked.set(true));
-        self.exchange.blocked.set(false);
+        let resumed = self.frame.suspend(|| self.exchange.sink_would_block.set(true));
+        self.exchange.sink_would_block.set(false);
         resumed.map_err(|_| self.refuse(Error::disconnected()))
     }
 
-    /// Queues something for the program to read.
     pub(super) fn give(&self, given: Given) {
         let mut input = self.exchange.input.take().unwrap_or_default();
         input.0.push_back(given);

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use super::bridge::{Bridge, ENGINE};
+use super::bridge::{Bridge, ENGINE_NAME};
 use super::exchange::Given;
 #[cfg(any(feature = "http", feature = "stream"))]
 use crate::adapt::source::{Source, Supply};
@@ -20,7 +20,7 @@ use crate::options::Options;
 use crate::runtime::wait;
 use crate::stats::Stats;
 
-/// The maximum piece of a large write that is copied for the program at a time.
+/// How much of a large write is copied for the program at a time.
 const MAX_COPIED: usize = 256 * 1024;
 
 /// The writer end of a program on [`Local`](crate::Local) that reads.
@@ -53,7 +53,7 @@ const MAX_COPIED: usize = 256 * 1024;
 pub struct Feed<T> {
     state: FeedStage<T>,
     pending: Pending,
-    value: Slot<T>,
+    value: ResultSlot<T>,
     /// The program's input has ended.
     ended: bool,
     bytes: u64,
@@ -61,8 +61,7 @@ pub struct Feed<T> {
     ledger: Ledger,
 }
 
-/// The place where the program leaves its result.
-type Slot<T> = Rc<Cell<Option<io::Result<T>>>>;
+type ResultSlot<T> = Rc<Cell<Option<io::Result<T>>>>;
 
 enum FeedStage<T> {
     Running(Bridge),
@@ -71,7 +70,7 @@ enum FeedStage<T> {
 }
 
 impl<T> Feed<T> {
-    pub(super) fn new(options: &Options, bridge: io::Result<Bridge>, value: Slot<T>) -> Feed<T> {
+    pub(super) fn new(options: &Options, bridge: io::Result<Bridge>, value: ResultSlot<T>) -> Feed<T> {
         Feed {
             state: match bridge {
                 Ok(bridge) => FeedStage::Running(bridge),
@@ -82,7 +81,7 @@ impl<T> Feed<T> {
             ended: false,
             bytes: 0,
             chunks: 0,
-            ledger: Ledger::open(ENGINE, options.name.as_ref(), options.hook()),
+            ledger: Ledger::open(ENGINE_NAME, options.name.as_ref(), options.hook()),
         }
     }
 
@@ -123,7 +122,7 @@ impl<T> Feed<T> {
         let mut waits = 0;
         loop {
             let result = self.try_finish();
-            if !self.is_blocked() {
+            if !self.sink_would_block() {
                 return result;
             }
             wait::pause(waits)?;
@@ -183,7 +182,7 @@ impl<T> Feed<T> {
         } else {
             self.retry()?;
         }
-        if self.is_blocked() { Err(io::ErrorKind::WouldBlock.into()) } else { self.take_result() }
+        if self.sink_would_block() { Err(io::ErrorKind::WouldBlock.into()) } else { self.take_result() }
     }
 
     /// Runs the program on what the supply has, until its result is ready. Wherever the program waits, it is suspended.
@@ -197,7 +196,7 @@ impl<T> Feed<T> {
         while let FeedStage::Running(bridge) = &mut self.state {
             let given = match self.pending.take() {
                 Some(chunk) => Some(Given::Chunk(chunk)),
-                None if bridge.is_hungry() => Some(ready!(supply.poll(context)).map_or(Given::End, Given::from)),
+                None if bridge.needs_input() => Some(ready!(supply.poll(context)).map_or(Given::End, Given::from)),
                 None => None,
             };
             if let Some(Given::Chunk(chunk)) = &given {
@@ -208,9 +207,9 @@ impl<T> Feed<T> {
             bridge.resume(Some(context.waker()));
             self.settle();
             if let FeedStage::Running(bridge) = &self.state
-                && !bridge.is_hungry()
+                && !bridge.needs_input()
             {
-                if bridge.is_blocked() {
+                if bridge.sink_would_block() {
                     // No event says when the sink takes more: the task tries it again in its next turn.
                     context.waker().wake_by_ref();
                 }
@@ -228,7 +227,7 @@ impl<T> Feed<T> {
             drop(bridge);
             let result = self.value.take();
             let error = result.as_ref().and_then(|result| result.as_ref().err());
-            self.tell(outcome(error), error);
+            self.report_end(outcome(error), error);
         }
     }
 
@@ -240,7 +239,7 @@ impl<T> Feed<T> {
                 self.chunks += 1;
                 self.ledger.begin();
                 bridge.give(Given::Chunk(bytes));
-                if !bridge.is_blocked() {
+                if !bridge.sink_would_block() {
                     self.run();
                 }
                 Ok(())
@@ -269,7 +268,7 @@ impl<T> Feed<T> {
             Cut::Whole => {
                 self.give_pending()?;
                 while !buf.is_empty() {
-                    let part = if self.is_blocked() { buf.len() } else { buf.len().min(MAX_COPIED) };
+                    let part = if self.sink_would_block() { buf.len() } else { buf.len().min(MAX_COPIED) };
                     self.give(Bytes::copy_from_slice(&buf[..part]))?;
                     buf = &buf[part..];
                 }
@@ -278,17 +277,16 @@ impl<T> Feed<T> {
         Ok(())
     }
 
-    /// Returns `true` if the program's sink would block.
-    fn is_blocked(&self) -> bool {
-        matches!(&self.state, FeedStage::Running(bridge) if bridge.is_blocked())
+    fn sink_would_block(&self) -> bool {
+        matches!(&self.state, FeedStage::Running(bridge) if bridge.sink_would_block())
     }
 
     /// Lets a program whose sink would block try the sink again.
     fn retry(&mut self) -> io::Result<()> {
-        if self.is_blocked() {
+        if self.sink_would_block() {
             self.run();
         }
-        if self.is_blocked() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        if self.sink_would_block() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
     }
 
     fn run(&mut self) {
@@ -303,7 +301,7 @@ impl<T> Feed<T> {
         let FeedStage::Running(bridge) = &self.state else { return };
         if bridge.is_done() {
             let result = self.value.take().unwrap_or_else(|| Err(Error::disconnected()));
-            self.tell(Outcome::of(result.as_ref().err()), result.as_ref().err());
+            self.report_end(Outcome::of(result.as_ref().err()), result.as_ref().err());
             self.state = FeedStage::ended(result);
             self.pending.close();
         }
@@ -313,15 +311,14 @@ impl<T> Feed<T> {
         match self.take_state() {
             FeedStage::Ended(result, _) => {
                 // Not yet reported if the program could not be started.
-                self.tell(Outcome::of(result.as_ref().err()), result.as_ref().err());
+                self.report_end(Outcome::of(result.as_ref().err()), result.as_ref().err());
                 result
             }
             FeedStage::Running(_) => Err(Error::disconnected()),
         }
     }
 
-    /// Reports the end of the bridge, the first time.
-    fn tell(&mut self, outcome: Outcome, error: Option<&io::Error>) {
+    fn report_end(&mut self, outcome: Outcome, error: Option<&io::Error>) {
         self.ledger.close(outcome, error, || Stats::unqueued(self.bytes, self.chunks));
     }
 
@@ -356,7 +353,7 @@ impl<T> Write for Feed<T> {
     fn flush(&mut self) -> io::Result<()> {
         self.retry()?;
         self.give_pending()?;
-        if self.is_blocked() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        if self.sink_would_block() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 
 use bytes::Bytes;
 
-use super::bridge::{Bridge, ENGINE, Pause};
+use super::bridge::{Bridge, ENGINE_NAME, Pause};
 use super::exchange::Given;
 use super::filter::LocalFilterProgram;
 use super::{Reader, Writer};
@@ -42,8 +42,7 @@ use crate::stats::Stats;
 #[derive(Debug)]
 pub struct Steps {
     bridge: StepsStage,
-    /// The program has asked for input and has none yet.
-    hungry: bool,
+    needs_input: bool,
     bytes: u64,
     chunks: u64,
     ledger: Ledger,
@@ -79,10 +78,10 @@ impl Steps {
                 Ok(bridge) => StepsStage::Running(bridge),
                 Err(error) => StepsStage::Refused(error),
             },
-            hungry: false,
+            needs_input: false,
             bytes: 0,
             chunks: 0,
-            ledger: Ledger::open(ENGINE, options.name.as_ref(), options.hook()),
+            ledger: Ledger::open(ENGINE_NAME, options.name.as_ref(), options.hook()),
         }
     }
 
@@ -109,7 +108,7 @@ impl Steps {
     fn put(&mut self, given: Given) {
         if let StepsStage::Running(bridge) = &self.bridge {
             bridge.give(given);
-            self.hungry = false;
+            self.needs_input = false;
         }
     }
 
@@ -119,7 +118,7 @@ impl Steps {
     ///
     /// Returns the error that the program ended with, once. Later calls return [`Step::End`].
     pub fn step(&mut self) -> io::Result<Step> {
-        if self.hungry {
+        if self.needs_input {
             return Ok(Step::NeedsInput);
         }
         self.ledger.begin();
@@ -130,14 +129,13 @@ impl Steps {
                 self.chunks += 1;
             }
             Ok(Step::NeedsInput) => {}
-            Ok(Step::End) => self.tell(Outcome::Finished, None),
-            Err(error) => self.tell(Outcome::of(Some(error)), Some(error)),
+            Ok(Step::End) => self.report_end(Outcome::Finished, None),
+            Err(error) => self.report_end(Outcome::of(Some(error)), Some(error)),
         }
         step
     }
 
-    /// Reports the end of the bridge, the first time.
-    fn tell(&mut self, outcome: Outcome, error: Option<&io::Error>) {
+    fn report_end(&mut self, outcome: Outcome, error: Option<&io::Error>) {
         self.ledger.close(outcome, error, || Stats::unqueued(self.bytes, self.chunks));
     }
 
@@ -154,8 +152,8 @@ impl Steps {
             match bridge.pause() {
                 Pause::Last(chunk) => return Ok(Step::Chunk(chunk)),
                 Pause::Lent => return Ok(Step::Chunk(bridge.copy_lent().0)),
-                Pause::Hungry => {
-                    self.hungry = true;
+                Pause::NeedsInput => {
+                    self.needs_input = true;
                     return Ok(Step::NeedsInput);
                 }
                 Pause::Waiting | Pause::Ended => {}
@@ -174,7 +172,7 @@ impl Drop for Steps {
         if let StepsStage::Running(bridge) = std::mem::replace(&mut self.bridge, StepsStage::Over) {
             bridge.give(Given::Error(Error::truncated()));
             drop(bridge);
-            self.tell(Outcome::Disconnected, None);
+            self.report_end(Outcome::Disconnected, None);
         }
     }
 }

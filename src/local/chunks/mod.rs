@@ -10,7 +10,7 @@ use std::task::{Poll, Waker};
 
 use bytes::Bytes;
 
-use super::bridge::{Bridge, ENGINE, Pause};
+use super::bridge::{Bridge, ENGINE_NAME, Pause};
 use super::{Head, Reader};
 use crate::ended::{Ledger, Outcome};
 use crate::error::Echo;
@@ -78,11 +78,11 @@ enum Stage {
     Over(Option<Echo>),
 }
 
-/// A bridge whose next chunk is ready.
+/// A bridge, and its next chunk.
 #[derive(Debug)]
 struct PulledAhead {
     bridge: Bridge,
-    /// The next chunk; `None` if the program lends it.
+    /// `None` if the program lends it.
     chunk: Option<Bytes>,
 }
 
@@ -112,7 +112,7 @@ impl Chunks {
             },
             bytes: 0,
             chunks: 0,
-            ledger: Ledger::open(ENGINE, options.name.as_ref(), options.hook()),
+            ledger: Ledger::open(ENGINE_NAME, options.name.as_ref(), options.hook()),
             #[cfg(any(feature = "http", feature = "stream"))]
             turn: Turn::new(),
             #[cfg(any(feature = "http", feature = "stream"))]
@@ -120,15 +120,12 @@ impl Chunks {
         }
     }
 
-    /// Runs the program until it has something for the host.
     pub(crate) fn advance(&mut self, waker: Option<&Waker>) -> Next {
         self.run(waker).map_or_else(|| self.pause(), Next::Chunk)
     }
 
-    /// Runs the program until it hands over a chunk. Returns `None` if it pauses for another reason, which `pause`
-    /// returns.
-    ///
-    /// Always inlined: returning a chunk that was only just written costs as much as the switch.
+    /// Runs the program until it hands over a chunk, or pauses for the reason that `pause` returns.
+    // Always inlined: returning a chunk that was only just written costs as much as the switch.
     #[inline(always)]
     fn run(&mut self, waker: Option<&Waker>) -> Option<Bytes> {
         let Stage::Running(bridge) = &mut self.bridge else { return None };
@@ -153,7 +150,7 @@ impl Chunks {
                 self.count(len);
                 Next::Lent
             }
-            Pause::Waiting | Pause::Hungry => Next::Waiting,
+            Pause::Waiting | Pause::NeedsInput => Next::Waiting,
             Pause::Ended => self.end(),
         }
     }
@@ -261,7 +258,6 @@ impl Chunks {
         Head::new(self)
     }
 
-    /// Runs the program until it has a chunk, and keeps the chunk.
     pub(super) fn look_ahead(&mut self, waker: Option<&Waker>) -> Poll<io::Result<()>> {
         if !matches!(self.bridge, Stage::Running(_) | Stage::Refused(_)) {
             return Poll::Ready(Ok(()));
@@ -338,19 +334,18 @@ impl Chunks {
                 None
             }
         };
-        self.tell(Outcome::of(error.as_ref()), error.as_ref());
+        self.report_end(Outcome::of(error.as_ref()), error.as_ref());
         error.map_or(Next::End, |error| Next::Error(self.fail(error)))
     }
 
-    /// Reports the end of the bridge, the first time.
-    fn tell(&mut self, outcome: Outcome, error: Option<&io::Error>) {
+    fn report_end(&mut self, outcome: Outcome, error: Option<&io::Error>) {
         self.ledger.close(outcome, error, || Stats::unqueued(self.bytes, self.chunks));
     }
 
     /// Ends the program because the host cannot continue: its sink has failed, or it is being stopped itself.
     fn give_up(&mut self, error: io::Error) -> io::Error {
         let error = self.fail(error);
-        self.tell(Outcome::Disconnected, Some(&error));
+        self.report_end(Outcome::Disconnected, Some(&error));
         error
     }
 
@@ -410,14 +405,14 @@ impl Drop for Chunks {
     fn drop(&mut self) {
         // Without a ledger nothing has to be reported: the fields are dropped in place.
         if !self.ledger.is_empty() {
-            self.tell_dropped();
+            self.report_drop();
         }
     }
 }
 
 impl Chunks {
     #[cold]
-    fn tell_dropped(&mut self) {
+    fn report_drop(&mut self) {
         let (whole, bridge) = match mem::replace(&mut self.bridge, Stage::Over(None)) {
             Stage::Running(bridge) => (bridge.is_over(), bridge),
             Stage::PulledAhead(ahead) => (false, ahead.bridge),
@@ -426,8 +421,8 @@ impl Chunks {
         let error = bridge.take_error();
         drop(bridge);
         match &error {
-            None if !whole => self.tell(Outcome::Disconnected, None),
-            end => self.tell(Outcome::of(end.as_ref()), end.as_ref()),
+            None if !whole => self.report_end(Outcome::Disconnected, None),
+            end => self.report_end(Outcome::of(end.as_ref()), end.as_ref()),
         }
     }
 }
