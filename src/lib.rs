@@ -1,8 +1,8 @@
 //! Bridges between code that writes and code that reads.
 //!
-//! *Push* code is handed a sink and calls `write()`: every encoder, every template engine, every CGI program. *Pull* code
-//! asks for the next block: iterators, [`Read`](std::io::Read), streams, HTTP bodies, asynchronous servers. This crate
-//! joins the two, unchanged, in both directions.
+//! *Push* code is handed a sink and calls `write()`: encoders, template engines, CGI programs. *Pull* code asks for the
+//! next block: iterators, [`Read`](std::io::Read), streams, HTTP bodies, asynchronous servers. This crate joins the
+//! two, unchanged, in both directions.
 //!
 //! ```text
 //!  your push code ── io::Write ──> Writer ──> [ bounded queue ] ──> Chunks ──> Iterator, Read, Stream, Body ──> pull host
@@ -14,25 +14,35 @@
 //!
 //! *The engine says where your code runs; the verb says what you get to do.*
 //!
-//! | | you have code that | and want to |
+//! | verb | you have | you want to |
 //! |---|---|---|
-//! | `pull` | writes | pull what it writes |
-//! | `push` | reads | push what it reads |
-//! | `filter` | reads and writes | do either |
-//! | [`drive`] | is an iterator of chunks | write it into a sink |
-//! | [`pipe`] | has two ends of its own | join them |
+//! | `pull` | code that writes | pull what the code writes |
+//! | `push` | code that reads | push what the code reads |
+//! | `filter` | code that reads and writes | do either, or both |
+//! | [`drive`](fn@drive) | an iterator of chunks | write the chunks into a sink |
+//! | [`pipe`] | a writer and a reader of your own | join them |
+//! | [`wait`] | a future, inside a program | suspend only that program |
 //!
-//! | engine | the program runs | cost of a chunk | its ends are | a program that blocks |
-//! |---|---|---|---|---|
-//! | [`Local`] | on a coroutine of the thread that pulls | a few nanoseconds | `!Send`, in [`local`] | blocks the thread that pulls |
-//! | [`Pool`] | on a coroutine of a few worker threads, ahead of the puller | a queue's | `Send` | blocks its worker's others |
-//! | [`Thread`] | on a thread of its own, ahead of the puller | a queue's | `Send` | blocks nobody |
+//! # Which engine for what
+//!
+//! | | [`Local`] | [`Pool`] | [`Thread`] |
+//! |---|---|---|---|
+//! | use it for | encoders and templates in a single-threaded server, iterators, parsers | `Send` bodies, many slow clients, bridges inside bridges | code that blocks, work for another core |
+//! | the program runs | on a coroutine of the thread that pulls | on a coroutine of a few worker threads, ahead of the reader | on a thread of its own, ahead of the reader |
+//! | the ends are | `!Send`, in the module [`local`] | `Send` | `Send` |
+//! | in between | one chunk | up to `capacity` bytes | up to `capacity` bytes |
+//! | a chunk costs | a few nanoseconds | a queue's push and pop, or a wake-up | a queue's push and pop, or a thread's wake-up |
+//! | a program that blocks | blocks the thread that pulls | blocks the other programs of its worker | blocks nothing else |
+//!
+//! [`pipe`] needs no engine: it joins two threads or tasks that exist already.
+//!
+//! # Examples
 //!
 //! ```
 //! use std::io::Write;
 //! use pushpull::Local;
 //!
-//! // Any code that writes, here an encoder of somebody else's:
+//! // Code that writes, here an encoder of another crate, becomes an iterator:
 //! let chunks = Local::new().pull(|w| {
 //!     let mut gzip = flate2::write::GzEncoder::new(w, flate2::Compression::default());
 //!     for n in 0..1000 {
@@ -40,7 +50,6 @@
 //!     }
 //!     gzip.finish().map(drop)
 //! });
-//! // is now an iterator:
 //! for chunk in chunks {
 //!     println!("{} bytes", chunk?.len());
 //! }
@@ -49,12 +58,41 @@
 //!
 //! # What holds on every engine
 //!
-//! * The chunks, joined, are exactly the accepted writes, in order; no chunk is empty.
-//! * A clean end means that the program returned `Ok`. A returned error, a panic, a writer that vanished: everything
-//!   written before it arrives, then one `Err`, then `None`.
+//! * The chunks, joined, are exactly the accepted writes, in order. No chunk is empty.
+//! * A clean end means that the program returned `Ok`. After a returned error, a panic or a dropped writer, the reader
+//!   receives everything written before it, then one `Err`, then `None`.
 //! * The bytes in flight never exceed the capacity.
-//! * Nothing runs before the first pull. When the puller goes, the program stops.
+//! * Nothing runs before the first pull. If the reader is dropped, the program stops.
 //! * A panic in a program is an error at the other end, with its payload.
+//!
+//! # Features
+//!
+//! | feature | adds | depends on |
+//! |---|---|---|
+//! | `stacker` (default) | crates that ask `stacker` how much stack is left (pest, serde_stacker, sqlparser) get the right answer on a coroutine; on Linux | `stacker`, and a C compiler to build |
+//! | `stream` | `futures_core::Stream` for both kinds of `Chunks`, streams into a `Feed` or through a `Filter`, the traits of `futures_io` | `futures-core`, `futures-io` |
+//! | `tokio` | `AsyncRead`, `AsyncBufRead` and `AsyncWrite` of `tokio::io` for readers and writers | `tokio` (its traits only), feature `stream` |
+//! | `http` | `into_body()`: an `http_body::Body` for both kinds of `Chunks`; bodies into a `Feed` or through a `Filter` | `http-body` |
+//! | `axum` | axum's `IntoResponse` for `Chunks` and `Body` | `axum-core`, `http`, feature `http` |
+//! | `tracing` | a span for each bridge | `tracing` |
+//!
+//! # Glossary
+//!
+//! | word | meaning |
+//! |---|---|
+//! | bridge | a program, the channel that it writes to or reads from, and both ends of that channel |
+//! | program | the closure that you pass to an engine's `pull`, `push` or `filter` |
+//! | engine | the place where programs run: [`Local`], [`Thread`] or [`Pool`] |
+//! | chunk | one block of bytes, handed over as [`Bytes`](bytes::Bytes); small writes are gathered into one |
+//! | writer end, writer | the end that bytes are written to: a [`Writer`] or a [`Feed`], and the code that uses it |
+//! | reader end, reader | the end that bytes are taken from: a [`Reader`] or a [`Chunks`], and the code that uses it |
+//! | head | the first chunk of a bridge, or its end if there is none; of an HTTP response, the header block |
+//! | capacity | the maximum number of bytes that are written and not yet pulled (default: 256 KiB) |
+//! | backpressure | a writer waits while the bridge is at its capacity |
+//! | suspended | a program on a coroutine waits, and the thread under it runs something else |
+//! | blocked | a thread waits |
+//! | closed | the reader end is dropped, or the program has ended: a write returns `BrokenPipe` |
+//! | truncated | the writer end was dropped before it finished: the reader receives an error, not an end |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod adapt;

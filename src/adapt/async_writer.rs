@@ -1,4 +1,4 @@
-//! A writer that is only asynchronous.
+//! A writer end that is only an `AsyncWrite`.
 
 use std::io::{self, IoSlice, Write};
 use std::pin::Pin;
@@ -6,16 +6,19 @@ use std::task::{Context, Poll};
 
 use crate::Writer;
 
-/// The writing end of a bridge for an asynchronous producer: made by [`Writer::into_async_writer`].
+/// The writer end of a bridge for an asynchronous producer, from [`Writer::into_async_writer`].
 ///
 /// It implements `AsyncWrite` of `futures_io` (feature `stream`) and of `tokio::io` (feature `tokio`). Closing it, or
-/// shutting it down, finishes the bridge. If it is dropped before that, the reader gets a truncation.
+/// shutting it down, finishes the bridge. If it is dropped before that, the reader receives a truncation.
 #[derive(Debug)]
 pub struct AsyncWriter(Writer);
 
 impl Writer {
-    /// Returns the same end as a type that is only an `AsyncWrite`. `Writer` is a [`Write`] too, so that `write_all` and
-    /// `flush` are ambiguous where both are in scope.
+    /// Converts the writer into a type that is only an `AsyncWrite`.
+    ///
+    /// `Writer` is a [`Write`] too, so `write_all` and `flush` are ambiguous if both traits are in scope.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use futures_util::AsyncWriteExt;

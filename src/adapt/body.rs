@@ -1,4 +1,4 @@
-//! `http_body::Body`.
+//! The trait `http_body::Body`.
 
 use std::io;
 use std::pin::Pin;
@@ -9,28 +9,27 @@ use http_body::{Frame, SizeHint};
 
 use crate::{Chunks, local};
 
-/// An HTTP body of what a program writes, made by [`Chunks::into_body`].
+/// An HTTP body of what a program writes, from [`Chunks::into_body`].
 ///
-/// The body's error cuts the message, so that a client can see that it is not whole. Before it gives an error the body
-/// waits one poll: hyper then sends everything that came before, instead of throwing it away.
+/// If the program fails, the body ends with an error, and the client sees a truncated message. The body returns
+/// `Pending` once before its error: hyper then sends everything written before the error, instead of discarding it.
 #[derive(Debug)]
 pub struct Body {
     chunks: Chunks,
     held: HeldError,
 }
 
-/// An HTTP body of what a program on [`Local`](crate::Local) writes, made by
-/// [`local::Chunks::into_body`](crate::local::Chunks::into_body). It is not `Send`: poll it on the thread that made it.
+/// An HTTP body of what a program on [`Local`](crate::Local) writes, from
+/// [`local::Chunks::into_body`](crate::local::Chunks::into_body).
 ///
-/// The body's error cuts the message, so that a client can see that it is not whole. Before it gives an error the body
-/// waits one poll: hyper then sends everything that came before, instead of throwing it away.
+/// It is not `Send`: poll it on the thread that created it. Errors are as with [`pushpull::Body`](crate::Body).
 #[derive(Debug)]
 pub struct LocalBody {
     chunks: local::Chunks,
     held: HeldError,
 }
 
-/// An error that waits one poll.
+/// An error that is held back for one poll.
 #[derive(Debug, Default)]
 pub(crate) struct HeldError(Option<io::Error>);
 
@@ -41,7 +40,7 @@ impl HeldError {
         self.0.is_none()
     }
 
-    /// What is to be said of the length, with so many bytes there, and whether that is all.
+    /// Returns the size hint for `waiting` bytes that are ready; it is exact if `is_all`.
     fn size_hint(&self, (waiting, is_all): (usize, bool)) -> SizeHint {
         let mut hint = SizeHint::new();
         hint.set_lower(waiting as u64);
@@ -72,7 +71,9 @@ impl HeldError {
 }
 
 impl Chunks {
-    /// The same bytes as an HTTP body, for hyper, axum and whoever else speaks `http_body`.
+    /// Converts the chunks into an HTTP body, for hyper, axum and every other user of `http_body`.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use http_body_util::BodyExt;
@@ -90,8 +91,11 @@ impl Chunks {
 }
 
 impl local::Chunks {
-    /// The same bytes as an HTTP body, for hyper and whoever else speaks `http_body` on the thread that made it. The
-    /// program runs inside the body's poll.
+    /// Converts the chunks into an HTTP body, for hyper and every other user of `http_body` on this thread.
+    ///
+    /// The program runs inside the body's poll.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use http_body_util::BodyExt;
@@ -117,13 +121,13 @@ impl http_body::Body for Body {
         held.poll(context, |context| chunks.poll_in_turn(context))
     }
 
-    /// True only when everything was pulled, and so was the error, if it ended with one.
+    /// Returns `true` if everything was pulled, including the error of a program that failed.
     fn is_end_stream(&self) -> bool {
         self.held.is_empty() && self.chunks.is_over()
     }
 
-    /// At least what has been written and not yet pulled; exactly that, once the program has ended well. See
-    /// [`Chunks::head`].
+    /// Returns the number of bytes written and not yet pulled as the lower bound. It is exact once the program has
+    /// ended well: see [`Chunks::head`].
     fn size_hint(&self) -> SizeHint {
         self.held.size_hint(self.chunks.waiting())
     }
@@ -138,13 +142,13 @@ impl http_body::Body for LocalBody {
         held.poll(context, |context| chunks.poll_in_turn(context))
     }
 
-    /// True only when the program has ended and everything was pulled, and so was its error, if it failed.
+    /// Returns `true` if everything was pulled, including the error of a program that failed.
     fn is_end_stream(&self) -> bool {
         self.held.is_empty() && self.chunks.is_over()
     }
 
-    /// Nothing is known before the program has run. After [`local::Chunks::head`] it is at least the first chunk, and
-    /// exactly that when the program has ended well with it.
+    /// Returns the size of the first chunk as the lower bound after [`local::Chunks::head`], and 0 before. It is exact
+    /// if the program has ended well with that chunk.
     fn size_hint(&self) -> SizeHint {
         self.held.size_hint(self.chunks.waiting())
     }

@@ -1,4 +1,4 @@
-//! Chunks that are only a stream.
+//! Chunks that are only a `Stream`.
 
 use std::io;
 use std::pin::Pin;
@@ -37,13 +37,14 @@ macro_rules! streams {
     )*};
 }
 
-/// What a program writes, as a stream and nothing else: made by [`Chunks::into_stream`].
+/// The reader end of a bridge as a `Stream` only, from [`Chunks::into_stream`].
 #[derive(Debug)]
 #[must_use = "a stream does nothing unless it is polled"]
 pub struct ChunkStream(Chunks);
 
-/// What a program on [`Local`](crate::Local) writes, as a stream and nothing else: made by
-/// [`local::Chunks::into_stream`]. It is not `Send`.
+/// The reader end of a program on [`Local`](crate::Local) as a `Stream` only, from [`local::Chunks::into_stream`].
+///
+/// It is not `Send`.
 #[derive(Debug)]
 #[must_use = "a stream does nothing unless it is polled"]
 pub struct LocalChunkStream(local::Chunks);
@@ -54,8 +55,11 @@ streams! {
 }
 
 impl Chunks {
-    /// Returns the same chunks as a type that is only a `Stream`. `Chunks` is an iterator too, so that `next` and `map` are
-    /// ambiguous where both traits are in scope.
+    /// Converts the chunks into a type that is only a `Stream`.
+    ///
+    /// `Chunks` is an iterator too, so `next` and `map` are ambiguous if both traits are in scope.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::io::Write;
@@ -74,7 +78,7 @@ impl Chunks {
 }
 
 impl local::Chunks {
-    /// Returns the same chunks as a type that is only a `Stream`. A poll runs the program until it has a chunk.
+    /// Converts the chunks into a type that is only a `Stream`. A poll runs the program until it has a chunk.
     pub fn into_stream(self) -> local::ChunkStream {
         LocalChunkStream(self)
     }

@@ -1,4 +1,4 @@
-//! The loops that move a stream's chunks into asynchronous sinks.
+//! Moving the chunks of a stream into asynchronous sinks.
 
 use std::error::Error as StdError;
 use std::future::poll_fn;
@@ -15,11 +15,13 @@ use crate::error::Error;
 use crate::error::uninterrupted;
 use crate::runtime::stop_waker::StopWaker;
 
-/// As [`drive`](crate::drive), from a stream into a `tokio::io::AsyncWrite`: writes everything that `source` gives to
-/// `sink`, and says how many bytes went in.
+/// Writes all chunks of a stream into a `tokio::io::AsyncWrite`, and returns the number of bytes written.
 ///
-/// Small chunks that are there at once, by the source's own `size_hint`, are gathered into vectored writes. The sink is
-/// flushed whenever the source pauses, and at the end; it is not shut down.
+/// This is the asynchronous form of [`drive`](fn@crate::drive). If the source's `size_hint` says that more chunks are
+/// ready, small chunks are gathered into vectored writes. The sink is flushed whenever the source pauses, and at the
+/// end. It is not shut down.
+///
+/// # Examples
 ///
 /// ```
 /// use std::io::Write;
@@ -35,13 +37,13 @@ use crate::runtime::stop_waker::StopWaker;
 ///
 /// # Errors
 ///
-/// The source's error, after everything that came before it was written and flushed. Or the sink's: it has the sink's
-/// kind and says how many bytes had gone ([`Error::bytes_moved`](crate::Error::bytes_moved)); the source is dropped,
-/// which stops the program behind it.
+/// If the source fails, returns its error, after everything before it is written and flushed. If the sink fails,
+/// returns an error of the sink's kind, with the number of bytes written
+/// ([`Error::bytes_moved`](crate::Error::bytes_moved)). The source is dropped then, which stops its program.
 ///
 /// # Caveats
 ///
-/// Dropping the future drops the source, and up to 64 KiB and a chunk that the sink had not taken yet.
+/// Dropping the future drops the source, and up to 64 KiB and a chunk that the sink has not taken.
 #[cfg(feature = "tokio")]
 pub async fn drive_tokio<S, B, E, W>(source: S, sink: &mut W) -> io::Result<u64>
 where
@@ -53,13 +55,19 @@ where
     Driven::new(OfStream::new(source)).into(OfTokio(sink)).await
 }
 
-/// As `drive_tokio`, into an `AsyncWrite` of `futures_io`.
+/// Writes all chunks of a stream into a `futures_io::AsyncWrite`, and returns the number of bytes written.
+///
+/// Otherwise like `drive_tokio`.
 ///
 /// # Errors
 ///
-/// The source's error, after everything that came before it was written and flushed. Or the sink's: it has the sink's
-/// kind and says how many bytes had gone ([`Error::bytes_moved`](crate::Error::bytes_moved)); the source is dropped,
-/// which stops the program behind it.
+/// If the source fails, returns its error, after everything before it is written and flushed. If the sink fails,
+/// returns an error of the sink's kind, with the number of bytes written
+/// ([`Error::bytes_moved`](crate::Error::bytes_moved)). The source is dropped then, which stops its program.
+///
+/// # Caveats
+///
+/// As with `drive_tokio`, dropping the future drops the source and the bytes that the sink has not taken.
 pub async fn drive_futures<S, B, E, W>(source: S, sink: &mut W) -> io::Result<u64>
 where
     S: Stream<Item = Result<B, E>>,
@@ -70,7 +78,7 @@ where
     Driven::new(OfStream::new(source)).into(OfFutures(sink)).await
 }
 
-/// What both worlds' sinks can do.
+/// The methods that the `AsyncWrite` traits of tokio and `futures_io` share.
 trait PollWrite {
     fn poll_write(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
 
@@ -102,14 +110,14 @@ macro_rules! sinks {
 
 sinks!(#[cfg(feature = "tokio")] OfTokio: tokio::io::AsyncWrite, OfFutures: futures_io::AsyncWrite);
 
-/// A source on its way into a sink.
+/// A source that is being written into a sink.
 struct Driven<S> {
     supply: Supply<S>,
     gathered: Gathered,
     moved: u64,
-    /// Something was written and not flushed.
+    /// Some bytes are written and not flushed.
     unflushed: bool,
-    /// How the source ended, if it has.
+    /// The result of a source that has ended.
     end: Option<io::Result<()>>,
 }
 
@@ -130,7 +138,7 @@ impl<S: Source> Driven<S> {
         }
     }
 
-    /// Ready when the source has ended and everything is written and flushed, or the sink has failed.
+    /// Moves what is ready. Ready when the source has ended and everything is flushed, or the sink has failed.
     fn poll(&mut self, sink: &mut impl PollWrite, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             self.gather(context);
@@ -151,7 +159,7 @@ impl<S: Source> Driven<S> {
         }
     }
 
-    /// Takes what is there, up to what one write is good for. Nothing, when the source pauses or has ended.
+    /// Gathers the chunks that are ready, up to a full batch.
     fn gather(&mut self, context: &mut Context<'_>) {
         while self.end.is_none() && !self.gathered.is_full() && (self.gathered.is_empty() || self.supply.has_more()) {
             match self.supply.poll(context) {

@@ -1,4 +1,4 @@
-//! Asynchronous sources into programs that read: what a [`Feed`] is given.
+//! Feeding a program that reads from an asynchronous source, through its [`Feed`].
 
 use std::error::Error as StdError;
 use std::future::poll_fn;
@@ -20,11 +20,15 @@ use crate::runtime::stop_waker::StopWaker;
 use crate::{Feed, local};
 
 impl<T> Feed<T> {
-    /// Feeds the program everything that `stream` gives, and waits for what it makes of it.
+    /// Feeds a stream to the program, and returns the program's result.
     ///
-    /// The task that polls this polls the stream, and only while there is room for what it gives: as many bytes as the
-    /// capacity are on their way to the program. Nothing blocks. The program starts at the first poll; when it ends early
-    /// the rest of the stream is dropped. Dropping the future makes the program's read fail.
+    /// The task that polls this future polls the stream too, and only while there is room for another chunk. Up to
+    /// `capacity` bytes are queued for the program. Nothing blocks.
+    ///
+    /// The program starts at the first poll. If it ends early, the rest of the stream is dropped. If this future is
+    /// dropped, the program's read fails.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::io::BufRead;
@@ -39,7 +43,8 @@ impl<T> Feed<T> {
     ///
     /// # Errors
     ///
-    /// The error that the program returned, or its panic. An error of the stream is what the program's read gives.
+    /// Returns the error that the program returned, or its panic. If the stream yields an error, the program's read
+    /// returns it.
     #[cfg(feature = "stream")]
     pub async fn feed_from_stream<S, B, E>(self, stream: S) -> io::Result<T>
     where
@@ -50,7 +55,11 @@ impl<T> Feed<T> {
         self.feed_from(OfStream::new(stream)).await
     }
 
-    /// As `feed_from_stream`, from an HTTP body. Its trailers are passed over.
+    /// Feeds an HTTP body to the program, and returns the program's result.
+    ///
+    /// Like `feed_from_stream`, with a body as the source. Trailers are skipped.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::io::Read;
@@ -65,7 +74,8 @@ impl<T> Feed<T> {
     ///
     /// # Errors
     ///
-    /// The error that the program returned, or its panic. An error of the body is what the program's read gives.
+    /// Returns the error that the program returned, or its panic. If the body yields an error, the program's read
+    /// returns it.
     #[cfg(feature = "http")]
     pub async fn feed_from_body<B>(self, body: B) -> io::Result<T>
     where
@@ -82,11 +92,15 @@ impl<T> Feed<T> {
 }
 
 impl<T> local::Feed<T> {
-    /// Feeds the program everything that `stream` gives, and waits for what it makes of it.
+    /// Feeds a stream to the program, and returns the program's result.
     ///
-    /// The program runs inside the poll, on the task that polls; where it wants what the stream does not have yet, it is
-    /// suspended and the task waits. The program starts at the first poll; when it ends early the rest of the stream is
-    /// dropped. Dropping the future makes the program's read fail.
+    /// The program runs inside the poll of this future. If the stream has nothing for it yet, the program is suspended
+    /// and the task waits.
+    ///
+    /// The program starts at the first poll. If it ends early, the rest of the stream is dropped. If this future is
+    /// dropped, the program's read fails.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::io::BufRead;
@@ -101,7 +115,8 @@ impl<T> local::Feed<T> {
     ///
     /// # Errors
     ///
-    /// The error that the program returned, or its panic. An error of the stream is what the program's read gives.
+    /// Returns the error that the program returned, or its panic. If the stream yields an error, the program's read
+    /// returns it.
     #[cfg(feature = "stream")]
     pub async fn feed_from_stream<S, B, E>(self, stream: S) -> io::Result<T>
     where
@@ -112,11 +127,14 @@ impl<T> local::Feed<T> {
         self.feed_from(OfStream::new(stream)).await
     }
 
-    /// As `feed_from_stream`, from an HTTP body. Its trailers are passed over.
+    /// Feeds an HTTP body to the program, and returns the program's result.
+    ///
+    /// Like `feed_from_stream`, with a body as the source. Trailers are skipped.
     ///
     /// # Errors
     ///
-    /// The error that the program returned, or its panic. An error of the body is what the program's read gives.
+    /// Returns the error that the program returned, or its panic. If the body yields an error, the program's read
+    /// returns it.
     #[cfg(feature = "http")]
     pub async fn feed_from_body<B>(self, body: B) -> io::Result<T>
     where
@@ -132,7 +150,7 @@ impl<T> local::Feed<T> {
     }
 }
 
-/// What a future that may be refused its wait gives.
+/// Converts a refused wait into an error.
 fn settle<T>(fed: Poll<Result<io::Result<T>, Refused>>) -> Poll<io::Result<T>> {
     fed.map(|fed| fed.unwrap_or_else(|_| Err(Error::disconnected())))
 }

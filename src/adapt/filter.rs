@@ -1,4 +1,4 @@
-//! Asynchronous sources through programs that read and write: a [`Filter`] as a layer of streams or bodies.
+//! Passing an asynchronous source through a program that reads and writes: a [`Filter`] over a stream or a body.
 
 use std::error::Error as StdError;
 
@@ -14,11 +14,13 @@ use super::source::{Source, Supply, Waited};
 use crate::{Chunks, Filter, local};
 
 impl Filter {
-    /// Reads from `stream`; you pull, or poll, what comes out.
+    /// Creates the chunks that the program makes of a stream.
     ///
-    /// Whoever polls the chunks polls the stream with them, and only while there is room for what it gives: as many bytes
-    /// as the capacity are on their way to the program, and as many from it. A stream of tokio's is polled where its
-    /// runtime is, and not where the program runs.
+    /// The task that polls the chunks polls the stream too, and only while there is room for another chunk. Up to
+    /// `capacity` bytes are queued for the program, and up to `capacity` bytes from it. So a stream of tokio is polled
+    /// inside its runtime, and not where the program runs.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use futures_util::StreamExt;
@@ -40,8 +42,8 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// An error of the stream is what the program's read gives. Once the chunks are dropped its next read fails with
-    /// `BrokenPipe`.
+    /// If the stream yields an error, the program's read returns it. If the chunks are dropped, the program's next read
+    /// returns `BrokenPipe`.
     #[cfg(feature = "stream")]
     pub fn pull_from_stream<S, B, E>(self, stream: S) -> Chunks
     where
@@ -52,8 +54,12 @@ impl Filter {
         self.pull_polled(OfStream::new(stream))
     }
 
-    /// As `pull_from_stream`, from an HTTP body; with
-    /// [`into_body`](Chunks::into_body) it is one again. Its trailers are passed over.
+    /// Creates the chunks that the program makes of an HTTP body.
+    ///
+    /// Like `pull_from_stream`, with a body as the source. [`into_body`](Chunks::into_body) makes the chunks a body
+    /// again. Trailers are skipped.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use http_body_util::{BodyExt, Full};
@@ -69,8 +75,8 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// An error of the body is what the program's read gives. Once the chunks are dropped its next read fails with
-    /// `BrokenPipe`.
+    /// If the body yields an error, the program's read returns it. If the chunks are dropped, the program's next read
+    /// returns `BrokenPipe`.
     #[cfg(feature = "http")]
     pub fn pull_from_body<B>(self, body: B) -> Chunks
     where
@@ -88,10 +94,13 @@ impl Filter {
 }
 
 impl local::Filter {
-    /// Reads from `stream`; you pull, or poll, what comes out.
+    /// Creates the chunks that the program makes of a stream.
     ///
-    /// The program runs inside the poll, and polls the stream when it reads. Where the stream has nothing yet, the program
-    /// is suspended and the task waits; the thread waits instead where the chunks are pulled by `next()`.
+    /// The program runs inside the poll of the chunks, and polls the stream when it reads. If the stream has nothing
+    /// yet, the program is suspended and the task waits. If the chunks are pulled by `next()`, the thread waits
+    /// instead.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use futures_util::StreamExt;
@@ -113,8 +122,8 @@ impl local::Filter {
     ///
     /// # Errors
     ///
-    /// An error of the stream is what the program's read gives. Once the chunks are dropped its next read fails with
-    /// `BrokenPipe`.
+    /// If the stream yields an error, the program's read returns it. If the chunks are dropped, the program's next read
+    /// returns `BrokenPipe`.
     #[cfg(feature = "stream")]
     pub fn pull_from_stream<S, B, E>(self, stream: S) -> local::Chunks
     where
@@ -125,13 +134,15 @@ impl local::Filter {
         self.pull_from(Waited(Supply::new(OfStream::new(stream))))
     }
 
-    /// As `pull_from_stream`, from an HTTP body; with
-    /// [`into_body`](local::Chunks::into_body) it is one again. Its trailers are passed over.
+    /// Creates the chunks that the program makes of an HTTP body.
+    ///
+    /// Like `pull_from_stream`, with a body as the source. [`into_body`](local::Chunks::into_body) makes the chunks a
+    /// body again. Trailers are skipped.
     ///
     /// # Errors
     ///
-    /// An error of the body is what the program's read gives. Once the chunks are dropped its next read fails with
-    /// `BrokenPipe`.
+    /// If the body yields an error, the program's read returns it. If the chunks are dropped, the program's next read
+    /// returns `BrokenPipe`.
     #[cfg(feature = "http")]
     pub fn pull_from_body<B>(self, body: B) -> local::Chunks
     where

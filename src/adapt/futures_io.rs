@@ -1,4 +1,4 @@
-//! `futures_io`: readers as `AsyncRead` and `AsyncBufRead`, writers as `AsyncWrite`.
+//! The traits of `futures_io`: `AsyncRead` and `AsyncBufRead` for readers, `AsyncWrite` for writers.
 
 use std::io::{self, BufRead, IoSlice, Write};
 use std::pin::Pin;
@@ -41,10 +41,14 @@ macro_rules! readers {
 
 readers!(Reader, local::Reader);
 
-/// The end of an asynchronous producer, from [`pipe`](crate::pipe). Closing it is its [`finish`](Writer::finish); dropped
-/// before that it was cut off, and its puller is told. A flush ends the chunk and does not wait. A program that an engine
-/// runs may use it too, and is ended by its return, as ever. Where `AsyncWriteExt` is in scope beside
-/// `std::io::Write`, say which `write_all` is meant: `AsyncWriteExt::write_all(&mut writer, bytes)`.
+/// The writer end of an asynchronous producer, from [`pipe`](crate::pipe).
+///
+/// Closing the writer is the same as [`finish`](Writer::finish). If the writer is dropped before that, the reader
+/// receives a truncation. A flush ends the chunk and does not wait. A program on an engine can use this trait too; its
+/// bridge ends when the program returns.
+///
+/// If `AsyncWriteExt` is in scope beside `std::io::Write`, `write_all` is ambiguous: write
+/// `AsyncWriteExt::write_all(&mut writer, bytes)`, or use [`Writer::into_async_writer`].
 impl AsyncWrite for Writer {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Writer::poll_write(self.get_mut(), buf, context)
@@ -67,8 +71,9 @@ impl AsyncWrite for Writer {
     }
 }
 
-/// For a program on [`Local`](crate::Local) that drives an asynchronous encoder itself. It is always ready: a write that
-/// has to wait for the host suspends the program, with the poll that it is in.
+/// For a program on [`Local`](crate::Local) that drives an asynchronous encoder itself.
+///
+/// Every poll is ready. If a write has to wait for the reader, the program is suspended inside that poll.
 impl AsyncWrite for local::Writer {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Poll::Ready(self.get_mut().write(buf))

@@ -1,4 +1,5 @@
-//! The bridge in other crates' terms, one trait a file; and its programs fed from there.
+//! Adapters: the traits of other crates for the ends of a bridge, one trait per file, and programs fed from such
+//! traits.
 
 #[cfg(feature = "stream")]
 pub(crate) mod async_writer;

@@ -1,4 +1,4 @@
-//! From an asynchronous source into the channel that a program reads from.
+//! Moving chunks from an asynchronous source into the channel that a program reads from.
 
 use std::task::{Context, Poll, ready};
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::source::{Source, Supply};
 use crate::Writer;
 
-/// A source on its way into a writer. It holds one chunk, for which there was no room yet.
+/// A source that is being moved into a writer, and the one chunk for which there was no room yet.
 pub(crate) struct Pump<S> {
     supply: Supply<S>,
     held: Bytes,
@@ -18,7 +18,8 @@ impl<S: Source> Pump<S> {
         Pump { supply: Supply::new(source), held: Bytes::new() }
     }
 
-    /// Moves what is there. Ready when that was all, which the program is told, or nobody reads it any more.
+    /// Moves the chunks that are ready. Ready when the source has ended and the writer is closed, or the program reads
+    /// no more.
     pub(crate) fn poll(&mut self, writer: &mut Writer, context: &mut Context<'_>) -> Poll<()> {
         loop {
             if ready!(writer.poll_write_bytes(&mut self.held, context)).is_err() {

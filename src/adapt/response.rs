@@ -5,8 +5,11 @@ use axum_core::response::{IntoResponse, Response};
 
 use crate::{Body, Chunks};
 
-/// The body of a response of type `application/octet-stream`, as bytes are. A handler that returns a pair sets another
-/// type: `([("content-type", "text/csv")], chunks)`.
+/// Makes a response with the content type `application/octet-stream`.
+///
+/// To set another type, return a pair: `([("content-type", "text/csv")], chunks)`.
+///
+/// # Examples
 ///
 /// ```
 /// use std::io::Write;
@@ -28,7 +31,7 @@ impl IntoResponse for Chunks {
     }
 }
 
-/// The body of a response without a type.
+/// Makes a response without a content type.
 impl IntoResponse for Body {
     fn into_response(self) -> Response {
         Response::new(ResponseBody::new(self))

@@ -1,4 +1,4 @@
-//! Where an asynchronous side's chunks come from: a stream or a body.
+//! The asynchronous sources of chunks: streams and HTTP bodies.
 
 use std::error::Error as StdError;
 use std::io;
@@ -13,11 +13,11 @@ use crate::error::Error;
 use crate::runtime::fairness::Turn;
 use crate::runtime::wait;
 
-/// Whoever has chunks, one poll at a time.
+/// A source that is polled for chunks.
 pub(crate) trait Source {
     fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>;
 
-    /// Whether it says that more is there already.
+    /// Returns `true` if the source's size hint says that more chunks are ready.
     #[cfg(feature = "stream")]
     fn has_more(&self) -> bool;
 }
@@ -75,7 +75,7 @@ where
     }
 }
 
-/// A body's next bytes. Trailers are passed over: a program that reads has no use for them.
+/// Polls for the next bytes of a body. Skips trailers, which a program that reads cannot use.
 #[cfg(feature = "http")]
 pub(crate) fn poll_data<B>(mut body: Pin<&mut B>, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>
 where
@@ -94,7 +94,7 @@ where
     }
 }
 
-/// The error of a stream or a body in this crate's terms.
+/// Converts the error of a stream or a body into an `io::Error`.
 pub(crate) fn as_io(error: Box<dyn StdError + Send + Sync>) -> io::Error {
     match error.downcast::<io::Error>() {
         Ok(error) => *error,
@@ -102,9 +102,9 @@ pub(crate) fn as_io(error: Box<dyn StdError + Send + Sync>) -> io::Error {
     }
 }
 
-/// A source as a program wants it: no empty chunk, nothing after the end or an error, and a turn for others now and then.
+/// A source without empty chunks, without anything after its end or error, and which yields to the executor in turn.
 pub(crate) struct Supply<S> {
-    /// Until its end.
+    /// `None` after the end.
     source: Option<S>,
     turn: Turn,
 }
@@ -137,7 +137,7 @@ impl<S: Source> Supply<S> {
     }
 }
 
-/// The same for code that waits, as whatever runs it waits.
+/// A supply as an iterator for a program, which waits for each chunk as its engine waits.
 pub(crate) struct Waited<S>(pub(crate) Supply<S>);
 
 impl<S: Source> Iterator for Waited<S> {

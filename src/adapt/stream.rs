@@ -12,9 +12,11 @@ use crate::{Chunks, local};
 impl Stream for Chunks {
     type Item = io::Result<Bytes>;
 
-    /// Takes whatever has been written, complete or not. Where `StreamExt` is in scope beside `Iterator`, say which
-    /// `next` is meant: `StreamExt::next(&mut chunks)`. A stream that is always ready waits one poll now and then, so
-    /// that other tasks have their turn.
+    /// Takes what has been written, even if it is less than a full chunk.
+    ///
+    /// A stream that is always ready returns `Pending` now and then, so that other tasks run. If `StreamExt` is in
+    /// scope beside `Iterator`, `next` is ambiguous: write `StreamExt::next(&mut chunks)`, or use
+    /// [`Chunks::into_stream`].
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         self.get_mut().poll_in_turn(context)
     }
@@ -33,7 +35,7 @@ impl FusedStream for Chunks {
 impl Stream for local::Chunks {
     type Item = io::Result<Bytes>;
 
-    /// Runs the program until it has a chunk. A wait inside the program suspends it and gives the executor its turn.
+    /// Runs the program until it has a chunk. If the program waits, it is suspended and the poll returns `Pending`.
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         self.get_mut().poll_in_turn(context)
     }

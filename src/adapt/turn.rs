@@ -1,4 +1,4 @@
-//! The turns of a task that polls chunks.
+//! Fairness of a task that polls chunks: it yields to its executor after a turn.
 
 use std::task::{Context, Poll};
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::runtime::fairness::Turn;
 
 impl Turn {
-    /// Waits, for one poll, when the task has had its turn.
+    /// Returns `Pending` for one poll when the task has had its turn.
     pub(crate) fn poll_yield(&mut self, context: &Context<'_>) -> Poll<()> {
         if !self.is_over() {
             return Poll::Ready(());
@@ -17,7 +17,7 @@ impl Turn {
         Poll::Pending
     }
 
-    /// Counts what a poll gave.
+    /// Counts the bytes of a polled chunk. A poll without a chunk starts a new turn.
     pub(crate) fn count_polled<E>(&mut self, polled: &Poll<Option<Result<Bytes, E>>>) {
         match polled {
             Poll::Ready(Some(Ok(chunk))) => self.count(chunk.len()),

@@ -1,4 +1,4 @@
-//! A local program and its host's hold on it.
+//! A program on the calling thread, and the host's handle to it.
 
 use std::cell::Cell;
 use std::io;
@@ -16,29 +16,29 @@ use crate::runtime::coroutine::Coroutine;
 use crate::runtime::program;
 use crate::runtime::stack::Stack;
 
-/// What this engine is called where several are told apart.
-pub(super) const ENGINE: &str = "local";
+pub(super) const ENGINE_NAME: &str = "local";
 
-/// Dropping it ends the program: whatever that reads, writes or waits for is refused from then on.
+/// The host's handle to a program.
+///
+/// Dropping a bridge ends its program: every later read, write and wait of the program is refused.
 #[derive(Debug)]
 pub(crate) struct Bridge {
     coroutine: Coroutine<Exchange>,
-    /// A piece of what the program lends was copied, and the rest comes before the program runs again.
+    /// Only a piece of a lent write was copied; the rest comes before the program runs again.
     lends_on: bool,
 }
 
-/// How much of a lent write is copied at once: the copy is still in the cache when the host sends it on.
-const PIECE: usize = 64 << 10;
+/// How much of a lent write is copied at once: a copy of this size is still in the cache when the host sends it.
+const MAX_PIECE: usize = 64 << 10;
 
-/// Why a program has given control back, other than to hand over a chunk.
+/// Why a program gave control back without handing over a chunk.
 pub(super) enum Pause {
-    /// It has ended, with this chunk.
+    /// The program has ended, with this last chunk.
     Last(Bytes),
-    /// It lends a write, until it is resumed.
+    /// The program lends a write until it is resumed.
     Lent,
-    /// It waits for input.
-    Hungry,
-    /// It waits for something else; the waker will be woken.
+    NeedsInput,
+    /// The program waits for something else, which will wake the waker.
     Waiting,
     Ended,
 }
@@ -54,7 +54,7 @@ impl Bridge {
         Bridge { coroutine, lends_on: false }
     }
 
-    /// Runs the program until it has something for the host: a chunk, or else what [`pause`](Bridge::pause) tells.
+    /// Runs the program until it hands over a chunk, or pauses for the reason that [`pause`](Bridge::pause) returns.
     #[inline(always)]
     pub(super) fn resume(&mut self, waker: Option<&Waker>) -> Option<Bytes> {
         if self.coroutine.is_done() {
@@ -68,7 +68,6 @@ impl Bridge {
         self.coroutine.take_handed()
     }
 
-    /// Why the program has given control back, when it did not hand over a chunk.
     #[inline]
     pub(super) fn pause(&self) -> Pause {
         if self.coroutine.lent().is_some() { Pause::Lent } else { self.pause_for_else() }
@@ -80,62 +79,61 @@ impl Bridge {
             exchange.last.take().map_or(Pause::Ended, Pause::Last)
         } else if self.coroutine.is_lost() {
             Pause::Ended
-        } else if self.is_hungry() {
-            Pause::Hungry
+        } else if self.needs_input() {
+            Pause::NeedsInput
         } else {
             Pause::Waiting
         }
     }
 
-    /// The program waits for input.
-    pub(super) fn is_hungry(&self) -> bool {
-        self.coroutine.shared().exchange.hungry.get()
+    pub(super) fn needs_input(&self) -> bool {
+        self.coroutine.shared().exchange.needs_input.get()
     }
 
-    /// The program's sink would block.
-    pub(super) fn is_blocked(&self) -> bool {
-        self.coroutine.shared().exchange.blocked.get()
+    pub(super) fn sink_would_block(&self) -> bool {
+        self.coroutine.shared().exchange.sink_would_block.get()
     }
 
-    /// What the program lends, if it has paused for that and nobody has a copy.
+    /// Returns what the program lends and the host has not copied.
     #[inline]
     pub(super) fn lent(&self) -> &[u8] {
         if self.lends_on { &[] } else { self.coroutine.lent().unwrap_or_default() }
     }
 
-    /// The first bytes of what the program lends have been dealt with.
+    /// Removes the first `len` bytes from what the program lends.
     pub(super) fn shorten_lent(&mut self, len: usize) {
         self.coroutine.shorten_lent(len);
     }
 
-    /// A copy of what the program lends, for a host that keeps it; of a large write a piece, and the others follow, each as
-    /// a [`Pause::Lent`] of its own. Says how many bytes are left.
+    /// Copies what the program lends, for a host that keeps it. Returns the copy and the number of bytes left.
+    ///
+    /// A large write is copied in pieces; each further piece is a [`Pause::Lent`] of its own.
     pub(super) fn copy_lent(&mut self) -> (Bytes, usize) {
         let lent = self.lent();
-        let most = match self.coroutine.shared().exchange.pending.borrow().chunk_size() {
-            // Every write is a chunk.
+        let max = match self.coroutine.shared().exchange.pending.borrow().chunk_size() {
+            // Unbuffered: every write is one chunk.
             0 => usize::MAX,
-            chunk_size => PIECE.max(chunk_size),
+            chunk_size => MAX_PIECE.max(chunk_size),
         };
-        let piece = if lent.len() < most { Bytes::copy_from_slice(lent) } else { thread_cache::copy(&lent[..most]) };
+        let piece = if lent.len() < max { Bytes::copy_from_slice(lent) } else { thread_cache::copy(&lent[..max]) };
         let rest = lent.len() - piece.len();
         self.shorten_lent(piece.len());
         self.lends_on = rest > 0;
         (piece, rest)
     }
 
-    /// The program has ended, or is lost.
+    /// Returns `true` if the program has ended or is lost.
     pub(super) fn is_done(&self) -> bool {
         self.coroutine.is_done() || self.coroutine.is_lost()
     }
 
-    /// The program has ended well, and its last chunk was taken.
+    /// Returns `true` if the program has ended well and its last chunk was taken.
     pub(super) fn is_over(&self) -> bool {
         let exchange = &self.coroutine.shared().exchange;
         self.coroutine.is_done() && is_none(&exchange.last) && is_none(&exchange.error)
     }
 
-    /// Why the program failed, once.
+    /// Returns why the program failed, once.
     pub(super) fn take_error(&self) -> Option<io::Error> {
         if self.coroutine.is_lost() {
             return Some(Error::truncated());
@@ -143,8 +141,7 @@ impl Bridge {
         self.coroutine.shared().exchange.error.take()
     }
 
-    /// Gives the program something to read, after what it was given before. What comes after an end or an error is not
-    /// read.
+    /// Queues something for the program to read. The program reads nothing after an end or an error.
     pub(super) fn give(&self, given: Given) {
         self.coroutine.shared().give(given);
     }
@@ -159,7 +156,7 @@ fn is_none<T>(cell: &Cell<Option<T>>) -> bool {
 
 impl Drop for Bridge {
     fn drop(&mut self) {
-        // Before the coroutine's own `drop`, which lets the program run on to its end.
+        // Before the coroutine's own `drop`, which runs the program to its end.
         self.coroutine.shared().close();
     }
 }
@@ -168,7 +165,7 @@ pub(crate) fn pull(options: &Options, program: impl FnOnce(&mut Writer) -> io::R
     Chunks::new(Bridge::new(options, |link| write(link, program)), options)
 }
 
-/// The body of a program that writes.
+/// Runs a program that writes, and leaves its last chunk and its error in the exchange.
 pub(super) fn write(link: &Link, program: impl FnOnce(&mut Writer) -> io::Result<()>) {
     let result = program::run(|| program(&mut Writer::new(link.clone())));
     link.finish(result);
@@ -181,7 +178,7 @@ pub(crate) fn push<T: 'static>(
     push_linked(options, |_, reader| program(reader))
 }
 
-/// The same for a program that has more to do with its host than to read.
+/// Creates a feed, like [`push`], for a program that also needs the link to its host.
 pub(super) fn push_linked<T: 'static>(
     options: &Options,
     program: impl FnOnce(&Link, &mut Reader) -> io::Result<T> + 'static,

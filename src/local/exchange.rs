@@ -1,4 +1,5 @@
-//! What crosses the switch between a local program and its host. One thing at a time: there is no queue.
+//! What crosses the switch between a program and its host on one thread. There is no queue: one chunk crosses at a
+//! time.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -17,27 +18,24 @@ use crate::runtime::unwind::Refusals;
 pub(super) type Link = Rc<Shared<Exchange>>;
 
 pub(super) struct Exchange {
-    /// From the program when it has ended: the last chunk. Others are handed over by its frame.
+    /// The last chunk of a program that has ended. The frame hands over all other chunks.
     pub(super) last: Cell<Option<Bytes>>,
-    /// Of the program: writes that are not yet a chunk. It is here, and not in the `Writer`, so that a writer that gets
-    /// away takes nothing with it.
+    /// Writes that are not yet a chunk. They are here, and not in the `Writer`, so that a writer that is moved out of
+    /// the program takes no bytes with it.
     pub(super) pending: RefCell<Pending>,
-    /// From the program: why it failed.
     pub(super) error: Cell<Option<io::Error>>,
-    /// Of the program: the reads and writes that it was refused.
+    /// Reads and writes of the program that were refused.
     refusals: Refusals,
-    /// From the program: it waits for input.
-    pub(super) hungry: Cell<bool>,
-    /// From the program: its sink would block.
-    pub(super) blocked: Cell<bool>,
-    /// To the program: what it reads next, in order. A program that only writes does not pay for it.
+    pub(super) needs_input: Cell<bool>,
+    pub(super) sink_would_block: Cell<bool>,
+    /// What the program reads next, in order. In a box: a program that only writes needs no queue.
     input: Cell<Option<Box<GivenQueue>>>,
 }
 
 #[derive(Default)]
 struct GivenQueue(VecDeque<Given>);
 
-/// What a host gives a program to read.
+/// One item of a program's input.
 pub(super) enum Given {
     Chunk(Bytes),
     Error(io::Error),
@@ -59,15 +57,15 @@ impl Exchange {
             pending: RefCell::new(Pending::new(options.unqueued_chunk_size(), options.unbuffered)),
             error: Cell::new(None),
             refusals: Refusals::new(options.unwind),
-            hungry: Cell::new(false),
-            blocked: Cell::new(false),
+            needs_input: Cell::new(false),
+            sink_would_block: Cell::new(false),
             input: Cell::new(None),
         }
     }
 }
 
 impl Shared<Exchange> {
-    /// Hands over what is pending. Refused, it stays pending.
+    /// Hands over the pending writes. If that is refused, they stay pending.
     #[inline]
     pub(super) fn hand_pending(&self) -> Result<(), Refused> {
         if self.exchange.pending.borrow().is_empty() { Ok(()) } else { self.hand_some() }
@@ -79,30 +77,28 @@ impl Shared<Exchange> {
         pending.map_or(Ok(()), |chunk| self.frame.hand(chunk))
     }
 
-    /// The next thing to read, waiting for it if need be. `None` when the host will give no more.
+    /// Waits for the next item of input. Returns `None` if the host will give no more.
     pub(super) fn receive(&self) -> Option<Given> {
         loop {
             if let Some(given) = self.next_given() {
                 return Some(given);
             }
-            self.exchange.hungry.set(true);
+            self.exchange.needs_input.set(true);
             let resumed = self.frame.suspend(|| ());
-            self.exchange.hungry.set(false);
+            self.exchange.needs_input.set(false);
             if resumed.is_err() {
                 return self.next_given();
             }
         }
     }
 
-    /// The program's sink would block: gives control to the host, which lets the program go on when the sink is to be asked
-    /// again.
+    /// Suspends the program, whose sink would block, until the host resumes it to try the sink again.
     pub(super) fn wait_for_sink(&self) -> io::Result<()> {
-        let resumed = self.frame.suspend(|| self.exchange.blocked.set(true));
-        self.exchange.blocked.set(false);
+        let resumed = self.frame.suspend(|| self.exchange.sink_would_block.set(true));
+        self.exchange.sink_would_block.set(false);
         resumed.map_err(|_| self.refuse(Error::disconnected()))
     }
 
-    /// Gives the program something to read, after what it was given before.
     pub(super) fn give(&self, given: Given) {
         let mut input = self.exchange.input.take().unwrap_or_default();
         input.0.push_back(given);
@@ -116,7 +112,8 @@ impl Shared<Exchange> {
         given
     }
 
-    /// Counts a refused read or write, and gives the error for it; or unwinds a program that has had enough of them.
+    /// Counts a refused read or write, and returns the error for it. Unwinds a program that has ignored too many of
+    /// them.
     #[cold]
     pub(super) fn refuse(&self, error: io::Error) -> io::Error {
         if self.exchange.refusals.is_enough() && self.frame.may_unwind() {
@@ -125,7 +122,7 @@ impl Shared<Exchange> {
         error
     }
 
-    /// The program has ended: what it wrote and nobody has seen is the last chunk.
+    /// Records the end of the program. Its pending writes become the last chunk.
     pub(super) fn finish(&self, result: io::Result<()>) {
         let pending = self.exchange.pending.borrow_mut().take();
         self.exchange.last.set(pending);
@@ -133,7 +130,7 @@ impl Shared<Exchange> {
         self.close();
     }
 
-    /// Nothing that is written from here on goes anywhere.
+    /// Closes the exchange: every later write is refused.
     pub(super) fn close(&self) {
         self.frame.close();
         self.exchange.pending.borrow_mut().close();

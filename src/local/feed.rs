@@ -1,4 +1,4 @@
-//! The push end of a local program that reads.
+//! The writer end of a program on the calling thread that reads.
 
 use std::cell::Cell;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use super::bridge::{Bridge, ENGINE};
+use super::bridge::{Bridge, ENGINE_NAME};
 use super::exchange::Given;
 #[cfg(any(feature = "http", feature = "stream"))]
 use crate::adapt::source::{Source, Supply};
@@ -23,11 +23,15 @@ use crate::stats::Stats;
 /// How much of a large write is copied for the program at a time.
 const MAX_COPIED: usize = 256 * 1024;
 
-/// The push end of a program on [`Local`](crate::Local) that reads: what is written here is what it reads.
+/// The writer end of a program on [`Local`](crate::Local) that reads.
 ///
-/// The program runs inside the call that completes a chunk, until it wants more. It starts with the first of these, or
-/// at [`finish`](Feed::finish). Dropping a feed, or [`abort`](Feed::abort), makes the program's read fail; a feed that
-/// is dropped before its program started runs nothing of it.
+/// The program reads what is written here. It starts at the first complete chunk, or at [`finish`](Feed::finish). It
+/// runs inside the call that completes a chunk, until it needs more input.
+///
+/// Dropping the feed, or calling [`abort`](Feed::abort), makes the program's read fail. If the program has not started
+/// by then, nothing of it runs.
+///
+/// # Examples
 ///
 /// ```
 /// use std::io::{BufRead, Write};
@@ -41,33 +45,32 @@ const MAX_COPIED: usize = 256 * 1024;
 ///
 /// # Errors
 ///
-/// When the program has ended early, a write fails with an error of the kind that the program failed with, or with
-/// `BrokenPipe` if it returned `Ok`. [`finish`](Feed::finish) has the value, or the original error.
+/// If the program has failed early, a write returns an error of the same kind. If the program has returned `Ok`, a
+/// write returns `BrokenPipe`. [`finish`](Feed::finish) returns the value, or the original error.
 ///
-/// `WouldBlock` if the program writes into a sink that would block (see [`Filter::push_into`](super::Filter::push_into)).
-/// The call has then accepted nothing, and can be made again.
+/// If the program's sink would block, a write returns `WouldBlock`: see
+/// [`Filter::push_into`](super::Filter::push_into). The write has accepted nothing then, and can be repeated.
 pub struct Feed<T> {
     state: FeedStage<T>,
     pending: Pending,
-    value: Slot<T>,
-    /// The end of the input was given.
+    value: ResultSlot<T>,
+    /// The program's input has ended.
     ended: bool,
     bytes: u64,
     chunks: u64,
     ledger: Ledger,
 }
 
-/// Where the program leaves its result.
-type Slot<T> = Rc<Cell<Option<io::Result<T>>>>;
+type ResultSlot<T> = Rc<Cell<Option<io::Result<T>>>>;
 
 enum FeedStage<T> {
     Running(Bridge),
-    /// The program has ended; how, and what writes are told of it.
+    /// The result of an ended program, and the error that later writes return.
     Ended(io::Result<T>, Option<Echo>),
 }
 
 impl<T> Feed<T> {
-    pub(super) fn new(options: &Options, bridge: io::Result<Bridge>, value: Slot<T>) -> Feed<T> {
+    pub(super) fn new(options: &Options, bridge: io::Result<Bridge>, value: ResultSlot<T>) -> Feed<T> {
         Feed {
             state: match bridge {
                 Ok(bridge) => FeedStage::Running(bridge),
@@ -78,48 +81,48 @@ impl<T> Feed<T> {
             ended: false,
             bytes: 0,
             chunks: 0,
-            ledger: Ledger::open(ENGINE, options.name.as_ref(), options.hook()),
+            ledger: Ledger::open(ENGINE_NAME, options.name.as_ref(), options.hook()),
         }
     }
 
-    /// Hands the program a chunk without a copy. What was written before it goes first.
+    /// Hands a chunk to the program without a copy, after the bytes written before it.
     ///
     /// # Errors
     ///
-    /// As for every write: see [`Feed`].
+    /// Returns an error in the same cases as every write: see [`Feed`].
     pub fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
         self.retry()?;
         self.give_pending()?;
         if bytes.is_empty() { Ok(()) } else { self.give(bytes) }
     }
 
-    /// Whether the program has ended: nobody reads what is written any more.
+    /// Returns `true` if the program has ended and reads no more.
     pub fn is_closed(&self) -> bool {
         matches!(self.state, FeedStage::Ended(..))
     }
 
-    /// What has happened so far: bytes and chunks are those that the program was given.
+    /// Returns what the program has been given so far.
     pub fn stats(&self) -> Stats {
         Stats::unqueued(self.bytes, self.chunks)
     }
 
-    /// Ends the program's input with an error, which is what its read then gives.
+    /// Ends the program's input with an error, which the program's read returns.
     pub fn abort(mut self, error: io::Error) {
         let _ = self.give_pending();
         self.end(error, Outcome::of);
     }
 
-    /// Ends the program's input, and waits for what it makes of it. A sink that would block is asked again until it takes the
-    /// rest.
+    /// Ends the program's input, and returns the program's result. If the program's sink would block, waits and tries
+    /// the sink again until it takes the rest.
     ///
     /// # Errors
     ///
-    /// The error that the program returned, or its panic.
+    /// Returns the error that the program returned, or its panic.
     pub fn finish(mut self) -> io::Result<T> {
         let mut waits = 0;
         loop {
             let result = self.try_finish();
-            if !self.is_blocked() {
+            if !self.sink_would_block() {
                 return result;
             }
             wait::pause(waits)?;
@@ -127,8 +130,11 @@ impl<T> Feed<T> {
         }
     }
 
-    /// Ends the program's input, and returns what the program makes of it, without waiting for a sink that would block. What
-    /// is written after it is not read.
+    /// Ends the program's input, and returns the program's result without waiting for a sink that would block.
+    ///
+    /// The program does not read what is written later.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::io::{self, ErrorKind, Write};
@@ -162,12 +168,12 @@ impl<T> Feed<T> {
     ///
     /// # Errors
     ///
-    /// `WouldBlock` if the sink would block: nothing is lost, and the call can be made again. Otherwise as
-    /// [`finish`](Feed::finish).
+    /// Returns `WouldBlock` if the sink would block: nothing is lost, and the call can be repeated. Otherwise returns
+    /// an error in the same cases as [`finish`](Feed::finish).
     pub fn try_finish(&mut self) -> io::Result<T> {
         self.ledger.begin();
         if !std::mem::replace(&mut self.ended, true) {
-            // Why a write fails is told below, by the program's own result.
+            // The program's own result, below, says why a write fails.
             let _ = self.give_pending();
             if let FeedStage::Running(bridge) = &self.state {
                 bridge.give(Given::End);
@@ -176,11 +182,10 @@ impl<T> Feed<T> {
         } else {
             self.retry()?;
         }
-        if self.is_blocked() { Err(io::ErrorKind::WouldBlock.into()) } else { self.take_result() }
+        if self.sink_would_block() { Err(io::ErrorKind::WouldBlock.into()) } else { self.take_result() }
     }
 
-    /// Runs the program on what the supply has. Ready with what it makes of it; where it waits, whatever for, it is
-    /// suspended.
+    /// Runs the program on what the supply has, until its result is ready. Wherever the program waits, it is suspended.
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(crate) fn poll_fed(
         &mut self,
@@ -191,7 +196,7 @@ impl<T> Feed<T> {
         while let FeedStage::Running(bridge) = &mut self.state {
             let given = match self.pending.take() {
                 Some(chunk) => Some(Given::Chunk(chunk)),
-                None if bridge.is_hungry() => Some(ready!(supply.poll(context)).map_or(Given::End, Given::from)),
+                None if bridge.needs_input() => Some(ready!(supply.poll(context)).map_or(Given::End, Given::from)),
                 None => None,
             };
             if let Some(Given::Chunk(chunk)) = &given {
@@ -202,10 +207,10 @@ impl<T> Feed<T> {
             bridge.resume(Some(context.waker()));
             self.settle();
             if let FeedStage::Running(bridge) = &self.state
-                && !bridge.is_hungry()
+                && !bridge.needs_input()
             {
-                if bridge.is_blocked() {
-                    // No event says when the sink takes more: it is asked again in the task's next turn.
+                if bridge.sink_would_block() {
+                    // No event says when the sink takes more: the task tries it again in its next turn.
                     context.waker().wake_by_ref();
                 }
                 return Poll::Pending;
@@ -214,18 +219,19 @@ impl<T> Feed<T> {
         Poll::Ready(self.take_result())
     }
 
-    /// Ends the program, if it runs, which is told of `error`; `outcome` says what is told of its own end.
+    /// Ends a running program: its read returns `error`. `outcome` makes the reported outcome of the program's own
+    /// error.
     fn end(&mut self, error: io::Error, outcome: impl FnOnce(Option<&io::Error>) -> Outcome) {
         if let FeedStage::Running(bridge) = self.take_state() {
             bridge.give(Given::Error(error));
             drop(bridge);
             let result = self.value.take();
             let error = result.as_ref().and_then(|result| result.as_ref().err());
-            self.tell(outcome(error), error);
+            self.report_end(outcome(error), error);
         }
     }
 
-    /// Lets the program read `bytes`: at once, or when its sink takes what it has written.
+    /// Lets the program read `bytes`, at once or when its sink takes more.
     fn give(&mut self, bytes: Bytes) -> io::Result<()> {
         match &self.state {
             FeedStage::Running(bridge) => {
@@ -233,7 +239,7 @@ impl<T> Feed<T> {
                 self.chunks += 1;
                 self.ledger.begin();
                 bridge.give(Given::Chunk(bytes));
-                if !bridge.is_blocked() {
+                if !bridge.sink_would_block() {
                     self.run();
                 }
                 Ok(())
@@ -249,7 +255,7 @@ impl<T> Feed<T> {
         }
     }
 
-    /// Accepts all of `buf`. Behind a sink that would block the rest of a large write waits as one chunk.
+    /// Accepts all of `buf`. If the sink would block, the rest of a large write waits as one chunk.
     fn accept(&mut self, mut buf: &[u8]) -> io::Result<()> {
         match self.pending.cut(buf.len()) {
             _ if buf.is_empty() => {}
@@ -262,7 +268,7 @@ impl<T> Feed<T> {
             Cut::Whole => {
                 self.give_pending()?;
                 while !buf.is_empty() {
-                    let part = if self.is_blocked() { buf.len() } else { buf.len().min(MAX_COPIED) };
+                    let part = if self.sink_would_block() { buf.len() } else { buf.len().min(MAX_COPIED) };
                     self.give(Bytes::copy_from_slice(&buf[..part]))?;
                     buf = &buf[part..];
                 }
@@ -271,17 +277,16 @@ impl<T> Feed<T> {
         Ok(())
     }
 
-    /// The program's sink would block.
-    fn is_blocked(&self) -> bool {
-        matches!(&self.state, FeedStage::Running(bridge) if bridge.is_blocked())
+    fn sink_would_block(&self) -> bool {
+        matches!(&self.state, FeedStage::Running(bridge) if bridge.sink_would_block())
     }
 
-    /// Lets a program whose sink would block ask it again.
+    /// Lets a program whose sink would block try the sink again.
     fn retry(&mut self) -> io::Result<()> {
-        if self.is_blocked() {
+        if self.sink_would_block() {
             self.run();
         }
-        if self.is_blocked() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        if self.sink_would_block() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
     }
 
     fn run(&mut self) {
@@ -291,12 +296,12 @@ impl<T> Feed<T> {
         }
     }
 
-    /// Notices that the program has ended.
+    /// Takes the result of a program that has ended.
     fn settle(&mut self) {
         let FeedStage::Running(bridge) = &self.state else { return };
         if bridge.is_done() {
             let result = self.value.take().unwrap_or_else(|| Err(Error::disconnected()));
-            self.tell(Outcome::of(result.as_ref().err()), result.as_ref().err());
+            self.report_end(Outcome::of(result.as_ref().err()), result.as_ref().err());
             self.state = FeedStage::ended(result);
             self.pending.close();
         }
@@ -305,16 +310,15 @@ impl<T> Feed<T> {
     fn take_result(&mut self) -> io::Result<T> {
         match self.take_state() {
             FeedStage::Ended(result, _) => {
-                // Untold yet if it could not be started.
-                self.tell(Outcome::of(result.as_ref().err()), result.as_ref().err());
+                // Not yet reported if the program could not be started.
+                self.report_end(Outcome::of(result.as_ref().err()), result.as_ref().err());
                 result
             }
             FeedStage::Running(_) => Err(Error::disconnected()),
         }
     }
 
-    /// The bridge has ended; whoever asked for that is told, the first time.
-    fn tell(&mut self, outcome: Outcome, error: Option<&io::Error>) {
+    fn report_end(&mut self, outcome: Outcome, error: Option<&io::Error>) {
         self.ledger.close(outcome, error, || Stats::unqueued(self.bytes, self.chunks));
     }
 
@@ -345,11 +349,11 @@ impl<T> Write for Feed<T> {
         bufs.iter().try_fold(0, |written, buf| self.accept(buf).map(|()| written + buf.len()))
     }
 
-    /// Lets the program read what was written.
+    /// Lets the program read everything written so far.
     fn flush(&mut self) -> io::Result<()> {
         self.retry()?;
         self.give_pending()?;
-        if self.is_blocked() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        if self.sink_would_block() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! A local program that reads and writes, not yet joined to anything.
+//! A program on the calling thread that reads and writes, not yet joined to anything.
 
 use std::fmt;
 use std::io;
@@ -10,8 +10,11 @@ use super::{Chunks, Feed, Reader, Steps, Writer};
 use crate::buf::shared_sink::SharedSink;
 use crate::options::Options;
 
-/// A program on [`Local`](crate::Local) that reads and writes, such as a compressor, waiting to be told from where and
-/// to where. It runs nothing before that.
+/// A program on [`Local`](crate::Local) that reads and writes, such as a compressor, not yet joined to a source or a
+/// sink.
+///
+/// [`pull_from`](Filter::pull_from) joins it to a source, [`push_into`](Filter::push_into) to a sink, and
+/// [`steps`](Filter::steps) to neither. Nothing of the program runs before that.
 pub struct Filter {
     options: Options,
     program: LocalFilterProgram,
@@ -24,7 +27,9 @@ impl Filter {
         Filter { options: options.clone(), program }
     }
 
-    /// Reads from `source`; you pull what comes out.
+    /// Creates the chunks that the program makes of `source`.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use pushpull::Local;
@@ -41,8 +46,8 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// An error of the source is what the program's read gives. Once the chunks are dropped, its next read of the source
-    /// fails with `BrokenPipe`.
+    /// If the source yields an error, the program's read returns it. If the chunks are dropped, the program's next read
+    /// returns `BrokenPipe`.
     pub fn pull_from<I>(self, source: I) -> Chunks
     where
         I: IntoIterator<Item = io::Result<Bytes>>,
@@ -57,7 +62,11 @@ impl Filter {
         Chunks::new(bridge, &self.options)
     }
 
-    /// You push; what comes out goes into `sink`, which [`finish`](Feed::finish) flushes and gives back.
+    /// Creates a feed whose program writes its output into `sink`.
+    ///
+    /// [`finish`](Feed::finish) flushes the sink and returns it.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::io::Write;
@@ -70,17 +79,21 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// The sink's error is what the program's write gives; `finish` reports it if the program kept it to itself, and after a
-    /// panic of the sink too.
+    /// If the sink fails, the program's write returns the sink's error. If the program ignores that error, `finish`
+    /// returns it. If the sink panics, `finish` returns an error too.
     ///
-    /// # A sink that would block
+    /// # Caveats
     ///
-    /// If the sink says `WouldBlock`, the program is suspended in its write, and nothing is lost: the sink, what it has not
-    /// taken, and the program stay as they are. From then on `write`, `write_bytes` and `flush` ask the sink again first, and
-    /// return `WouldBlock` if it still would block. Such a call has accepted nothing, and a call that returns `Ok` has accepted
-    /// all of its bytes. At the end, [`try_finish`](Feed::try_finish) returns `WouldBlock` in the same way;
-    /// [`finish`](Feed::finish) waits, and asks again after 100 µs to 10 ms. A task that feeds the program by
-    /// `feed_from_stream` asks again in each of its turns. `Interrupted` is tried again at once.
+    /// If the sink returns `WouldBlock`, the program is suspended in its write. Nothing is lost: the sink, the bytes
+    /// that it has not taken, and the program stay as they are.
+    ///
+    /// * `write`, `write_bytes` and `flush` then try the sink first, and return `WouldBlock` if it still would block. A
+    ///   call that returns `WouldBlock` has accepted nothing. A call that returns `Ok` has accepted all of its bytes.
+    /// * [`try_finish`](Feed::try_finish) returns `WouldBlock` in the same way.
+    /// * [`finish`](Feed::finish) waits, and tries the sink again after 100 µs to 10 ms.
+    /// * `feed_from_stream` tries the sink again in each turn of its task.
+    ///
+    /// `Interrupted` is retried at once.
     pub fn push_into<W: io::Write + 'static>(self, sink: W) -> Feed<W> {
         let Filter { options, program } = self;
         let own = options.clone();
@@ -92,7 +105,7 @@ impl Filter {
         })
     }
 
-    /// The program step by step, without any input or output of its own: you give it chunks and are given chunks.
+    /// Creates the form of the program that the caller runs step by step, and that does no input or output of its own.
     pub fn steps(self) -> Steps {
         Steps::new(&self.options, self.program)
     }

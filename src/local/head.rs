@@ -1,4 +1,4 @@
-//! Waiting for the beginning of what a local program writes.
+//! Waiting for the first chunk of a program on the calling thread.
 
 use std::future::Future;
 use std::io;
@@ -9,10 +9,10 @@ use super::Chunks;
 use crate::error::Error;
 use crate::runtime::stop_waker::StopWaker;
 
-/// Ready when the first chunk is there, or the end: made by [`Chunks::head`].
+/// A future that is ready when the first chunk or the end is there, from [`Chunks::head`].
 ///
-/// As a future it can be dropped at any time. [`wait`](Head::wait) is the form that blocks.
-#[must_use = "it runs the program only when it is polled, or by `wait()`"]
+/// It can be dropped at any time. [`wait`](Head::wait) is the blocking form.
+#[must_use = "the program runs only when this future is polled, or by `wait()`"]
 #[derive(Debug)]
 pub struct Head<'a> {
     chunks: &'a mut Chunks,
@@ -24,15 +24,15 @@ impl<'a> Head<'a> {
         Head { chunks, stop: StopWaker::default() }
     }
 
-    /// Runs the program here, until it has written its first chunk or has ended.
+    /// Runs the program on this thread until it has written its first chunk or has ended.
     ///
     /// # Errors
     ///
-    /// As [`Chunks::head`].
+    /// Returns an error in the same cases as [`Chunks::head`].
     pub fn wait(self) -> io::Result<()> {
         match self.chunks.look_ahead(None) {
             Poll::Ready(head) => head,
-            // Where nobody polls it, a program that waits does not come back before it can go on.
+            // Without a waker, a wait inside the program blocks the thread, so the program does not come back waiting.
             Poll::Pending => Ok(()),
         }
     }
@@ -41,7 +41,7 @@ impl<'a> Head<'a> {
 impl Future for Head<'_> {
     type Output = io::Result<()>;
 
-    /// A wait inside the program suspends it and gives the executor its turn.
+    /// Runs the program until it waits. The wait suspends the program, and the executor's thread is free.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = self.chunks.look_ahead(Some(context.waker()));
         self.stop.watch(polled, context).map(|head| head.unwrap_or_else(|_| Err(Error::disconnected())))

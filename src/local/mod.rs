@@ -1,7 +1,15 @@
-//! The ends of a bridge on the calling thread, as the engine [`Local`](crate::Local) makes them.
+//! The ends of bridges that run on the calling thread.
 //!
-//! They have the names of the crate root's, and are not `Send`: the program stays on the thread that made it. What lies
-//! on its stack may belong to that thread, such as an `Rc`, and no bound on the closure would say so.
+//! The engine [`Local`](crate::Local) creates them. Start with these three types:
+//!
+//! * [`Chunks`], from [`Local::pull`](crate::Local::pull): the reading end of a program that writes;
+//! * [`Feed`], from [`Local::push`](crate::Local::push): the writing end of a program that reads;
+//! * [`Filter`], from [`Local::filter`](crate::Local::filter): a program that reads and writes, not yet joined to
+//!   anything.
+//!
+//! The types have the same names as those at the crate root, which the other engines use. The types here are not
+//! `Send`: a program stays on the thread that started it. Values on the program's stack, such as an `Rc`, may belong to
+//! that thread, and no bound on the closure can rule that out.
 //!
 //! ```compile_fail,E0277
 //! let chunks = pushpull::Local::new().pull(|_| Ok(()));

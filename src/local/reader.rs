@@ -1,4 +1,4 @@
-//! What a local program reads from, and what a host reads a local program through.
+//! The reader of a program on the calling thread, and of a host that reads such a program's chunks.
 
 use std::fmt;
 use std::io::{self, BufRead, Read};
@@ -17,8 +17,10 @@ use crate::stats::Stats;
 
 /// A [`Read`] and [`BufRead`] over chunks, on the calling thread.
 ///
-/// It is what a program given to [`Local::push`](crate::Local::push) or [`Local::filter`](crate::Local::filter) reads
-/// from, and what [`Chunks::into_reader`] makes.
+/// A program given to [`Local::push`](crate::Local::push) or [`Local::filter`](crate::Local::filter) reads from one.
+/// [`Chunks::into_reader`] makes one of chunks.
+///
+/// # Examples
 ///
 /// ```
 /// use std::io::{BufRead, Write};
@@ -31,28 +33,31 @@ use crate::stats::Stats;
 ///
 /// # Errors
 ///
-/// The error that the chunks ended with, and after it, for ever, errors of the same kind: a reader that has failed never
-/// reports an end.
+/// If the chunks end with an error, a read returns it. Every later read returns an error of the same kind: a reader
+/// that has failed never reports an end.
 ///
 /// # Panics
 ///
-/// A program that goes on reading after 64 such errors is unwound at the next, as by a write: see [`Writer`](crate::local::Writer).
+/// A program that ignores 64 such errors is unwound by its next read, as by a write: see
+/// [`Writer`](crate::local::Writer).
 pub struct Reader {
     source: LocalSource,
     input: Input,
-    /// How much of what the program lends has been read.
+    /// How many bytes of a lent write have been read.
     lent_read: usize,
 }
 
 enum LocalSource {
     Host(Link),
     Chunks(Chunks),
-    /// Any; or a filter's, whose output the link is.
+    /// Any iterator. A filter's source comes with the link of the filter's output.
     Iterator(Box<dyn Iterator<Item = io::Result<Bytes>>>, Option<Link>),
 }
 
 impl Reader {
-    /// Creates a reader of any chunks, in the order that the iterator gives them. The iterator need not be `Send`.
+    /// Creates a reader of the chunks of an iterator, which need not be `Send`.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::io::BufRead;
@@ -77,22 +82,22 @@ impl Reader {
         Reader { source, input: Input::default(), lent_read: 0 }
     }
 
-    /// A reader of what the host gives.
+    /// Creates a reader of what the host gives.
     pub(super) fn fed(link: Link) -> Reader {
         Reader::of(LocalSource::Host(link))
     }
 
-    /// A reader of chunks, and of how they have failed, if they have.
+    /// Creates a reader of chunks, which may have failed already.
     pub(super) fn of_chunks(chunks: Chunks, failed: Option<Echo>) -> Reader {
         Reader { input: Input::after(failed), ..Reader::of(LocalSource::Chunks(chunks)) }
     }
 
-    /// A reader of a filter's source. It reads no more once nobody wants what the filter makes of it.
+    /// Creates a reader of a filter's source. If the filter's output is closed, its reads fail.
     pub(super) fn of_source(chunks: impl Iterator<Item = io::Result<Bytes>> + 'static, output: Link) -> Reader {
         Reader::of(LocalSource::Iterator(Box::new(chunks), Some(output)))
     }
 
-    /// What has happened so far: bytes and chunks are those that this reader has taken.
+    /// Returns what this reader has taken so far.
     pub fn stats(&self) -> Stats {
         match &self.source {
             LocalSource::Chunks(chunks) => chunks.stats(),
@@ -100,7 +105,7 @@ impl Reader {
         }
     }
 
-    /// What the program behind this reader lends and has not been read yet.
+    /// Returns what the program behind this reader lends and this reader has not read yet.
     #[inline]
     fn lent(&self) -> &[u8] {
         match &self.source {
@@ -118,7 +123,7 @@ impl Reader {
             }),
             LocalSource::Chunks(_) => match self.poll_chunks(|chunks| Poll::Ready(chunks.advance(None))) {
                 Poll::Ready(filled) => filled,
-                Poll::Pending => unreachable!("what was there was not waited for"),
+                Poll::Pending => unreachable!("a ready chunk was reported as pending"),
             },
         };
         filled.map_err(|failure| match (failure, &self.source) {
@@ -129,7 +134,7 @@ impl Reader {
         })
     }
 
-    /// Takes what the chunks have next, as `advance` asks them.
+    /// Takes the next chunk that `advance` returns.
     fn poll_chunks(&mut self, mut advance: impl FnMut(&mut Chunks) -> Poll<Next>) -> Poll<Result<(), Failure>> {
         let LocalSource::Chunks(chunks) = &mut self.source else { return Poll::Ready(Ok(())) };
         let lent_read = &mut self.lent_read;
@@ -138,9 +143,9 @@ impl Reader {
             advance(chunks).map(|next| match next {
                 Next::Chunk(chunk) => Some(Ok(chunk)),
                 Next::Error(error) => Some(Err(error)),
-                // Not the end: the bytes are read where they lie.
+                // Not the end: the bytes are read in place.
                 Next::Lent => {
-                    // Not before: a poll that only gives way leaves the program with what it lent last.
+                    // Reset only here: after a poll that only yields, the program still lends the previous write.
                     *lent_read = 0;
                     lent = true;
                     None
@@ -154,8 +159,7 @@ impl Reader {
         filled
     }
 
-    /// What a read gives, as soon as there is something. What a program itself reads is asked for as by `fill_buf`:
-    /// there it is the program that waits.
+    /// Polls for the next bytes. In a program's own reader this is `fill_buf`, because there the program itself waits.
     #[cfg(feature = "stream")]
     pub(crate) fn poll_buf(&mut self, context: &Context<'_>) -> Poll<io::Result<&[u8]>> {
         if self.input.buffer().is_empty()

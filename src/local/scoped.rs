@@ -1,4 +1,4 @@
-//! Chunks of a program that borrows, for as long as a closure runs.
+//! The chunks of a program that borrows, usable inside one closure.
 #![allow(unsafe_code, reason = "a program that borrows must not outlive what it borrows")]
 
 use std::fmt;
@@ -14,25 +14,25 @@ use crate::runtime::coroutine::Coroutine;
 use crate::runtime::stack::Stack;
 use crate::stats::Stats;
 
-/// What [`Local::pull_scoped`](crate::Local::pull_scoped) lends: [`Chunks`] of a program that borrows.
+/// The [`Chunks`] of a program that borrows, lent by [`Local::pull_scoped`](crate::Local::pull_scoped).
 ///
-/// It can be pulled, and dropped or forgotten, but the chunks themselves stay where they are, so that the program has
-/// ended before anything that it borrows goes.
+/// The chunks can be pulled through it. Dropping or forgetting it does not move them, so the program ends before
+/// anything that it borrows is dropped.
 pub struct Scoped<'a> {
     chunks: &'a mut Chunks,
 }
 
 impl Scoped<'_> {
-    /// As [`Chunks::drive_into`].
+    /// Writes the program's output into `sink`: see [`Chunks::drive_into`].
     ///
     /// # Errors
     ///
-    /// As [`Chunks::drive_into`].
+    /// Returns an error in the same cases as [`Chunks::drive_into`].
     pub fn drive_into(&mut self, sink: &mut (impl Write + ?Sized)) -> io::Result<u64> {
         self.chunks.drive_into(sink)
     }
 
-    /// What has been pulled so far.
+    /// Returns what has been pulled so far.
     pub fn stats(&self) -> Stats {
         self.chunks.stats()
     }
@@ -62,11 +62,11 @@ where
 {
     let body = |link: &Link| bridge::write(link, program);
     let bridge = Stack::new(options).map(|stack| {
-        // SAFETY: what `program` borrows outlives this call. The coroutine is owned by `chunks` below, which is dropped
-        // before this call returns or unwinds: the host has only a `Scoped`, whose reference to it is private and is
-        // used for nothing that could move the coroutine out. Dropped, it has ended, or is lost and never runs again. If
-        // this frame itself never ends, because it lies on a stack that was forgotten, then the program does not run again
-        // either, and what it borrows lies on that stack too or lives for ever.
+        // SAFETY: what `program` borrows outlives this call, so the coroutine must not run after this call has ended.
+        // `chunks` below owns the coroutine, and is dropped before this call returns or unwinds. The host has only a
+        // `Scoped`, whose private reference is never used to move the coroutine out. A dropped coroutine has ended, or
+        // is lost and never runs again. If this frame lies on a forgotten stack, this call never ends. The program does
+        // not run again then, and what it borrows lies on that stack too, or lives forever.
         Bridge::of(unsafe { Coroutine::new_scoped(stack, || Exchange::new(options), body) })
     });
     let mut chunks = Chunks::new(bridge, options);

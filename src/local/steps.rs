@@ -1,10 +1,10 @@
-//! A filter without input and output of its own: for hosts that have their own way of moving bytes.
+//! A filter without input and output of its own, for hosts that move bytes in their own way.
 
 use std::io;
 
 use bytes::Bytes;
 
-use super::bridge::{Bridge, ENGINE, Pause};
+use super::bridge::{Bridge, ENGINE_NAME, Pause};
 use super::exchange::Given;
 use super::filter::LocalFilterProgram;
 use super::{Reader, Writer};
@@ -14,7 +14,11 @@ use crate::options::Options;
 use crate::runtime::program;
 use crate::stats::Stats;
 
-/// A program that reads and writes, run step by step. Nothing in it waits or does input or output.
+/// A program that reads and writes, run step by step, from [`Filter::steps`](super::Filter::steps).
+///
+/// Nothing in it waits or does input or output.
+///
+/// # Examples
 ///
 /// ```
 /// use pushpull::{Local, local::Step};
@@ -38,8 +42,7 @@ use crate::stats::Stats;
 #[derive(Debug)]
 pub struct Steps {
     bridge: StepsStage,
-    /// The program has asked for input and been given none.
-    hungry: bool,
+    needs_input: bool,
     bytes: u64,
     chunks: u64,
     ledger: Ledger,
@@ -52,14 +55,14 @@ enum StepsStage {
     Over,
 }
 
-/// What a program came to.
+/// The result of one step of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// It wrote this.
+    /// The program wrote this chunk.
     Chunk(Bytes),
-    /// It reads: call [`give`](Steps::give), [`end`](Steps::end) or [`fail`](Steps::fail), and step again.
+    /// The program reads: call [`give`](Steps::give), [`end`](Steps::end) or [`fail`](Steps::fail), and step again.
     NeedsInput,
-    /// It has ended.
+    /// The program has ended.
     End,
 }
 
@@ -75,27 +78,29 @@ impl Steps {
                 Ok(bridge) => StepsStage::Running(bridge),
                 Err(error) => StepsStage::Refused(error),
             },
-            hungry: false,
+            needs_input: false,
             bytes: 0,
             chunks: 0,
-            ledger: Ledger::open(ENGINE, options.name.as_ref(), options.hook()),
+            ledger: Ledger::open(ENGINE_NAME, options.name.as_ref(), options.hook()),
         }
     }
 
-    /// Gives the program a chunk to read, after those that it was given before. They are kept until it reads them: to
-    /// hold only one, give when [`Step::NeedsInput`] asks for it. An empty chunk is no input.
+    /// Queues a chunk for the program to read.
+    ///
+    /// Chunks are kept until the program reads them. To hold only one at a time, call this after [`Step::NeedsInput`].
+    /// An empty chunk is ignored.
     pub fn give(&mut self, chunk: Bytes) {
         if !chunk.is_empty() {
             self.put(Given::Chunk(chunk));
         }
     }
 
-    /// Says that there is no more input after what was given. What is given later is not read.
+    /// Ends the program's input after the queued chunks. The program does not read what is queued later.
     pub fn end(&mut self) {
         self.put(Given::End);
     }
 
-    /// Lets the program's read fail, after what was given. What is given later is not read.
+    /// Makes the program's read return `error` after the queued chunks. The program does not read what is queued later.
     pub fn fail(&mut self, error: io::Error) {
         self.put(Given::Error(error));
     }
@@ -103,17 +108,17 @@ impl Steps {
     fn put(&mut self, given: Given) {
         if let StepsStage::Running(bridge) = &self.bridge {
             bridge.give(given);
-            self.hungry = false;
+            self.needs_input = false;
         }
     }
 
-    /// Runs the program until it writes a chunk, reads what it has not been given, or ends.
+    /// Runs the program until it writes a chunk, needs input, or ends.
     ///
     /// # Errors
     ///
-    /// The error that the program ended with, once; after it, [`Step::End`].
+    /// Returns the error that the program ended with, once. Later calls return [`Step::End`].
     pub fn step(&mut self) -> io::Result<Step> {
-        if self.hungry {
+        if self.needs_input {
             return Ok(Step::NeedsInput);
         }
         self.ledger.begin();
@@ -124,18 +129,17 @@ impl Steps {
                 self.chunks += 1;
             }
             Ok(Step::NeedsInput) => {}
-            Ok(Step::End) => self.tell(Outcome::Finished, None),
-            Err(error) => self.tell(Outcome::of(Some(error)), Some(error)),
+            Ok(Step::End) => self.report_end(Outcome::Finished, None),
+            Err(error) => self.report_end(Outcome::of(Some(error)), Some(error)),
         }
         step
     }
 
-    /// The bridge has ended; whoever asked for that is told, the first time.
-    fn tell(&mut self, outcome: Outcome, error: Option<&io::Error>) {
+    fn report_end(&mut self, outcome: Outcome, error: Option<&io::Error>) {
         self.ledger.close(outcome, error, || Stats::unqueued(self.bytes, self.chunks));
     }
 
-    /// What has happened so far: bytes and chunks are those that the program has written.
+    /// Returns what the program has written so far.
     pub fn stats(&self) -> Stats {
         Stats::unqueued(self.bytes, self.chunks)
     }
@@ -148,8 +152,8 @@ impl Steps {
             match bridge.pause() {
                 Pause::Last(chunk) => return Ok(Step::Chunk(chunk)),
                 Pause::Lent => return Ok(Step::Chunk(bridge.copy_lent().0)),
-                Pause::Hungry => {
-                    self.hungry = true;
+                Pause::NeedsInput => {
+                    self.needs_input = true;
                     return Ok(Step::NeedsInput);
                 }
                 Pause::Waiting | Pause::Ended => {}
@@ -168,7 +172,7 @@ impl Drop for Steps {
         if let StepsStage::Running(bridge) = std::mem::replace(&mut self.bridge, StepsStage::Over) {
             bridge.give(Given::Error(Error::truncated()));
             drop(bridge);
-            self.tell(Outcome::Disconnected, None);
+            self.report_end(Outcome::Disconnected, None);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a local program writes to.
+//! The writer of a program on the calling thread.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -10,11 +10,17 @@ use crate::buf::chunker::{Cut, write_each};
 use crate::error::Error;
 use crate::runtime::coroutine::Refused;
 
-/// What a program on [`Local`](crate::Local) writes to.
+/// The writer end of a program on [`Local`](crate::Local).
 ///
-/// Small writes wait in a buffer until they make a chunk; then the program is suspended until the chunk has been pulled.
-/// A write of a whole chunk or more is not buffered: it is lent to the host while the program is suspended. A host that keeps
-/// what it pulls gets a copy, in chunks of 64 KiB or the chunk size, if that is more.
+/// Small writes are buffered until they fill a chunk. Then the program is suspended until the chunk is pulled.
+///
+/// A write of a whole chunk or more is not buffered. It is lent to the reader while the program is suspended. A reader
+/// that keeps what it pulls receives a copy, in chunks of 64 KiB or the chunk size, whichever is larger.
+///
+/// Unlike the writer at the crate root, this one has no `closed()`. A program on this engine runs only while its reader
+/// waits for it, so the two would wait for each other.
+///
+/// # Examples
 ///
 /// ```
 /// use std::io::Write;
@@ -29,21 +35,21 @@ use crate::runtime::coroutine::Refused;
 /// # std::io::Result::Ok(())
 /// ```
 ///
-/// It has no `closed()` to wait with, as the crate root's writer has: a local program runs only while its puller asks for
-/// something, so that it would wait for the one who waits for it.
-///
 /// # Errors
 ///
-/// `BrokenPipe` (see [`Error::is_disconnected`](crate::Error::is_disconnected)) once the puller is gone, once the
-/// program has ended (for a writer that got away from it by `mem::replace`), and for a write that would have to suspend
-/// the program from outside it, or while it is unwinding.
+/// A write returns `BrokenPipe` (see [`Error::is_disconnected`](crate::Error::is_disconnected)):
+///
+/// * if the reader was dropped;
+/// * if the program has ended, and the writer was moved out of it by `mem::replace`;
+/// * if it would have to suspend the program from outside the program, or while the program is unwinding.
 ///
 /// # Panics
 ///
 /// A program that ignores 64 errors of a closed bridge is unwound by its next read or write, without a message. Its
-/// destructors run, and frames of C or C++ below the write are skipped. It is not unwound while it is unwinding already, in a
-/// build with `panic = "abort"`, or if its engine's [`unwind`](crate::Local::unwind) is `false`: then each write goes on
-/// returning an error.
+/// destructors run, and frames of C or C++ below the write are skipped.
+///
+/// The program is not unwound if it is unwinding already, in a build with `panic = "abort"`, or if its engine's
+/// [`unwind`](crate::Local::unwind) is `false`. Every further write returns an error then.
 pub struct Writer {
     outlet: LocalOutlet,
 }
@@ -61,18 +67,18 @@ impl Writer {
         Writer { outlet: LocalOutlet::Host(link) }
     }
 
-    /// A writer for a program whose output goes straight into a sink.
+    /// Creates a writer that writes straight into a sink.
     pub(crate) fn sink(sink: Box<dyn Write>) -> Writer {
         Writer { outlet: LocalOutlet::Sink(sink) }
     }
 
-    /// Hands over a chunk that is already there, without a copy. What was written before it goes first.
+    /// Hands over a chunk without a copy, after the bytes written before it.
     ///
     /// # Errors
     ///
-    /// As for every write: see [`Writer`].
-    // Always inlined, with the switch inside it: between a coroutine's being entered and left the processor predicts
-    // returns rightly only if no call is left open.
+    /// Returns an error in the same cases as every write: see [`Writer`].
+    // Always inlined, with the switch inside it: the processor predicts returns correctly only if no call is left open
+    // between entering and leaving a coroutine.
     #[inline(always)]
     pub fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
         match &mut self.outlet {
@@ -87,7 +93,7 @@ impl Writer {
         }
     }
 
-    /// Whether nobody can get what is written any more.
+    /// Returns `true` if no reader can receive what is written.
     pub fn is_closed(&self) -> bool {
         match &self.outlet {
             LocalOutlet::Host(link) => link.frame.is_closed(),
@@ -96,7 +102,7 @@ impl Writer {
         }
     }
 
-    /// Counts a refused call of this writer's program, and returns the error for it.
+    /// Counts a refused call of the program, and returns the error for it.
     pub(crate) fn refuse(&self, error: io::Error) -> io::Error {
         match &self.outlet {
             LocalOutlet::Host(link) => link.refuse(error),
@@ -114,7 +120,7 @@ impl Writer {
     }
 }
 
-/// A write that completes a chunk, or is one.
+/// Handles a write that completes a chunk, or is one.
 fn cut(link: &Link, buf: &[u8]) -> Result<(), Refused> {
     link.frame.may_suspend()?;
     let pending = &link.exchange.pending;
@@ -140,7 +146,7 @@ fn refuse(link: &Link, _: Refused) -> io::Error {
 }
 
 impl Writer {
-    /// A write that only joins others: the way of nearly every small one.
+    /// Appends `buf` to the pending chunk if it fits. Nearly every small write takes this path.
     #[inline]
     fn join(&mut self, buf: &[u8]) -> bool {
         match &self.outlet {
@@ -165,7 +171,7 @@ impl Write for Writer {
         write_each(self, bufs)
     }
 
-    /// Ends the chunk here: what was written is handed over.
+    /// Ends the chunk here, and hands it over.
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.outlet {
             LocalOutlet::Host(link) => link.hand_pending().map_err(|refused| refuse(link, refused)),

@@ -1,4 +1,4 @@
-//! A process that forks: the child has the parent's memory, and of its threads only the one that forked.
+//! A process that forks: the child has the parent's memory, but only the thread that forked.
 #![cfg(all(unix, not(miri)))]
 #![allow(unsafe_code, reason = "fork, and the end of a child, are bare system calls")]
 #![cfg(feature = "stream")]
@@ -14,15 +14,15 @@ use std::time::Duration;
 use pushpull::{Budget, Chunks, Error, Local, Pool, Thread, local, pipe};
 use pushpull_testing::watchdog::within;
 
-/// After so many seconds a child that hangs is ended by its alarm.
+/// The seconds after which an alarm ends a child that hangs.
 const PATIENCE: u32 = 60;
 
-/// How often children are forked while other threads are busy.
+/// The number of children that are forked while other threads are busy.
 const CHILDREN: usize = if cfg!(debug_assertions) { 200 } else { 2000 };
 
-/// Forks, and returns twice: in the child with `None`.
+/// Creates a child process. Returns twice: with `None` in the child.
 fn fork() -> Option<libc::pid_t> {
-    // SAFETY: what is called in the child is what this test is about.
+    // SAFETY: that the child can use bridges after `fork` is what this test checks.
     match unsafe { libc::fork() } {
         0 => {
             // SAFETY: a system call that touches no memory.
@@ -36,10 +36,10 @@ fn fork() -> Option<libc::pid_t> {
     }
 }
 
-/// Waits for a child, and says how it ended.
+/// Waits for a child, and returns how it ended.
 fn wait(child: libc::pid_t) -> Result<(), &'static str> {
     let mut status = 0;
-    // SAFETY: the status is written to a place that is there.
+    // SAFETY: `status` is valid for the write.
     while unsafe { libc::waitpid(child, &raw mut status, 0) } < 0 {
         assert_eq!(io::Error::last_os_error().kind(), io::ErrorKind::Interrupted);
     }
@@ -57,7 +57,7 @@ fn in_child(test: impl FnOnce()) {
         Some(child) => assert_eq!(wait(child), Ok(())),
         None => {
             let failed = panic::catch_unwind(AssertUnwindSafe(test)).is_err();
-            // SAFETY: ends the process without anything of the parent's that an orderly end would run twice.
+            // SAFETY: ends the process at once. An orderly exit would run the parent's exit handlers a second time.
             unsafe { libc::_exit(i32::from(failed)) }
         }
     }
@@ -67,7 +67,7 @@ fn count(chunks: impl Iterator<Item = io::Result<bytes::Bytes>>) -> usize {
     chunks.map(|chunk| chunk.unwrap().len()).sum()
 }
 
-/// A bridge of every kind, from its beginning to its end.
+/// Runs a bridge of every kind from beginning to end.
 fn bridges(pool: &Pool) {
     let program = |w: &mut dyn Write| (0..100).try_for_each(|_| w.write_all(&[7; 1000]));
     assert_eq!(count(Thread::new().pull(move |w| program(w))), 100_000);
@@ -107,7 +107,7 @@ fn in_a_child_every_engine_runs() {
             bridges(&pool);
         });
         bridges(&pool);
-        // Whether or not its workers were ever there.
+        // A shutdown completes in the parent, and in a child, which never had the pool's workers.
         assert!(pool.shutdown(Duration::MAX).wait().is_complete());
         in_child(|| {
             let refused = pool.pull(|_| Ok(())).next().unwrap().unwrap_err();
@@ -117,9 +117,9 @@ fn in_a_child_every_engine_runs() {
     });
 }
 
-/// What was locked, or half done, at that moment stays so in the child.
+/// A lock that another thread holds at the fork stays locked in the child, and its work stays half done.
 #[test]
-fn what_other_threads_are_at_does_not_hang_a_child() {
+fn locks_of_other_threads_do_not_hang_a_child() {
     within(|| {
         let pool = Pool::new(2).chunk_size(100).capacity(1000).budget(&Budget::new(1 << 20));
         let done = Arc::new(AtomicBool::new(false));
@@ -135,7 +135,7 @@ fn what_other_threads_are_at_does_not_hang_a_child() {
                             }
                         });
                         half.next().unwrap().unwrap();
-                        // A size of its own, whose stacks come and go.
+                        // A stack size of its own, so that its stacks are mapped and unmapped.
                         drop(
                             Local::new()
                                 .stack_size(3 << 16)
@@ -179,9 +179,9 @@ fn what_other_threads_are_at_does_not_hang_a_child() {
     });
 }
 
-/// Pulls to the end, which is an error.
+/// Pulls to the end, which must be an error.
 fn left_behind(chunks: &mut Chunks) {
-    let error = chunks.find_map(Result::err).expect("it has no end in a child");
+    let error = chunks.find_map(Result::err).expect("the bridge has ended well in a child");
     assert!(Error::of(&error).unwrap().is_disconnected());
     assert!(chunks.next().is_none());
 }
@@ -226,7 +226,7 @@ fn a_bridge_that_was_started_stays_with_the_parent() {
                         assert_eq!(refused.kind(), io::ErrorKind::BrokenPipe);
                         assert_eq!(feed.finish().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
                         drop(dropped);
-                        // It runs nothing before the first pull, and so it runs here.
+                        // Nothing of it ran before the fork, so it starts in the child.
                         assert_eq!(count(late), 1_000_000);
                     }));
                     // SAFETY: as in `in_child`.
@@ -237,12 +237,12 @@ fn a_bridge_that_was_started_stays_with_the_parent() {
     });
 }
 
-/// Whatever it waits for in the child, it does not hold up a worker, or let run what else the worker had.
+/// In the child, no wait of the program blocks a worker or runs the worker's other programs.
 #[test]
 fn a_program_may_fork() {
     within(|| {
         let pool = Pool::new(1);
-        // In the middle of what it writes, while nobody pulls: in a child that would be gone on with by two processes.
+        // Suspended in the middle of its output. If the child continued it too, two processes would run it.
         let (tell, told) = channel();
         let mut other = pool.pull(move |w| {
             w.write_all(b"one").and_then(|()| w.flush())?;
@@ -258,7 +258,7 @@ fn a_program_may_fork() {
                 bridges(Pool::global());
                 bridges(&Pool::new(1));
             });
-            // And a child that goes on writes to nobody, and ends when its thread does.
+            // A child that continues the program has no reader, and ends with its thread.
             match fork() {
                 Some(child) => {
                     assert_eq!(wait(child), Ok(()));

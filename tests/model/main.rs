@@ -1,4 +1,4 @@
-//! The channel and its segment in every interleaving of two threads, under `loom`.
+//! The channel and its segment in every interleaving of two threads, checked with `loom`.
 //!
 //! `RUSTFLAGS="--cfg pushpull_loom" cargo test --release --features stream --test model`
 #![cfg(pushpull_loom)]
@@ -17,7 +17,7 @@ use loom::future::block_on;
 use loom::thread;
 use pushpull::{Chunks, Error, Writer, pipe};
 
-/// Every interleaving with at most so many preemptions: enough for every bug that two threads are known to have.
+/// Runs `test` in every interleaving with a bounded number of preemptions, which finds every known bug of two threads.
 fn model(test: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(3);
@@ -36,7 +36,7 @@ fn collect(chunks: Chunks) -> (Vec<u8>, Option<io::Error>) {
     (bytes, end)
 }
 
-/// How often somebody was woken.
+/// A waker that counts its wake-ups.
 #[derive(Default)]
 struct Woken(AtomicUsize);
 
@@ -65,7 +65,7 @@ fn laws_1_and_11_small_writes_arrive_and_wake() {
 }
 
 #[test]
-fn law_5_a_waiting_puller_gets_what_was_not_flushed() {
+fn law_5_a_waiting_reader_gets_what_was_not_flushed() {
     model(|| {
         let (mut writer, mut chunks) = pipe(4);
         writer.write_all(b"a").unwrap();
@@ -75,7 +75,7 @@ fn law_5_a_waiting_puller_gets_what_was_not_flushed() {
             (first.len() + second, chunks)
         });
         writer.write_all(b"b").unwrap();
-        // The writer lives, and says nothing more.
+        // The writer is alive, and writes nothing more.
         let (len, chunks) = puller.join().unwrap();
         assert_eq!(len, 2);
         drop((writer, chunks));
@@ -83,7 +83,7 @@ fn law_5_a_waiting_puller_gets_what_was_not_flushed() {
 }
 
 #[test]
-fn law_4_a_held_writer_is_woken() {
+fn law_4_a_blocked_writer_is_woken() {
     model(|| {
         let (mut writer, chunks) = pipe(2);
         let puller = thread::spawn(move || collect(chunks));
@@ -94,11 +94,11 @@ fn law_4_a_held_writer_is_woken() {
 }
 
 #[test]
-fn law_1_a_held_writer_uses_its_memory_again_when_all_of_it_was_pulled() {
+fn law_1_a_blocked_writer_reuses_its_memory_when_all_of_it_was_pulled() {
     model(|| {
         let (mut writer, chunks) = pipe(4);
         let puller = thread::spawn(move || collect(chunks));
-        // Each but the first finds too little room beside the one before, in the segment that both fit in.
+        // Each write but the first has too little room after the previous one, in a segment that fits both.
         for write in [b"abc", b"def", b"ghi"] {
             writer.write_all(write).unwrap();
         }
@@ -110,7 +110,7 @@ fn law_1_a_held_writer_uses_its_memory_again_when_all_of_it_was_pulled() {
 }
 
 #[test]
-fn law_2_a_flush_and_a_vanished_writer() {
+fn law_2_a_flush_and_a_dropped_writer() {
     model(|| {
         let (mut writer, chunks) = pipe(4);
         let puller = thread::spawn(move || collect(chunks));
@@ -124,7 +124,7 @@ fn law_2_a_flush_and_a_vanished_writer() {
 }
 
 #[test]
-fn law_7_a_held_writer_learns_that_the_puller_went() {
+fn law_7_a_blocked_writer_learns_that_the_reader_was_dropped() {
     model(|| {
         let (mut writer, chunks) = pipe(1);
         let puller = thread::spawn(move || drop(chunks));
@@ -147,7 +147,7 @@ fn law_11_a_cancelled_poll_loses_nothing() {
             writer.finish().unwrap();
         });
         let mut bytes = Vec::new();
-        // One poll whose waker goes nowhere, and then a task that waits.
+        // One poll with a waker that does nothing, then a task that waits.
         if let Poll::Ready(Some(chunk)) = poll_next(&mut chunks, &mut Context::from_waker(Waker::noop())) {
             bytes.extend_from_slice(&chunk.unwrap());
         }
@@ -175,16 +175,16 @@ fn law_1_a_chunk_handed_over_keeps_its_place() {
 }
 
 #[test]
-fn law_11_a_chunk_that_was_taken_ahead_wakes_a_held_writer() {
+fn law_11_a_chunk_taken_ahead_wakes_a_blocked_writer() {
     model(|| {
         let (mut writer, mut chunks) = pipe(4);
         "abcd".bytes().for_each(|byte| writer.write_bytes(vec![byte].into()).unwrap());
-        // The first takes the others ahead, and the second is the half.
+        // The first pull takes the other chunks ahead; at the second, half of the capacity is free.
         let puller = thread::spawn(move || {
             (0..2).for_each(|_| drop(chunks.next().unwrap().unwrap()));
             chunks
         });
-        // There is room for one of the two once the first is pulled. As a task, which looks once before it waits.
+        // One of the two fits once the first chunk is pulled. A task tries once before it waits.
         block_on(poll_fn(|context| pin!(&mut writer).poll_write(context, b"ef"))).unwrap();
         let chunks = puller.join().unwrap();
         assert_eq!(chunks.stats().bytes, 2);
@@ -196,7 +196,7 @@ fn law_11_a_chunk_that_was_taken_ahead_wakes_a_held_writer() {
 }
 
 #[test]
-fn law_3_an_abort_races_with_the_puller_leaving() {
+fn law_3_an_abort_races_with_a_dropped_reader() {
     model(|| {
         let (writer, mut chunks): (Writer, Chunks) = pipe(1);
         let puller = thread::spawn(move || {
@@ -210,11 +210,11 @@ fn law_3_an_abort_races_with_the_puller_leaving() {
 }
 
 #[test]
-fn law_11_an_idle_writer_learns_that_the_puller_went() {
+fn law_11_an_idle_writer_learns_that_the_reader_was_dropped() {
     model(|| {
         let (writer, chunks) = pipe(1);
         let puller = thread::spawn(move || drop(chunks));
-        // One who gives up, and one who waits.
+        // One wait is cancelled, the other waits.
         let mut given_up = writer.closed();
         let _ = pin!(&mut given_up).poll(&mut Context::from_waker(Waker::noop()));
         drop(given_up);
@@ -225,7 +225,7 @@ fn law_11_an_idle_writer_learns_that_the_puller_went() {
 }
 
 #[test]
-fn law_11_who_waits_for_the_head_is_told_of_a_flush_and_of_the_end() {
+fn law_11_a_flush_and_the_end_wake_a_wait_for_the_head() {
     model(|| {
         let (mut writer, mut chunks) = pipe(4);
         let puller = thread::spawn(move || {
@@ -240,7 +240,7 @@ fn law_11_who_waits_for_the_head_is_told_of_a_flush_and_of_the_end() {
 }
 
 #[test]
-fn law_11_a_look_that_was_given_up_leaves_the_pull_awake() {
+fn law_11_a_cancelled_head_leaves_the_pull_its_wake_up() {
     model(|| {
         let (mut writer, mut chunks) = pipe(4);
         let puller = thread::spawn(move || {
@@ -248,7 +248,7 @@ fn law_11_a_look_that_was_given_up_leaves_the_pull_awake() {
             let first = chunks.next().unwrap().unwrap();
             (first, chunks)
         });
-        // Neither flushed nor ended: a pull gets it, a head would not.
+        // Neither flushed nor ended: a pull takes the bytes, a head does not.
         writer.write_all(b"a").unwrap();
         let (first, chunks) = puller.join().unwrap();
         assert_eq!(first, "a");
@@ -256,15 +256,15 @@ fn law_11_a_look_that_was_given_up_leaves_the_pull_awake() {
     });
 }
 
-/// Hands over the bytes, each as a chunk of its own.
+/// Hands over each byte as a chunk of its own.
 fn hand_over(writer: &mut Writer, bytes: &'static [u8]) {
     for byte in bytes.chunks(1) {
         writer.write_bytes(bytes::Bytes::from_static(byte)).unwrap();
     }
 }
 
-/// A pipe through which chunks have been handed over in a row, so that the next few need no lock: a third one waits for a place
-/// in the ring, and a fourth byte would be more than were ever in flight.
+/// Creates a pipe through which chunks have been handed over in a row, so that the next few need no lock. A third chunk
+/// waits for a slot in the ring; a fourth byte would exceed the peak of bytes in flight.
 fn in_a_row() -> (Writer, Chunks) {
     let (mut writer, mut chunks) = pipe(8);
     for chunk in ["....", "."] {
@@ -288,7 +288,7 @@ fn laws_1_and_11_a_row_of_chunks_arrives() {
 }
 
 #[test]
-fn law_5_a_waiting_puller_gets_what_is_handed_over_in_a_row() {
+fn law_5_a_waiting_reader_gets_what_is_handed_over_in_a_row() {
     model(|| {
         let (mut writer, mut chunks) = in_a_row();
         let puller = thread::spawn(move || {
@@ -296,7 +296,7 @@ fn law_5_a_waiting_puller_gets_what_is_handed_over_in_a_row() {
             (pulled.concat(), chunks)
         });
         hand_over(&mut writer, b"ab");
-        // The writer lives, and says nothing more.
+        // The writer is alive, and writes nothing more.
         let (pulled, chunks) = puller.join().unwrap();
         assert_eq!(pulled, b"ab");
         drop((writer, chunks));
@@ -304,7 +304,7 @@ fn law_5_a_waiting_puller_gets_what_is_handed_over_in_a_row() {
 }
 
 #[test]
-fn law_4_a_row_of_chunks_is_held() {
+fn law_4_a_row_of_chunks_is_bounded() {
     model(|| {
         let (mut writer, chunks) = pipe(2);
         let puller = thread::spawn(move || collect(chunks));
@@ -331,21 +331,21 @@ fn law_1_small_writes_between_chunks_in_a_row_keep_their_place() {
 }
 
 #[test]
-fn law_7_a_puller_that_leaves_keeps_nothing_of_a_row_of_chunks() {
+fn law_7_a_dropped_reader_keeps_nothing_of_a_row_of_chunks() {
     model(|| {
         let (mut writer, chunks) = in_a_row();
         let byte = bytes::Bytes::from(vec![7; 1]);
         let puller = thread::spawn(move || drop(chunks));
         let told = (0..3).any(|_| writer.write_bytes(byte.clone()).is_err());
         puller.join().unwrap();
-        // Told, it keeps nothing either.
+        // A writer that has learned of the drop keeps nothing either.
         assert!(told || writer.write_bytes(byte.clone()).is_err());
         assert!(byte.is_unique());
     });
 }
 
 #[test]
-fn law_11_who_waits_for_the_head_beside_a_row_of_chunks_is_told() {
+fn law_11_a_row_of_chunks_wakes_a_wait_for_the_head() {
     model(|| {
         let (mut writer, mut chunks) = in_a_row();
         let puller = thread::spawn(move || {
@@ -360,7 +360,7 @@ fn law_11_who_waits_for_the_head_beside_a_row_of_chunks_is_told() {
 }
 
 #[test]
-fn a_head_that_was_found_beside_a_row_of_chunks_leaves_nobody_to_wake() {
+fn a_head_found_beside_a_row_of_chunks_leaves_no_waker() {
     model(|| {
         let (mut writer, mut chunks) = in_a_row();
         let woken = Arc::new(Woken::default());
@@ -381,7 +381,7 @@ fn a_head_that_was_found_beside_a_row_of_chunks_leaves_nobody_to_wake() {
 }
 
 #[test]
-fn law_11_who_waits_for_the_head_is_told_when_a_row_begins() {
+fn law_11_the_start_of_a_row_wakes_a_wait_for_the_head() {
     model(|| {
         let (mut writer, mut chunks) = pipe(8);
         let puller = thread::spawn(move || {

@@ -1,4 +1,5 @@
-//! Bridges so narrow that each side waits for the other at nearly every step, which is where wake-ups are lost.
+//! Bridges with a capacity of a byte or two: each side waits for the other at nearly every step, where wake-ups get
+//! lost.
 
 use super::*;
 
@@ -22,23 +23,23 @@ fn everything(chunks: Chunks) -> Vec<u8> {
     collect(chunks).0
 }
 
-/// The next chunk, after a wait for the head.
+/// Waits for the head, and pulls the next chunk.
 fn next_after_head(chunks: &mut Chunks) -> Vec<u8> {
     chunks.head().wait().unwrap();
     chunks.next().unwrap().unwrap().to_vec()
 }
 
-/// A wait for the head that is given up.
-fn give_up_head(chunks: &mut Chunks) {
+/// Cancels a wait for the head.
+fn cancel_head(chunks: &mut Chunks) {
     let _ = pin!(chunks.head()).poll(&mut Context::from_waker(Waker::noop()));
 }
 
-/// Writes a part of `bytes` as a task, which looks once before it waits.
+/// Writes a part of `bytes` as a task, which tries once before it waits.
 fn write_as_task(writer: &mut Writer, bytes: &[u8]) -> usize {
     block_on(poll_fn(|context| pin!(&mut *writer).poll_write(context, bytes))).unwrap()
 }
 
-/// A bridge of `capacity` bytes through which chunks were handed over in a row.
+/// Creates a bridge of `capacity` bytes through which chunks were handed over in a row.
 fn in_a_row_of(capacity: usize, before: &[&'static str]) -> (Writer, Chunks) {
     let (mut writer, mut chunks) = pipe(capacity);
     for chunk in before {
@@ -81,15 +82,15 @@ fn law_11_a_head_before_each_pull_through_a_byte() {
 }
 
 #[test]
-fn law_11_a_head_given_up_before_each_pull_through_a_byte() {
+fn law_11_a_head_cancelled_before_each_pull_through_a_byte() {
     let write = |w: &mut Writer| {
         hand_over(w, b"a");
         w.write_all(b"b").unwrap();
     };
     let pull = |mut chunks: Chunks| {
-        give_up_head(&mut chunks);
+        cancel_head(&mut chunks);
         let mut all = chunks.next().unwrap().unwrap().to_vec();
-        give_up_head(&mut chunks);
+        cancel_head(&mut chunks);
         all.extend(everything(chunks));
         all
     };
@@ -97,7 +98,7 @@ fn law_11_a_head_given_up_before_each_pull_through_a_byte() {
 }
 
 #[test]
-fn law_11_a_write_after_two_that_were_given_up() {
+fn law_11_a_write_after_two_cancelled_writes() {
     model(|| {
         let (mut writer, chunks) = pipe(1);
         let reader = thread::spawn(move || everything(chunks));
@@ -113,8 +114,8 @@ fn law_11_a_write_after_two_that_were_given_up() {
     });
 }
 
-/// A writer that is held when the reader has taken all chunks ahead, so that each pull looks for the writer.
-fn held_beside_a_batch(capacity: usize) {
+/// Checks a writer that is blocked when the reader has taken all chunks ahead, so that each pull checks for the writer.
+fn blocked_beside_a_batch(capacity: usize) {
     model(move || {
         let (mut writer, mut chunks) = pipe(capacity);
         (0..capacity).for_each(|_| writer.write_bytes("x".into()).unwrap());
@@ -129,17 +130,17 @@ fn held_beside_a_batch(capacity: usize) {
 }
 
 #[test]
-fn law_11_a_writer_held_beside_two_chunks_taken_ahead() {
-    held_beside_a_batch(2);
+fn law_11_a_writer_blocked_beside_two_chunks_taken_ahead() {
+    blocked_beside_a_batch(2);
 }
 
 #[test]
-fn law_11_a_writer_held_beside_three_chunks_taken_ahead() {
-    held_beside_a_batch(3);
+fn law_11_a_writer_blocked_beside_three_chunks_taken_ahead() {
+    blocked_beside_a_batch(3);
 }
 
 #[test]
-fn law_11_a_writer_held_in_a_row_of_chunks() {
+fn law_11_a_writer_blocked_in_a_row_of_chunks() {
     model(|| {
         let (mut writer, chunks) = in_a_row_of(2, &["..", "."]);
         let reader = thread::spawn(move || everything(chunks));
@@ -178,7 +179,7 @@ fn law_11_a_row_of_chunks_through_a_byte() {
 }
 
 #[test]
-fn law_11_a_poll_and_a_head_given_up_beside_a_row_of_chunks_through_a_byte() {
+fn law_11_a_poll_and_a_head_cancelled_beside_a_row_of_chunks_through_a_byte() {
     model(|| {
         let (mut writer, mut chunks) = in_a_row_of(1, &["."]);
         let reader = thread::spawn(move || {
@@ -186,7 +187,7 @@ fn law_11_a_poll_and_a_head_given_up_beside_a_row_of_chunks_through_a_byte() {
             if let Poll::Ready(Some(chunk)) = poll_next(&mut chunks, &mut Context::from_waker(Waker::noop())) {
                 all.extend(chunk.unwrap());
             }
-            give_up_head(&mut chunks);
+            cancel_head(&mut chunks);
             all.extend(everything(chunks));
             all
         });

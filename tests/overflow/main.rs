@@ -1,5 +1,6 @@
-//! A program that runs over its stack ends the process with a message, and every other fault is told by whoever told it
-//! before. Each case in a process of its own: this test, run again.
+//! A program that overflows its stack ends the process with a message. Every other fault is handled as without bridges.
+//!
+//! Each case runs in a process of its own: this test binary, run again.
 #![cfg(target_os = "linux")]
 
 use std::hint::black_box;
@@ -12,14 +13,14 @@ use pushpull::{Local, Pool};
 
 const CASE: &str = "PUSHPULL_TEST_OVERFLOW";
 
-/// Runs over any stack, a page at a time.
+/// Overflows any stack, a page at a time.
 #[expect(unconditional_recursion, reason = "that is what it is for")]
 fn deeper(depth: u64) -> u64 {
     let frame = black_box([depth; 64]);
     deeper(depth + 1) + frame[(depth % 64) as usize]
 }
 
-/// What the child does.
+/// Runs the child's case.
 fn overflow(case: &str) {
     match case {
         "local" => {
@@ -46,13 +47,13 @@ fn overflow(case: &str) {
         }
         other => panic!("no such case: {other}"),
     }
-    unreachable!("the process goes on");
+    unreachable!("the process survived");
 }
 
-/// What somebody else's bad code does: an access to nowhere.
+/// Reads from an invalid address, as a bug outside this crate would.
 #[expect(unsafe_code, reason = "there is no safe bad access")]
 fn fault() {
-    // SAFETY: none; it is meant to end the process.
+    // SAFETY: none; the access is meant to end the process.
     unsafe { black_box(std::ptr::without_provenance::<u8>(8)).read_volatile() };
 }
 
@@ -95,7 +96,7 @@ fn an_overflow_names_the_bridge_and_the_option() {
 }
 
 #[test]
-fn a_threads_overflow_is_told_as_ever() {
+fn the_message_of_a_threads_overflow_is_unchanged() {
     let output = run("thread");
     let told = told(&output);
     assert!(told.contains("thread 'of the host'") && told.contains("has overflowed its stack"), "{told}");
@@ -103,7 +104,7 @@ fn a_threads_overflow_is_told_as_ever() {
 }
 
 #[test]
-fn another_fault_ends_the_process_as_ever() {
+fn another_fault_still_ends_the_process() {
     let output = run("fault");
     assert_eq!(output.status.signal(), Some(SIGSEGV), "{}", told(&output));
     assert!(!told(&output).contains("pushpull:"));

@@ -1,4 +1,4 @@
-//! The spans that a program and its host are in, with the registry of `tracing-subscriber`.
+//! The spans of a program and of its host, with the registry of `tracing-subscriber`.
 #![cfg(all(feature = "stream", feature = "tracing"))]
 
 use std::future::poll_fn;
@@ -18,7 +18,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{self, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Keeps each message, with the names of the spans that it came in, from the outermost.
+/// A layer that keeps each message with the names of its spans, from the outermost.
 #[derive(Clone, Default)]
 struct Kept(Arc<Mutex<Vec<(String, String)>>>);
 
@@ -46,7 +46,7 @@ static KEPT: LazyLock<Kept> = LazyLock::new(|| {
     kept
 });
 
-/// The spans of all messages that begin so, one after the other.
+/// Returns the spans of all messages that start with `of`, in order.
 fn spans(of: &str) -> Vec<String> {
     let kept = KEPT.0.lock().unwrap();
     kept.iter().filter(|(message, _)| message.starts_with(of)).map(|(_, spans)| spans.clone()).collect()
@@ -60,7 +60,7 @@ fn poll(chunks: &mut (impl Stream<Item = io::Result<Bytes>> + Unpin)) -> Option<
 }
 
 #[test]
-fn a_pooled_program_stays_in_its_spans_and_leaves_them_to_nobody() {
+fn a_pooled_program_keeps_its_spans_to_itself() {
     LazyLock::force(&KEPT);
     within(|| {
         let pool = Pool::new(1).chunk_size(1).capacity(1);
@@ -113,7 +113,7 @@ fn the_host_of_a_local_program_is_in_its_own_spans() {
         drop(chunks);
         info!("local, host");
         assert_eq!(spans("local, host"), ["", "own", "", ""]);
-        // It goes on in the span in which it was begun: a parent is a matter of the beginning.
+        // The program stays in the span in which it was started: its parent is fixed at the start.
         assert_eq!(spans("local, program"), ["request"; 2]);
     });
 }
@@ -158,7 +158,7 @@ fn a_program_may_enter_its_hosts_span() {
     });
 }
 
-/// One that is nested, and waits, is suspended with the one around it, each with its own spans.
+/// A nested program that waits is suspended with the outer program, each with its own spans.
 #[test]
 fn nested_programs_are_suspended_with_their_spans() {
     LazyLock::force(&KEPT);
@@ -197,7 +197,7 @@ fn nested_programs_are_suspended_with_their_spans() {
     });
 }
 
-/// Many tasks on one thread, each in a span of its own, with a program in one of its own.
+/// Many tasks run on one thread, each in its own span, with a program in a span of its own.
 #[test]
 fn tasks_that_poll_local_programs_keep_their_spans_apart() {
     LazyLock::force(&KEPT);
@@ -249,7 +249,7 @@ fn a_span_that_is_left_open_is_no_fault() {
             info!("forgotten, host");
         }
         assert_eq!(spans("forgotten, host"), [""; 2]);
-        // Nor is a subscriber that is another's at the switch.
+        // A different subscriber at the switch is no error either.
         let own = tracing::Dispatch::new(tracing_subscriber::registry());
         let mut chunks = Local::new().unbuffered().pull(|w| {
             let _span = info_span!("of the first").entered();

@@ -1,7 +1,6 @@
-//! Exchanges that are broken off in whatever state they are in leave nothing behind: no program, no thread, no stack, no
-//! descriptor, no byte.
+//! An exchange that is aborted in any state leaves nothing behind: no program, thread, stack, descriptor or byte.
 //!
-//! `EXCHANGES=10000000 cargo test --test aborted` looks longer.
+//! For a longer run: `EXCHANGES=10000000 cargo test --test suite aborted`.
 
 use std::env;
 use std::io::{self, BufRead, Read};
@@ -20,11 +19,11 @@ use pushpull_testing::alone::alone;
 use pushpull_testing::counted::Counted;
 use pushpull_testing::watchdog::within;
 
-/// Numbers without a pattern, the same in every run.
+/// A pseudo-random generator with the same numbers in every run.
 struct Dice(u64);
 
 impl Dice {
-    /// A number below `sides`.
+    /// Returns a number below `sides`.
     fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -33,7 +32,7 @@ impl Dice {
     }
 }
 
-/// What every program, source and queued chunk of an exchange holds while it is there.
+/// A reference that every program, source and queued chunk of an exchange holds.
 type Held = Arc<()>;
 
 fn chunk(held: &Held, len: usize) -> Bytes {
@@ -46,13 +45,13 @@ fn chunk(held: &Held, len: usize) -> Bytes {
     Bytes::from_owner(Kept(vec![7; len], held.clone()))
 }
 
-/// What a program does between its reads and writes, and how it ends.
+/// Writes, computes and ends at random.
 fn act(held: &Held, mut dice: Dice, w: &mut dyn Outlet) -> io::Result<()> {
     for _ in 0..dice.roll(12) {
         match dice.roll(8) {
             0 => w.flush()?,
             1..4 => w.write_bytes(chunk(held, dice.roll(100)))?,
-            // An encoder that keeps an error to itself.
+            // An encoder that ignores an error.
             4 => drop(w.write(b"swallowed")),
             _ => w.write_all(&vec![7; dice.roll(100)])?,
         }
@@ -64,7 +63,7 @@ fn act(held: &Held, mut dice: Dice, w: &mut dyn Outlet) -> io::Result<()> {
     }
 }
 
-/// A source that has chunks, pauses, fails or ends; one in three never wakes anybody again.
+/// Creates a source that has chunks, pauses, fails or ends. One in three never wakes its task again.
 fn source(held: &Held, mut dice: Dice) -> Source {
     let held = held.clone();
     let mut over = false;
@@ -85,13 +84,13 @@ fn source(held: &Held, mut dice: Dice) -> Source {
     }))
 }
 
-/// Polls so often, and no more.
+/// Polls up to `times` times.
 fn polls<T>(times: usize, mut poll: impl FnMut(&mut Context<'_>) -> Poll<Option<T>>) {
     for _ in 0..times {
         match poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Some(_)) => {}
             Poll::Ready(None) => break,
-            // Somebody else may have something by the next time.
+            // Another thread may have something by the next poll.
             Poll::Pending => thread::yield_now(),
         }
     }
@@ -160,7 +159,7 @@ fn exchange<E: Polled>(held: &Held, dice: &mut Dice) {
             polls(times, |context| drive.as_mut().poll(context).map(|_| None::<()>));
         }
         _ => {
-            // An asynchronous producer that is cut off, or finishes, or finds nobody.
+            // An asynchronous producer that is dropped, finishes, or has no reader.
             let (mut writer, mut chunks) = pipe(setup.capacity);
             polls(times, |context| {
                 use tokio::io::AsyncWrite;
@@ -187,7 +186,7 @@ fn exchanges(count: usize, held: &Held, dice: &mut Dice) {
             _ => exchange::<OnPipe>(held, dice),
         }
     }
-    // The programs learn that their hosts are gone, and end.
+    // The programs learn that their hosts were dropped, and end.
     while Arc::strong_count(held) > 1 {
         thread::yield_now();
     }
@@ -199,7 +198,7 @@ fn law_7_aborted_exchanges_leave_nothing_behind() {
         within(|| {
             let count = env::var("EXCHANGES").map_or(100_000, |count| count.parse().expect("a number"));
             let (held, mut dice) = (Held::default(), Dice(0x5eed));
-            // Workers, idle threads, stacks to be used again, the allocator's arenas.
+            // A warm-up, for workers, idle threads, recycled stacks and the allocator's arenas.
             exchanges(count / 5, &held, &mut dice);
             let before = Counted::now();
             exchanges(count - count / 5, &held, &mut dice);

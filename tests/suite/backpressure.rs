@@ -1,4 +1,4 @@
-//! How much is in flight, who is held, and when it goes on.
+//! How many bytes are in flight, when a writer is blocked, and when it resumes.
 
 use std::io::{self, Write};
 use std::panic;
@@ -34,14 +34,14 @@ fn law_4_a_full_pipe_takes_nothing() {
         assert_eq!(accepted, capacity);
         assert_eq!(chunks.stats().peak, capacity, "before anything was pulled");
         let first = chunks.next().unwrap().unwrap().len();
-        assert_eq!(writer.try_write(&vec![7; capacity]).unwrap(), first, "what was pulled is room again");
+        assert_eq!(writer.try_write(&vec![7; capacity]).unwrap(), first, "pulled bytes do not free their room");
         assert_eq!(chunks.stats().peak, capacity);
     }
 }
 
 #[test]
 fn law_4_after_a_large_write_small_ones_count_too() {
-    // The open segment has room that was granted before the large write took it.
+    // The open segment has room that was granted before the large write used the capacity.
     let (mut writer, mut chunks) = pipe(100_000);
     let mut accepted = writer.try_write(b"small").unwrap();
     accepted += writer.try_write(&[7; 99_000]).unwrap();
@@ -67,7 +67,7 @@ fn law_4_after_a_chunk_handed_over_small_writes_count_too() {
 }
 
 #[test]
-fn a_held_writer_that_wakes_early_is_still_held() {
+fn a_blocked_writer_that_wakes_early_stays_blocked() {
     within(|| {
         let accepted = Arc::new(AtomicUsize::new(0));
         let count = accepted.clone();
@@ -84,7 +84,7 @@ fn a_held_writer_that_wakes_early_is_still_held() {
             || futures_util::Stream::poll_next(Pin::new(&mut program), &mut Context::from_waker(Waker::noop()));
         assert!(poll().is_pending());
         for pulled in 1..=4 {
-            assert_eq!(accepted.load(SeqCst), 8, "it went on before {pulled} were pulled");
+            assert_eq!(accepted.load(SeqCst), 8, "the writer resumed before {pulled} were pulled");
             chunks.next().unwrap().unwrap();
             assert!(poll().is_pending());
         }
@@ -94,14 +94,14 @@ fn a_held_writer_that_wakes_early_is_still_held() {
 
 #[test]
 fn law_4_a_refused_write_is_not_counted() {
-    // A destructor's large write would have to wait, and is refused; its small ones have room.
+    // The destructor's large write would have to wait, and is refused; its small writes have room.
     struct Writes<'a>(&'a mut Writer, Sender<bool>, Receiver<()>);
     impl Drop for Writes<'_> {
         fn drop(&mut self) {
             let refused = self.0.write_all(&[8; 60]).is_err();
             let accepted = (0..23).all(|_| self.0.write_all(b"x").is_ok());
             self.1.send(refused && accepted).unwrap();
-            // The bridge is still open when all of it is pulled.
+            // The bridge is still open when everything is pulled.
             self.2.recv().unwrap();
         }
     }
@@ -125,7 +125,7 @@ fn law_4_a_refused_write_is_not_counted() {
 }
 
 #[test]
-fn law_4_sizes_without_end_allocate_what_is_used() {
+fn law_4_huge_sizes_allocate_only_what_is_used() {
     within(|| {
         let setup = || Thread::new().chunk_size(usize::MAX).capacity(usize::MAX);
         let (bytes, end) = drain(setup().pull(|w| w.write_all(b"abc")));
@@ -164,7 +164,7 @@ fn law_4_one_huge_write_is_split() {
     });
 }
 
-/// What a loop that must not wait goes by, as `drive` does.
+/// A loop that must not wait, such as `drive`, relies on the size hint.
 #[test]
 fn law_5_a_size_hint_promises_what_can_be_pulled_at_once() {
     let (mut writer, mut chunks) = pipe(1 << 20);
@@ -197,13 +197,13 @@ fn law_4_the_number_of_chunks_is_bounded() {
 }
 
 #[test]
-fn law_4_the_number_of_chunks_handed_over_is_bounded_whoever_looks() {
+fn law_4_the_number_of_chunks_handed_over_is_bounded_while_a_reader_peeks() {
     within(|| {
         let handed = Arc::new(AtomicUsize::new(0));
         let count = handed.clone();
         let (looked, look) = channel();
         let mut chunks = Thread::new().capacity(1 << 20).pull(move |w| {
-            // So many bytes have been in flight: as many may follow without asking.
+            // Up to this peak of bytes in flight, later chunks take no lock.
             w.write_bytes(vec![7; 1 << 20].into())?;
             for chunk in 0..100_000 {
                 if chunk % 32 == 0 {
@@ -216,7 +216,7 @@ fn law_4_the_number_of_chunks_handed_over_is_bounded_whoever_looks() {
         });
         chunks.next().unwrap().unwrap();
         let mut looks = 0;
-        // Each look moves what was handed over from the writer's ring to the queue.
+        // Each call of `stats` moves what was handed over from the writer's ring to the queue.
         while chunks.stats().writer_waits == 0 {
             if handed.load(SeqCst) == 32 * looks {
                 chunks.stats();
@@ -231,7 +231,7 @@ fn law_4_the_number_of_chunks_handed_over_is_bounded_whoever_looks() {
 }
 
 #[test]
-fn a_held_writer_goes_on_when_half_is_pulled() {
+fn a_blocked_writer_resumes_when_half_is_pulled() {
     within(|| {
         // Chunks of one byte, so that the queue can be emptied byte by byte.
         let accepted = Arc::new(AtomicUsize::new(0));
@@ -247,16 +247,16 @@ fn a_held_writer_goes_on_when_half_is_pulled() {
         while chunks.stats().writer_waits == 0 {
             std::thread::yield_now();
         }
-        // Held before or after the first pull.
+        // The writer is blocked before or after the first pull.
         let held_at = accepted.load(SeqCst);
-        assert!(held_at == 8 || held_at == 9, "held at {held_at}");
+        assert!(held_at == 8 || held_at == 9, "blocked at {held_at}");
         let mut pulled = 1;
         while held_at - pulled > 5 {
             chunks.next().unwrap().unwrap();
             pulled += 1;
-            assert_eq!(accepted.load(SeqCst), held_at, "it went on after {pulled} were pulled");
+            assert_eq!(accepted.load(SeqCst), held_at, "the writer resumed after {pulled} were pulled");
         }
-        // Half of eight is left.
+        // Half of the capacity of eight is left.
         chunks.next().unwrap().unwrap();
         pulled += 1;
         while accepted.load(SeqCst) == held_at {
@@ -268,7 +268,7 @@ fn a_held_writer_goes_on_when_half_is_pulled() {
 }
 
 #[test]
-fn a_stalled_puller_holds_the_writer() {
+fn a_stalled_reader_blocks_the_writer() {
     within(|| {
         let accepted = Arc::new(AtomicUsize::new(0));
         let count = accepted.clone();
@@ -291,24 +291,24 @@ fn a_stalled_puller_holds_the_writer() {
 
 #[test]
 #[should_panic(expected = "`capacity` must not be zero")]
-fn a_capacity_of_nothing_is_a_mistake() {
+fn a_zero_capacity_panics() {
     let _ = Thread::new().capacity(0);
 }
 
 #[test]
 #[should_panic(expected = "`chunk_size` must not be zero")]
-fn a_chunk_size_of_nothing_is_a_mistake() {
+fn a_zero_chunk_size_panics() {
     let _ = pushpull::Local::new().chunk_size(0);
 }
 
 #[test]
 #[should_panic(expected = "`stack_size` must not be zero")]
-fn a_stack_of_nothing_is_a_mistake() {
+fn a_zero_stack_size_panics() {
     let _ = pushpull::Local::new().stack_size(0);
 }
 
 #[test]
 #[should_panic(expected = "the capacity of `pipe` must not be zero")]
-fn a_pipe_of_nothing_is_a_mistake() {
+fn a_pipe_with_zero_capacity_panics() {
     let _ = pipe(0);
 }

@@ -17,7 +17,7 @@ const CHUNK: usize = 4;
 type Program = Box<dyn FnOnce(&mut Writer) -> std::io::Result<()> + Send>;
 type Engine = Box<dyn Fn(Program) -> Chunks>;
 
-/// The engines that run ahead, with a capacity far beyond the budget.
+/// Creates the engines that run ahead, with a capacity far larger than the budget.
 fn engines(budget: &Budget) -> [Engine; 3] {
     let thread = Thread::new().chunk_size(CHUNK).capacity(1000).budget(budget);
     let pools = [1, 2].map(|workers| Pool::new(workers).chunk_size(CHUNK).capacity(1000).budget(budget));
@@ -29,7 +29,7 @@ fn engines(budget: &Budget) -> [Engine; 3] {
     ]
 }
 
-/// Starts the program, and waits until it is held.
+/// Starts the program, and waits until it is blocked.
 fn until_held(chunks: &mut Chunks) {
     let _ = Pin::new(&mut chunks.head()).poll(&mut Context::from_waker(Waker::noop()));
     while chunks.stats().writer_waits == 0 {
@@ -37,7 +37,8 @@ fn until_held(chunks: &mut Chunks) {
     }
 }
 
-/// Writes for ever, so many bytes at a time, and counts what was accepted by writes that have returned.
+/// Creates a program that writes `len` bytes at a time without end, and counts the bytes of the writes that have
+/// returned.
 fn endless(len: usize, accepted: &Arc<AtomicUsize>) -> Program {
     let accepted = accepted.clone();
     Box::new(move |w| {
@@ -49,7 +50,7 @@ fn endless(len: usize, accepted: &Arc<AtomicUsize>) -> Program {
 }
 
 #[test]
-fn together_they_hold_the_budget_and_one_chunk_each() {
+fn bridges_hold_the_budget_and_one_chunk_each() {
     within(|| {
         for len in [1, 3, 4, 50] {
             for index in 0..3 {
@@ -57,33 +58,33 @@ fn together_they_hold_the_budget_and_one_chunk_each() {
                 let engine = &engines(&budget)[index];
                 let mut bridges: Vec<_> = (0..10).map(|_| engine(endless(len, &Arc::default()))).collect();
                 bridges.iter_mut().for_each(until_held);
-                // Nothing was pulled: what a bridge has accepted is its peak.
+                // Nothing was pulled, so a bridge has accepted as many bytes as its peak.
                 let held: usize = bridges.iter().map(|chunks| chunks.stats().peak).sum();
                 assert!(held <= 100 + 10 * CHUNK, "{held} bytes are held");
-                assert!(held >= 10 * CHUNK, "each has its chunk");
-                // All are held, and what is left is too little for the next.
+                assert!(held >= 10 * CHUNK, "a bridge does not hold its own chunk");
+                // All are blocked, and the rest of the budget is too small for the next write.
                 assert!(budget.available() < len.max(CHUNK), "{} bytes are left", budget.available());
-                // Some are dropped, and the others get what they had.
+                // Some are dropped, and the others get their share.
                 bridges.truncate(2);
                 for chunks in &mut bridges {
                     assert!(chunks.by_ref().take(100).all(|chunk| chunk.is_ok()));
                 }
                 bridges.into_iter().for_each(Chunks::join);
-                assert_eq!(budget.available(), 100, "all of it is back");
+                assert_eq!(budget.available(), 100, "the budget is not returned");
             }
         }
     });
 }
 
 #[test]
-fn a_puller_drains_its_bridges_in_any_order() {
+fn a_reader_drains_its_bridges_in_any_order() {
     within(|| {
         for index in 0..3 {
             for reverse in [false, true] {
                 let budget = Budget::new(8);
                 let engine = &engines(&budget)[index];
                 let mut bridges: Vec<_> = (0..5).map(|_| engine(Box::new(|w| w.write_all(&[7; 1000])))).collect();
-                // All of them are held, the budget by some; and each is drained while the others are not pulled.
+                // All are blocked, and some hold the whole budget. Each is drained while the others are not pulled.
                 bridges.iter_mut().for_each(until_held);
                 if reverse {
                     bridges.reverse();
@@ -97,17 +98,17 @@ fn a_puller_drains_its_bridges_in_any_order() {
     });
 }
 
-/// A writer is told that it may write, and what it writes is queued a moment later. What a puller takes in between gives
-/// back only its own share of the budget.
+/// A writer's bytes are queued a moment after the budget has granted them. A pull in between returns only its own share
+/// of the budget.
 #[test]
-fn law_4_a_budget_holds_while_writers_and_their_puller_run_at_full_speed() {
+fn law_4_a_budget_holds_while_writers_and_their_reader_run_at_full_speed() {
     const BRIDGES: usize = 4;
     const LARGE: usize = 64 << 10;
     const SMALL: usize = 4 << 10;
     within(|| {
         let budget = Budget::new(LARGE);
         let thread = Thread::new().chunk_size(SMALL).capacity(8 * LARGE).budget(&budget);
-        // By writes that have returned: never more than what the bridges have accepted.
+        // Counts the writes that have returned, so it never exceeds what the bridges have accepted.
         let accepted = Arc::new(AtomicUsize::new(0));
         let mut bridges = [(); BRIDGES].map(|()| {
             let accepted = accepted.clone();
@@ -134,13 +135,13 @@ fn law_4_a_budget_holds_while_writers_and_their_puller_run_at_full_speed() {
 }
 
 #[test]
-fn who_asked_first_is_served_first() {
+fn the_first_waiter_is_served_first() {
     within(|| {
         let budget = Budget::new(100);
         let engine = &engines(&budget)[1];
         let count = || Arc::new(AtomicUsize::new(0));
         let (hoards, wants, comes) = (count(), count(), count());
-        // One holds nearly all; a large one waits; small ones come after it.
+        // One bridge holds nearly all of the budget, a large write waits, and small writes follow it.
         let mut hoard = engine({
             let accepted = hoards.clone();
             Box::new(move |w| {
@@ -159,7 +160,7 @@ fn who_asked_first_is_served_first() {
         until_held(&mut large);
         let mut small: Vec<_> = (0..10).map(|_| engine(endless(1, &comes))).collect();
         small.iter_mut().for_each(until_held);
-        // There is a chunk left, and nobody but the first may have it.
+        // A chunk of budget is left, and only the first waiter may take it.
         assert_eq!((budget.available(), comes.load(SeqCst)), (4, 10 * CHUNK));
         drop(hoard);
         while wants.load(SeqCst) < 80 {
@@ -204,14 +205,14 @@ fn a_try_write_takes_what_is_there_and_a_feed_is_counted_too() {
 
 #[test]
 #[should_panic(expected = "a `Budget` must not be zero")]
-fn a_budget_of_nothing_is_refused() {
+fn a_zero_budget_panics() {
     let _ = Budget::new(0);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
-    /// Bridges that write, pulled a little or wholly or dropped, in any order.
+    /// Pulls bridges partly or completely, or drops them, in any order.
     #[test]
     fn in_any_order_every_byte_arrives_and_the_budget_comes_back(
         total in 1_usize..40,
@@ -240,7 +241,7 @@ proptest! {
                             *left -= chunk.unwrap().len();
                         }
                     }
-                    // Waits, whatever the others hold.
+                    // Waits, however much the other bridges hold.
                     _ => match chunks.next() {
                         Some(chunk) => *left -= chunk.unwrap().len(),
                         None => assert_eq!(*left, 0),

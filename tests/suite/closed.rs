@@ -1,4 +1,4 @@
-//! A writer that has nothing to write notices that its puller has gone.
+//! A writer that has nothing to write notices that its reader was dropped.
 
 use std::io::{self, Write};
 use std::pin::{Pin, pin};
@@ -17,14 +17,14 @@ fn poll(closed: impl Future<Output = ()>) -> Poll<()> {
 }
 
 #[test]
-fn an_idle_writer_is_told_that_its_puller_went_blocking_and_as_a_future() {
+fn an_idle_writer_learns_that_its_reader_was_dropped() {
     within(|| {
         for wait in [|writer: &Writer| writer.closed().wait(), |writer: &Writer| block_on(writer.closed())] {
             let (writer, chunks) = pipe(64);
             assert!(poll(writer.closed()).is_pending());
             std::thread::scope(|scope| {
                 scope.spawn(|| wait(&writer));
-                // Several may wait, and one who gives up takes nobody's wake-up.
+                // Several may wait, and a cancelled wait takes no wake-up from another.
                 scope.spawn(|| wait(&writer));
                 assert!(poll(writer.closed()).is_pending());
                 drop(chunks);
@@ -35,7 +35,7 @@ fn an_idle_writer_is_told_that_its_puller_went_blocking_and_as_a_future() {
 }
 
 #[test]
-fn a_wait_that_was_given_up_leaves_nothing_behind() {
+fn a_cancelled_wait_leaves_nothing_behind() {
     within(|| {
         let (writer, chunks) = pipe(64);
         let held = std::sync::Arc::new(Wakes);
@@ -84,7 +84,7 @@ fn a_pooled_program_that_waits_holds_no_thread() {
                 })
             })
             .collect();
-        // All of them wait on the one worker, and what each has written is there.
+        // All programs wait on the one worker, and the bytes of each can be pulled.
         for chunks in &mut waiting {
             assert_eq!(chunks.next().unwrap().unwrap(), "hello");
         }
@@ -95,7 +95,7 @@ fn a_pooled_program_that_waits_holds_no_thread() {
 }
 
 #[test]
-fn a_program_on_a_thread_is_told_too() {
+fn a_program_on_a_thread_learns_that_its_reader_was_dropped() {
     within(|| {
         let mut chunks = Thread::new().pull(|w| {
             w.write_all(b"hello")?;
@@ -149,7 +149,7 @@ fn a_reader_counts_what_it_has_taken() {
         feed.write_bytes("hello".into()).unwrap();
         assert_eq!(feed.finish().unwrap(), (5, 1));
 
-        // A filter's source is asked by the reader itself.
+        // The reader itself pulls a filter's source.
         let counts = |(bytes, chunks): (u64, u64), w: &mut dyn Write| w.write_all(&[bytes as u8, chunks as u8]);
         let chunks = pushpull::Local::new().filter(move |r, w| counts(local(r)?, w)).pull_from(hello());
         assert_eq!(chunks.collect::<io::Result<Vec<_>>>().unwrap().concat(), [5, 1]);
@@ -158,7 +158,7 @@ fn a_reader_counts_what_it_has_taken() {
 
         let mut reader = Pool::new(1).pull(|w| w.write_all(b"hello")).into_reader();
         io::Read::read_exact(&mut reader, &mut [0; 3]).unwrap();
-        assert_eq!((reader.stats().bytes, reader.stats().chunks), (5, 1), "a chunk is taken whole");
+        assert_eq!((reader.stats().bytes, reader.stats().chunks), (5, 1), "a chunk is counted when it is taken");
         let mut reader = pushpull::Local::new().pull(|w| w.write_all(b"hello")).into_reader();
         io::Read::read_exact(&mut reader, &mut [0; 3]).unwrap();
         assert_eq!((reader.stats().bytes, reader.stats().chunks), (5, 1));

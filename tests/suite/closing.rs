@@ -1,4 +1,4 @@
-//! Either end goes, at any point, in any order: who waits is woken, and nothing is left behind.
+//! Either end is dropped, at any point and in any order: the other end is woken, and nothing is left behind.
 
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
@@ -66,7 +66,7 @@ fn law_2_a_reader_made_after_the_error_fails_too() {
         let mut chunks = Local::new().pull(|w| w.write_all(&[7; 1 << 20]));
         chunks.drive_into(&mut io::Cursor::new([0; 8])).unwrap_err();
         assert_eq!(chunks.into_reader().read(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::WriteZero);
-        // After a clean end there is an end.
+        // After a clean end, a reader reports the end.
         let mut chunks = Thread::new().pull(|_| Ok(()));
         assert!(chunks.next().is_none());
         assert_eq!(chunks.into_reader().read(&mut [0; 8]).unwrap(), 0);
@@ -74,14 +74,14 @@ fn law_2_a_reader_made_after_the_error_fails_too() {
 }
 
 #[test]
-fn law_15_finish_tells_that_the_puller_is_gone() {
+fn law_15_finish_reports_a_dropped_reader() {
     let (writer, chunks) = pipe(64);
     drop(chunks);
     assert!(is_disconnected(&writer.finish().unwrap_err()));
 }
 
 #[test]
-fn law_7_a_held_writer_wakes() {
+fn law_7_a_blocked_writer_wakes() {
     within(|| {
         let (own, dropped) = guard();
         let (full, is_full) = channel();
@@ -116,7 +116,7 @@ fn law_7_a_waiting_reader_wakes() {
 #[test]
 fn law_7_any_bridge_wait_inside_the_program_wakes() {
     within(|| {
-        // The inner bridge never gives anything: its writer is kept here.
+        // The inner bridge has no bytes: its writer is kept here.
         let (_inner_writer, mut inner) = pipe(64);
         let (tell, told) = channel();
         let (own, dropped) = guard();
@@ -142,7 +142,7 @@ fn law_7_a_wait_inside_a_local_program_that_is_dropped_is_refused() {
         let (tell, told) = channel();
         let mut outer = small().pull(move |w| {
             let refused = w.write_all(b"abcdefgh").and_then(|()| w.flush());
-            // Here the bridge is closing: to wait would hold up the thread that drops it.
+            // The bridge is closing here: a wait would block the thread that drops it.
             tell.send((refused.is_err(), inner.next().unwrap().unwrap_err())).unwrap();
             Ok(())
         });
@@ -213,7 +213,7 @@ fn law_7_every_kind_of_wait_inside_the_program_wakes() {
 }
 
 #[test]
-fn law_7_a_feed_that_goes_wakes_whatever_its_program_waits_for() {
+fn law_7_a_dropped_feed_wakes_every_wait_of_its_program() {
     within(|| {
         let (_inner_writer, mut inner) = pipe(64);
         let (tell, told) = channel();
@@ -235,7 +235,7 @@ fn law_7_a_feed_that_goes_wakes_whatever_its_program_waits_for() {
 
 #[test]
 fn law_7_a_filter_learns_at_its_next_read() {
-    /// Never ends, and needs no one.
+    /// Returns a source that never ends and never waits.
     fn endless() -> impl Iterator<Item = io::Result<Bytes>> + Send {
         std::iter::repeat_with(|| Ok(Bytes::from_static(b"more")))
     }
@@ -246,7 +246,7 @@ fn law_7_a_filter_learns_at_its_next_read() {
             let _ = w.write_all(b"first").and_then(|()| w.flush());
             let error = io::copy(r, &mut io::sink()).unwrap_err();
             tell.send(is_disconnected(&error)).unwrap();
-            // A program that does not listen is unwound.
+            // A program that ignores the errors is unwound.
             loop {
                 let _ = r.read(&mut [0; 8]);
             }
@@ -328,7 +328,7 @@ fn join_survives_what_panics_when_it_is_dropped() {
             while !w.is_closed() {
                 thread::yield_now();
             }
-            // Nobody is left to be told: the payload is dropped on the program's side.
+            // The reader is gone, so the payload is dropped on the program's side.
             std::panic::resume_unwind(Box::new(Panics))
         });
         chunks.next().unwrap().unwrap();
@@ -361,14 +361,14 @@ fn an_error_may_hold_the_writer_of_its_own_bridge() {
         while !writer.lock().unwrap().is_closed() {
             thread::yield_now();
         }
-        // Now the bridge alone has the error, and the error alone its writer.
+        // Only the bridge holds the error now, and only the error holds the writer.
         drop(writer);
         drop(chunks);
     });
 }
 
 #[test]
-fn a_writer_that_gets_away_is_refused() {
+fn a_writer_moved_out_of_its_program_is_refused() {
     within(|| {
         let (away, got) = channel();
         let chunks = Thread::new().pull(move |w| {
@@ -384,7 +384,7 @@ fn a_writer_that_gets_away_is_refused() {
         let mut writer: Writer = got.recv().unwrap();
         assert!(writer.is_closed());
         assert!(is_disconnected(&writer.write_all(b"too late").unwrap_err()));
-        // And for ever: it is not this thread's program that is to be unwound.
+        // Every later write is refused too, and does not unwind this thread, whose program it is not.
         for _ in 0..200 {
             assert!(writer.write_all(b"too late").is_err());
         }
@@ -397,7 +397,7 @@ fn an_outer_writer_works_inside_an_inner_program() {
     within(|| {
         let outer = small().pull(|w| {
             w.write_all(b"1234")?;
-            // The inner program suspends the outer one, and itself with it.
+            // The inner program's write suspends the outer program, and the inner one with it.
             small().pull_scoped(
                 |inner| {
                     w.write_all(b"from inside, ")?;
@@ -450,9 +450,9 @@ fn swapped_writers_write_to_their_own_bridges() {
                 |chunks| drain(chunks).0,
             );
             assert_eq!(inner, b"to the inner");
-            // What is left here is the writer of a program that has ended.
+            // The writer that is left here belongs to a program that has ended.
             assert!(w.is_closed() && is_disconnected(&w.write_all(b"lost").unwrap_err()));
-            // And for ever: that it is ignored unwinds its own program, and not this one.
+            // Every later write is refused too: ignoring the errors unwinds the writer's own program, and not this one.
             for _ in 0..200 {
                 assert!(w.write_all(b"lost").is_err());
             }
@@ -522,13 +522,13 @@ fn a_host_that_panics_ends_a_scoped_program() {
 
 #[test]
 fn law_9_a_refused_program_is_the_first_item() {
-    // No machine has an address space for this.
+    // Larger than any address space.
     let mut chunks = Local::new().stack_size(usize::MAX / 4).pull(|w| w.write_all(b"x"));
     assert!(chunks.next().unwrap().is_err());
     assert!(chunks.next().is_none());
     let mut chunks = Thread::new().stack_size(usize::MAX / 4).pull(|w| w.write_all(b"x"));
     let error = chunks.next().unwrap().unwrap_err();
-    // What the system says is that it would block, which is said of nothing that is over.
+    // The system's own error is `WouldBlock`, which would promise that a later call succeeds.
     assert_eq!(error.kind(), io::ErrorKind::OutOfMemory, "{error}");
     assert!(error.to_string().starts_with("the system has no more threads to give: "), "{error}");
     assert!(chunks.next().is_none());
@@ -568,9 +568,9 @@ fn law_7_threads_come_back() {
         for _ in 0..20 {
             bridges(50);
         }
-        // Idle ones are few and other tests have theirs; a thousand would be leaked ones.
+        // A few threads are idle, and other tests have theirs. A thousand would be a leak.
         while threads() >= before + 200 {
-            // Those that were not kept end by themselves.
+            // Threads that are not kept end on their own.
             thread::yield_now();
         }
     });
@@ -589,7 +589,7 @@ fn a_thread_is_named_while_in_use() {
 }
 
 #[test]
-fn bare_ends_may_go_at_once() {
+fn both_ends_of_a_pipe_may_be_dropped_at_once() {
     within(|| {
         for _ in 0..1000 {
             let (mut writer, mut chunks) = pipe(4);

@@ -132,10 +132,10 @@ fn law_15_an_interrupted_source_is_not_tried_again() {
 }
 
 #[test]
-fn a_sink_that_takes_nothing_is_full_and_not_busy() {
+fn a_sink_that_takes_nothing_fails_with_write_zero() {
     within(|| {
         let feed = Thread::new().filter(|_, w| {
-            // As much as goes past the buffer.
+            // A write that is too large for the buffer.
             assert_eq!(w.try_write(&[7; 1 << 20])?, 0);
             w.write_all(&[7; 1 << 20])
         });
@@ -145,7 +145,7 @@ fn a_sink_that_takes_nothing_is_full_and_not_busy() {
 }
 
 #[test]
-fn a_sink_that_failed_when_it_was_taken_back_gets_nothing_more() {
+fn a_sink_that_failed_at_finish_gets_nothing_more() {
     /// Fails once.
     #[derive(Clone, Default)]
     struct Once(Arc<Mutex<(bool, Vec<u8>)>>);
@@ -176,7 +176,7 @@ fn a_sink_that_failed_when_it_was_taken_back_gets_nothing_more() {
 }
 
 #[test]
-fn a_sink_that_says_it_took_more_than_it_was_given_is_not_believed() {
+fn a_sink_that_claims_more_bytes_than_it_was_given_fails() {
     struct Boasts;
     impl Write for Boasts {
         fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
@@ -190,7 +190,7 @@ fn a_sink_that_says_it_took_more_than_it_was_given_is_not_believed() {
     assert_eq!(error.to_string(), "the sink failed after 0 bytes: the sink says that it took 12 bytes of 5");
 }
 
-/// A sink that panics when it is given the byte with this number, or at this flush.
+/// A sink that panics at a given byte, or at a given flush.
 struct Panics {
     at: usize,
     at_flush: usize,
@@ -236,20 +236,20 @@ fn law_2_chunks_whose_sink_panicked_do_not_end_well() {
             let mut sink = Panics { at, at_flush, bytes: 0, flushes: 0 };
             let unwound = panic::catch_unwind(AssertUnwindSafe(|| chunks.drive_into(&mut sink))).unwrap_err();
             assert_eq!(unwound.downcast_ref(), Some(&"the sink's"));
-            assert!(dropped.is_gone(), "law 7: the program was stopped");
+            assert!(dropped.is_gone(), "law 7: the program was not stopped");
             chunks
         };
         let mut chunks = driven();
         let error = chunks.next().unwrap().unwrap_err();
         assert!(Error::of(&error).unwrap().bytes_moved().is_some_and(|moved| moved <= at as u64));
-        assert!(chunks.next().is_none(), "law 3: it is told once");
+        assert!(chunks.next().is_none(), "law 3: the error is reported twice");
         assert!(driven().drive_into(&mut Vec::new()).is_err());
         assert!(driven().into_reader().read_to_end(&mut Vec::new()).is_err());
         assert!(driven().head().wait().is_err());
     }
 }
 
-/// A sink that takes nothing while its door is closed.
+/// A sink that would block while its door is closed.
 #[derive(Clone, Default)]
 struct Door(Arc<Mutex<(bool, Vec<u8>)>>);
 
@@ -283,12 +283,12 @@ fn would_block<T>(result: io::Result<T>) -> bool {
 }
 
 #[test]
-fn a_local_program_whose_sink_would_block_is_suspended_and_its_host_asks_again() {
+fn a_local_program_whose_sink_would_block_is_suspended_until_its_host_retries() {
     within(|| {
         let door = Door::default();
         let filter = Local::new().chunk_size(4).filter(|r, w| io::copy(r, w).map(drop));
         let mut feed = filter.push_into(door.clone());
-        // The program has all of it, and waits with it.
+        // The program has read everything, and waits for its sink.
         let large = vec![7; 1 << 20];
         assert_eq!(feed.write(&large).unwrap(), large.len());
         for _ in 0..3 {
@@ -297,7 +297,7 @@ fn a_local_program_whose_sink_would_block_is_suspended_and_its_host_asks_again()
             assert!(would_block(feed.write_vectored(&[io::IoSlice::new(b"refused")])));
             assert!(would_block(feed.flush()));
         }
-        assert_eq!(feed.write(b"ab").unwrap(), 2, "what only joins others is not a matter of the sink");
+        assert_eq!(feed.write(b"ab").unwrap(), 2, "a write that only fills the chunk does not need the sink");
         assert_eq!(door.bytes(), b"");
         door.open();
         feed.flush().unwrap();
@@ -325,7 +325,7 @@ fn a_local_program_whose_sink_would_block_is_suspended_and_its_host_asks_again()
         assert_eq!(feed.finish().unwrap().bytes(), b"abc");
         opener.join().unwrap();
 
-        // A feed that is dropped waits for nothing.
+        // Dropping a feed does not wait.
         let (own, dropped) = guard();
         let filter = Local::new().filter(move |r, w| {
             let _own = own;
@@ -345,7 +345,7 @@ fn a_program_elsewhere_whose_sink_would_block_waits_for_it() {
         let door = Door::default();
         let mut feed = push_into(door.clone(), own);
         feed.write_all(b"abc").unwrap();
-        // The writer is held: the program does not read, for it is held too.
+        // The writer is blocked, because the program waits for its sink and does not read.
         let opener = {
             let door = door.clone();
             thread::spawn(move || door.open())
@@ -355,7 +355,7 @@ fn a_program_elsewhere_whose_sink_would_block_waits_for_it() {
         dropped.wait();
         opener.join().unwrap();
 
-        // A feed that is dropped ends the wait, whatever the program makes of that.
+        // Dropping the feed ends the wait, whatever the program does with the error.
         let (own, dropped) = guard();
         let mut feed = push_into(Door::default(), own);
         feed.write_all(b"abc").unwrap();
@@ -374,7 +374,7 @@ fn a_program_elsewhere_whose_sink_would_block_waits_for_it() {
             law(|door, own| Thread::new().unbuffered().filter(move |r, w| program(r, w, &own)).push_into(door));
             law(|door, own| Pool::new(1).unbuffered().filter(move |r, w| program(r, w, &own)).push_into(door));
         }
-        // Law 12: a program that waits for its sink holds no worker.
+        // Law 12: a program that waits for its sink blocks no worker.
         let pool = Pool::new(1);
         let doors: Vec<_> = (0..10).map(|_| Door::default()).collect();
         let copy = |r: &mut pushpull::Reader, w: &mut pushpull::Writer| io::copy(r, w).map(drop);
@@ -393,7 +393,7 @@ fn a_program_elsewhere_whose_sink_would_block_waits_for_it() {
 }
 
 #[test]
-fn drive_into_goes_on_with_a_sink_that_would_have_blocked() {
+fn drive_into_continues_after_would_block() {
     struct Sips(Vec<u8>, usize);
     impl Write for Sips {
         fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
@@ -433,7 +433,7 @@ fn drive_into_goes_on_with_a_sink_that_would_have_blocked() {
     assert!(chunks.next().is_none());
 }
 
-/// Says how many bytes it had at each flush.
+/// A sink that reports its number of bytes at each flush.
 struct Flushes(usize, Sender<usize>);
 
 impl Write for Flushes {
@@ -448,12 +448,13 @@ impl Write for Flushes {
     }
 }
 
-/// Waits until so many bytes have been flushed.
+/// Waits until `bytes` bytes have been flushed.
 fn await_flush(flushes: &Receiver<usize>, bytes: usize) {
     while flushes.recv().unwrap() < bytes {}
 }
 
-/// A source is driven on a thread of its own, and gets the next three bytes only when those before it have been flushed.
+/// Drives a source on a thread of its own. The source gets its next three bytes only when the previous ones are
+/// flushed.
 fn flushes_before_it_waits(drives: impl FnOnce(Receiver<()>, Flushes) -> u64 + Send + 'static) {
     let (next, nexts) = mpsc::sync_channel(1);
     let (flush, flushes) = channel();
@@ -501,7 +502,7 @@ fn law_5_drive_flushes_its_sink_before_its_source_waits() {
 }
 
 #[test]
-fn drive_flushes_once_where_its_source_promises_all_that_comes() {
+fn drive_flushes_once_if_the_size_hint_covers_the_whole_source() {
     let (flush, flushes) = channel();
     let source: Vec<_> = (0..100).map(|_| Ok(Bytes::from(vec![7; 10_000]))).collect();
     assert_eq!(drive(source, &mut Flushes(0, flush)).unwrap(), 1_000_000);

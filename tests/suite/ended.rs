@@ -1,4 +1,4 @@
-//! The end hook: how each bridge ended, told once, on every engine and verb.
+//! The end hook: it reports the end of each bridge once, on every engine and verb.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use pushpull::{Ended, Local, Outcome, Pool, Thread};
 use pushpull_testing::watchdog::within;
 
-/// What a test remembers of an end.
+/// What a test keeps of a reported end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Told {
     engine: &'static str,
@@ -46,7 +46,7 @@ fn hook() -> (impl Fn(&Ended<'_>) + Send + Sync + 'static, Receiver<Told>) {
     (move |ended: &Ended<'_>| drop(tell.lock().send(Told::of(ended))), ends)
 }
 
-/// The same test on an engine of each kind, with a hook that tells of its ends.
+/// Runs a test on an engine of each kind, with a hook that reports the ends.
 macro_rules! on_each {
     ($(fn $name:ident($engine:ident, $word:ident, $ends:ident) $body:block)*) => {$(
         mod $name {
@@ -60,7 +60,7 @@ macro_rules! on_each {
                     let ($engine, $word) = (Local::new().chunk_size(4).name("told").on_end(hook), "local");
                     $body
                     drop($engine);
-                    assert_eq!($ends.iter().next(), None, "told once");
+                    assert_eq!($ends.iter().next(), None, "an end is reported twice");
                 });
             }
 
@@ -71,7 +71,7 @@ macro_rules! on_each {
                     let ($engine, $word) = (Thread::new().chunk_size(4).capacity(8).name("told").on_end(hook), "thread");
                     $body
                     drop($engine);
-                    assert_eq!($ends.iter().next(), None, "told once");
+                    assert_eq!($ends.iter().next(), None, "an end is reported twice");
                 });
             }
 
@@ -82,7 +82,7 @@ macro_rules! on_each {
                     let ($engine, $word) = (Pool::new(1).chunk_size(4).capacity(8).name("told").on_end(hook), "pool");
                     $body
                     drop($engine);
-                    assert_eq!($ends.iter().next(), None, "told once");
+                    assert_eq!($ends.iter().next(), None, "an end is reported twice");
                 });
             }
         }
@@ -96,7 +96,7 @@ on_each! {
         engine.clone().pull(|w| w.write_all(b"abcdefgh")).for_each(drop);
         let end = ends.recv().unwrap();
         assert_eq!(end, told(word, Outcome::Finished, None, 8, end.chunks));
-        // A puller that knows all, and does not ask for the end.
+        // A reader that has everything, and does not pull the end.
         let mut chunks = engine.pull(|w| w.write_all(b"abc"));
         chunks.head().wait().unwrap();
         chunks.next().unwrap().unwrap();
@@ -110,7 +110,7 @@ on_each! {
         assert_eq!(ends.recv().unwrap(), told(word, Outcome::Failed, Some(LOST), 3, 1));
         let mut chunks = engine.pull(move |_| Err(LOST.into()));
         chunks.head().wait().unwrap_err();
-        // It is told when it is known, and not again.
+        // The end is reported as soon as it is known, and not again.
         assert_eq!(ends.recv().unwrap(), told(word, Outcome::Failed, Some(LOST), 0, 0));
         assert!(chunks.next().is_none());
     }
@@ -123,14 +123,14 @@ on_each! {
         assert_eq!(ends.recv().unwrap().outcome, Outcome::Panicked);
     }
 
-    fn a_bridge_whose_puller_went(engine, word, ends) {
+    fn a_bridge_whose_reader_was_dropped(engine, word, ends) {
         let mut chunks = engine.pull(|w| (0..100).try_for_each(|_| w.write_all(b"abcd")));
         let len = chunks.next().unwrap().unwrap().len() as u64;
         drop(chunks);
         assert_eq!(ends.recv().unwrap(), told(word, Outcome::Disconnected, None, len, 1));
-        // It was the puller who went first, whatever becomes of the program.
+        // The reader was dropped first, however the program ends.
         let mut chunks = engine.pull(|w| loop {
-            assert!(w.write_all(b"abcd").is_ok(), "the puller is gone");
+            assert!(w.write_all(b"abcd").is_ok(), "the reader was dropped");
         });
         chunks.next().unwrap().unwrap();
         drop(chunks);
@@ -143,7 +143,7 @@ on_each! {
         drop(engine.filter(|_, _| Ok(())));
         drop(engine.filter(|_, _| Ok(())).pull_from([]));
         drop(engine.filter(|_, _| Ok(())).push_into(Vec::new()));
-        assert!(ends.try_recv().is_err(), "{word}: nothing of it ran");
+        assert!(ends.try_recv().is_err(), "{word}: a bridge that never started reports an end");
     }
 
     fn a_feed(engine, word, ends) {
@@ -165,7 +165,7 @@ on_each! {
         drop(feed);
         assert_eq!(ends.recv().unwrap().outcome, Outcome::Disconnected);
 
-        // A program that ends by itself while it is fed.
+        // A program that ends on its own while it is fed.
         let mut feed = engine.push(|r| r.read_exact(&mut [0; 4]));
         while feed.write_all(b"abcd").is_ok() {}
         assert_eq!(ends.recv().unwrap().outcome, Outcome::Finished);
@@ -195,7 +195,7 @@ on_each! {
 }
 
 #[test]
-fn steps_and_scoped_programs_are_told_of_too() {
+fn the_hook_covers_steps_and_scoped_programs() {
     within(|| {
         use pushpull::local::Step;
         let (hook, ends) = hook();
@@ -223,7 +223,7 @@ fn steps_and_scoped_programs_are_told_of_too() {
 }
 
 #[test]
-fn a_pool_that_is_shut_down_says_so() {
+fn the_hook_reports_a_pool_shutdown() {
     within(|| {
         let (hook, ends) = hook();
         let pool = Pool::new(1).name("told").on_end(hook);
@@ -236,7 +236,7 @@ fn a_pool_that_is_shut_down_says_so() {
         let _ = pool.shutdown(Duration::ZERO).wait();
         endless.for_each(drop);
         assert_eq!(ends.recv().unwrap().outcome, Outcome::ShutDown);
-        // One that could not be started has ended too.
+        // A program that could not be started has ended too.
         pool.pull(|_| Ok(())).for_each(drop);
         assert_eq!(ends.recv().unwrap().outcome, Outcome::ShutDown);
         pool.push(|_| Ok(())).finish().unwrap_err();
@@ -246,7 +246,7 @@ fn a_pool_that_is_shut_down_says_so() {
 
 #[test]
 fn a_panic_in_the_hook_breaks_nothing() {
-    /// Whose drop panics too.
+    /// A value whose drop panics too.
     struct Vicious;
     impl Drop for Vicious {
         fn drop(&mut self) {
@@ -262,7 +262,7 @@ fn a_panic_in_the_hook_breaks_nothing() {
         let local = Local::new().on_end(|_| panic!("in the hook"));
         assert_eq!(local.pull(|w| w.write_all(b"abc")).map(|chunk| chunk.unwrap().len()).sum::<usize>(), 3);
         assert!(local.push(|_| Ok(())).finish().is_ok());
-        // And while the host unwinds.
+        // The same while the host unwinds.
         let host = thread::spawn(move || {
             let mut chunks = pool.pull(|w| w.write_all(b"abc"));
             chunks.next();
@@ -273,7 +273,7 @@ fn a_panic_in_the_hook_breaks_nothing() {
 }
 
 #[test]
-fn however_the_two_sides_interleave_each_end_is_told_once() {
+fn each_end_is_reported_once_in_every_interleaving() {
     within(|| {
         let ends = Arc::new(Mutex::new(Vec::new()));
         let noted = ends.clone();
@@ -281,7 +281,7 @@ fn however_the_two_sides_interleave_each_end_is_told_once() {
         let count = 2000;
         for n in 0..count {
             let mut chunks = pool.pull(move |w| (0..n % 7).try_for_each(|_| w.write_all(b"abc")));
-            // Begins all of them, and leaves in all states.
+            // Starts every bridge, and drops it in every state.
             let _ = chunks.by_ref().take(1 + n % 5).count();
             if n % 3 == 0 {
                 chunks.join();

@@ -1,4 +1,4 @@
-//! Law 7 for a program that waits in an executor of its own: `block_on` on a future of another bridge.
+//! Law 7 for a program that waits in an executor of its own, by `block_on` on a future of another bridge.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -19,7 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 type Refusals = Vec<io::Error>;
 
-/// A future that never comes to anything else than that its wait is refused; and what makes sure of that.
+/// A future whose wait ends only by being refused, and the values that keep it waiting.
 type Wait = Pin<Box<dyn Future<Output = Refusals> + Send>>;
 
 async fn next(chunks: &mut (impl Stream<Item = io::Result<Bytes>> + Unpin)) -> io::Error {
@@ -30,7 +30,7 @@ fn silent() -> (Writer, Chunks) {
     pipe(4)
 }
 
-/// One for each kind of future.
+/// Returns one wait for each kind of future.
 fn waits() -> Vec<(&'static str, Wait)> {
     let never = || stream::pending::<io::Result<Bytes>>();
     vec![
@@ -127,7 +127,7 @@ fn tokio(wait: Wait) -> Refusals {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(wait)
 }
 
-/// No executor at all: it polls again and again, without being woken.
+/// Polls again and again without being woken, as if there were no executor.
 fn poller(wait: Wait) -> Refusals {
     let mut wait = pin!(wait);
     loop {
@@ -157,7 +157,7 @@ fn law_7_a_future_of_a_bridge_in_another_executor_inside_the_program_wakes() {
                         };
                         let mut outer = if pooled { pool.pull(program) } else { Thread::new().pull(program) };
                         if waits_first {
-                            // Ready when the program waits: what it has written is no whole chunk.
+                            // Ready when the program waits: it has written less than a chunk.
                             outer.head().wait().unwrap();
                         } else {
                             Iterator::next(&mut outer).unwrap().unwrap();
@@ -174,7 +174,7 @@ fn law_7_a_future_of_a_bridge_in_another_executor_inside_the_program_wakes() {
 }
 
 #[test]
-fn law_7_the_reader_of_a_feed_too() {
+fn law_7_the_reader_of_a_feed_in_another_executor_wakes() {
     within(|| {
         let (_writer, mut other) = silent();
         let (tell, told) = channel();
@@ -192,9 +192,9 @@ fn law_7_the_reader_of_a_feed_too() {
     });
 }
 
-/// The program that runs on a thread or a worker is asked, also from within local ones.
+/// A local program inside a program on a thread or a worker learns that the outer one is to stop.
 #[test]
-fn law_7_a_local_bridge_inside_the_program_too() {
+fn law_7_a_local_bridge_in_another_executor_inside_the_program_wakes() {
     within(|| {
         let (_writers, others): (Vec<_>, Vec<_>) = (0..2).map(|_| silent()).unzip();
         let (tell, told) = channel();
@@ -203,7 +203,7 @@ fn law_7_a_local_bridge_inside_the_program_too() {
             let locals: FuturesUnordered<_> = others
                 .into_iter()
                 .map(|mut other| async move {
-                    // One waits as a program does, inside a poll of what it writes.
+                    // One program waits inside a poll of its chunks.
                     let mut local = Local::new().pull(move |_| Iterator::next(&mut other).unwrap().map(drop));
                     next(&mut local).await
                 })
@@ -222,7 +222,7 @@ fn law_7_a_local_bridge_inside_the_program_too() {
     });
 }
 
-/// A future that waited in a program and is dropped, done or polled elsewhere leaves no waker there.
+/// A future that waited in a program leaves no waker there after it is dropped, done or polled elsewhere.
 #[test]
 fn a_future_that_waits_no_more_leaves_nothing_with_the_program() {
     use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! What is forgotten leaks, and harms nobody. Alone in its file, for a leak checker rightly complains about it.
+//! Forgotten chunks leak, and do not affect other bridges. In a file of its own, because a leak checker reports this
+//! test.
 
 use std::io::Write;
 use std::mem;
@@ -12,7 +13,7 @@ fn small() -> Local {
 }
 
 #[test]
-fn forgotten_chunks_harm_nobody() {
+fn forgotten_chunks_do_not_affect_other_bridges() {
     within(|| {
         let mut chunks = small().pull(|w| w.write_all(b"never finished"));
         chunks.next().unwrap().unwrap();

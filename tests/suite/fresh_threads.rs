@@ -1,4 +1,4 @@
-//! What a program leaves on its thread is not there for the next, where that was asked for.
+//! With `fresh_threads()`, a program finds nothing that an earlier program has left on its thread.
 
 use std::cell::RefCell;
 use std::sync::mpsc::{Sender, channel};
@@ -19,7 +19,7 @@ impl Drop for Left {
     }
 }
 
-/// The niceness of a thread, where it is a thread's own.
+/// Returns the niceness of this thread, on systems where each thread has its own.
 fn niceness() -> i32 {
     if cfg!(target_os = "linux") { rustix::process::getpriority_process(None).unwrap() } else { 0 }
 }
@@ -40,11 +40,11 @@ fn a_fresh_thread_has_nothing_of_the_programs_before_it_and_ends_with_its_own() 
                 }
                 Ok(before)
             });
-            // It begins the program, which may have ended by the time that the write is looked at.
+            // This write starts the program, which may have ended before the write returns.
             let _ = std::io::Write::write_all(&mut feed, b"begin");
             assert_eq!(feed.finish().unwrap(), (0, ours));
         }
-        // Each ends, and soon: it does not wait for another program.
+        // Each thread ends at once, and does not wait for another program.
         drop(tell);
         let mut ended: Vec<_> = told.iter().collect();
         ended.sort_unstable();

@@ -1,4 +1,4 @@
-//! Short answers stay short: the first chunk or the end is waited for, and the body's length is known.
+//! Waiting for the head: a short response has a body of known length.
 
 use std::io::{self, Write};
 use std::pin::{Pin, pin};
@@ -27,7 +27,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn short(w: &mut dyn Write) -> io::Result<()> {
-    // Small writes, no flush: one chunk at the end, which is seen with the end.
+    // Small writes without a flush: one chunk, which is ready together with the end.
     "hello".bytes().try_for_each(|byte| w.write_all(&[byte]))
 }
 
@@ -56,11 +56,15 @@ fn nothing(_: &mut dyn Write) -> io::Result<()> {
 fn a_bridge_that_ends_inside_its_first_chunk_has_an_exact_size() {
     within(|| {
         for engine in ENGINES {
-            // Again and again: it must not depend on who is faster.
+            // Repeated, because it must not depend on which side is faster.
             for _ in 0..200 {
                 let mut chunks = engine(short);
                 chunks.head().wait().unwrap();
-                assert_eq!((chunks.stats().bytes, chunks.stats().chunks), (0, 0), "a look is not a pull");
+                assert_eq!(
+                    (chunks.stats().bytes, chunks.stats().chunks),
+                    (0, 0),
+                    "waiting for the head counts as a pull"
+                );
                 let body = chunks.into_body();
                 assert_eq!(body.size_hint().exact(), Some(5));
                 assert!(!body.is_end_stream());
@@ -76,7 +80,7 @@ fn a_bridge_that_ends_inside_its_first_chunk_has_an_exact_size() {
         }
         let mut chunks = Local::new().pull(|w| short(w));
         chunks.head().wait().unwrap();
-        assert_eq!((chunks.stats().bytes, chunks.stats().chunks), (0, 0), "a look is not a pull");
+        assert_eq!((chunks.stats().bytes, chunks.stats().chunks), (0, 0), "waiting for the head counts as a pull");
         assert_eq!(chunks.size_hint(), (1, Some(1)));
         assert_eq!(chunks.into_body().size_hint().exact(), Some(5));
         let mut chunks = Local::new().pull(|w| nothing(w));
@@ -86,7 +90,7 @@ fn a_bridge_that_ends_inside_its_first_chunk_has_an_exact_size() {
 }
 
 #[test]
-fn a_longer_one_has_none_and_loses_nothing() {
+fn a_longer_bridge_has_no_exact_size_and_loses_nothing() {
     within(|| {
         for engine in ENGINES {
             for (program, len, fails) in [(long as Program, 1 << 20, false), (short, 5, false), (failed_later, 5, true)]
@@ -99,7 +103,7 @@ fn a_longer_one_has_none_and_loses_nothing() {
             }
             let mut chunks = engine(failed_later);
             chunks.head().wait().unwrap();
-            assert_eq!(chunks.into_body().size_hint().exact(), None, "it has not ended well");
+            assert_eq!(chunks.into_body().size_hint().exact(), None, "a failed program has an exact size");
         }
         let program = |w: &mut local::Writer| {
             w.write_all(&[7; 1 << 20])?;
@@ -110,7 +114,7 @@ fn a_longer_one_has_none_and_loses_nothing() {
         chunks.head().wait().unwrap();
         assert_eq!(drain(&mut chunks).0.len(), (1 << 20) + 4);
         assert_eq!(chunks.stats().bytes, (1 << 20) + 4);
-        // What is lent to a reader or a sink is lent once.
+        // A write is lent to a reader or a sink once.
         let mut chunks = Local::new().pull(program);
         chunks.head().wait().unwrap();
         let mut read = Vec::new();
@@ -126,7 +130,7 @@ fn a_longer_one_has_none_and_loses_nothing() {
 }
 
 #[test]
-fn a_failure_before_the_first_byte_is_told_once() {
+fn a_failure_before_the_first_byte_is_reported_once() {
     within(|| {
         for engine in ENGINES {
             let mut chunks = engine(failed);
@@ -135,7 +139,7 @@ fn a_failure_before_the_first_byte_is_told_once() {
             let mut chunks = engine(panicked);
             let error = block_on(chunks.head()).unwrap_err();
             assert!(Error::of(&error).unwrap().is_panic());
-            // Law 2: a reader that is made of it fails, and does not report an end.
+            // Law 2: a reader that is made of the chunks fails, and does not report an end.
             let again = io::Read::read(&mut chunks.into_reader(), &mut [0]);
             assert_eq!(again.unwrap_err().kind(), error.kind());
         }
@@ -146,7 +150,7 @@ fn a_failure_before_the_first_byte_is_told_once() {
 }
 
 #[test]
-fn a_flush_and_a_held_writer_complete_a_head() {
+fn a_flush_and_a_blocked_writer_complete_a_head() {
     within(|| {
         let (mut writer, mut chunks) = pipe(64);
         writer.write_all(b"some").unwrap();
@@ -154,12 +158,12 @@ fn a_flush_and_a_held_writer_complete_a_head() {
             Pin::new(&mut chunks.head()).poll(&mut Context::from_waker(Waker::noop())).map(Result::unwrap)
         };
         assert!(poll(&mut chunks).is_pending(), "a part of a chunk is no chunk");
-        // A look that was given up leaves the pull as it was.
+        // A cancelled wait for the head does not affect a pull.
         writer.flush().unwrap();
         assert!(poll(&mut chunks).is_ready());
         assert_eq!(chunks.next().unwrap().unwrap(), "some");
         let writing = std::thread::spawn(move || {
-            // The second does not fit.
+            // The second write does not fit.
             (0..2).try_for_each(|_| writer.write_all(&[7; 40])).and_then(|()| writer.finish())
         });
         chunks.head().wait().unwrap();
@@ -175,7 +179,7 @@ fn a_program_that_waits_for_another_bridge_completes_no_head() {
             let (mut slow, source) = pipe(64);
             let mut chunks = pool.filter(|r, w| io::copy(r, w).map(drop)).pull_from(source);
             slow.write_all(b"some").unwrap();
-            // The program has copied it, and waits for more: nobody holds that back.
+            // The program has copied the bytes, and waits for more, so that nothing holds the next bytes back.
             chunks.head().wait().unwrap();
             slow.write_all(b" more").unwrap();
             slow.finish().unwrap();
@@ -185,7 +189,7 @@ fn a_program_that_waits_for_another_bridge_completes_no_head() {
 }
 
 #[test]
-fn a_local_head_that_waits_gives_the_executor_its_turn() {
+fn a_local_head_that_waits_yields_to_the_executor() {
     within(|| {
         let (mut slow, source) = pipe(64);
         let mut chunks = Local::new().filter(|r, w| io::copy(r, w).map(drop)).pull_from(source);
@@ -199,7 +203,7 @@ fn a_local_head_that_waits_gives_the_executor_its_turn() {
 }
 
 #[test]
-fn a_program_that_waited_before_it_wrote_is_not_asked_for_a_part_of_a_chunk() {
+fn a_part_of_a_chunk_is_no_head_after_an_earlier_wait() {
     within(|| {
         for engine in [Engine::Thread, Engine::Pool] {
             let (mut input, mut wanted) = pipe(1);
@@ -209,7 +213,7 @@ fn a_program_that_waited_before_it_wrote_is_not_asked_for_a_part_of_a_chunk() {
                 wanted.next().unwrap()?;
                 w.write_all(b"a part, ")?;
                 written.send(()).unwrap();
-                // No wait for a bridge: it computes.
+                // The program computes here, and does not wait for a bridge.
                 goes_on.recv().unwrap();
                 w.write_all(b"and the rest")
             });

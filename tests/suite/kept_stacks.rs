@@ -1,4 +1,4 @@
-//! What stacks keep of the programs that they had.
+//! Memory that recycled stacks keep.
 
 use std::hint::black_box;
 use std::io::{self, Write};
@@ -11,14 +11,14 @@ use pushpull_testing::alone::alone;
 const THREADS: usize = 8;
 const PROGRAMS: usize = 64;
 
-/// How many bytes of this process are resident, but for those of files.
+/// Returns the resident bytes of this process, without those of files.
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
 }
 
-/// Has an array of zeros on its stack while it waits, or before.
+/// Keeps an array of zeros on its stack while it waits, or before.
 fn zeros<const SIZE: usize>(w: &mut dyn Write, held: bool) -> io::Result<()> {
     if held {
         while_it_waits::<SIZE>(w)
@@ -41,7 +41,7 @@ fn before_it_waits<const SIZE: usize>() -> usize {
     black_box(&mut [0_u8; SIZE]).len()
 }
 
-/// What is left when these programs have lived at the same time on each of the threads, and are gone.
+/// Returns the growth in resident bytes after these programs have run at the same time on each thread and have ended.
 fn left<const SIZE: usize>(held: bool) -> usize {
     let before = resident();
     let (gone, measured) = (&Barrier::new(THREADS + 1), &Barrier::new(THREADS + 1));
@@ -64,8 +64,8 @@ fn left<const SIZE: usize>(held: bool) -> usize {
 }
 
 #[test]
-fn what_zeroed_arrays_took_goes_back_to_the_system() {
-    alone("kept_stacks::what_zeroed_arrays_took_goes_back_to_the_system", zeroed_arrays);
+fn memory_of_zeroed_arrays_returns_to_the_system() {
+    alone("kept_stacks::memory_of_zeroed_arrays_returns_to_the_system", zeroed_arrays);
 }
 
 fn zeroed_arrays() {

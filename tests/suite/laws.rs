@@ -22,7 +22,7 @@ use pushpull::{Local, Pool, Thread, pipe};
 use pushpull_testing::guard::guard;
 use pushpull_testing::watchdog::within;
 
-/// A program that writes in every way there is, and what it writes.
+/// Returns a program that writes in every possible way, and its bytes.
 fn every_way() -> (Pushes, Vec<u8>) {
     let program: Pushes = Box::new(|w| {
         w.write_all(b"small ")?;
@@ -60,7 +60,7 @@ fn setups() -> impl Iterator<Item = Setup> {
     })
 }
 
-/// Stands for a C library that calls back for output, and goes on when the callback fails.
+/// Stands for a C library that calls back for output, and continues if the callback fails.
 #[allow(unsafe_code, reason = "a callback is given a pointer")]
 mod foreign {
     use std::ffi::{c_int, c_void};
@@ -73,7 +73,7 @@ mod foreign {
     }
 
     pub extern "C" fn put(context: *mut c_void) -> c_int {
-        // SAFETY: the one who calls the library gives a writer, and does not use it meanwhile.
+        // SAFETY: the caller of the library passes a pointer to a writer, and does not use the writer meanwhile.
         let w = unsafe { &mut *context.cast::<&mut dyn Write>() };
         c_int::from(w.write_all(&[7; 100]).is_err())
     }
@@ -100,7 +100,7 @@ on_every_engine! {
         }
     }
 
-    /// What is pushed is what the program reads.
+    /// The program reads exactly the pushed bytes.
     fn law_1_fidelity_of_a_feed<E: Engine>() {
         for setup in setups() {
             let mut feed = E::push(setup, Box::new(|r| {
@@ -119,7 +119,7 @@ on_every_engine! {
         }
     }
 
-    /// What goes through a filter comes out, pulled or pushed.
+    /// Every byte passes through a filter, pulled or pushed.
     fn law_1_fidelity_of_a_filter<E: Engine>() {
         for setup in setups() {
             let source = || (0..50_u8).map(|n| Ok(vec![n; n.into()].into())).collect::<Vec<_>>();
@@ -136,10 +136,10 @@ on_every_engine! {
         }
     }
 
-    /// A sink that would block, or is interrupted, gets every byte once, and comes back: what says so has accepted nothing, and
-    /// can be done again.
+    /// A sink that would block, or is interrupted, receives every byte once. A call that returns `WouldBlock` has
+    /// accepted nothing, and can be repeated.
     fn law_1_fidelity_into_a_sink_that_would_block<E: Engine>() {
-        /// Takes a few bytes at a time, and between them refuses so many times.
+        /// Takes a few bytes at a time, and refuses several times in between.
         struct Reluctant {
             refuses: usize,
             refused: usize,
@@ -202,7 +202,7 @@ on_every_engine! {
         }
     }
 
-    /// A returned `Err`: all bytes written before it, then that error once, then nothing.
+    /// After a returned `Err`, all bytes written before it arrive, then that error once, then nothing.
     fn law_2_truncation_cannot_look_like_the_end<E: Engine>() {
         let program = || -> Pushes {
             Box::new(|w| {
@@ -221,12 +221,12 @@ on_every_engine! {
         assert_eq!(bytes, b"a beginning, longer than a chunk");
         for _ in 0..3 {
             let again = reader.read(&mut [0; 8]).unwrap_err();
-            assert_eq!(again.kind(), io::ErrorKind::StorageFull, "a failed reader reports something else");
+            assert_eq!(again.kind(), io::ErrorKind::StorageFull, "a failed reader does not fail again in the same way");
         }
     }
 
-    /// A feed that vanishes unfinished is an error to the program, after every byte.
-    fn law_2_a_vanished_feed_is_no_end<E: Engine>() {
+    /// If a feed is dropped unfinished, the program's read fails, after every byte.
+    fn law_2_a_dropped_feed_is_no_end<E: Engine>() {
         let (tell, told) = channel();
         let mut feed = E::push(Setup::default(), Box::new(move |r| {
             let mut bytes = Vec::new();
@@ -243,14 +243,14 @@ on_every_engine! {
         assert_eq!((error.kind(), again.kind()), (io::ErrorKind::UnexpectedEof, io::ErrorKind::UnexpectedEof));
     }
 
-    /// A sink that panics has failed, also for a program that catches the panic and says that all is well.
+    /// A sink that panics has failed, also if the program catches the panic and returns `Ok`.
     fn law_2_a_sink_that_panics_is_no_end<E: Engine>() {
         struct Panics(usize);
         impl Write for Panics {
             fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
                 match self.0.checked_sub(buf.len()) {
                     Some(left) => self.0 = left,
-                    // Once.
+                    // Panics once.
                     None if std::mem::replace(&mut self.0, usize::MAX) < usize::MAX => {
                         panic::resume_unwind(Box::new("the sink's"))
                     }
@@ -279,9 +279,9 @@ on_every_engine! {
         }
     }
 
-    /// The first reason wins: what happens after it does not replace it, and it is told once.
+    /// The first reason wins: it is reported once, and nothing later replaces it.
     fn law_3_the_first_reason_wins<E: Engine>() {
-        // A feed that is aborted is dropped too, which by itself would be a truncation.
+        // An aborted feed is dropped too, which alone would be a truncation.
         let (tell, told) = channel();
         let mut feed = E::push(Setup::default(), Box::new(move |r| {
             let error = r.read_to_end(&mut Vec::new()).unwrap_err();
@@ -292,7 +292,7 @@ on_every_engine! {
         feed.abort(io::ErrorKind::StorageFull.into());
         assert_eq!(told.recv().unwrap(), io::ErrorKind::StorageFull);
 
-        // A program that has failed is not asked what it makes of the rest of its input.
+        // A program that has failed does not read the rest of its input.
         let (failing, fails) = channel();
         let mut feed = E::push(Setup::default(), Box::new(move |r| -> io::Result<()> {
             let _ = r.read(&mut [0; 8]);
@@ -307,7 +307,7 @@ on_every_engine! {
         }
         assert_eq!(feed.finish().unwrap_err().kind(), io::ErrorKind::StorageFull);
 
-        // The program fails by itself, and then again while what it owns is dropped.
+        // The program fails on its own, and again while its values are dropped.
         struct Fails;
         impl Drop for Fails {
             fn drop(&mut self) {
@@ -322,7 +322,7 @@ on_every_engine! {
         assert_eq!(end.unwrap().kind(), io::ErrorKind::StorageFull);
     }
 
-    /// Accepted and not yet pulled never exceeds the capacity.
+    /// The bytes accepted and not yet pulled never exceed the capacity.
     fn law_4_bounded_by_bytes<E: Engine>() {
         if !E::QUEUED {
             return;
@@ -356,8 +356,8 @@ on_every_engine! {
         }
     }
 
-    /// A blocking write accepts all of its bytes, as one to a file does: code that does not look how many were written loses
-    /// none, and code that takes a short write for a failure does not fail.
+    /// A blocking write accepts all of its bytes, like a write to a file. Code that ignores the returned count loses no
+    /// byte, and code that treats a short write as a failure does not fail.
     fn law_4_a_blocking_write_accepts_all_of_its_bytes<E: Engine>() {
         for setup in setups().chain([Setup { chunk_size: 64, capacity: 100, ..Setup::default() }]) {
             let len = setup.capacity.min(1000) * 3 + 1;
@@ -384,7 +384,7 @@ on_every_engine! {
             check(&mut feed).unwrap();
             assert!(feed.finish().unwrap() == expected, "pushed with {setup:?}");
 
-            /// Takes little at a time.
+            /// Takes a few bytes at a time.
             struct Sips(Vec<u8>);
             impl Write for Sips {
                 fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
@@ -401,8 +401,9 @@ on_every_engine! {
         }
     }
 
-    /// A puller that goes in the middle of a large write: the write fails, and does not say that a part was accepted.
-    fn law_4_a_write_that_its_puller_leaves_half_way_fails<E: Engine>() {
+    /// If the reader is dropped in the middle of a large write, the write fails, and does not report a part as
+    /// accepted.
+    fn law_4_a_write_whose_reader_is_dropped_half_way_fails<E: Engine>() {
         for vectored in [false, true] {
             let (tell, told) = channel();
             let mut items = E::pull(Setup { capacity: 64, ..Setup::default() }, Box::new(move |w| {
@@ -418,15 +419,15 @@ on_every_engine! {
         }
     }
 
-    /// A puller that waits gets what was written, flushed or not; without a queue, what was flushed.
-    fn law_5_a_waiting_puller_is_not_starved<E: Engine>() {
+    /// A waiting reader receives what was written, flushed or not. Without a queue, it receives what was flushed.
+    fn law_5_a_waiting_reader_is_not_starved<E: Engine>() {
         let (go, wait) = channel::<()>();
         let mut items = E::pull(Setup::default(), Box::new(move |w| {
             w.write_all(b"abc")?;
             if !E::QUEUED {
                 w.flush()?;
             }
-            // Not before the puller has it.
+            // Waits until the reader has the bytes.
             wait.recv().unwrap();
             w.write_all(b"def")
         }));
@@ -441,19 +442,19 @@ on_every_engine! {
         assert_eq!(rest, b"def");
     }
 
-    /// `flush()` is a chunk boundary, `unbuffered()` makes every write one, `chunk_size` is where small writes are cut.
+    /// `flush()` ends a chunk, `unbuffered()` makes every write a chunk, and small writes are cut at `chunk_size`.
     fn law_5_where_chunks_are_cut<E: Engine>() {
         if !E::RUNS_PROGRAMS {
             return;
         }
         let lengths = |setup: Setup, program: Pushes| -> Vec<usize> {
             let items = E::pull(setup, Box::new(move |w| {
-                // The puller is kept out until everything is there, where there is a queue for it.
+                // If there is a queue, the reader waits until everything is in it.
                 program(w)
             }));
             items.map(|item| item.unwrap().len()).collect()
         };
-        // A boundary is never joined over, even if a puller takes pieces in between.
+        // No chunk crosses a boundary, even if a reader takes pieces in between.
         let pieces = lengths(Setup { chunk_size: 100, capacity: 1000, unbuffered: false, ..Setup::default() }, Box::new(|w| {
             for _ in 0..5 {
                 w.write_all(&[7; 10])?;
@@ -476,7 +477,7 @@ on_every_engine! {
         assert!(pieces.iter().all(|len| *len <= 8), "{pieces:?}");
         if !E::QUEUED {
             assert!(pieces[..37].iter().all(|len| *len == 8), "{pieces:?}");
-            // One large write is one larger chunk, after what was pending.
+            // One large write is one larger chunk, after the pending bytes.
             let large = lengths(Setup { chunk_size: 8, ..Setup::default() }, Box::new(|w| {
                 w.write_all(b"ab")?;
                 w.write_all(&[7; 50])
@@ -485,7 +486,7 @@ on_every_engine! {
         }
     }
 
-    /// No empty chunks, whatever zero-length writes or flushes are made.
+    /// No chunk is empty, whatever zero-length writes or flushes are made.
     fn law_6_no_empty_chunks<E: Engine>() {
         for setup in setups() {
             let (bytes, end) = drain(E::pull(setup, Box::new(|w| {
@@ -501,8 +502,8 @@ on_every_engine! {
         }
     }
 
-    /// When the puller goes, a program that writes is refused, ends, and leaves nothing behind.
-    fn law_7_the_puller_goes_the_program_stops<E: Engine>() {
+    /// If the reader is dropped, the program's writes are refused, and the program ends and leaves nothing behind.
+    fn law_7_a_dropped_reader_stops_the_program<E: Engine>() {
         for pulls in [1, 2, 10] {
             let (own, dropped) = guard();
             let (tell, told) = channel();
@@ -528,12 +529,12 @@ on_every_engine! {
 
 #[cfg(feature = "stream")]
 on_every_engine! {
-    /// So does a program that waits in an executor of its own for another bridge.
+    /// If the reader is dropped, a program that waits for another bridge in its own executor wakes.
     fn law_7_a_wait_by_another_executor_inside_the_program_wakes<E: Engine>() {
         if !E::RUNS_PROGRAMS {
             return;
         }
-        // It never gives anything.
+        // The other bridge has no bytes.
         let (_writer, mut other) = pipe(64);
         let (own, dropped) = guard();
         let (tell, told) = channel();
@@ -553,8 +554,8 @@ on_every_engine! {
 }
 
 on_every_engine! {
-    /// A program that ignores that it is refused is unwound after 64 times.
-    fn law_7_a_program_that_does_not_listen_is_unwound<E: Engine>() {
+    /// A program that ignores 64 refused writes is unwound.
+    fn law_7_a_program_that_ignores_refusals_is_unwound<E: Engine>() {
         if !E::RUNS_PROGRAMS {
             return;
         }
@@ -575,7 +576,7 @@ on_every_engine! {
         assert_eq!(refused.load(SeqCst), 64);
     }
 
-    /// A reader that fails and is read all the same is unwound too.
+    /// A program that ignores the errors of its reader is unwound too.
     fn law_7_a_program_that_reads_on_is_unwound<E: Engine>() {
         let refused = Arc::new(AtomicUsize::new(0));
         let (own, dropped) = guard();
@@ -591,12 +592,12 @@ on_every_engine! {
         feed.write_all(&[7; 100]).unwrap();
         drop(feed);
         dropped.wait();
-        // The first is the end of the input itself.
+        // The first error is the end of the input itself.
         assert_eq!(refused.load(SeqCst), 65);
     }
 
-    /// A program is not unwound on an engine on which that was turned off: it goes on being refused, until it ends by itself.
-    fn law_7_a_program_is_not_unwound_where_that_was_turned_off<E: Engine>() {
+    /// If `unwind` is off, a program is not unwound. Its writes are refused until it ends on its own.
+    fn law_7_a_program_is_not_unwound_if_unwinding_is_off<E: Engine>() {
         let setup = Setup { unwind: false, ..Setup::default() };
         let (tell, told) = channel();
         let tell_of_reads = tell.clone();
@@ -606,7 +607,7 @@ on_every_engine! {
         }));
         items.next().unwrap().unwrap();
         drop(items);
-        assert!(told.recv().expect("it ends by itself") > 900);
+        assert!(told.recv().expect("the program ends on its own") > 900);
 
         let mut feed = E::push(setup, Box::new(move |r| {
             tell_of_reads.send((0..1000).filter(|_| r.read(&mut [0; 8]).is_err()).count()).unwrap();
@@ -614,11 +615,11 @@ on_every_engine! {
         }));
         feed.write_all(&[7; 100]).unwrap();
         drop(feed);
-        assert!(told.recv().expect("it ends by itself") > 900);
+        assert!(told.recv().expect("the program ends on its own") > 900);
     }
 
-    /// Nor where a frame lies in between that a panic does not get through, such as a C library's that calls back for output.
-    /// When that has returned, and only then, the program is unwound.
+    /// A program is not unwound through a frame that lets no panic through, such as a C library that calls back for
+    /// output. It is unwound only after that frame has returned.
     fn law_7_a_program_is_not_unwound_through_foreign_frames<E: Engine>() {
         if !E::RUNS_PROGRAMS || !cfg!(target_os = "linux") {
             return;
@@ -639,12 +640,12 @@ on_every_engine! {
         items.next().unwrap().unwrap();
         drop(items);
         dropped.wait();
-        // It is tried again when as many have been refused as before.
+        // The next attempt comes after as many refused writes again.
         let refused = refused.load(SeqCst);
         assert!((1..=foreign::CALLS).contains(&refused), "{refused}");
     }
 
-    /// A program that is unwinding already is not unwound again, which would abort the process.
+    /// A program that is already unwinding is not unwound again, because that would abort the process.
     fn law_7_a_program_that_is_unwinding_is_not_unwound_again<E: Engine>() {
         struct Stubborn<'a>(&'a mut dyn Outlet);
         impl Drop for Stubborn<'_> {
@@ -667,7 +668,7 @@ on_every_engine! {
         dropped.wait();
     }
 
-    /// A panic is an error at the other end, after every byte, with its payload.
+    /// A panic arrives at the other end as an error, after every byte, with its payload.
     fn law_8_a_panic_is_an_error<E: Engine>() {
         if !E::RUNS_PROGRAMS {
             return;
@@ -689,7 +690,7 @@ on_every_engine! {
         assert!(Error::of(&feed.finish().unwrap_err()).unwrap().is_panic());
     }
 
-    /// Nothing runs before the first pull; a bridge that is dropped before it runs nothing of the program.
+    /// Nothing runs before the first pull. If the bridge is dropped before that, nothing of the program runs.
     fn law_9_lazy<E: Engine>() {
         if !E::RUNS_PROGRAMS {
             return;
@@ -714,13 +715,13 @@ on_every_engine! {
         assert!(!ran.load(SeqCst));
     }
 
-    /// A feed starts its program at `finish` too, if nothing was written.
+    /// `finish` starts the program of a feed, if nothing was written.
     fn law_9_finish_starts_the_program<E: Engine>() {
         let feed = E::push(Setup::default(), Box::new(|r| Ok(r.read(&mut [0; 8])? == 0)));
         assert!(feed.finish().unwrap());
     }
 
-    /// After the end, nothing, for ever.
+    /// After the end, every pull returns `None`.
     fn law_10_fused<E: Engine>() {
         for result in [Ok(()), Err(io::ErrorKind::StorageFull)] {
             let mut items = E::pull(Setup::default(), Box::new(move |_| result.map_err(Into::into)));
@@ -734,7 +735,7 @@ on_every_engine! {
     /// Bridges nested on one engine do not deadlock it.
     fn law_12_nested<E: Engine>() {
         if !E::WAITS_IN_PLACE {
-            // An executor of the program's own that blocks does what it says.
+            // An executor inside the program blocks the worker.
             return;
         }
         fn nest<E: Engine>(depth: usize) -> Pushes {
@@ -753,7 +754,7 @@ on_every_engine! {
         assert_eq!(bytes, [7; 1000]);
     }
 
-    /// Unwinding code is refused what would have to wait; what was written before still arrives.
+    /// A call of unwinding code that would have to wait is refused. Everything written before it arrives.
     fn law_14_unwinding_code_never_suspends<E: Engine>() {
         if !E::RUNS_PROGRAMS {
             return;
@@ -776,7 +777,7 @@ on_every_engine! {
             }),
         );
         let mut bytes = items.next().unwrap().unwrap().to_vec();
-        // A program that runs ahead is not pulled from while it unwinds: it would have to wait.
+        // With a queue, nothing is pulled while the program unwinds, so that its write would have to wait.
         let ahead = E::QUEUED.then(|| told.recv().unwrap());
         let (rest, end) = drain(items);
         bytes.extend_from_slice(&rest);
@@ -785,7 +786,7 @@ on_every_engine! {
         assert!(Error::of(&end.unwrap()).unwrap().is_panic());
     }
 
-    /// A bridge that runs inside its host's own unwinding works as ever.
+    /// A bridge works inside its host's own unwinding.
     fn law_14_a_host_may_be_unwinding<E: Engine>() {
         struct Host<E: Engine>(std::sync::mpsc::Sender<Vec<u8>>, std::marker::PhantomData<E>);
         impl<E: Engine> Drop for Host<E> {
@@ -794,7 +795,7 @@ on_every_engine! {
                 let (bytes, end) = drain(E::pull(Setup::default(), every_way().0));
                 assert!(end.is_none());
                 self.0.send(bytes).unwrap();
-                // One that is dropped half way, too.
+                // Also if the bridge is dropped half way.
                 E::pull(Setup::default(), every_way().0).next().unwrap().unwrap();
             }
         }
@@ -807,7 +808,7 @@ on_every_engine! {
         assert_eq!(told.recv().unwrap(), every_way().1);
     }
 
-    /// `Interrupted` never escapes: whoever reads would try again for ever.
+    /// `Interrupted` never escapes, because a reader would retry forever.
     fn law_15_interrupted_does_not_escape<E: Engine>() {
         let program = || -> Pushes { Box::new(|_| Err(io::ErrorKind::Interrupted.into())) };
         assert_ne!(drain(E::pull(Setup::default(), program())).1.unwrap().kind(), io::ErrorKind::Interrupted);
@@ -823,8 +824,8 @@ on_every_engine! {
         assert!(end.is_some());
     }
 
-    /// No error is swallowed that `finish()` could have told.
-    fn law_15_finish_tells_what_was_swallowed<E: Engine>() {
+    /// No error is swallowed that `finish()` can report.
+    fn law_15_finish_reports_a_swallowed_error<E: Engine>() {
         struct Full;
         impl Write for Full {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {
@@ -834,7 +835,7 @@ on_every_engine! {
                 Ok(())
             }
         }
-        // The program keeps the sink's error to itself.
+        // The program ignores the sink's error.
         let swallow = |r: &mut dyn io::BufRead, w: &mut dyn crate::support::engine::Outlet| {
             let _ = io::copy(r, w);
             Ok(())
@@ -845,8 +846,8 @@ on_every_engine! {
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     }
 
-    /// When the program has ended early, writes say why, and `finish` has the value or the error itself.
-    fn a_feed_says_why_its_program_ended<E: Engine>() {
+    /// If the program has ended early, writes report why, and `finish` returns the value or the error itself.
+    fn a_feed_reports_why_its_program_ended<E: Engine>() {
         let write_until_refused = |feed: &mut dyn Write| loop {
             if let Err(error) = feed.write_all(&[7; 50]) {
                 return error;
@@ -865,7 +866,7 @@ on_every_engine! {
         assert_eq!(feed.finish().unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 
-    /// `abort` is what the program's read gives.
+    /// The program's read returns the error given to `abort`.
     fn a_feed_aborted_fails_its_program<E: Engine>() {
         let (tell, told) = channel();
         let mut feed = E::push(Setup::default(), Box::new(move |r| {
@@ -879,7 +880,7 @@ on_every_engine! {
         assert_eq!(told.recv().unwrap(), (b"abc".to_vec(), io::ErrorKind::StorageFull));
     }
 
-    /// An error of the source is what the program reads, and it may go on from there.
+    /// The program's read returns the source's error, and the program may continue.
     fn a_filter_reads_its_sources_error<E: Engine>() {
         let source = vec![Ok(Bytes::from_static(b"abc")), Err(io::ErrorKind::TimedOut.into())];
         let (bytes, end) = drain(E::pull_from(Setup::default(), Box::new(|r, w| io::copy(r, w).map(drop)), source));
@@ -889,7 +890,7 @@ on_every_engine! {
 }
 
 #[cfg(feature = "stream")]
-/// A context that counts nothing and wakes nobody.
+/// Returns a context whose waker does nothing.
 fn idle() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }

@@ -1,4 +1,4 @@
-//! What a program on `Local` lends: whole where the host reads it in place, in pieces where it keeps what it is given.
+//! Writes that a program on `Local` lends: whole if the host reads them in place, in pieces if the host keeps them.
 
 use std::cell::Cell;
 use std::io::{self, Read, Write};
@@ -10,12 +10,12 @@ use pushpull::{Error, Local};
 
 const PIECE: usize = 64 << 10;
 
-/// Bytes of which none can be moved unseen by a multiple of a power of two.
+/// Returns bytes in which a shift by a multiple of a power of two is found.
 fn bytes(len: usize) -> Vec<u8> {
     (0..len).map(|place| (place % 251) as u8).collect()
 }
 
-/// Writes these bytes, in writes of these lengths.
+/// Returns the bytes, and a program that writes them in writes of these lengths.
 fn written(lens: Vec<usize>) -> (Vec<u8>, impl FnOnce(&mut pushpull::local::Writer) -> io::Result<()>) {
     let all = bytes(lens.iter().sum());
     let mut rest = all.clone();
@@ -68,7 +68,7 @@ fn law_5_an_unbuffered_write_is_one_chunk() {
 }
 
 #[test]
-fn law_7_a_puller_that_goes_between_two_pieces_ends_the_write() {
+fn law_7_a_reader_dropped_between_two_pieces_ends_the_write() {
     let end = Rc::new(Cell::new(None));
     let told = end.clone();
     let mut chunks = Local::new().pull(move |w| {
@@ -83,7 +83,7 @@ fn law_7_a_puller_that_goes_between_two_pieces_ends_the_write() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// However many pieces were taken before: the rest is there, once, for every kind of host.
+    /// Every kind of host receives the rest once, however many pieces were pulled before.
     #[test]
     fn law_1_every_host_gets_the_rest(
         lens in proptest::collection::vec(prop_oneof![0..200_usize, PIECE - 2..PIECE + 2, 0..5 * PIECE], 0..6),
@@ -119,7 +119,7 @@ proptest! {
         let (all, mut chunks) = begun(&mut taken);
         chunks.head().wait().unwrap();
         chunks.for_each(|chunk| taken.extend_from_slice(&chunk.unwrap()));
-        prop_assert!(taken == all, "pulled after a look at the head");
+        prop_assert!(taken == all, "pulled after a wait for the head");
 
         let mut taken = Vec::new();
         let (all, program) = written(lens.clone());

@@ -1,6 +1,7 @@
-//! What the core promises: each law on every engine, and what each part of it owes beyond that.
+//! The promises of the core: each law on every engine, and the further promises of each part.
 //!
-//! One binary, so that it links once. What counts the things of a whole process runs in one of its own (`alone`).
+//! One binary, so that it links once. A test that counts the resources of a process runs in a process of its own
+//! (`alone`).
 
 #[macro_use]
 mod support;

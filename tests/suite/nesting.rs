@@ -37,7 +37,7 @@ fn law_12_a_feed_finished_and_a_reader_read_inside_a_program() {
         let pool = small(1);
         let inner = pool.clone();
         let (bytes, end) = drain(pool.pull(move |w| {
-            // Three programs of one worker, each of which waits for the next.
+            // Three programs on one worker, each waiting for the next.
             let mut feed = inner.push(|r| {
                 let mut text = String::new();
                 r.read_to_string(&mut text).map(|_| text)
@@ -51,7 +51,7 @@ fn law_12_a_feed_finished_and_a_reader_read_inside_a_program() {
     });
 }
 
-/// What goes wrong in a bridge of several levels, and where.
+/// A fault in a bridge of several levels, and its place.
 #[derive(Debug, Clone, Copy)]
 struct Trouble {
     depth: usize,
@@ -64,12 +64,12 @@ enum Kind {
     None,
     Panics,
     Fails,
-    /// Returns early, and so drops what is nested in it.
+    /// Returns early, and so drops the levels nested in it.
     Leaves,
 }
 
 impl Trouble {
-    /// To be called at each chunk; false when the level is to leave.
+    /// Applies the fault at a chunk. Returns `false` if the level is to return early.
     fn strike(self, depth: usize, chunks: usize) -> io::Result<bool> {
         if self.depth != depth || self.after != chunks {
             return Ok(true);
@@ -85,7 +85,7 @@ impl Trouble {
 
 const ROUNDS: usize = 12;
 
-/// Moves chunks one level up, with the level's own trouble.
+/// Moves chunks one level up, and applies the level's fault.
 fn pass(
     items: impl IntoIterator<Item = io::Result<Bytes>>,
     mut write: impl FnMut(Bytes) -> io::Result<()>,
@@ -103,7 +103,7 @@ fn pass(
     Ok(())
 }
 
-/// Pool, in it Local, in it Local, in it Pool again.
+/// Nests four bridges: Pool, Local, Local, Pool, from the outermost.
 fn four_levels(pool: &Pool, number: usize, trouble: Trouble) -> (Chunks, Vec<Dropped>) {
     let (guards, dropped): (Vec<_>, Vec<_>) = (0..4).map(|_| guard()).unzip();
     let [first, second, third, fourth] = <[Guard; 4]>::try_from(guards).unwrap_or_else(|_| unreachable!());
@@ -140,7 +140,7 @@ fn pool_local_local_pool_interleaved_with_panics_and_drops_at_every_depth() {
             let goes = |number: usize| number % 7 == 3;
             for round in 0..ROUNDS * 8 {
                 for number in 0..bridges.len() {
-                    // Some hosts go in the middle, too.
+                    // Some hosts drop their end in the middle, too.
                     if goes(number) && round == number % 5 {
                         let gone = std::mem::replace(&mut bridges[number], pipe(1).1);
                         gone.join();
@@ -170,7 +170,7 @@ fn pool_local_local_pool_interleaved_with_panics_and_drops_at_every_depth() {
                     (Kind::None | Kind::Leaves, None) => {}
                     (Kind::Fails, Some(error)) => assert_eq!(error.kind(), io::ErrorKind::StorageFull),
                     (Kind::Panics, Some(error)) => assert!(Error::of(error).unwrap().is_panic()),
-                    (kind, end) => panic!("{kind:?} was told as {end:?}"),
+                    (kind, end) => panic!("{kind:?} was reported as {end:?}"),
                 }
             }
         }

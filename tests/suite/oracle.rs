@@ -1,6 +1,6 @@
-//! Random scripts for both sides, against what an oracle in memory says must come of them.
+//! Random scripts for both sides, compared with an oracle in memory.
 //!
-//! `PROPTEST_CASES=10000 cargo test --test oracle` looks longer.
+//! For a longer run: `PROPTEST_CASES=10000 cargo test --test suite oracle`.
 
 use std::io::{self, IoSlice, Write};
 use std::panic;
@@ -12,11 +12,11 @@ use proptest::prelude::*;
 use pushpull::Error;
 use pushpull_testing::watchdog::within;
 
-/// One thing that a program does.
+/// One action of a program.
 #[derive(Debug, Clone)]
 enum Act {
     Write(usize),
-    /// So many chunks in a row, so long each.
+    /// A number of chunks in a row, and the length of each.
     Hand(usize, usize),
     Vectored(usize, usize),
     Flush,
@@ -31,7 +31,7 @@ enum Ends {
     Panics,
 }
 
-/// What the host does: so many pulls, with a pause now and then, and then it goes; or it stays to the end.
+/// What the host does: a number of pulls with a pause now and then, and then a drop; or it pulls to the end.
 #[derive(Debug, Clone)]
 struct Host {
     goes_after: Option<usize>,
@@ -75,7 +75,7 @@ fn host() -> impl Strategy<Value = Host> {
     })
 }
 
-/// The bytes of a script, numbered, so that none can be lost, doubled or moved unseen.
+/// The bytes of a script, numbered, so that a lost, doubled or moved byte is found.
 struct Numbers(u32);
 
 impl Numbers {
@@ -128,7 +128,7 @@ fn play(script: &[Act], ends: Ends, w: &mut dyn Outlet) -> io::Result<()> {
 }
 
 fn check_pull<E: Engine>(setup: Setup, script: Vec<Act>, ends: Ends, host: &Host) {
-    // A bare pipe's program runs on a thread of the test, which sees it panic.
+    // The program of a bare pipe runs on a thread of the test, where a panic would fail the test.
     let ends = if E::RUNS_PROGRAMS || !matches!(ends, Ends::Panics) { ends } else { Ends::Fails };
     let oracle = expected(&script);
     let program = Box::new(move |w: &mut dyn Outlet| play(&script, ends, w));
@@ -144,13 +144,13 @@ fn check_pull<E: Engine>(setup: Setup, script: Vec<Act>, ends: Ends, host: &Host
         let items = E::pull(setup, program);
         for (pulled, item) in items.enumerate() {
             if host.goes_after == Some(pulled) {
-                assert!(oracle.starts_with(&bytes), "law 1: what came is not a beginning");
+                assert!(oracle.starts_with(&bytes), "law 1: the pulled bytes are not a prefix");
                 return;
             }
             if host.pauses && pulled % 3 == 0 {
                 thread::yield_now();
             }
-            assert!(end.is_none(), "law 3: something after the error");
+            assert!(end.is_none(), "law 3: an item follows the error");
             match item {
                 Ok(chunk) => {
                     assert!(!chunk.is_empty(), "law 6");
@@ -166,11 +166,11 @@ fn check_pull<E: Engine>(setup: Setup, script: Vec<Act>, ends: Ends, host: &Host
         (Ends::Well, None) => {}
         (Ends::Fails, Some(error)) => assert_eq!(error.kind(), io::ErrorKind::StorageFull),
         (Ends::Panics, Some(error)) => assert!(Error::of(&error).is_some_and(Error::is_panic)),
-        (ends, end) => panic!("law 2: {ends:?} was told as {end:?}"),
+        (ends, end) => panic!("law 2: {ends:?} was reported as {end:?}"),
     }
 }
 
-/// The script plays on the host's side; the program reads in pieces of its own, and goes early or not.
+/// Plays the script on the host's side. The program reads in pieces of its own, and may end early.
 fn check_push<E: Engine>(setup: Setup, script: Vec<Act>, piece: usize, stops_after: Option<usize>) {
     let oracle = expected(&script);
     let mut feed = E::push(
@@ -220,7 +220,7 @@ fn check_push<E: Engine>(setup: Setup, script: Vec<Act>, piece: usize, stops_aft
     assert!(oracle.starts_with(&bytes));
 }
 
-/// A program that turns its input round, byte by byte, in pieces of its own.
+/// Checks a program that inverts each byte of its input, in pieces of its own.
 fn check_filter<E: Engine>(setup: Setup, lengths: Vec<usize>, fails: bool) {
     let mut numbers = Numbers(1);
     let chunks: Vec<Vec<u8>> = lengths.into_iter().map(|len| numbers.take(len)).collect();

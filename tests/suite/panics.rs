@@ -1,4 +1,4 @@
-//! Panics, wherever they come from, reach the other end and nobody else.
+//! A panic, wherever it comes from, reaches the other end and nothing else.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -11,7 +11,7 @@ use pushpull::{Error, Local, Pool, Thread};
 use pushpull_testing::guard::guard;
 use pushpull_testing::watchdog::within;
 
-/// A panic that no hook prints.
+/// Panics without calling the panic hook.
 fn quiet_panic() -> ! {
     panic::resume_unwind(Box::new("quiet"))
 }
@@ -22,7 +22,7 @@ fn is_quiet_panic(error: io::Error) -> bool {
 }
 
 #[test]
-fn the_message_is_told() {
+fn the_message_of_a_panic_is_reported() {
     for end in [
         drain(Local::new().pull(|_| panic!("out of {}", "ink"))).1,
         drain(Thread::new().pull(|_| panic!("out of {}", "ink"))).1,
@@ -118,7 +118,7 @@ fn a_host_that_panics_drops_its_bridges() {
         let unwound = panic::catch_unwind(AssertUnwindSafe(|| {
             let mut chunks = Local::new().unbuffered().pull(move |w| {
                 let _own = own;
-                // Ignores that it is refused, while its host unwinds.
+                // Ignores its refused writes while its host unwinds.
                 loop {
                     let _ = w.write_all(b"x");
                 }
@@ -152,7 +152,7 @@ fn a_reader_reports_a_panic_too() {
     assert_eq!(reader.read(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::Other);
 }
 
-/// An error that nobody can print.
+/// An error that panics when it is printed.
 #[derive(Debug)]
 struct Unspeakable;
 
@@ -165,7 +165,7 @@ impl fmt::Display for Unspeakable {
 impl std::error::Error for Unspeakable {}
 
 #[test]
-fn laws_2_and_8_an_error_whose_text_panics_is_told_like_any_other() {
+fn laws_2_and_8_an_error_whose_text_panics_is_reported_like_any_other() {
     fn failed() -> io::Error {
         io::Error::new(io::ErrorKind::StorageFull, Unspeakable)
     }
@@ -231,7 +231,7 @@ fn what_a_program_that_never_began_owns_may_wait_when_it_is_dropped() {
     }
     within(|| {
         let (told, tells) = mpsc::channel();
-        // Also inside a program, which is suspended for it.
+        // Also inside a program, which is suspended meanwhile.
         let waits =
             |told: &mpsc::Sender<usize>| Waits(Some(Thread::new().pull(|w| w.write_all(b"four"))), told.clone());
         let owned = waits(&told);

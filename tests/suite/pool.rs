@@ -1,4 +1,4 @@
-//! What is `Pool`'s own: turns, placement, what waits and what wakes.
+//! What only `Pool` has: turns, placement, waits and wake-ups of programs.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
@@ -16,7 +16,7 @@ use pushpull::{Chunks, Error, Local, Pool, Thread, local, pipe};
 use pushpull_testing::guard::guard;
 use pushpull_testing::watchdog::within;
 
-/// A program that says which worker runs it.
+/// Returns a program that reports its worker.
 fn tell_worker(tell: Sender<ThreadId>) -> impl FnOnce(&mut pushpull::Writer) -> io::Result<()> + Send {
     move |_| {
         tell.send(thread::current().id()).unwrap();
@@ -61,7 +61,7 @@ fn law_12_a_waiting_program_holds_no_thread() {
             .iter_mut()
             .map(|chunks| {
                 assert!(chunks.next().is_some());
-                // All that were there before wait now, and others still find the two free.
+                // All earlier programs wait now, and both workers are free for others.
                 let (tell, told) = channel();
                 drop(drain(pool.pull(tell_worker(tell))));
                 told.recv().unwrap()
@@ -71,8 +71,8 @@ fn law_12_a_waiting_program_holds_no_thread() {
     });
 }
 
-/// Runs `busy` on the only worker of a pool, behind which another program waits for its turn. `busy` begins when the other
-/// is there. Says whether the other had its turn before `busy` had come to its end.
+/// Runs `busy` on the only worker of a pool, while another program waits for its turn. `busy` starts when the other
+/// program is queued. Returns `true` if the other program ran before `busy` ended.
 fn gives_way(busy: impl FnOnce(&mut pushpull::Writer) -> io::Result<()> + Send + 'static) -> bool {
     let pool = Pool::new(1).capacity(1 << 30);
     let other_is_there = Arc::new(AtomicBool::new(false));
@@ -95,7 +95,7 @@ fn gives_way(busy: impl FnOnce(&mut pushpull::Writer) -> io::Result<()> + Send +
         other_ran.store(true, SeqCst);
         Ok(())
     });
-    // Launches it, and does not wait for its turn.
+    // Launches the program, and does not wait for its turn.
     let timed_out = other.next_timeout(Duration::ZERO).unwrap().unwrap_err();
     assert!(Error::of(&timed_out).unwrap().is_timed_out());
     other_is_there.store(true, SeqCst);
@@ -105,7 +105,7 @@ fn gives_way(busy: impl FnOnce(&mut pushpull::Writer) -> io::Result<()> + Send +
 }
 
 #[test]
-fn law_13_a_program_that_is_never_held_gives_way() {
+fn law_13_a_program_that_never_waits_yields() {
     within(|| {
         assert!(gives_way(|w| (0..64).try_for_each(|_| w.write_all(&[7; 1 << 20]))), "large writes");
         assert!(gives_way(|w| (0..1 << 20).try_for_each(|_| w.write_all(&[7; 16]))), "small writes");
@@ -117,7 +117,7 @@ fn law_13_a_program_that_is_never_held_gives_way() {
             })),
             "flushes"
         );
-        // One that pulls what is always there.
+        // A program that pulls chunks which are always ready.
         let (mut writer, chunks) = pipe(1 << 30);
         (0..1000).for_each(|_| writer.write_bytes(Bytes::from_static(b"x")).unwrap());
         writer.finish().unwrap();
@@ -126,18 +126,18 @@ fn law_13_a_program_that_is_never_held_gives_way() {
         (0..64).for_each(|_| writer.write_all(&[7; 1 << 20]).unwrap());
         writer.finish().unwrap();
         assert!(gives_way(move |_| io::copy(&mut chunks.into_reader(), &mut io::sink()).map(drop)), "read bytes");
-        assert!(!gives_way(|w| w.write_all(b"a few bytes")), "a program without much to say is not interrupted");
+        assert!(!gives_way(|w| w.write_all(b"a few bytes")), "a program that writes little yields");
     });
 }
 
-/// Hands over `row` chunks, and one more when its puller sleeps, on a worker of whose programs the other waits for that.
-fn is_told_before_the_others_turn(row: usize) {
+/// Hands over `row` chunks, and one more when the reader sleeps. The other program of the worker waits for that chunk.
+fn is_woken_before_the_others_turn(row: usize) {
     let pool = Pool::new(1);
     let (mut out, mut chunks) = pipe(1 << 20);
     let (go, gone) = channel();
     let (told, other_told) = channel();
     let puller = thread::spawn(move || {
-        // As many bytes in flight as none of the later chunks exceeds.
+        // A peak of bytes in flight that no later chunk exceeds.
         assert_eq!(chunks.next().unwrap().unwrap().len(), 10_000);
         gone.recv().unwrap();
         chunks.by_ref().take(row).for_each(|chunk| assert_eq!(chunk.unwrap(), "x"));
@@ -149,7 +149,7 @@ fn is_told_before_the_others_turn(row: usize) {
         begun.next();
         other_told.recv().map_err(io::Error::other)
     });
-    // Launches it, and does not wait for its turn.
+    // Launches the program, and does not wait for its turn.
     assert!(other.next_timeout(Duration::ZERO).unwrap().is_err());
     let mut program = pool.pull(move |_| {
         let until = |reached: &dyn Fn() -> bool| {
@@ -163,7 +163,8 @@ fn is_told_before_the_others_turn(row: usize) {
         let waits = out.stats().puller_waits;
         go.send(()).unwrap();
         until(&|| out.stats().bytes == 10_000 + row as u64 && out.stats().puller_waits > waits);
-        // Between the count and its sleep it looks once more. If it still does after this, this run shows nothing.
+        // The reader checks once more between the count and its sleep. If it checks after this sleep, the run proves
+        // nothing.
         thread::sleep(Duration::from_millis(1));
         begin.write_bytes("go".into())?;
         out.write_bytes("y".into())
@@ -173,13 +174,13 @@ fn is_told_before_the_others_turn(row: usize) {
 }
 
 #[test]
-fn law_5_a_puller_that_sleeps_is_woken_before_its_writers_turn_ends() {
-    // The last of them ends the turn.
-    within(|| (57..62).for_each(is_told_before_the_others_turn));
+fn law_5_a_sleeping_reader_is_woken_before_its_writers_turn_ends() {
+    // The last of these chunks ends the turn.
+    within(|| (57..62).for_each(is_woken_before_the_others_turn));
 }
 
 #[test]
-fn a_program_that_blocks_is_told_in_the_stats() {
+fn the_stats_report_a_program_that_blocks() {
     within(|| {
         let block = Duration::from_millis(30);
         let mut chunks = Pool::new(1).capacity(4).pull(move |w| {
@@ -213,7 +214,7 @@ fn a_program_stays_on_its_worker_and_workers_share_the_programs() {
             .map(|n| {
                 let tell = tell.clone();
                 pool.pull(move |w| {
-                    // Not `Send`, and no matter: it never leaves.
+                    // Need not be `Send`, because it never leaves its worker.
                     let here = Rc::new(thread::current().id());
                     for _ in 0..20 {
                         w.write_all(b"across many waits")?;
@@ -224,7 +225,7 @@ fn a_program_stays_on_its_worker_and_workers_share_the_programs() {
                 })
             })
             .collect();
-        // Each is launched when the ones before it wait, so that those that live decide.
+        // Each program is launched when the earlier ones wait, so that the number of live programs decides.
         for chunks in &mut bridges {
             chunks.next().unwrap().unwrap();
             while format!("{pool:?}").matches("runnable: 0").count() < 3 {
@@ -240,7 +241,7 @@ fn a_program_stays_on_its_worker_and_workers_share_the_programs() {
 }
 
 #[test]
-fn a_new_program_goes_where_nobody_can_go_on() {
+fn a_new_program_is_placed_on_a_worker_with_no_runnable_program() {
     within(|| {
         let pool = Pool::new(2);
         let (release, held) = channel::<()>();
@@ -258,7 +259,7 @@ fn a_new_program_goes_where_nobody_can_go_on() {
             let mut chunks = pool.pull(tell_worker(tell));
             assert!(chunks.next().is_none());
             chunks.join();
-            assert_ne!(told.recv().unwrap(), held_up, "a program was put behind one that runs");
+            assert_ne!(told.recv().unwrap(), held_up, "the program was placed behind a running one");
         }
         release.send(()).unwrap();
         busy.join().unwrap();
@@ -266,17 +267,17 @@ fn a_new_program_goes_where_nobody_can_go_on() {
 }
 
 #[test]
-fn law_7_what_waits_for_anything_inside_a_program_wakes() {
+fn law_7_every_wait_inside_a_pooled_program_wakes() {
     within(|| {
         let pool = small(1);
-        // For an inner bridge that never gives anything, directly or inside a local one.
+        // A wait for an inner bridge that has no bytes, directly or inside a local bridge.
         for nested in [false, true] {
             let (_inner_writer, mut inner) = pipe(64);
             let (own, dropped) = guard();
             let (tell, told) = channel();
             let mut outer = pool.pull(move |w| {
                 let _own = own;
-                // Its reader may have gone before the flush.
+                // Its reader may have been dropped before the flush.
                 w.write_all(b"wait")?;
                 let _ = w.flush();
                 let error = if nested {
@@ -293,7 +294,7 @@ fn law_7_what_waits_for_anything_inside_a_program_wakes() {
             assert!(told.recv().unwrap());
             dropped.wait();
         }
-        // For a feed's verdict that never comes, because its program waits for ever itself.
+        // A wait for the result of a feed whose program waits forever.
         let (_writer, mut never) = pipe(1);
         let inner = pool.clone();
         let (own, dropped) = guard();
@@ -329,13 +330,13 @@ fn law_8_a_worker_survives_whatever_panics() {
         let before = worker(&pool);
         for _ in 0..10 {
             drop(drain(pool.pull(|_| panic::resume_unwind(Box::new("at once")))));
-            // In what the program owns.
+            // In a value that the program owns.
             let panics = Panics;
             drop(drain(pool.pull(move |w| {
                 let _panics = panics;
                 w.write_all(b"x")
             })));
-            // In a result that nobody waits for.
+            // In a result that no one reads.
             let (go, wait) = pipe(1);
             let mut feed = pool.push(move |_| {
                 wait.for_each(drop);
@@ -344,7 +345,7 @@ fn law_8_a_worker_survives_whatever_panics() {
             feed.write_all(b"x").unwrap();
             drop(feed);
             drop(go);
-            // In a program that is refused.
+            // In a program whose writes are refused.
             let mut chunks =
                 pool.pull(|w| w.write_all(&[7; 100]).or_else(|_| panic::resume_unwind(Box::new("refused"))));
             chunks.next().unwrap().unwrap();
@@ -364,15 +365,15 @@ fn law_8_a_destructor_that_panics_ends_in_the_bridge() {
     }
     within(|| {
         let pool = small(1);
-        // A value that is there when the feed is dropped.
+        // A value that is ready when the feed is dropped.
         let mut feed = pool.push(|r| io::copy(r, &mut io::sink()).map(|_| Panics));
         feed.write_all(b"x").unwrap();
         feed.abort(io::ErrorKind::Other.into());
         let mut feed = pool.push(|_| Ok(Panics));
         while feed.write_all(b"x").is_ok() {}
         drop(feed);
-        // A panic's payload, and a chunk, that are there when the chunks are dropped, also when nothing else is left of the
-        // program.
+        // A panic's payload and a chunk that are ready when the chunks are dropped, also if nothing else of the program
+        // is left.
         for started in [1, 2] {
             let mut chunks = pool.pull(|w| {
                 w.write_bytes(Bytes::from_owner(Owner(Panics)))?;
@@ -413,7 +414,7 @@ fn a_pool_lives_in_a_static() {
 }
 
 #[test]
-fn a_wait_with_a_limit_inside_a_program_ends_in_time_and_holds_up_nobody() {
+fn a_timed_wait_inside_a_program_ends_in_time_and_frees_the_worker() {
     within(|| {
         let pool = small(1);
         let (mut writer, mut never) = pipe(64);
@@ -421,7 +422,7 @@ fn a_wait_with_a_limit_inside_a_program_ends_in_time_and_holds_up_nobody() {
         let mut waits = pool.pull(move |w| {
             let error = never.next_timeout(Duration::from_millis(50)).unwrap().unwrap_err();
             tell.send(Error::of(&error).unwrap().is_timed_out()).unwrap();
-            // And what comes in time comes.
+            // A chunk that arrives in time is returned.
             w.write_bytes(never.next_timeout(Duration::from_secs(1000)).unwrap()?)
         });
         let puller = thread::spawn(move || waits.next().unwrap().unwrap());
@@ -448,7 +449,7 @@ fn a_closed_bridge_is_dropped_in_a_program_of_the_same_pool() {
                     }
                 });
                 inner.by_ref().take(pulls).for_each(|chunk| drop(chunk.unwrap()));
-                // Suspends until the other program, on the same worker, is gone.
+                // Suspends until the other program, on the same worker, has ended.
                 inner.join();
                 assert!(dropped.is_gone());
             }
@@ -460,13 +461,13 @@ fn a_closed_bridge_is_dropped_in_a_program_of_the_same_pool() {
 }
 
 #[test]
-fn a_wake_up_for_a_program_that_has_ended_wakes_nobody_else() {
+fn a_wake_up_for_an_ended_program_wakes_no_other() {
     within(|| {
         let pool = small(1);
         let (mut writer, mut kept) = pipe(1);
         let away: Arc<std::sync::Mutex<Option<Chunks>>> = Arc::default();
         let keep = away.clone();
-        // Leaves its waker with the pipe and is unwound there; then its place is taken by another.
+        // The program leaves its waker with the pipe and is unwound; then another program takes its place.
         let mut chunks = pool.pull(move |w| {
             w.write_all(b"wait")?;
             w.flush()?;
@@ -489,7 +490,7 @@ fn a_local_writer_may_be_driven_from_inside_a_pooled_one() {
     within(|| {
         let pool = small(1);
         let (bytes, end) = drain(pool.pull(|w| {
-            // The inner program writes to the outer, pooled writer: the wait suspends both.
+            // The inner program writes to the writer of the outer, pooled program. The wait suspends both.
             let mut tally = 0;
             Local::new().pull_scoped(
                 |inner: &mut local::Writer| {
@@ -510,7 +511,7 @@ fn a_local_writer_may_be_driven_from_inside_a_pooled_one() {
 }
 
 #[test]
-fn all_of_it_may_be_sent() {
+fn all_public_types_are_send() {
     fn send<T: Send + Sync + 'static>() {}
     send::<Pool>();
     let pool: Pool = Pool::new(1);
@@ -528,6 +529,6 @@ fn all_of_it_may_be_sent() {
 
 #[test]
 #[should_panic(expected = "`workers` must not be zero")]
-fn a_pool_without_workers_is_a_mistake() {
+fn a_pool_without_workers_panics() {
     let _ = Pool::new(0);
 }

@@ -1,4 +1,4 @@
-//! How a pool ends: when its last handle goes, and when it is told to.
+//! How a pool ends: when its last handle is dropped, and by `shutdown`.
 
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
@@ -18,11 +18,11 @@ fn is_shut_down(error: &io::Error) -> bool {
 }
 
 thread_local! {
-    /// Something that goes with the worker's thread.
+    /// A guard that is dropped with the worker's thread.
     static WITH_THREAD: RefCell<Option<Guard>> = const { RefCell::new(None) };
 }
 
-/// Tells when the worker that runs this program has ended.
+/// Returns a handle that reports when a worker of the pool has ended.
 fn watch_worker(pool: &Pool) -> Dropped {
     let (own, dropped) = guard();
     let mut chunks = pool.pull(move |w| {
@@ -67,7 +67,7 @@ fn a_program_may_hold_the_last_handle() {
 }
 
 #[test]
-fn shutdown_ends_programs_as_if_their_pullers_had_gone() {
+fn shutdown_ends_programs_as_if_their_readers_were_dropped() {
     within(|| {
         let pool = small(2);
         let worker = watch_worker(&pool);
@@ -101,16 +101,16 @@ fn shutdown_ends_programs_as_if_their_pullers_had_gone() {
         dropped.wait();
         let (bytes, end) = drain(endless);
         assert!(b"again".repeat(100).starts_with(&[&first[..], &bytes].concat()));
-        assert!(is_shut_down(&end.unwrap()), "the puller is told why");
+        assert!(is_shut_down(&end.unwrap()), "the reader does not receive the reason");
         assert_eq!(read.recv().unwrap(), (b"abc".to_vec(), true));
         assert!(is_shut_down(&fed.finish().unwrap_err()));
         let (bytes, end) = drain(not_started);
         assert!(bytes.is_empty() && is_shut_down(&end.unwrap()));
-        // What is made now is refused too, and so is what another handle makes.
+        // A later bridge is refused too, and so is a bridge from another handle.
         assert!(is_shut_down(&pool.clone().chunk_size(9).pull(|_| Ok(())).next().unwrap().unwrap_err()));
         let mut feed = pool.push(|_| Ok(()));
         assert!(is_shut_down(&feed.finish_after_write()));
-        assert!(pool.shutdown(Duration::MAX).wait().is_complete(), "all are gone");
+        assert!(pool.shutdown(Duration::MAX).wait().is_complete(), "some programs are left");
         worker.wait();
     });
 }
@@ -127,7 +127,7 @@ impl FinishAfterWrite for &mut pushpull::Feed<()> {
 }
 
 #[test]
-fn shutdown_lets_those_finish_that_do_so_in_time() {
+fn shutdown_lets_programs_finish_in_time() {
     within(|| {
         let pool = small(1);
         let chunks = pool.pull(|w| (0..100).try_for_each(|_| w.write_all(b"all of it")));
@@ -149,7 +149,7 @@ fn shutdown_lets_those_finish_that_do_so_in_time() {
 }
 
 #[test]
-fn shutdown_does_not_wait_for_a_program_that_computes_but_tells_it() {
+fn shutdown_closes_a_program_that_computes_without_waiting_for_it() {
     within(|| {
         let pool = Pool::new(1);
         let (told, tells) = channel();
@@ -179,7 +179,7 @@ fn a_program_may_shut_down_its_own_pool() {
         let own = pool.clone();
         let (bytes, end) = drain(pool.pull(move |w| {
             w.write_all(b"x")?;
-            // It is itself one that does not end in time.
+            // The program itself does not end in time.
             assert!(!own.shutdown(Duration::from_millis(10)).wait().is_complete());
             assert!(w.is_closed());
             Ok(())
@@ -191,7 +191,7 @@ fn a_program_may_shut_down_its_own_pool() {
 }
 
 #[test]
-fn shutdown_races_with_those_who_pull() {
+fn shutdown_races_with_pulls() {
     within(|| {
         for round in 0..200 {
             let pool = small(2);
@@ -200,7 +200,7 @@ fn shutdown_races_with_those_who_pull() {
                 .map(|_| {
                     let (pool, ended) = (pool.clone(), ended.clone());
                     thread::spawn(move || {
-                        // Until the pool is shut down, and none of them hangs.
+                        // Until the pool is shut down. No pull hangs.
                         loop {
                             let (_, end) = drain(pool.pull(|w| w.write_all(b"a few chunks of it")));
                             if end.is_some_and(|end| is_shut_down(&end)) {
@@ -222,13 +222,12 @@ fn shutdown_races_with_those_who_pull() {
     });
 }
 
-/// Nothing that was accepted is lost, and nothing that was refused arrives, also where the pool is told to end in the middle of
-/// a write.
+/// No accepted byte is lost, and no refused byte arrives, also if the pool is shut down in the middle of a write.
 #[test]
 fn law_1_what_was_accepted_before_a_shutdown_arrives_and_no_more() {
     within(|| {
         for round in 0..1000_usize {
-            // Small writes that share a segment; and each a chunk of its own, by either way.
+            // Small writes that share a segment, and writes that are each a chunk of their own, on both paths.
             let (chunk_size, len) = [(32 << 10, 1), (1, 1), (64, 100), (64, 3)][round % 4];
             let pool = Pool::new(1);
             let accepted = Arc::new(AtomicUsize::new(0));
@@ -250,9 +249,9 @@ fn law_1_what_was_accepted_before_a_shutdown_arrives_and_no_more() {
     });
 }
 
-/// A pool that is shut down by an executor with no clock: the program computes, and only the timeout ends the wait.
+/// The executor that awaits the shutdown has no clock. The program computes, and only the timeout ends the wait.
 #[test]
-fn law_7_a_shutdown_that_is_awaited_keeps_its_time() {
+fn law_7_an_awaited_shutdown_ends_at_its_timeout() {
     let (done, wait) = std::sync::mpsc::channel::<()>();
     let pool = Pool::new(1);
     let mut busy = pool.pull(move |w| {

@@ -1,4 +1,4 @@
-//! Crates that ask how much stack is left get a true answer: `stacker`, and what asks that.
+//! Crates that ask `stacker` how much stack is left get the right answer.
 
 use std::hint::black_box;
 use std::io::{self, Write};
@@ -10,12 +10,12 @@ use pushpull_testing::watchdog::within;
 
 const STACK: usize = 1 << 20;
 
-/// How much `stacker` believes is left.
+/// Returns the stack that is left, by `stacker`.
 fn left() -> usize {
-    stacker::remaining_stack().expect("it is known on this system")
+    stacker::remaining_stack().expect("stacker supports this system")
 }
 
-/// Uses four kilobytes for each call, more than a stack in all, and has `stacker` see to it that there is enough.
+/// Uses 4 KiB for each call, more than a stack in total, and lets `stacker` grow the stack.
 #[inline(never)]
 fn deep(calls: usize) -> usize {
     stacker::maybe_grow(64 << 10, 1 << 20, || {
@@ -30,7 +30,7 @@ enum Rule {
     nested,
 }
 
-/// Nested parentheses.
+/// Matches nested parentheses.
 fn nested(state: Box<ParserState<'_, Rule>>) -> ParseResult<Box<ParserState<'_, Rule>>> {
     state.rule(Rule::nested, |state| {
         state.sequence(|state| {
@@ -39,13 +39,13 @@ fn nested(state: Box<ParserState<'_, Rule>>) -> ParseResult<Box<ParserState<'_, 
     })
 }
 
-/// What a parser by `pest` says of so many nested parentheses.
+/// Parses `depth` nested parentheses with `pest`.
 fn parse(depth: usize) -> io::Result<()> {
     let text = "(".repeat(depth) + &")".repeat(depth);
     pest::state(&text, nested).map(drop).map_err(io::Error::other)
 }
 
-/// What every program is to find, wherever it runs.
+/// Checks the stack that is left, in any program.
 fn asks(w: &mut dyn Write) -> io::Result<()> {
     let before = left();
     assert!((STACK / 2..=2 * STACK).contains(&before), "{before} bytes are left of {STACK}");
@@ -53,7 +53,7 @@ fn asks(w: &mut dyn Write) -> io::Result<()> {
     let refused = parse(20_000).unwrap_err();
     assert!(refused.to_string().contains("stack limit reached"), "{refused}");
     assert_eq!(deep(1000), 1000);
-    // Suspended in a stack that it has switched to, it finds that again, and then its own.
+    // A program that is suspended on a grown stack finds that stack again, and then its own.
     stacker::grow(8 * STACK, || {
         let inside = left();
         assert!((7 * STACK..=8 * STACK).contains(&inside), "{inside} bytes are left");
@@ -65,12 +65,12 @@ fn asks(w: &mut dyn Write) -> io::Result<()> {
     w.write_all(b"asked")
 }
 
-/// Pulls all, and sees that the one who pulls is told of its own stack all the time.
+/// Pulls everything, and checks that `stacker` always sees the host's own stack.
 fn pull(chunks: impl Iterator<Item = io::Result<bytes::Bytes>>) {
     let before = left();
     for chunk in chunks {
         chunk.unwrap();
-        assert!(left().abs_diff(before) < 4096, "the host is told of a program's stack");
+        assert!(left().abs_diff(before) < 4096, "stacker sees a program's stack in the host");
         parse(10).unwrap();
     }
     assert!(left().abs_diff(before) < 4096);
@@ -81,7 +81,7 @@ fn asks_locally(w: &mut local::Writer) -> io::Result<()> {
 }
 
 #[test]
-fn a_program_is_told_of_its_own_stack_and_its_host_of_its_own() {
+fn stacker_sees_the_stack_of_the_program_and_of_its_host() {
     within(|| {
         for _ in 0..3 {
             pull(Local::new().chunk_size(64).pull(asks_locally));
@@ -100,11 +100,12 @@ fn a_program_is_told_of_its_own_stack_and_its_host_of_its_own() {
     });
 }
 
-/// Many at a time on a worker, nested, and on threads of all kinds: stacks lie above and below those of threads.
+/// Many programs at a time on a worker, nested, and on all kinds of threads, so that stacks lie above and below the
+/// threads' own.
 #[test]
-fn so_is_each_of_many_wherever_stacks_lie() {
+fn stacker_sees_the_stack_of_each_of_many_programs() {
     within(|| {
-        // Stacks that were mapped early are given to threads that come later.
+        // Later threads reuse stacks that were mapped early.
         thread::spawn(|| {
             let mut live: Vec<_> = (0..20).map(|_| Local::new().chunk_size(64).pull(asks_locally)).collect();
             live.iter_mut().for_each(|chunks| drop(chunks.next().unwrap().unwrap()));
@@ -140,9 +141,9 @@ fn so_is_each_of_many_wherever_stacks_lie() {
     });
 }
 
-/// The first program of a process may be made where `stacker` has switched stacks already.
+/// The first program of a process may be created on a stack that `stacker` has switched to.
 #[test]
-fn the_host_may_stand_on_a_grown_stack_itself() {
+fn the_host_may_run_on_a_grown_stack() {
     within(|| {
         stacker::grow(4 * STACK, || {
             assert!(left() > 3 * STACK);

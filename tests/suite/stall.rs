@@ -1,4 +1,4 @@
-//! The stall deadline: a program is not kept for a puller that does not pull.
+//! The stall timeout: a program does not wait forever for a reader that does not pull.
 
 use std::io::{self, Read, Write};
 use std::pin::Pin;
@@ -13,14 +13,14 @@ use pushpull::{Chunks, Error, Outcome, Pool, Thread, Writer};
 use pushpull_testing::guard::guard;
 use pushpull_testing::watchdog::within;
 
-/// Long enough for nobody to reach it who pulls at once, as far as that matters to a test.
+/// Long enough that a reader that pulls at once does not reach it.
 const SHORT: Duration = Duration::from_millis(20);
 const NEVER: Duration = Duration::from_secs(3600);
 
 type Engine = Box<dyn Fn(Program) -> Chunks>;
 type Program = Box<dyn FnOnce(&mut Writer) -> io::Result<()> + Send>;
 
-/// The engines that run ahead, with a queue of eight bytes and a limit.
+/// Returns the engines that run ahead, with a capacity of eight bytes and a stall timeout.
 fn engines(limit: Duration) -> [(&'static str, Engine); 2] {
     let thread = Thread::new().chunk_size(4).capacity(8).stall_timeout(limit);
     let pool = Pool::new(1).chunk_size(4).capacity(8).stall_timeout(limit);
@@ -28,7 +28,7 @@ fn engines(limit: Duration) -> [(&'static str, Engine); 2] {
 }
 
 #[test]
-fn the_program_is_told_and_gone_while_nobody_pulls_and_the_puller_later() {
+fn a_stalled_program_ends_before_its_reader_learns_of_it() {
     within(|| {
         for (name, engine) in engines(SHORT) {
             let (tell, told) = channel();
@@ -41,13 +41,13 @@ fn the_program_is_told_and_gone_while_nobody_pulls_and_the_puller_later() {
                 result
             }));
             let first = chunks.next().unwrap().unwrap();
-            // Nobody pulls from here on, and all that the program owned is gone all the same.
+            // Nothing is pulled from here on, and everything that the program owned is dropped.
             let (result, closed, after) = told.recv().unwrap();
             assert_eq!((result, closed), (Err(io::ErrorKind::TimedOut), true), "{name}");
             assert_eq!(after, Err(io::ErrorKind::BrokenPipe), "{name}");
             released.wait();
             let (rest, end) = drain(chunks);
-            assert!(!first.is_empty() && first.len() + rest.len() >= 8, "{name}: what was written before arrives");
+            assert!(!first.is_empty() && first.len() + rest.len() >= 8, "{name}: bytes written before are lost");
             let end = end.unwrap();
             assert_eq!(end.kind(), io::ErrorKind::TimedOut);
             assert!(Error::of(&end).unwrap().is_stalled() && !Error::of(&end).unwrap().is_timed_out());
@@ -61,7 +61,7 @@ fn the_first_reason_wins_over_what_the_program_makes_of_it() {
     within(|| {
         for (_, engine) in engines(SHORT) {
             for program in [
-                // One that returns `Ok` all the same, one that panics, and one with an error of its own.
+                // A program that returns `Ok`, one that panics, and one that returns an error of its own.
                 (|w| w.write_all(&[7; 100]).or(Ok(()))) as fn(&mut Writer) -> io::Result<()>,
                 |w| w.write_all(&[7; 100]).map_err(|_| panic!("out of patience")),
                 |w| w.write_bytes(Bytes::from_static(&[7; 100])).map_err(|_| io::ErrorKind::Other.into()),
@@ -80,7 +80,7 @@ fn the_first_reason_wins_over_what_the_program_makes_of_it() {
 }
 
 #[test]
-fn the_hook_is_told_that_it_timed_out() {
+fn the_hook_reports_the_timeout() {
     within(|| {
         let (held, released) = guard();
         let (end, ended) = channel();
@@ -99,15 +99,15 @@ fn the_hook_is_told_that_it_timed_out() {
 }
 
 #[test]
-fn a_puller_that_pulls_or_waits_does_not_stall() {
+fn a_reader_that_pulls_or_waits_does_not_stall() {
     within(|| {
-        // One that pulls, and a program that is never held for long, unless the machine stands still.
+        // A reader that pulls: its program never waits for long, unless the machine stalls.
         for (name, engine) in engines(100 * SHORT) {
             let (bytes, end) = drain(engine(Box::new(|w| w.write_all(&[7; 10_000]))));
             assert_eq!((bytes.len(), end.is_some()), (10_000, false), "{name}");
         }
         for (_, engine) in engines(SHORT) {
-            // One that waits, longer than the limit, for a program that waits for something else.
+            // A reader that waits longer than the timeout, for a program that waits for something else.
             let (go, gone) = channel::<()>();
             let mut chunks = engine(Box::new(move |w| {
                 w.write_all(b"abc")?;
@@ -124,7 +124,7 @@ fn a_puller_that_pulls_or_waits_does_not_stall() {
         for (_, engine) in engines(NEVER) {
             let mut chunks = engine(Box::new(|w| w.write_all(&[7; 100])));
             chunks.next().unwrap().unwrap();
-            // The program waits, and goes at once when the puller does.
+            // The program waits, and ends at once when the reader is dropped.
             chunks.join();
         }
     });
@@ -142,7 +142,7 @@ fn a_program_that_waits_to_be_closed_is_freed_too() {
                 tell.send(w.is_closed()).unwrap();
                 Ok(())
             }));
-            // It has begun, and nothing of it was pulled.
+            // The program has started, and nothing was pulled.
             let _ = Pin::new(&mut chunks.head()).poll(&mut Context::from_waker(Waker::noop()));
             assert!(told.recv().unwrap(), "{name}");
             let (bytes, end) = drain(chunks);
@@ -174,7 +174,7 @@ fn a_thousand_stalled_programs_free_their_stacks() {
 }
 
 #[test]
-fn a_feed_is_not_concerned() {
+fn a_feed_has_no_stall_timeout() {
     within(|| {
         let thread = Thread::new().capacity(8).stall_timeout(SHORT);
         let (go, gone) = channel::<()>();
@@ -195,6 +195,6 @@ fn a_feed_is_not_concerned() {
 
 #[test]
 #[should_panic(expected = "`stall_timeout` must not be zero")]
-fn a_limit_of_nothing_is_refused() {
+fn a_zero_stall_timeout_panics() {
     let _ = Thread::new().stall_timeout(Duration::ZERO);
 }

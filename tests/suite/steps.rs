@@ -1,4 +1,4 @@
-//! A filter step by step: what is given, in what order it is read, and how it ends.
+//! A filter run step by step: its input, the order of reads, and its end.
 
 use std::io::{self, Read, Write};
 
@@ -10,13 +10,13 @@ fn copy() -> Steps {
     Local::new().filter(|r, w| io::copy(r, w).map(drop)).steps()
 }
 
-/// Steps to the end, giving nothing more.
+/// Steps to the end without more input.
 fn rest(steps: &mut Steps) -> (Vec<u8>, Option<io::Error>) {
     let mut bytes = Vec::new();
     loop {
         match steps.step() {
             Ok(Step::Chunk(chunk)) => bytes.extend_from_slice(&chunk),
-            Ok(Step::NeedsInput) => panic!("it was told all there is"),
+            Ok(Step::NeedsInput) => panic!("the program asks for input after the end"),
             Ok(Step::End) => return (bytes, None),
             Err(error) => return (bytes, Some(error)),
         }
@@ -69,7 +69,7 @@ fn law_2_steps_that_are_dropped_are_no_end() {
     drop(steps);
     assert!(dropped.is_gone());
     let (bytes, error) = told.recv().unwrap();
-    assert_eq!(bytes, b"one two", "what was given before is read first");
+    assert_eq!(bytes, b"one two", "earlier input is not read first");
     assert!(Error::of(&error).unwrap().is_truncated());
 }
 
@@ -81,7 +81,7 @@ fn law_9_steps_that_are_dropped_unstarted_run_nothing() {
 }
 
 #[test]
-fn it_asks_until_it_is_given_something() {
+fn steps_ask_until_input_is_given() {
     let mut steps = copy();
     for _ in 0..3 {
         assert!(matches!(steps.step(), Ok(Step::NeedsInput)));

@@ -1,5 +1,7 @@
-//! Programs on `Local` that are still suspended when their thread ends. What lies in a thread-local is destroyed then, and may
-//! hold a program that has borrowed from another thread-local, which is gone. Such a program stays suspended, and leaks.
+//! Programs on `Local` that are still suspended when their thread ends.
+//!
+//! A thread-local that holds a program is destroyed then. The program may borrow from another thread-local that is
+//! destroyed already. Such a program stays suspended, and leaks.
 
 use std::cell::RefCell;
 use std::io::{Read, Write};
@@ -11,17 +13,17 @@ use std::thread;
 use pushpull::{Error, Local, local};
 use pushpull_testing::watchdog::within;
 
-/// Lent by a thread-local to a program. Gone when its thread-local is.
+/// Data that a thread-local lends to a program.
 struct Data {
     bytes: Vec<u8>,
     life: Arc<Life>,
 }
 
-/// What a test knows of a thread that has ended.
+/// What a test observes of a thread that has ended.
 #[derive(Default)]
 struct Life {
     data_is_gone: AtomicBool,
-    /// A program, or its host, read what was gone.
+    /// A program or its host has read the data after it was dropped.
     was_read_after: AtomicBool,
     ran_to_its_end: AtomicBool,
     errors: AtomicUsize,
@@ -40,7 +42,7 @@ impl Drop for Data {
     }
 }
 
-/// What holds a program, and what becomes of it when its thread-local is destroyed.
+/// The holder of a program in a thread-local, and whether it pulls again when it is destroyed.
 struct Held {
     of: Of,
     pulls_on: bool,
@@ -94,7 +96,7 @@ fn write(w: &mut local::Writer, life: &Life) -> std::io::Result<()> {
     })
 }
 
-/// The same while it reads.
+/// Borrows from a thread-local while it reads.
 fn read(r: &mut local::Reader, life: &Life) -> std::io::Result<()> {
     DATA.with_borrow(|data| {
         let data = data.as_ref().unwrap();
@@ -115,7 +117,8 @@ enum First {
 
 const KINDS: usize = 5;
 
-/// A thread on which these were used in this order, and whose program lies in the holder, where it was pulled at least once.
+/// Runs a thread on which these were first used in this order. Its program lies in the holder, and was pulled at least
+/// once.
 fn end_a_thread(order: &[First], kind: usize, pulls_on: bool, stored_late: bool) -> Arc<Life> {
     let life = Arc::new(Life::default());
     let (own, order) = (life.clone(), order.to_vec());
@@ -144,7 +147,7 @@ fn end_a_thread(order: &[First], kind: usize, pulls_on: bool, stored_late: bool)
             _ => Of::Steps(engine.filter(move |_, w| write(w, &life)).steps()),
         };
         let pull = |of: &mut Of| {
-            // Not before the program is about to borrow it.
+            // Created just before the program borrows it.
             make_data();
             match of {
                 Of::Chunks(chunks) => drop(chunks.next().unwrap().unwrap()),
@@ -187,12 +190,12 @@ fn a_program_that_outlives_what_it_borrowed_from_its_thread_does_not_run() {
             for (pulls_on, stored_late) in [(false, false), (false, true), (true, false), (true, true)] {
                 let case = (order, kind, pulls_on, stored_late);
                 if order.first() == Some(&Bridge) && !cfg!(all(target_os = "linux", target_env = "gnu")) {
-                    // It cannot be known there.
+                    // Other C libraries give no way to detect it.
                     continue;
                 }
                 let life = end_a_thread(order, kind, pulls_on, stored_late);
                 assert!(life.data_is_gone.load(SeqCst) && !life.was_read_after.load(SeqCst), "{case:?}");
-                // What was used first is destroyed last.
+                // The thread-local that was used first is destroyed last.
                 let first = order.iter().find(|first| **first != Bridge);
                 if *first.unwrap_or(if stored_late { &Data } else { &Holder }) == Holder {
                     assert!(!life.ran_to_its_end.load(SeqCst), "{case:?}");
@@ -242,7 +245,7 @@ fn a_bridge_that_is_made_while_its_thread_ends_works() {
     });
 }
 
-/// `process::exit` destroys the thread-locals of the one who calls it, also in a program, and with it the one who holds that.
+/// `process::exit` in a program destroys the thread-locals of its thread, including the one that holds the program.
 #[test]
 fn a_program_may_end_the_process_that_holds_it_in_a_thread_local() {
     const CHILD: &str = "PUSHPULL_TEST_EXITS";

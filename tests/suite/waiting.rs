@@ -1,4 +1,4 @@
-//! Who waits, how, and who is suspended for it.
+//! Which side waits, how, and which program is suspended meanwhile.
 
 use std::future::poll_fn;
 use std::io::{self, Write};
@@ -26,12 +26,12 @@ fn poll(chunks: &mut (impl Stream<Item = io::Result<Bytes>> + Unpin)) -> Poll<Op
     Pin::new(chunks).poll_next(&mut Context::from_waker(Waker::noop()))
 }
 
-/// What a task does that waits for the next item.
+/// Waits for the next item, as a task.
 async fn next<S: Stream + Unpin>(chunks: &mut S) -> Option<S::Item> {
     poll_fn(|context| Pin::new(&mut *chunks).poll_next(context)).await
 }
 
-/// Counts how often it is woken.
+/// A waker that counts its wake-ups.
 struct Wakes(AtomicUsize);
 
 impl Wake for Wakes {
@@ -50,7 +50,7 @@ fn a_local_program_that_waits_suspends_into_the_executor() {
             }
             Ok(())
         });
-        // The inner bridge has nothing: the outer one's thread is not held up.
+        // The inner bridge has no bytes, and the outer bridge's thread is not blocked.
         assert!(poll(&mut outer).is_pending());
         inner_writer.write_all(b"abc").unwrap();
         inner_writer.finish().unwrap();
@@ -117,7 +117,7 @@ fn a_waker_may_hold_an_end_of_the_bridge() {
         let waker = Waker::from(Arc::new(Holds(writer)));
         assert!(Pin::new(&mut chunks).poll_next(&mut Context::from_waker(&waker)).is_pending());
         drop(waker);
-        // The channel had the last of it. Its writer goes with it, and that is an end.
+        // The channel held the last reference to the waker. Its writer is dropped with it, which is an end.
         assert!(poll(&mut chunks).is_pending());
         assert!(
             matches!(poll(&mut chunks), Poll::Ready(Some(Err(error))) if Error::of(&error).unwrap().is_truncated())
@@ -127,7 +127,7 @@ fn a_waker_may_hold_an_end_of_the_bridge() {
 
 #[test]
 fn a_waker_that_is_dropped_may_wait_itself() {
-    /// Waits for another bridge when it is dropped.
+    /// A waker that waits for another bridge when it is dropped.
     struct Waits(Mutex<Chunks>, Arc<AtomicBool>);
     impl Wake for Waits {
         fn wake(self: Arc<Self>) {}
@@ -137,7 +137,7 @@ fn a_waker_that_is_dropped_may_wait_itself() {
             self.1.store(self.0.get_mut().unwrap().next().unwrap().unwrap() == "late", SeqCst);
         }
     }
-    /// Chunks that come when they are waited for.
+    /// Returns chunks that arrive while the reader waits.
     fn late() -> Chunks {
         let (mut writer, chunks) = pipe(16);
         thread::spawn(move || {
@@ -157,7 +157,7 @@ fn a_waker_that_is_dropped_may_wait_itself() {
             let waker = Waker::from(Arc::new(Waits(Mutex::new(late()), own.clone())));
             assert!(Pin::new(&mut local).poll_next(&mut Context::from_waker(&waker)).is_pending());
             drop((waker, local, writer));
-            // What this program waits with takes the place of that waker.
+            // This program's own waker replaces that waker.
             w.write_all(&late().next().unwrap()?)
         });
         let (bytes, error) = drain(bytes);
@@ -204,7 +204,7 @@ fn polled_bridges_interleave() {
             for bridge in &mut bridges {
                 assert!(poll(bridge).is_pending());
             }
-            // In another order than they were suspended in.
+            // In a different order than they were suspended in.
             for (n, writer) in writers.iter_mut().enumerate().rev() {
                 write!(writer, "{n}/{round}").unwrap();
             }
@@ -212,7 +212,7 @@ fn polled_bridges_interleave() {
                 let item = poll(bridge);
                 assert!(matches!(item, Poll::Ready(Some(Ok(chunk))) if chunk == format!("{n}/{round}")));
             }
-            // Some go while they are suspended.
+            // Some are dropped while they are suspended.
             bridges.remove(round);
             writers.remove(round);
         }
@@ -229,7 +229,7 @@ fn a_bridge_may_be_polled_and_then_pulled() {
             inner_writer.write_all(b"abc").unwrap();
             inner_writer.finish().unwrap();
         });
-        // Now the wait parks this thread.
+        // The wait parks this thread now.
         assert_eq!(outer.next().unwrap().unwrap(), "abc");
         assert!(outer.next().is_none());
         writer.join().unwrap();
@@ -237,7 +237,7 @@ fn a_bridge_may_be_polled_and_then_pulled() {
 }
 
 #[test]
-fn a_suspended_program_that_is_dropped_unwaits() {
+fn a_dropped_suspended_program_ends_its_wait() {
     within(|| {
         let (inner_writer, mut inner) = pipe(64);
         let (own, dropped) = guard();
@@ -264,7 +264,7 @@ fn law_11_polls_cancelled_at_every_turn_lose_nothing() {
         let bytes = block_on(async {
             let mut bytes = Vec::new();
             loop {
-                // A future that is dropped after one poll, and then one that waits.
+                // One future is dropped after one poll, and the next one waits.
                 let once = poll_fn(|context| Poll::Ready(Pin::new(&mut chunks).poll_next(context))).await;
                 let item = match once {
                     Poll::Ready(item) => item,
@@ -343,7 +343,7 @@ fn a_bodys_error_waits_one_poll() {
 }
 
 #[test]
-fn a_bodys_size_is_told_when_it_is_known() {
+fn a_body_reports_its_size_when_it_is_known() {
     use http_body::Body;
     within(|| {
         let (mut writer, chunks) = pipe(64);

@@ -1,4 +1,4 @@
-//! Wake-ups: whose they are when one wait is within another, and what becomes of them when a waker panics.
+//! Wake-ups: which wait gets them if one wait is nested in another, and what happens if a waker panics.
 
 use std::io::{self, Write};
 use std::panic;
@@ -15,7 +15,7 @@ use futures_util::{AsyncWrite, Stream, StreamExt, stream};
 use pushpull::{Chunks, Error, Local, Pool, Thread, pipe};
 use pushpull_testing::watchdog::within;
 
-/// Counts how often it is woken.
+/// A waker that counts its wake-ups.
 struct Wakes(AtomicUsize);
 
 impl Wake for Wakes {
@@ -24,12 +24,12 @@ impl Wake for Wakes {
     }
 }
 
-/// What an iterator gives next: streams have a method of the same name.
+/// Pulls the next chunk as an iterator, because streams have a `next` too.
 fn pull(chunks: &mut Chunks) -> Bytes {
     Iterator::next(chunks).unwrap().unwrap()
 }
 
-/// A stream whose one item comes when it is let go. Tells of each poll.
+/// A stream whose single item is ready after `let_go`. It reports each poll.
 #[derive(Clone)]
 struct LetGo {
     shared: Arc<Mutex<(bool, Option<Waker>)>>,
@@ -72,7 +72,7 @@ impl Stream for LetGo {
     }
 }
 
-/// Copies what a stream gives, on a thread of its own. Whoever pulls that polls the stream.
+/// Copies a stream on a thread of its own. Pulling the copy polls the stream.
 fn copied(stream: impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static) -> Chunks {
     Thread::new().filter(|r, w| io::copy(r, w).map(drop)).pull_from_stream(stream)
 }
@@ -84,10 +84,10 @@ fn law_11_a_wait_nested_in_a_poll_leaves_the_poll_around_it_its_wake_up() {
         let both = StreamExt::zip(around.clone(), stream::iter(copied(nested.clone())));
         let mut both = copied(both.map(|(around, nested)| Ok([around?, nested?].concat().into())));
         let let_go = thread::spawn(move || {
-            // The nested stream is polled in a wait within the first poll of the other.
+            // The nested stream is polled in a wait inside the first poll of the other stream.
             polled.recv().unwrap();
             around.let_go();
-            // It is polled again, for a wake-up that was not its own.
+            // The nested stream is polled again, for a wake-up of the other one.
             polled.recv().unwrap();
             nested.let_go();
         });
@@ -133,21 +133,21 @@ impl Drop for Panics {
 #[test]
 fn law_11_a_waker_that_panics_costs_its_reader_no_chunk() {
     within(|| {
-        // The writer's, which the reader wakes.
+        // The writer's waker, which the reader wakes.
         let (mut writer, mut chunks) = pipe(2);
         writer.write_all(b"ab").unwrap();
-        // The second takes the place of the first, which is dropped.
+        // The second waker replaces the first, which is dropped.
         for panics in [Panics::Dropped, Panics::Woken] {
             assert!(pin!(&mut writer).poll_write(&mut Context::from_waker(&panics.waker()), b"c").is_pending());
         }
         assert_eq!(pull(&mut chunks), "ab");
-        // The reader's, which the writer wakes, or the reader itself drops.
+        // The reader's waker, which the writer wakes, or the reader itself drops.
         for panics in [Panics::Woken, Panics::Dropped] {
             assert!(Pin::new(&mut chunks).poll_next(&mut Context::from_waker(&panics.waker())).is_pending());
             writer.write_all(b"c").unwrap();
             assert_eq!(pull(&mut chunks), "c");
         }
-        // Of those who wait for the end, the first.
+        // The first of two wakers that wait for the end.
         let mut watching = (Box::pin(writer.closed()), Box::pin(writer.closed()));
         let wakes = Arc::new(Wakes(AtomicUsize::new(0)));
         let waker = wakes.clone().into();

@@ -1,4 +1,4 @@
-//! A span for each bridge, in which its program runs and which says how it ended.
+//! The span of each bridge: its program runs in the span, and the span records how the bridge ended.
 #![cfg(feature = "tracing")]
 
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// Keeps all spans, and in which of them each event happened.
+/// A subscriber that keeps all spans, and the span of each event.
 #[derive(Clone, Default)]
 struct Kept(Arc<Mutex<State>>);
 
@@ -21,7 +21,7 @@ struct State {
     spans: Vec<Fields>,
     closed: Vec<u64>,
     events: Vec<(Option<u64>, Fields)>,
-    /// In which spans each thread is.
+    /// The spans that each thread has entered.
     entered: HashMap<std::thread::ThreadId, Vec<u64>>,
 }
 
@@ -92,7 +92,7 @@ fn each_bridge_has_a_span_with_its_name_engine_and_end() {
             (0..10).try_for_each(|_| w.write_all(b"abcd"))
         };
         drop(Thread::new().pull(|_| Ok(())));
-        assert!(kept.0.lock().spans.is_empty(), "nothing of it ran");
+        assert!(kept.0.lock().spans.is_empty(), "a bridge that never started has a span");
         let engines = [
             Thread::new().name("one").capacity(8).pull(move |w| program(w)),
             Pool::new(1).name("two").capacity(8).pull(move |w| program(w)),
@@ -109,7 +109,7 @@ fn each_bridge_has_a_span_with_its_name_engine_and_end() {
         for (span, (engine, name)) in [("thread", "one"), ("pool", "two"), ("local", "three")].into_iter().enumerate() {
             assert_eq!((field(span, "engine"), field(span, "name")), (Some(engine), Some(name)));
             assert_eq!((field(span, "outcome"), field(span, "bytes")), (Some("finished"), Some("40")));
-            // On the thread that pulls, the program runs in the puller's own span.
+            // On the thread that pulls, the program runs in the reader's own span.
             let inside = state.events.iter().filter(|(at, event)| {
                 event.0["message"] == "inside" && *at == (engine != "local").then_some(span as u64 + 1)
             });

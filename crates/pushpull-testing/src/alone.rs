@@ -1,12 +1,12 @@
-//! Tests that count what a whole process has: threads, descriptors, memory.
+//! Tests that count the resources of a whole process: threads, descriptors, memory.
 
 use std::env;
 use std::process::Command;
 
-/// Set in the process that a test has to itself.
+/// An environment variable that is set in the process of a single test.
 const ALONE: &str = "PUSHPULL_TEST_ALONE";
 
-/// Runs `test` in a process of its own: the test binary again, with this test and no other. `name` is its whole path, as
+/// Runs `test` in a process of its own: the test binary again, with only this test. `name` is the test's full path, as
 /// the test binary lists it.
 pub fn alone(name: &str, test: impl FnOnce()) {
     if env::var_os(ALONE).is_some() {

@@ -1,12 +1,13 @@
-//! What a process has that can leak.
+//! The resources of a process that can leak.
 
 use std::fs;
 use std::thread;
 
-/// How many threads of `Thread` may wait for work, as its documentation has it.
+/// The maximum number of threads that `Thread` keeps for later programs, by its documentation.
 const MAX_IDLE: usize = 16;
 
-/// How much the process may grow, for what allocators and recyclers keep. A page for each of 100,000 would be 390 MiB.
+/// How much the process may grow, because allocators and recyclers keep memory. A leaked page for each of 100,000
+/// bridges would be 390 MiB.
 const MAX_GROWTH_KIB: usize = 24 << 10;
 
 pub struct Counted {
@@ -31,14 +32,14 @@ impl Counted {
         }
     }
 
-    /// Waits until what ends on its own has ended, and then there may be no more than before.
+    /// Waits until threads and descriptors are back to this count, then panics if mappings or memory have grown.
     pub fn expect_no_more(&self) {
         while Counted::now().threads > self.threads.max(2) + MAX_IDLE || Counted::now().descriptors > self.descriptors {
             thread::yield_now();
         }
         let after = Counted::now();
         let threads = after.threads.saturating_sub(self.threads);
-        // A thread that waits for work has a stack, which is two mappings, and may have an arena of the allocator.
+        // An idle thread has a stack, which is two mappings, and may have an arena of the allocator.
         assert!(
             after.mappings <= self.mappings + 4 * threads + 64,
             "{} mappings, {} before",

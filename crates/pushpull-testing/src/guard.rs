@@ -1,10 +1,10 @@
-//! Something that a program owns, and that says when it goes.
+//! A value that a program owns, and that reports when it is dropped.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 pub struct Guard(Sender<()>);
 
-/// Tells when its guard was dropped.
+/// A handle that reports when its guard is dropped.
 pub struct Dropped(Receiver<()>);
 
 pub fn guard() -> (Guard, Dropped) {
@@ -19,12 +19,12 @@ impl Drop for Guard {
 }
 
 impl Dropped {
-    /// Waits until the guard is gone.
+    /// Waits until the guard is dropped.
     pub fn wait(&self) {
-        self.0.recv().expect("a guard that goes says so");
+        self.0.recv().expect("the guard was forgotten");
     }
 
-    /// Whether the guard is gone already.
+    /// Returns `true` if the guard is dropped.
     pub fn is_gone(&self) -> bool {
         self.0.try_recv().is_ok()
     }

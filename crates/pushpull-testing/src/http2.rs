@@ -1,4 +1,4 @@
-//! A client of HTTP/2.
+//! An HTTP/2 client.
 
 use std::net::SocketAddr;
 
@@ -9,12 +9,12 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
-/// Talks over one connection.
+/// Runs `talk` on one connection.
 pub fn talk<T>(address: SocketAddr, talk: impl AsyncFnOnce(SendRequest<Full<Bytes>>) -> T) -> T {
     with_window(address, None, talk)
 }
 
-/// The same, and the server may send so much of each response before it is taken.
+/// Runs `talk` on one connection, on which each stream has an initial flow-control window of `window` bytes.
 pub fn with_window<T>(
     address: SocketAddr,
     window: Option<u32>,
@@ -27,7 +27,7 @@ pub fn with_window<T>(
         builder.initial_stream_window_size(window).max_header_list_size(1 << 20);
         let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
-        tokio::time::timeout(crate::log::DEADLINE, talk(sender)).await.expect("the talk does not end")
+        tokio::time::timeout(crate::log::DEADLINE, talk(sender)).await.expect("the exchange did not end in time")
     })
 }
 

@@ -1,4 +1,4 @@
-//! What the tests of all packages share: deadlines, programs that may be missing, servers and what they log, leaks.
+//! Helpers that the tests of all packages share: deadlines, optional programs, servers and their logs, leak checks.
 
 pub mod alone;
 pub mod counted;

@@ -1,14 +1,14 @@
-//! What a server under test says on standard error.
+//! The standard error of a server under test.
 
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long an event may take before it counts as missing.
+/// The maximum time that an event may take.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Its lines, as they come.
+/// The lines that the server has logged so far.
 pub struct Log(Arc<Lines>);
 
 #[derive(Default)]
@@ -30,7 +30,8 @@ impl Log {
         log
     }
 
-    /// Waits until `count` lines have `word` in them. Not at their beginning: a library may print what is no whole line.
+    /// Waits until `count` lines contain `word`, and returns them. The word may be anywhere in a line, because a
+    /// library may print a line without its end.
     pub fn wait_for(&self, word: &str, count: usize) -> Vec<String> {
         let mut lines = self.0.lines.lock().unwrap();
         let until = Instant::now() + DEADLINE;
@@ -40,7 +41,7 @@ impl Log {
                 return found;
             }
             let left = until.checked_duration_since(Instant::now());
-            let left = left.unwrap_or_else(|| panic!("{count} times {word:?} did not come: {lines:#?}"));
+            let left = left.unwrap_or_else(|| panic!("expected {count} lines with {word:?}: {lines:#?}"));
             lines = self.0.grown.wait_timeout(lines, left).unwrap().0;
         }
     }

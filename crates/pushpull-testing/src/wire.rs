@@ -1,4 +1,4 @@
-//! A client of bare sockets: it says what it is told to, right or wrong, and sees how the connection ends.
+//! A client on a bare socket: it sends any bytes, valid or not, and reports how the connection ends.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -9,7 +9,7 @@ use crate::log::DEADLINE;
 
 pub struct Wire(pub TcpStream);
 
-/// All that came, and how it ended: `None` for a close, else the error.
+/// Everything received, and the error that ended the connection; `None` for a close.
 #[derive(Debug)]
 pub struct Got {
     pub text: Vec<u8>,
@@ -24,7 +24,7 @@ impl Wire {
         Wire(stream)
     }
 
-    /// One that takes little without being read.
+    /// Connects with a small receive buffer (4 KiB), so that the server soon blocks if the client does not read.
     pub fn narrow(address: SocketAddr) -> Wire {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
@@ -40,22 +40,22 @@ impl Wire {
         self
     }
 
-    /// Reads up to the end of the connection.
+    /// Reads to the end of the connection.
     pub fn rest(&mut self) -> Got {
         let mut text = Vec::new();
         let error = self.0.read_to_end(&mut text).err().map(|error| error.kind());
-        assert_ne!(error, Some(io::ErrorKind::WouldBlock), "nothing came, nor the end, after {}", text.escape_ascii());
+        assert_ne!(error, Some(io::ErrorKind::WouldBlock), "timed out after {}", text.escape_ascii());
         Got { text, error }
     }
 
-    /// Reads up to and with `end`.
+    /// Reads up to and including `end`.
     pub fn until(&mut self, end: &str) -> String {
         let mut text = Vec::new();
         while !text.ends_with(end.as_bytes()) {
             let mut byte = [0];
             match self.0.read(&mut byte) {
                 Ok(1) => text.push(byte[0]),
-                other => panic!("{other:?} in place of {end:?} after {}", text.escape_ascii()),
+                other => panic!("{other:?} instead of {end:?} after {}", text.escape_ascii()),
             }
         }
         String::from_utf8(text).unwrap()
@@ -65,7 +65,7 @@ impl Wire {
         self.0.shutdown(Shutdown::Write).unwrap();
     }
 
-    /// Closes with a reset.
+    /// Closes the connection with a reset.
     pub fn reset(self) {
         let socket = Socket::from(self.0);
         socket.set_linger(Some(std::time::Duration::ZERO)).unwrap();
@@ -74,7 +74,7 @@ impl Wire {
 
 impl Got {
     pub fn status(&self) -> u16 {
-        let text = self.text.strip_prefix(b"HTTP/1.").unwrap_or_else(|| panic!("no answer: {self:?}"));
+        let text = self.text.strip_prefix(b"HTTP/1.").unwrap_or_else(|| panic!("no response: {self:?}"));
         std::str::from_utf8(&text[2..5]).unwrap().parse().unwrap()
     }
 
@@ -83,12 +83,12 @@ impl Got {
         &self.text[end + 4..]
     }
 
-    /// The same for what may have no head yet.
+    /// Returns the same as `chunks`, for a response that may be empty.
     pub fn chunks_if_any(&self) -> (Vec<u8>, bool) {
         if self.text.is_empty() { (Vec::new(), false) } else { self.chunks() }
     }
 
-    /// The body without its chunks, and whether all of it came.
+    /// Returns the body without its chunk framing, and whether it is complete.
     pub fn chunks(&self) -> (Vec<u8>, bool) {
         let (mut rest, mut joined) = (self.body(), Vec::new());
         let head = String::from_utf8_lossy(&self.text[..self.text.len() - rest.len()]).into_owned();
@@ -109,7 +109,7 @@ impl Got {
     }
 }
 
-/// Sends one request and reads up to the end.
+/// Sends one request, and reads to the end of the connection.
 pub fn exchange(address: SocketAddr, request: impl AsRef<[u8]>) -> Got {
     Wire::connect(address).send(request).rest()
 }

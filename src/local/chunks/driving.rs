@@ -1,4 +1,4 @@
-//! A local program straight into a sink.
+//! Writing a program's output into a sink, without a copy.
 
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
@@ -9,10 +9,12 @@ use crate::buf::write_batch::flush;
 use crate::error::Error;
 
 impl Chunks {
-    /// Lets the program write straight into `sink`, and returns how many bytes went in.
+    /// Writes the program's output into `sink`, and returns the number of bytes written.
     ///
-    /// A write of a whole chunk or more is lent to the sink without a copy. The sink is flushed before the program runs on,
-    /// which may wait, and at the end.
+    /// A write of a whole chunk or more is lent to the sink without a copy. The sink is flushed at the end, and each
+    /// time before the program continues, because the program may wait.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::io::Write;
@@ -25,14 +27,14 @@ impl Chunks {
     ///
     /// # Errors
     ///
-    /// The program's own; or the sink's, which says how many bytes had gone
-    /// ([`Error::bytes_moved`](crate::Error::bytes_moved)). After it the chunks are over, and the program was stopped. Only
-    /// `WouldBlock` ends nothing: another call goes on with the next byte that the sink has not taken.
+    /// Returns the program's error, or the sink's. The sink's error carries the number of bytes that were written
+    /// ([`Error::bytes_moved`](crate::Error::bytes_moved)); the chunks are over then, and the program is stopped. Only
+    /// `WouldBlock` ends nothing: another call continues with the first byte that the sink has not taken.
     ///
     /// # Panics
     ///
-    /// Panics if the sink panics. The program was stopped then, and the chunks give an error: how many bytes the sink took is
-    /// not known.
+    /// Panics if the sink panics. The program is stopped then, and the chunks end with an error, because the number of
+    /// bytes that the sink took is unknown.
     pub fn drive_into(&mut self, sink: &mut (impl Write + ?Sized)) -> io::Result<u64> {
         let mut moved = 0;
         match panic::catch_unwind(AssertUnwindSafe(|| self.drive(sink, &mut moved))) {
@@ -72,7 +74,7 @@ impl Chunks {
         }
     }
 
-    /// A sink that failed after so many bytes. One that would block may be asked again.
+    /// Returns the error of a sink that failed after `moved` bytes. Ends the chunks unless the sink would only block.
     fn fail_drive(&mut self, moved: u64, error: io::Error) -> io::Error {
         let passing = error.kind() == io::ErrorKind::WouldBlock;
         let error = Error::sink(moved, error);
@@ -80,7 +82,7 @@ impl Chunks {
     }
 }
 
-/// Writes all of `buf`, and counts in `moved` what has gone even if it fails.
+/// Writes all of `buf`, and adds what was written to `moved`, also if the sink fails.
 fn write_counted(sink: &mut (impl Write + ?Sized), buf: &[u8], moved: &mut u64) -> io::Result<()> {
     write_all(buf, |buf| sink.write(buf).inspect(|written| *moved += *written as u64))
 }

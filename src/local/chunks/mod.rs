@@ -1,4 +1,4 @@
-//! The pull end of a local bridge.
+//! The reader end of a program on the calling thread.
 
 mod driving;
 
@@ -10,7 +10,7 @@ use std::task::{Poll, Waker};
 
 use bytes::Bytes;
 
-use super::bridge::{Bridge, ENGINE, Pause};
+use super::bridge::{Bridge, ENGINE_NAME, Pause};
 use super::{Head, Reader};
 use crate::ended::{Ledger, Outcome};
 use crate::error::Echo;
@@ -23,11 +23,14 @@ use crate::runtime::fairness::Turn;
 use crate::runtime::stop_waker::StopWaker;
 use crate::stats::Stats;
 
-/// What a program on [`Local`](crate::Local) writes, chunk by chunk: each `next()` runs the program until it has the
-/// next one.
+/// The reader end of a program on [`Local`](crate::Local) that writes.
 ///
-/// The program does not run in between. It is over when `next()` gives an error or `None`; the error comes once. Dropping
-/// the chunks ends the program: its pending write is refused, and it runs on to its end before `drop` returns.
+/// Each `next()` runs the program until it has written the next chunk. The program does not run in between. It is over
+/// when `next()` returns an error or `None`; the error is returned once.
+///
+/// Dropping the chunks ends the program: its pending write is refused, and it runs to its end before `drop` returns.
+///
+/// # Examples
 ///
 /// ```
 /// use std::io::Write;
@@ -40,17 +43,18 @@ use crate::stats::Stats;
 /// # std::io::Result::Ok(())
 /// ```
 ///
-/// # When to use something else
-///
-/// A program that waits (for a file, a lock, a socket) makes the thread that pulls wait. Use
-/// [`Thread`](crate::Thread) for it. `Chunks` of the crate root are `Send`; these are not.
-///
 /// # Caveats
 ///
-/// A thread that ends destroys its thread-locals one after the other. If the chunks lie in one of them, a program that is
-/// suspended by then never runs again: it may have borrowed from another that is gone. It stays on its stack, as if the
-/// chunks were forgotten, and a `next()` returns an error for which [`is_truncated`](crate::Error::is_truncated) is true.
-/// With a C library other than GNU's this is only seen if the holder was first used before the thread's first bridge.
+/// Do not keep the chunks in a thread-local. A thread that ends destroys its thread-locals one by one, and a suspended
+/// program may borrow from one that is destroyed already. Such a program never runs again. It stays on its stack, as if
+/// the chunks were forgotten, and `next()` returns an error for which [`is_truncated`](crate::Error::is_truncated) is
+/// `true`. With a C library other than GNU's, this is detected only if the thread-local was first used before the
+/// thread's first bridge.
+///
+/// # When to use something else
+///
+/// If the program waits for a file, a lock or a socket, the thread that pulls waits too. Use [`Thread`](crate::Thread)
+/// for such programs. If the chunks must be `Send`, use [`Pool`](crate::Pool) or [`Thread`](crate::Thread).
 #[derive(Debug)]
 pub struct Chunks {
     bridge: Stage,
@@ -66,19 +70,19 @@ pub struct Chunks {
 #[derive(Debug)]
 enum Stage {
     Running(Bridge),
-    /// `head` has waited for the first chunk. In a box: few ask, and all chunks would be larger for it.
+    /// `head` has waited for the first chunk. In a box, because it would make all chunks larger, and is rare.
     PulledAhead(Box<PulledAhead>),
-    /// The bridge could not be built, or a sink has panicked; still to be told.
+    /// The bridge could not be built, or a sink has panicked, and the error is not yet reported.
     Refused(io::Error),
-    /// How, if not well.
+    /// The error, if the program failed.
     Over(Option<Echo>),
 }
 
-/// A bridge whose next chunk is there.
+/// A bridge, and its next chunk.
 #[derive(Debug)]
 struct PulledAhead {
     bridge: Bridge,
-    /// `None` if it is lent.
+    /// `None` if the program lends it.
     chunk: Option<Bytes>,
 }
 
@@ -88,7 +92,7 @@ impl PulledAhead {
     }
 }
 
-/// What there is for the host.
+/// What the program has for the host.
 pub(crate) enum Next {
     Chunk(Bytes),
     /// A write is lent: see [`Chunks::lent`].
@@ -108,7 +112,7 @@ impl Chunks {
             },
             bytes: 0,
             chunks: 0,
-            ledger: Ledger::open(ENGINE, options.name.as_ref(), options.hook()),
+            ledger: Ledger::open(ENGINE_NAME, options.name.as_ref(), options.hook()),
             #[cfg(any(feature = "http", feature = "stream"))]
             turn: Turn::new(),
             #[cfg(any(feature = "http", feature = "stream"))]
@@ -116,13 +120,12 @@ impl Chunks {
         }
     }
 
-    /// Runs the program until there is something.
     pub(crate) fn advance(&mut self, waker: Option<&Waker>) -> Next {
         self.run(waker).map_or_else(|| self.pause(), Next::Chunk)
     }
 
-    /// Runs the program until it hands over a chunk, or there is something else, which `pause` tells. Always inlined: to return
-    /// a chunk that was only just written costs as much as the switch.
+    /// Runs the program until it hands over a chunk, or pauses for the reason that `pause` returns.
+    // Always inlined: returning a chunk that was only just written costs as much as the switch.
     #[inline(always)]
     fn run(&mut self, waker: Option<&Waker>) -> Option<Bytes> {
         let Stage::Running(bridge) = &mut self.bridge else { return None };
@@ -147,12 +150,12 @@ impl Chunks {
                 self.count(len);
                 Next::Lent
             }
-            Pause::Waiting | Pause::Hungry => Next::Waiting,
+            Pause::Waiting | Pause::NeedsInput => Next::Waiting,
             Pause::Ended => self.end(),
         }
     }
 
-    /// What the program lends to the host until it is run again.
+    /// Returns what the program lends to the host until it runs again.
     #[inline]
     pub(crate) fn lent(&self) -> &[u8] {
         match &self.bridge {
@@ -161,7 +164,7 @@ impl Chunks {
         }
     }
 
-    /// Nothing more will come, and nothing of it was an error.
+    /// Returns `true` if no chunk and no error will follow.
     pub(crate) fn is_over(&self) -> bool {
         match &self.bridge {
             Stage::Running(bridge) => bridge.is_over(),
@@ -170,7 +173,7 @@ impl Chunks {
         }
     }
 
-    /// Runs the program by a poll: a wait inside it suspends it. Never `Next::Waiting`.
+    /// Runs the program in a poll: a wait suspends the program. Never returns `Next::Waiting`.
     #[cfg(feature = "stream")]
     pub(crate) fn poll_advance(&mut self, context: &Context<'_>) -> Poll<Next> {
         ready!(self.turn.poll_yield(context));
@@ -183,7 +186,7 @@ impl Chunks {
         polled
     }
 
-    /// Runs the program, unless that waits in another program that is to stop.
+    /// Runs the program. If it would wait inside another program that is being stopped, returns an error.
     #[cfg(any(feature = "http", feature = "stream"))]
     fn poll_program(&mut self, context: &Context<'_>) -> Poll<Next> {
         let polled = match self.advance(Some(context.waker())) {
@@ -194,7 +197,7 @@ impl Chunks {
         watched.map(|next| next.unwrap_or_else(|_| Next::Error(self.give_up(Error::disconnected()))))
     }
 
-    /// The same, for a host that cannot be lent anything.
+    /// Polls for the next chunk, for a host that cannot borrow a lent write.
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(crate) fn poll_in_turn(&mut self, context: &Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         ready!(self.turn.poll_yield(context));
@@ -203,7 +206,7 @@ impl Chunks {
         polled
     }
 
-    /// What there is, for a host that cannot be lent anything.
+    /// Converts `next` for a host that cannot borrow a lent write.
     fn item(&mut self, next: Next) -> Option<io::Result<Bytes>> {
         match next {
             Next::Chunk(chunk) => Some(Ok(chunk)),
@@ -216,7 +219,7 @@ impl Chunks {
     fn copy_lent(&mut self) -> Option<Bytes> {
         let Stage::Running(bridge) = &mut self.bridge else { return None };
         let (piece, rest) = bridge.copy_lent();
-        // It was counted whole, and will be again.
+        // `pause` has counted the whole write, and counts the rest again.
         self.bytes -= rest as u64;
         Some(piece)
     }
@@ -226,11 +229,14 @@ impl Chunks {
         self.chunks += 1;
     }
 
-    /// Waits until the first chunk is there, or the end; starts the program if need be, and pulls nothing. Await it, or call
-    /// [`wait`](Head::wait).
+    /// Returns a future that waits for the first chunk or the end, without pulling it.
     ///
-    /// An answer that is short is over by then: its body knows its exact length, of which servers make a Content-Length.
-    /// And one that failed before its first byte can still be answered otherwise.
+    /// Await the future, or call [`wait`](Head::wait). It starts the program if necessary.
+    ///
+    /// If a response fits into the first chunk, its body then has an exact length, from which servers make a
+    /// `Content-Length`. If the program has failed before its first byte, the server can still send another response.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use std::io::Write;
@@ -246,13 +252,12 @@ impl Chunks {
     ///
     /// # Errors
     ///
-    /// The program's own, or its panic, if nothing that it has written is left before it. It was told then, and is not told
-    /// again: the chunks are over. An error that comes after bytes comes after them.
+    /// Returns the program's error, or its panic, if no written bytes are left to pull before it. The chunks are over
+    /// then, and do not return the error again. An error after written bytes is returned by `next()`, after them.
     pub fn head(&mut self) -> Head<'_> {
         Head::new(self)
     }
 
-    /// Runs the program until it has a chunk, and keeps that.
     pub(super) fn look_ahead(&mut self, waker: Option<&Waker>) -> Poll<io::Result<()>> {
         if !matches!(self.bridge, Stage::Running(_) | Stage::Refused(_)) {
             return Poll::Ready(Ok(()));
@@ -268,7 +273,7 @@ impl Chunks {
         Poll::Ready(Ok(()))
     }
 
-    /// The next chunk is there, and has not been pulled; `None` if it is lent.
+    /// Keeps a chunk that has not been pulled; `None` if the program lends it.
     fn keep(&mut self, chunk: Option<Bytes>) {
         if let Stage::Running(bridge) = mem::replace(&mut self.bridge, Stage::Over(None)) {
             self.bridge = Stage::PulledAhead(Box::new(PulledAhead { bridge, chunk }));
@@ -277,7 +282,7 @@ impl Chunks {
         self.chunks -= 1;
     }
 
-    /// What is lent has not been pulled, but for so many bytes.
+    /// Keeps a lent write of which only the first `pulled` bytes have been pulled.
     fn keep_lent(&mut self, pulled: usize) {
         if let Stage::Running(bridge) = &mut self.bridge {
             bridge.shorten_lent(pulled);
@@ -285,7 +290,7 @@ impl Chunks {
         self.keep(None);
     }
 
-    /// What `head` has waited for, or else the end.
+    /// Takes the chunk that `head` has waited for, or the end.
     #[cold]
     fn take_ahead(&mut self) -> Next {
         match mem::replace(&mut self.bridge, Stage::Over(None)) {
@@ -294,7 +299,7 @@ impl Chunks {
                 let PulledAhead { bridge, chunk } = *ahead;
                 self.bridge = Stage::Running(bridge);
                 if len == 0 {
-                    // What was lent is lost with the program.
+                    // A lent write is lost with its program.
                     return self.pause();
                 }
                 self.count(len);
@@ -307,7 +312,7 @@ impl Chunks {
         }
     }
 
-    /// How many bytes are there, and whether that is all.
+    /// Returns the number of bytes that are ready, and whether nothing follows them.
     pub(crate) fn waiting(&self) -> (usize, bool) {
         match &self.bridge {
             Stage::PulledAhead(ahead) => (ahead.len(), ahead.bridge.is_over()),
@@ -329,30 +334,31 @@ impl Chunks {
                 None
             }
         };
-        self.tell(Outcome::of(error.as_ref()), error.as_ref());
+        self.report_end(Outcome::of(error.as_ref()), error.as_ref());
         error.map_or(Next::End, |error| Next::Error(self.fail(error)))
     }
 
-    /// The bridge has ended; whoever asked for that is told, the first time.
-    fn tell(&mut self, outcome: Outcome, error: Option<&io::Error>) {
+    fn report_end(&mut self, outcome: Outcome, error: Option<&io::Error>) {
         self.ledger.close(outcome, error, || Stats::unqueued(self.bytes, self.chunks));
     }
 
-    /// The host goes no further, which ends the program: its own sink has failed, or it is to stop itself.
+    /// Ends the program because the host cannot continue: its sink has failed, or it is being stopped itself.
     fn give_up(&mut self, error: io::Error) -> io::Error {
         let error = self.fail(error);
-        self.tell(Outcome::Disconnected, Some(&error));
+        self.report_end(Outcome::Disconnected, Some(&error));
         error
     }
 
-    /// The chunks end with this error, and the program with them.
+    /// Ends the chunks, and the program, with this error.
     fn fail(&mut self, error: io::Error) -> io::Error {
         self.bridge = Stage::Over(Some(Echo::of(&error)));
         error
     }
 
-    /// The same bytes as [`Read`](io::Read) and [`BufRead`](io::BufRead). A large write is read where it lies, without a
-    /// copy in between. Made after the chunks have given their error, it fails with one of the same kind.
+    /// Converts the chunks into a [`Read`](io::Read) and [`BufRead`](io::BufRead).
+    ///
+    /// A large write is read in place, without a copy. If the chunks have already returned their error, the reader
+    /// fails with an error of the same kind.
     pub fn into_reader(self) -> Reader {
         let failed = match &self.bridge {
             Stage::Over(failed) => failed.clone(),
@@ -361,7 +367,7 @@ impl Chunks {
         Reader::of_chunks(self, failed)
     }
 
-    /// What has been pulled so far.
+    /// Returns what has been pulled so far.
     pub fn stats(&self) -> Stats {
         Stats::unqueued(self.bytes, self.chunks)
     }
@@ -381,7 +387,8 @@ impl Iterator for Chunks {
         }
     }
 
-    /// Whether the program is known to be over; nothing is known of one that is not.
+    /// Returns bounds on the number of chunks left. They are known only once the program is over, or after
+    /// [`Chunks::head`].
     fn size_hint(&self) -> (usize, Option<usize>) {
         match &self.bridge {
             Stage::PulledAhead(ahead) => (1, ahead.bridge.is_over().then_some(1)),
@@ -393,19 +400,19 @@ impl Iterator for Chunks {
 impl std::iter::FusedIterator for Chunks {}
 
 impl Drop for Chunks {
-    /// The program ends before anybody is told of it.
+    /// Ends the program, and then reports its end.
     #[inline]
     fn drop(&mut self) {
-        // Nobody asks: the fields are dropped where they are.
+        // Without a ledger nothing has to be reported: the fields are dropped in place.
         if !self.ledger.is_empty() {
-            self.tell_dropped();
+            self.report_drop();
         }
     }
 }
 
 impl Chunks {
     #[cold]
-    fn tell_dropped(&mut self) {
+    fn report_drop(&mut self) {
         let (whole, bridge) = match mem::replace(&mut self.bridge, Stage::Over(None)) {
             Stage::Running(bridge) => (bridge.is_over(), bridge),
             Stage::PulledAhead(ahead) => (false, ahead.bridge),
@@ -414,8 +421,8 @@ impl Chunks {
         let error = bridge.take_error();
         drop(bridge);
         match &error {
-            None if !whole => self.tell(Outcome::Disconnected, None),
-            end => self.tell(Outcome::of(end.as_ref()), end.as_ref()),
+            None if !whole => self.report_end(Outcome::Disconnected, None),
+            end => self.report_end(Outcome::of(end.as_ref()), end.as_ref()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What hyper, axum, reqwest and tonic ask of a body and of its error.
+//! The bounds that hyper, axum, reqwest and tonic set for a body and its error.
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
@@ -13,7 +13,7 @@ use crate::support::polled::block_on;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// hyper's servers and clients.
+/// Has the bounds of hyper's servers and clients.
 fn hyper<B>(_: &B)
 where
     B: Body + 'static,
@@ -21,7 +21,7 @@ where
 {
 }
 
-/// `axum_core::body::Body::new` and `tonic::body::Body::new`.
+/// Has the bounds of `axum_core::body::Body::new` and `tonic::body::Body::new`.
 fn axum_and_tonic<B>(_: &B)
 where
     B: Body<Data = Bytes> + Send + 'static,
@@ -29,7 +29,7 @@ where
 {
 }
 
-/// `reqwest::Body::wrap`.
+/// Has the bounds of `reqwest::Body::wrap`.
 fn reqwest<B>(_: &B)
 where
     B: Body + Send + Sync + 'static,
@@ -38,7 +38,7 @@ where
 {
 }
 
-/// `reqwest::Body::wrap_stream` and `axum_core::body::Body::from_stream`.
+/// Has the bounds of `reqwest::Body::wrap_stream` and `axum_core::body::Body::from_stream`.
 fn streams<S, O, E>(_: &S)
 where
     S: futures_util::TryStream<Ok = O, Error = E> + Send + 'static,
@@ -48,7 +48,7 @@ where
 }
 
 #[test]
-fn bodies_are_what_servers_and_clients_ask_for() {
+fn bodies_meet_the_bounds_of_servers_and_clients() {
     let of_thread = Thread::new().pull(|w| w.write_all(b"x"));
     streams(&of_thread);
     let of_thread = of_thread.into_body();
@@ -56,7 +56,7 @@ fn bodies_are_what_servers_and_clients_ask_for() {
     axum_and_tonic(&of_thread);
     reqwest(&of_thread);
     hyper(&Local::new().pull(|w| w.write_all(b"x")).into_body());
-    // Also where the program's input is somebody else's body.
+    // Also if the program's input is a body of another crate.
     let filter = Pool::global().filter(|r, w| io::copy(r, w).map(drop));
     let filtered = filter.pull_from_body(http_body_util::Full::<Bytes>::from("x"));
     streams(&filtered);
@@ -67,16 +67,16 @@ fn bodies_are_what_servers_and_clients_ask_for() {
     assert_eq!(block_on(body.collect()).unwrap().to_bytes(), "x");
 }
 
-/// The kind and the payload of an error outlive the box that axum and hyper put it in.
+/// An error keeps its kind and its payload in the box that axum and hyper put it in.
 #[test]
-fn an_error_is_found_again_in_the_box() {
+fn an_error_keeps_its_kind_and_payload_in_a_box() {
     let body = axum_core::body::Body::new(Pool::global().pull(|_| std::panic::resume_unwind(Box::new(42))).into_body());
     let error: BoxError = block_on(body.collect()).unwrap_err().into_inner();
     let error: Box<io::Error> = error.downcast().unwrap();
     assert!(Error::of(&error).unwrap().is_panic());
 }
 
-/// Somebody else's error is what the program reads: as it is, or within one of kind `Other`.
+/// The program reads another crate's error unchanged, or inside an error of kind `Other`.
 #[test]
 fn errors_of_other_bodies_are_read() {
     #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Streams into asynchronous sinks.
+//! Driving streams into asynchronous sinks.
 
 use std::io::{self, IoSlice, Write};
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use super::source::{Scripted, bytes_of, steps};
 use crate::support::polled::block_on;
 use pushpull_testing::watchdog::within;
 
-/// A sink that takes so much at a time, waits now and then, and fails at the end of its room.
+/// A sink that takes a limited number of bytes at a time, waits now and then, and fails when it is full.
 #[derive(Debug, Clone, Default)]
 struct Odd {
     bytes: Vec<u8>,
@@ -21,7 +21,7 @@ struct Odd {
     room: Option<usize>,
     polls: usize,
     writes: usize,
-    /// How many bytes had come when it was flushed.
+    /// The number of bytes written at each flush.
     flushes: Vec<usize>,
 }
 
@@ -81,7 +81,7 @@ macro_rules! sink {
             }
 
             fn $close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                panic!("the sink is not drive's to shut")
+                panic!("drive must not shut the sink")
             }
         }
     };
@@ -130,9 +130,9 @@ proptest! {
     }
 }
 
-/// What has come is flushed while the source has nothing; and not before.
+/// The sink is flushed when the source pauses, and not before.
 #[test]
-fn a_pause_flushes() {
+fn a_pause_of_the_source_flushes_the_sink() {
     within(|| {
         let (mut writer, source) = pipe(1024);
         let mut sink = Odd { most: usize::MAX, ..Odd::default() };
@@ -154,7 +154,7 @@ fn a_pause_flushes() {
     });
 }
 
-/// Small chunks that are there go in together.
+/// Small chunks that are ready are written together.
 #[test]
 fn small_chunks_are_gathered() {
     within(|| {

@@ -1,4 +1,4 @@
-//! The adapters to the asynchronous world, beyond the laws that `tests/laws.rs` runs through each of them.
+//! The asynchronous adapters, beyond the laws that `tests/suite/laws.rs` runs through each of them.
 
 mod bounds;
 mod drive;

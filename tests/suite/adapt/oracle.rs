@@ -1,6 +1,6 @@
-//! Streams that are cut, late, early, woken for nothing and broken off at random, against what must come of them.
+//! Streams that are cut, late, early, woken for nothing and aborted at random, compared with the expected results.
 //!
-//! `PROPTEST_CASES=10000 cargo test --test adapt oracle` looks longer.
+//! For a longer run: `PROPTEST_CASES=10000 cargo test --test suite adapt::oracle`.
 
 use std::future::poll_fn;
 use std::io::{self, Read, Write};
@@ -17,7 +17,7 @@ use crate::support::polled::{Adapter, AsBody, AsFutures, AsStream, AsTokio, Poll
 use pushpull_testing::guard::guard;
 use pushpull_testing::watchdog::within;
 
-/// What the program does after so many bytes.
+/// What the program does after a number of bytes.
 #[derive(Debug, Clone, Copy)]
 enum Ends {
     WithItsInput,
@@ -48,10 +48,10 @@ struct Case {
     setup: Setup,
     steps: Vec<Step>,
     fails: bool,
-    /// How much the program reads at a time.
+    /// The number of bytes that the program reads at a time.
     piece: usize,
     ends: Ends,
-    /// After how many polls the host goes.
+    /// The number of polls after which the host drops its end.
     goes_after: Option<usize>,
 }
 
@@ -80,7 +80,7 @@ impl Case {
         Box::pin(Scripted::new(self.steps.clone(), self.fails.then_some(io::ErrorKind::TimedOut)))
     }
 
-    /// What the program reads, and how it ends.
+    /// Returns what the program reads, and how it ends.
     fn expected(&self) -> (Vec<u8>, Result<(), &'static str>) {
         let mut bytes = bytes_of(&self.steps);
         if bytes.len() > self.ends.after() {
@@ -90,12 +90,12 @@ impl Case {
         (bytes, if self.fails { Err("its input") } else { outcome(self.ends) })
     }
 
-    /// Reads in pieces up to where this case ends, and gives every byte away.
+    /// Reads in pieces up to where this case ends, and passes every byte to `give`.
     fn read(&self, r: &mut dyn Read, mut give: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         let mut left = self.ends.after();
         let mut buffer = vec![0; self.piece];
         loop {
-            // One byte more, to see whether there is one.
+            // One byte more, to find the end of the input.
             let most = buffer.len().min(left.saturating_add(1));
             let len = r.read(&mut buffer[..most])?;
             give(&buffer[..len.min(left)])?;
@@ -140,7 +140,7 @@ fn told(error: &io::Error) -> &'static str {
     }
 }
 
-/// What goes through a filter comes out, whichever way it is polled.
+/// Checks that a filter's output is its input, for every adapter.
 fn check_filter<A: Adapter, E: Polled>(case: &Case) {
     let (mut bytes, mut end) = (Vec::new(), Ok(()));
     for item in A::items(E::filtered(case.setup, case.filter(), case.source(), A::BODY)) {
@@ -162,8 +162,8 @@ fn check_feed<A: Adapter, E: Polled>(case: &Case) {
     }
 }
 
-/// The host is woken for nothing, polls for nothing, and goes in the middle: what came is a beginning, and everything
-/// that the program and its source own is gone.
+/// Checks a host that is woken for nothing, polls for nothing, and drops its end in the middle. The pulled bytes are a
+/// prefix, and everything that the program and its source own is dropped.
 fn check_going<E: Polled>(case: &Case, goes_after: usize) {
     let expected = case.expected().0;
     let (own, dropped) = guard();
@@ -184,7 +184,7 @@ fn check_going<E: Polled>(case: &Case, goes_after: usize) {
     let mut chunks = E::filtered(case.setup, filter, Box::pin(source), false);
     let mut bytes = Vec::new();
     for poll in 0..goes_after {
-        // Somebody else's waker first, which is forgotten by the next poll.
+        // Another waker first, which the next poll replaces.
         let polled =
             match futures_util::Stream::poll_next(Pin::new(&mut chunks), &mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(item) => item,
@@ -202,7 +202,7 @@ fn check_going<E: Polled>(case: &Case, goes_after: usize) {
     drop(chunks);
     dropped.wait();
     gone.wait();
-    // The same for a feed, whose future is dropped between two polls.
+    // The same for a feed whose future is dropped between two polls.
     let (own, dropped) = guard();
     let pull = case.pull();
     let mut fate = E::fed(

@@ -1,4 +1,4 @@
-//! A stream that does whatever streams may do, by a script.
+//! A scripted stream that does everything that a stream may do.
 
 use std::io;
 use std::pin::Pin;
@@ -11,15 +11,15 @@ use bytes::Bytes;
 use futures_util::Stream;
 use proptest::prelude::*;
 
-/// What one poll of it does.
+/// What one poll does.
 #[derive(Debug, Clone)]
 pub enum Step {
     Chunk(usize),
-    /// Nothing yet, and the task is woken before the poll returns.
+    /// `Pending`, and the task is woken before the poll returns.
     WakesAtOnce,
-    /// Nothing yet, and another thread wakes the task.
+    /// `Pending`, and another thread wakes the task.
     WakesLater,
-    /// Nothing yet, and the task is woken twice.
+    /// `Pending`, and the task is woken twice.
     WakesTwice,
 }
 
@@ -35,7 +35,7 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 0..40)
 }
 
-/// The bytes of a script, numbered, so that none can be lost, doubled or moved unseen.
+/// The bytes of a script, numbered, so that a lost, doubled or moved byte is found.
 pub struct Numbers(pub u32);
 
 impl Numbers {
@@ -83,7 +83,7 @@ impl Stream for Scripted {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        assert!(!self.over, "a stream is polled after its end");
+        assert!(!self.over, "the stream was polled after its end");
         let waker = context.waker();
         match self.steps.next() {
             Some(Step::Chunk(len)) => return Poll::Ready(Some(Ok(self.numbers.take(len).into()))),

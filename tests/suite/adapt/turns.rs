@@ -1,4 +1,4 @@
-//! Law 13: whoever is always ready gives way to the others, on either side.
+//! Law 13: an end that is always ready yields to other tasks, on either side.
 
 use std::io::{self, Read};
 use std::pin::Pin;
@@ -15,7 +15,7 @@ fn idle() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
 
-/// A source that never pauses and never ends.
+/// Returns a source that never pauses and never ends.
 fn endless(len: usize) -> impl futures_util::Stream<Item = io::Result<Bytes>> + Send {
     let chunk = Bytes::from(vec![7; len]);
     futures_util::stream::poll_fn(move |_| Poll::Ready(Some(Ok(chunk.clone()))))
@@ -28,7 +28,7 @@ fn a_feed_that_never_pauses_yields() {
             let program = |r: &mut dyn io::BufRead| io::copy(r, &mut io::sink());
             let setup = Setup { capacity: 4 << 20, ..Setup::default() };
             let mut fate = E::fed(setup, Box::new(program), Box::pin(endless(len)), false);
-            // Each of these polls would never return.
+            // Without a yield, none of these polls would return.
             for _ in 0..10 {
                 assert!(fate.as_mut().poll(&mut idle()).is_pending());
             }
@@ -62,7 +62,7 @@ fn a_filter_that_writes_nothing_yields() {
     });
 }
 
-/// How many bytes are read before the reader gives way; and that nothing is read twice around that.
+/// Returns how many bytes are read before the reader yields. Asserts that no byte is read twice around the yield.
 fn read_in_a_row(mut reader: impl tokio::io::AsyncRead + Unpin) -> usize {
     let mut buffer = vec![0; 100_000];
     let mut read = 0;
@@ -97,7 +97,7 @@ fn a_reader_that_is_always_ready_yields() {
     });
 }
 
-/// The yield comes between two lent writes, where the last one must not be read again.
+/// The yield falls between two lent writes, where the first must not be read again.
 #[test]
 fn nothing_is_read_twice_around_a_yield() {
     within(|| {

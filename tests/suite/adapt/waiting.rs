@@ -1,4 +1,4 @@
-//! Who waits, and how, where a program's input comes from a poll.
+//! Which side waits, and how, if a program's input comes from a poll.
 
 use std::future::poll_fn;
 use std::io::{self, Read, Write};
@@ -43,7 +43,7 @@ fn a_local_filter_without_input_suspends_into_the_executor() {
         assert_eq!(wakes.0.load(SeqCst), 0);
         writer.write_all(b"abc").unwrap();
         writer.finish().unwrap();
-        assert_eq!(wakes.0.load(SeqCst), 1, "the task is woken once for all its polls");
+        assert_eq!(wakes.0.load(SeqCst), 1, "the task is not woken once for all its polls");
         assert_eq!(drain(chunks).0, b"abc");
     });
 }
@@ -69,7 +69,7 @@ fn a_local_feed_without_input_suspends_into_the_executor() {
     });
 }
 
-/// What was written before is read first, and by the same program.
+/// The program reads what was written before the stream first.
 #[test]
 fn a_feed_may_have_been_written_to() {
     within(|| {
@@ -95,9 +95,9 @@ fn a_feed_may_have_been_written_to() {
     });
 }
 
-/// A full channel is `Pending`: no more of the source is taken than there is room for, and the thread is not held.
+/// A full channel is `Pending`: no more of the source is taken than fits, and the thread is not blocked.
 #[test]
-fn law_4_a_program_that_does_not_read_holds_its_source_and_nobody_else() {
+fn law_4_a_program_that_does_not_read_blocks_only_its_source() {
     fn law<E: Polled>() {
         let setup = Setup { capacity: 64, ..Setup::default() };
         let (go, wait) = std::sync::mpsc::channel::<()>();
@@ -115,7 +115,7 @@ fn law_4_a_program_that_does_not_read_holds_its_source_and_nobody_else() {
         for _ in 0..10 {
             assert!(fate.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         }
-        // One is in the hand of whoever moves them.
+        // The pump holds one more chunk.
         assert!(taken.load(SeqCst) <= 64 + 16, "{} bytes were taken", taken.load(SeqCst));
         go.send(()).unwrap();
         assert_eq!(block_on(fate).unwrap(), 1 << 16);
@@ -151,7 +151,7 @@ fn a_program_that_has_enough_ends_the_feed() {
     });
 }
 
-/// A filter whose program has ended lets go of its source, though its chunks are kept.
+/// A filter whose program has ended drops its source, even if its chunks are kept.
 #[test]
 fn a_filter_that_has_ended_lets_its_source_go() {
     fn law<E: Polled>() {
@@ -177,7 +177,7 @@ fn a_filter_that_has_ended_lets_its_source_go() {
     });
 }
 
-/// Pulled by `next()`, the thread waits for the stream, and feeds the program while it does.
+/// If the chunks are pulled by `next()`, the thread waits for the stream and feeds the program meanwhile.
 #[test]
 fn a_fed_filter_is_an_iterator_too() {
     fn stream() -> Chunks {
@@ -205,7 +205,7 @@ fn a_fed_filter_is_an_iterator_too() {
     });
 }
 
-/// Law 12: filters that feed each other, all on one worker, and pulled from inside it.
+/// Law 12: filters that feed each other, all on one worker, pulled from inside that worker.
 #[test]
 fn law_12_a_chain_of_fed_filters_on_one_worker() {
     within(|| {
@@ -226,7 +226,7 @@ fn law_12_a_chain_of_fed_filters_on_one_worker() {
     });
 }
 
-/// A stream of tokio's needs tokio's runtime where it is polled, which is where the task is, and not where the program is.
+/// A stream of tokio needs tokio's runtime where it is polled. The task polls it, and not the program.
 #[test]
 fn a_source_is_polled_by_the_task() {
     fn law<E: Polled>() {
@@ -254,7 +254,7 @@ fn a_source_is_polled_by_the_task() {
     });
 }
 
-/// A program that needs all of its input before it writes anything, behind each engine that a polled source feeds.
+/// Creates programs that need all of their input before they write, on each engine that a polled source can feed.
 fn fed(source: impl Stream<Item = io::Result<Bytes>> + Send + Clone + 'static) -> Vec<Chunks> {
     let program = |r: &mut pushpull::Reader, w: &mut pushpull::Writer| {
         let mut all = Vec::new();
@@ -271,7 +271,7 @@ fn fed(source: impl Stream<Item = io::Result<Bytes>> + Send + Clone + 'static) -
     ]
 }
 
-/// Every way to wait for the chunks of a fed filter polls its source: nothing else does.
+/// Every way to wait for the chunks of a fed filter polls its source. Nothing else does.
 #[test]
 fn law_11_every_wait_for_a_fed_filter_drives_its_source() {
     within(|| {
@@ -279,11 +279,11 @@ fn law_11_every_wait_for_a_fed_filter_drives_its_source() {
         let expected = b"a chunk".repeat(20);
         for mut chunks in fed(source.clone()) {
             block_on(chunks.head()).unwrap();
-            assert_eq!(drain(chunks).0, expected, "after a head that was awaited");
+            assert_eq!(drain(chunks).0, expected, "after an awaited head");
         }
         for mut chunks in fed(source.clone()) {
             chunks.head().wait().unwrap();
-            assert_eq!(drain(chunks).0, expected, "after a head that was waited for");
+            assert_eq!(drain(chunks).0, expected, "after a blocking wait for the head");
         }
         for mut chunks in fed(source.clone()) {
             let mut bytes = Vec::new();
@@ -293,23 +293,23 @@ fn law_11_every_wait_for_a_fed_filter_drives_its_source() {
             assert_eq!(bytes, expected, "with a deadline");
         }
         for mut chunks in fed(source.clone()) {
-            // A head that was given up has moved the input on, and leaves it to the next wait.
+            // A cancelled head has moved the input on, and leaves the rest to the next wait.
             let _ = Pin::new(&mut chunks.head()).poll(&mut Context::from_waker(Waker::noop()));
             let mut bytes = Vec::new();
             chunks.into_reader().read_to_end(&mut bytes).unwrap();
-            assert_eq!(bytes, expected, "read after a head that was given up");
+            assert_eq!(bytes, expected, "read after a cancelled head");
         }
         for mut chunks in fed(source) {
             let nested = small(1).pull(move |w| {
                 chunks.head().wait()?;
                 Iterator::try_for_each(&mut chunks, |chunk| w.write_all(&chunk?))
             });
-            assert_eq!(drain(nested).0, expected, "in a program that is suspended for it");
+            assert_eq!(drain(nested).0, expected, "in a program that is suspended meanwhile");
         }
     });
 }
 
-/// A source that panics in its host's poll and is polled again does not end the program's input well.
+/// If a source panics in its host's poll and is polled again, the program's input does not end well.
 #[test]
 fn law_2_a_source_that_panics_is_no_end() {
     #[derive(Clone)]

@@ -1,4 +1,4 @@
-//! Asynchronous producers: the bare writer as `AsyncWrite`, of both kinds.
+//! Asynchronous producers: the bare writer as both kinds of `AsyncWrite`.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -14,7 +14,7 @@ use crate::support::engine::{drain, is_disconnected};
 use crate::support::polled::block_on;
 use pushpull_testing::watchdog::within;
 
-/// One trait that is written through.
+/// A trait through which bytes are written.
 trait Way {
     fn poll_write(writer: &mut Writer, context: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>>;
     fn poll_vectored(writer: &mut Writer, context: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
@@ -90,7 +90,7 @@ macro_rules! both_ways {
 }
 
 both_ways! {
-    /// Law 1, through a pipe that is full most of the time; a shutdown is a clean end, as often as it is told.
+    /// Law 1, through a pipe that is full most of the time. A shutdown is a clean end, also if it is repeated.
     fn what_a_task_writes_is_pulled<W>() {
         for capacity in [1, 7, 1000] {
             let (mut writer, chunks) = pipe(capacity);
@@ -125,7 +125,7 @@ both_ways! {
         }
     }
 
-    /// Law 2: dropped without a shutdown it was cut off, after every byte.
+    /// Law 2: dropping the writer without a shutdown is a truncation, after every byte.
     fn dropped_without_a_shutdown_is_an_error<W>() {
         let (mut writer, chunks) = pipe(1024);
         block_on(write_all::<W>(&mut writer, b"a beginning")).unwrap();
@@ -135,8 +135,8 @@ both_ways! {
         assert!(Error::of(&end.unwrap()).unwrap().is_truncated());
     }
 
-    /// Law 7: when the puller goes, a task that waits for room is woken, and told.
-    fn the_puller_goes_the_task_is_told<W>() {
+    /// Law 7: if the reader is dropped, a task that waits for room is woken, and its write fails.
+    fn a_dropped_reader_wakes_the_task<W>() {
         let (mut writer, chunks) = pipe(4);
         assert!(matches!(W::poll_write(&mut writer, &mut idle(), b"abcd"), Poll::Ready(Ok(4))));
         let wakes = Arc::new(Wakes::default());
@@ -150,7 +150,7 @@ both_ways! {
         assert!(is_disconnected(&error));
     }
 
-    /// Law 11: a write that is given up, with whatever waker, loses neither its bytes' order nor another's wake-up.
+    /// Law 11: a cancelled write, with any waker, changes no order of bytes and takes no wake-up from another write.
     fn a_cancelled_write_writes_nothing<W>() {
         let (mut writer, mut chunks) = pipe(4);
         assert!(matches!(W::poll_write(&mut writer, &mut idle(), b"abcd"), Poll::Ready(Ok(4))));
@@ -161,14 +161,14 @@ both_ways! {
         let waker = wakes.clone().into();
         assert!(W::poll_write(&mut writer, &mut Context::from_waker(&waker), b"efgh").is_pending());
         assert_eq!(chunks.next().unwrap().unwrap(), "abcd");
-        assert_eq!(wakes.0.load(SeqCst), 1, "the last task that asked is not woken");
+        assert_eq!(wakes.0.load(SeqCst), 1, "the last task that polled is not woken once");
         assert!(matches!(W::poll_write(&mut writer, &mut idle(), b"efgh"), Poll::Ready(Ok(4))));
         assert!(matches!(W::poll_shut(&mut writer, &mut idle()), Poll::Ready(Ok(()))));
         assert_eq!(drain(chunks).0, b"efgh");
     }
 
-    /// What is written after a shutdown is refused, and changes nothing.
-    fn shut_is_shut<W>() {
+    /// A write after a shutdown is refused, and changes nothing.
+    fn writes_after_a_shutdown_are_refused<W>() {
         let (mut writer, chunks) = pipe(64);
         assert!(matches!(W::poll_write(&mut writer, &mut idle(), b"whole"), Poll::Ready(Ok(5))));
         assert!(matches!(W::poll_shut(&mut writer, &mut idle()), Poll::Ready(Ok(()))));
@@ -180,7 +180,7 @@ both_ways! {
         assert!(end.is_none());
     }
 
-    /// Law 13: a task that always finds room gives way to others.
+    /// Law 13: a task that always finds room yields to other tasks.
     fn law_13_an_always_ready_writer_yields<W>() {
         let (mut writer, mut chunks) = pipe(1 << 20);
         let waits = (0..200).filter(|_| {
@@ -248,7 +248,7 @@ fn a_writer_that_was_shut_down_and_is_finished_has_ended_well() {
     writer.finish().unwrap();
     let (bytes, end) = drain(chunks);
     assert!(bytes == b"all" && end.is_none(), "{end:?}");
-    // It may not have ended well.
+    // A writer whose reader was dropped has not ended well.
     let (mut writer, chunks) = pipe(64);
     drop(chunks);
     for _ in 0..2 {

@@ -7,7 +7,7 @@ use std::thread;
 use bytes::Bytes;
 use pushpull::{Error, Local, Pool, Thread, local, pipe};
 
-/// What a program writes to.
+/// The writer of a program.
 pub trait Outlet: Write {
     fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()>;
     fn is_closed(&self) -> bool;
@@ -33,7 +33,7 @@ impl Outlet for local::Writer {
     }
 }
 
-/// The push end of a program that reads.
+/// The writer end of a program that reads.
 pub trait Inlet<T>: Write {
     fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()>;
     fn is_closed(&self) -> bool;
@@ -87,11 +87,11 @@ impl Default for Setup {
 }
 
 pub trait Engine: Copy + Send + 'static {
-    /// Whether there is a queue between the two sides, so that the program runs ahead.
+    /// `true` if a queue lies between the two sides, so that the program runs ahead.
     const QUEUED: bool;
-    /// Whether the engine runs the program itself, and sees it panic.
+    /// `true` if the engine runs the program itself, and sees it panic.
     const RUNS_PROGRAMS: bool = true;
-    /// Whether a program that waits for another bridge of it is suspended, rather than its thread.
+    /// `true` if a wait of a program for another bridge suspends the program, and does not block its thread.
     const WAITS_IN_PLACE: bool = true;
 
     fn pull(setup: Setup, program: Pushes) -> Items;
@@ -165,7 +165,7 @@ impl Engine for OnThread {
     }
 }
 
-/// A pool of so many workers, shared by all tests: most of the time it has more programs than workers.
+/// Returns a pool that all tests share: most of the time it has more programs than workers.
 #[derive(Clone, Copy)]
 pub struct OnPool<const WORKERS: usize>;
 
@@ -176,7 +176,7 @@ pub fn pool(workers: usize, setup: Setup) -> Pool {
     if setup.unbuffered { pool.unbuffered() } else { pool }
 }
 
-/// Small chunks, so that everybody waits for everybody all the time.
+/// Creates a pool with small chunks, so that both sides wait for each other all the time.
 pub fn small(workers: usize) -> Pool {
     Pool::new(workers).chunk_size(4).capacity(8)
 }
@@ -205,7 +205,7 @@ impl<const WORKERS: usize> Engine for OnPool<WORKERS> {
     }
 }
 
-/// The bare halves, with the program on a thread of the test's own. Its chunk size cannot be set.
+/// Runs the program on a thread of the test's own, with a bare pipe. The chunk size of a pipe cannot be set.
 #[derive(Clone, Copy)]
 pub struct OnPipe;
 
@@ -243,12 +243,12 @@ impl Engine for OnPipe {
     }
 }
 
-/// Everything that comes: the bytes, and the error that ended them. Sees to it that there is one end.
+/// Collects the bytes and the error that ended them. Asserts that there is only one end.
 pub fn drain(mut items: impl Iterator<Item = io::Result<Bytes>>) -> (Vec<u8>, Option<io::Error>) {
     let mut bytes = Vec::new();
     let mut end = None;
     for item in items.by_ref() {
-        assert!(end.is_none(), "something comes after an error");
+        assert!(end.is_none(), "an item follows an error");
         match item {
             Ok(chunk) => {
                 assert!(!chunk.is_empty(), "law 6: an empty chunk");
@@ -258,7 +258,7 @@ pub fn drain(mut items: impl Iterator<Item = io::Result<Bytes>>) -> (Vec<u8>, Op
         }
     }
     for _ in 0..3 {
-        assert!(items.next().is_none(), "law 10: something comes after the end");
+        assert!(items.next().is_none(), "law 10: an item follows the end");
     }
     (bytes, end)
 }
@@ -267,7 +267,7 @@ pub fn is_disconnected(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::BrokenPipe && Error::of(error).is_some_and(Error::is_disconnected)
 }
 
-/// States laws once and runs each on every engine, and on every engine through every adapter.
+/// Runs each law on every engine, and on every engine through every adapter.
 #[macro_export]
 macro_rules! on_every_engine {
     ($($(#[doc = $doc:literal])* fn $name:ident<$engine:ident: Engine>() $body:block)*) => {
@@ -312,7 +312,7 @@ macro_rules! on_every_engine {
     };
 }
 
-/// A law on every engine through one adapter.
+/// Runs a law on every engine through one adapter.
 #[macro_export]
 macro_rules! through_each {
     ($adapter:ty) => {
@@ -326,7 +326,7 @@ macro_rules! through_each {
     };
 }
 
-/// A law on these engines.
+/// Runs a law on these engines.
 #[macro_export]
 macro_rules! on_each {
     ($local:ty, $thread:ty, $pool_of_one:ty, $pool_of_two:ty, $pipe:ty) => {

@@ -1,4 +1,4 @@
-//! What the law tests share.
+//! Helpers of the law tests.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 #[macro_use]

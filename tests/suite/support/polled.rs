@@ -1,4 +1,4 @@
-//! Every engine behind every adapter of the asynchronous world, as engines of their own: so that each law is run on each.
+//! Every engine behind every asynchronous adapter, as an engine of its own, so that each law runs on each pair.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -42,7 +42,7 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
 pub type Source = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 pub type Fate<T> = Pin<Box<dyn Future<Output = io::Result<T>>>>;
 
-/// The same chunks in both kinds: the crate root's, and those of `local`.
+/// Both kinds of chunks behind one trait: those of the crate root, and those of `local`.
 pub trait Polls: Stream<Item = io::Result<Bytes>> + Unpin + 'static {
     type Body: Body<Data = Bytes, Error = io::Error> + Unpin + 'static;
     type Reader: tokio::io::AsyncBufRead + futures_util::AsyncBufRead + BufRead + Unpin + 'static;
@@ -71,7 +71,7 @@ macro_rules! polls {
 polls!(pushpull::Chunks, pushpull::Body, pushpull::Reader);
 polls!(local::Chunks, local::Body, local::Reader);
 
-/// An engine whose bridges can be polled, and fed by what is polled: by a stream, or by a body.
+/// An engine whose bridges can be polled, and fed by a stream or a body.
 pub trait Polled: Engine {
     type Chunks: Polls;
 
@@ -156,9 +156,9 @@ impl Polled for OnPipe {
     }
 }
 
-/// One trait that chunks are pulled by.
+/// A trait through which chunks are pulled.
 pub trait Adapter: Copy + Send + 'static {
-    /// Whether what a program reads comes from a body, and not from a stream.
+    /// `true` if a program's input comes from a body, not from a stream.
     const BODY: bool = false;
 
     fn items(chunks: impl Polls) -> Items;
@@ -191,7 +191,7 @@ impl Adapter for AsBody {
     }
 }
 
-/// Reads what there is, as one chunk. A reader that has failed has to fail again in the same way.
+/// Reads all available bytes as one chunk. Asserts that a reader that has failed fails again in the same way.
 macro_rules! reads {
     ($adapter:ident, $read:path) => {
         impl Adapter for $adapter {
@@ -205,7 +205,7 @@ macro_rules! reads {
                     }));
                     match filled {
                         Ok(bytes) => {
-                            assert!(failed.is_none(), "law 2: a failed reader reports something else");
+                            assert!(failed.is_none(), "law 2: a failed reader does not fail again in the same way");
                             <_ as $read>::consume(Pin::new(&mut reader), bytes.len());
                             (!bytes.is_empty()).then_some(Ok(bytes))
                         }
@@ -214,7 +214,11 @@ macro_rules! reads {
                             Some(Err(error))
                         }
                         Err(error) => {
-                            assert_eq!(Some(error.kind()), failed, "law 2: a failed reader reports something else");
+                            assert_eq!(
+                                Some(error.kind()),
+                                failed,
+                                "law 2: a failed reader does not fail again in the same way"
+                            );
                             None
                         }
                     }
@@ -257,7 +261,7 @@ impl<A: Adapter, E: Polled> Engine for Through<A, E> {
     }
 }
 
-/// An asynchronous reader, read by whoever waits for it.
+/// An asynchronous reader as a blocking one.
 struct Blocking<R>(R);
 
 impl<R: tokio::io::AsyncBufRead + Unpin> Read for Blocking<R> {
@@ -275,7 +279,7 @@ impl<R: tokio::io::AsyncBufRead + Unpin> BufRead for Blocking<R> {
         block_on(poll_fn(|context| Pin::new(&mut self.0).poll_fill_buf(context).map_ok(drop)))?;
         match Pin::new(&mut self.0).poll_fill_buf(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(filled) => filled,
-            Poll::Pending => panic!("what was there has gone"),
+            Poll::Pending => panic!("the available bytes are gone"),
         }
     }
 
@@ -284,7 +288,7 @@ impl<R: tokio::io::AsyncBufRead + Unpin> BufRead for Blocking<R> {
     }
 }
 
-/// What is written here is the source of a program that is fed by polls.
+/// The writer end of a program that is fed by polls: what is written here is its source.
 struct Fed<T> {
     queue: Arc<Mutex<Queue>>,
     state: Fating<T>,
@@ -310,14 +314,14 @@ impl<T> Fed<T> {
             match queue.items.pop_front() {
                 Some(item) => Poll::Ready(Some(item)),
                 None if queue.closed => Poll::Ready(None),
-                // Whoever adds to it polls after that.
+                // `put` polls after it has added an item.
                 None => Poll::Pending,
             }
         });
         Fed { queue, state: Fating::Pending(fate(Box::pin(source))) }
     }
 
-    /// Polls until the queue is empty, or the program has ended.
+    /// Polls until the queue is empty or the program has ended.
     fn drain(&mut self) {
         let Fating::Pending(fate) = &mut self.state else { return };
         let queue = &self.queue;
