@@ -41,7 +41,7 @@ impl Input {
     pub(crate) fn fill(&mut self, mut next: impl FnMut() -> Option<io::Result<Bytes>>) -> Result<(), Failure> {
         match self.poll_fill(|| Poll::Ready(next())) {
             Poll::Ready(filled) => filled,
-            Poll::Pending => unreachable!("what was there was not waited for"),
+            Poll::Pending => unreachable!("a ready chunk was reported as pending"),
         }
     }
 

@@ -6,7 +6,7 @@
 //! | [`Pool`] | on a coroutine of a few worker threads | < 1 µs, or a wake-up | `Send` | blocks its worker |
 //! | [`Thread`] | on its own thread | < 1 µs, or a wake-up | `Send` | blocks only itself |
 //!
-//! Every engine keeps the same laws; `tests/laws.rs` states them.
+//! Every engine keeps the same laws; `tests/suite/laws.rs` states them.
 //!
 //! The files, in the order in which a bridge is made:
 //!
