@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::support::engine::{drain, is_disconnected};
 use bytes::Bytes;
-use pushpull::{Chunks, Error, Local, Thread, Writer, local, pipe};
+use pushpull::{Error, Local, Thread, Writer, local, pipe};
 use pushpull_testing::guard::guard;
 use pushpull_testing::watchdog::within;
 
@@ -551,7 +551,7 @@ fn law_7_threads_come_back() {
             std::fs::read_dir("/proc/self/task").unwrap().count()
         }
         let bridges = |count: usize| {
-            let mut chunks: Vec<Chunks> = (0..count)
+            let mut chunks: Vec<pushpull::Chunks> = (0..count)
                 .map(|_| {
                     Thread::new().chunk_size(4).pull(|w| {
                         loop {
@@ -561,7 +561,7 @@ fn law_7_threads_come_back() {
                 })
                 .collect();
             chunks.iter_mut().for_each(|chunks| drop(chunks.next().unwrap().unwrap()));
-            chunks.into_iter().for_each(Chunks::join);
+            chunks.into_iter().for_each(pushpull::Chunks::join);
         };
         bridges(50);
         let before = threads();
