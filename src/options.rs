@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::budget::Budget;
 use crate::ended::Hook;
 
-/// Where small writes are cut. See `DESIGN.md`, "Why these defaults?".
+/// Where small writes are cut. See `docs/design/channel.md`, "Why these defaults?".
 const CHUNK_SIZE: usize = 32 * 1024;
 
 /// How many bytes may be accepted and not yet pulled.

@@ -3,7 +3,7 @@
 //! A fresh 64 KiB buffer costs 25 µs of page faults, a recycled one 3.5. And it matters *which* is recycled: the one that
 //! was dropped last still lies in the cache of the puller's core, from which every line has to be fetched back before it
 //! can be written. The oldest of some megabytes has left it. But where the puller runs on the writer's own core, what it
-//! dropped last is the best there is. See `DESIGN.md`, "Why is the oldest memory recycled?".
+//! dropped last is the best there is. See `docs/design/channel.md`, "Why is the oldest memory recycled?".
 
 use std::collections::VecDeque;
 
