@@ -3,7 +3,8 @@
 //! A fresh 64 KiB buffer costs 25 µs of page faults, a recycled one 3.5 µs. It also matters *which* block is recycled.
 //! The block that was dropped last still lies in the cache of the reader's core. Each of its lines must be fetched back
 //! before it can be written. The oldest of several MiB has left that cache. But if the reader runs on the writer's
-//! own core, the block dropped last is the best. See `DESIGN.md`, "Why is the oldest memory recycled?".
+//! own core, the block dropped last is the best. See
+//! `docs/design/channel.md`, "Why is the oldest memory recycled?".
 
 use std::collections::VecDeque;
 

@@ -6,7 +6,7 @@
 //! But a yield also gives a turn, of some milliseconds, to an unrelated thread that computes on this processor. Linux
 //! then charges the yielding thread with a turn of its own. A woken sleeper, in contrast, runs nearly at once. So each
 //! yield is timed. After a long one, every thread on that processor sleeps instead of yielding, for many times as long.
-//! See `DESIGN.md`, "When does a waiting side give way?".
+//! See `docs/design/waiting.md`, "When does a waiting side give way?".
 
 use std::cell::Cell;
 use std::sync::LazyLock;

@@ -33,7 +33,7 @@ pub fn page(report: &Report) -> String {
         let _ = writeln!(html, "<p class=\"warning\" role=\"note\">{}</p>", escaped(&warning));
     }
     html.push_str("</header>\n<main>\n");
-    advices(&mut html, report);
+    recommendations(&mut html, report);
     own(&mut html, report);
     beside(&mut html, report);
     write_size(&mut html, report);
@@ -116,7 +116,7 @@ fn figures(html: &mut String, rows: &[&Row]) {
     html.push_str("</tbody></table></div></details>\n");
 }
 
-fn advices(html: &mut String, report: &Report) {
+fn recommendations(html: &mut String, report: &Report) {
     let advice = advice::of(report);
     if advice.is_empty() {
         return;
