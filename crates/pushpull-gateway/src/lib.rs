@@ -64,7 +64,7 @@ pub use convert::{AsPull, AsPush};
 pub use environ::{Environ, InvalidVariable};
 pub use error_stream::ErrorStream;
 #[cfg(all(feature = "script", target_os = "linux"))]
-pub use external::{Limits, RequestBody, Running};
+pub use external::{BodyPolicy, Limits, Running};
 pub use head::{Fed, Head, HeadError, HeadParser, MAX_HEAD};
 pub use input::Input;
 pub use kind::{App, Pull, Push};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 use pushpull_gateway::host::{Address, BadAddress, Limits};
-use pushpull_gateway::{ExitStatus, Limits as ProgramLimits, Mount, RequestBody, Script, Upstream};
+use pushpull_gateway::{BodyPolicy, ExitStatus, Limits as ProgramLimits, Mount, Script, Upstream};
 
 use super::app::App;
 
@@ -133,7 +133,7 @@ struct Said {
     authorization: bool,
     accepted: Vec<String>,
     multiplexes: bool,
-    request_body: RequestBody,
+    request_body: BodyPolicy,
     exit_status: ExitStatus,
     set: Vec<(OsString, OsString)>,
     passed: Vec<OsString>,
@@ -156,7 +156,7 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
         authorization: false,
         accepted: Vec::new(),
         multiplexes: true,
-        request_body: RequestBody::default(),
+        request_body: BodyPolicy::default(),
         exit_status: ExitStatus::default(),
         set: Vec::new(),
         passed: Vec::new(),
@@ -208,7 +208,7 @@ impl Said {
             "pass-authorization" => self.authorization = true,
             "request-body" => {
                 let ways =
-                    [("spool", RequestBody::Spool), ("stream", RequestBody::Stream), ("reject", RequestBody::Reject)];
+                    [("spool", BodyPolicy::Spool), ("stream", BodyPolicy::Stream), ("reject", BodyPolicy::Reject)];
                 self.request_body = choice(name, &value()?, &ways)?;
             }
             "exit-status" => {

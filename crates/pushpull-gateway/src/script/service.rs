@@ -16,7 +16,7 @@ use super::program::resolve;
 use super::running::answer;
 use super::settings::{ExitStatus, Settings};
 use crate::external::programs::Programs;
-use crate::{Body, ErrorStream, InvalidVariable, Limits, Mount, RequestBody, Running};
+use crate::{Body, BodyPolicy, ErrorStream, InvalidVariable, Limits, Mount, Running};
 
 /// An external CGI program (RFC 3875) as a `tower::Service<Request<B>, Response = Response<Body>>`: it is run once for each
 /// request. Linux 5.4 or later.
@@ -136,7 +136,7 @@ impl Script {
 
     /// How the bodies of requests are taken: whole, unless set.
     #[must_use]
-    pub fn request_body(mut self, request_body: RequestBody) -> Script {
+    pub fn request_body(mut self, request_body: BodyPolicy) -> Script {
         self.change().request_body = request_body;
         self
     }

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use super::process::Ended;
 use crate::external::output::Failure;
 use crate::report::Report;
-use crate::{Environ, ErrorStream, Limits, Mount, RequestBody};
+use crate::{BodyPolicy, Environ, ErrorStream, Limits, Mount};
 
 /// What a program inherits of this process's environment, whoever starts it.
 const INHERITED: [&str; 4] = ["PATH", "TZ", "LANG", "LC_ALL"];
@@ -58,7 +58,7 @@ pub(super) struct Settings {
     /// These come last, and stand against all others.
     pub(super) variables: Environ,
     pub(super) mount: Mount,
-    pub(super) request_body: RequestBody,
+    pub(super) request_body: BodyPolicy,
     pub(super) exit_status: ExitStatus,
     pub(super) limits: Limits,
     /// The request's own, unless set.
@@ -75,7 +75,7 @@ impl Settings {
             inherited: inherited.collect(),
             variables: Environ::new(),
             mount: Mount::root(),
-            request_body: RequestBody::default(),
+            request_body: BodyPolicy::default(),
             exit_status: ExitStatus::default(),
             limits: Limits::default(),
             errors: None,

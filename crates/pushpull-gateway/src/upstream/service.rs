@@ -18,7 +18,7 @@ use super::settings::Settings;
 use super::site::Site;
 use crate::external::programs::Programs;
 use crate::host::{Address, BadAddress};
-use crate::{Body, ErrorStream, ExitStatus, InvalidVariable, Limits, Mount, RequestBody, Running};
+use crate::{Body, BodyPolicy, ErrorStream, ExitStatus, InvalidVariable, Limits, Mount, Running};
 
 /// A FastCGI application that other processes are, such as php-fpm, as a
 /// `tower::Service<Request<B>, Response = Response<Body>>`. Linux only.
@@ -120,7 +120,7 @@ impl Upstream {
 
     /// How the bodies of requests are taken: whole, unless set. (PHP sees no body without `CONTENT_LENGTH`.)
     #[must_use]
-    pub fn request_body(mut self, request_body: RequestBody) -> Upstream {
+    pub fn request_body(mut self, request_body: BodyPolicy) -> Upstream {
         self.change().request_body = request_body;
         self
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::site::Site;
 use crate::host::Address;
-use crate::{Environ, ErrorStream, ExitStatus, Limits, Mount, RequestBody};
+use crate::{BodyPolicy, Environ, ErrorStream, ExitStatus, Limits, Mount};
 
 /// How many connections are kept, and for how long, unless set. The process behind one may be busy, and nothing tells: PHP's
 /// `fastcgi_finish_request` ends a request and works on.
@@ -19,7 +19,7 @@ pub(super) struct Settings {
     /// These come last, and stand against all others.
     pub(super) parameters: Environ,
     pub(super) mount: Mount,
-    pub(super) request_body: RequestBody,
+    pub(super) request_body: BodyPolicy,
     pub(super) exit_status: ExitStatus,
     pub(super) limits: Limits,
     /// How many connections are kept, and for how long.
@@ -36,7 +36,7 @@ impl Settings {
             site: None,
             parameters: Environ::new(),
             mount: Mount::root(),
-            request_body: RequestBody::default(),
+            request_body: BodyPolicy::default(),
             exit_status: ExitStatus::default(),
             limits: Limits::default(),
             most_idle: MAX_IDLE,

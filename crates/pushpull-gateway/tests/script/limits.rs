@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
 use http_body_util::Empty;
-use pushpull_gateway::{Limits, RequestBody, Script};
+use pushpull_gateway::{BodyPolicy, Limits, Script};
 
 use crate::support::{ask, collect, get, heard, limits, post, request, run, sh, text, upload};
 
@@ -78,7 +78,7 @@ fn requirement_13_the_total_time_is_limited_if_asked_for() {
 
 #[test]
 fn requirement_13_a_program_too_many_is_a_503_at_once_until_one_is_reaped() {
-    let script = sh("echo ready >&2; read line; printf 'A: b\n\n%s' \"$line\"").request_body(RequestBody::Stream);
+    let script = sh("echo ready >&2; read line; printf 'A: b\n\n%s' \"$line\"").request_body(BodyPolicy::Stream);
     let (script, mut lines) = heard(script.limits(short(|limits| limits.programs = 2)));
     run(async {
         let mut held = Vec::new();
@@ -92,7 +92,7 @@ fn requirement_13_a_program_too_many_is_a_503_at_once_until_one_is_reaped() {
         assert!(lines.next().await.starts_with("GET /: 503 "));
         // Also one whose body would have to be waited for.
         let (_writer, request) = upload();
-        assert_eq!(ask(&script.clone().request_body(RequestBody::Spool), request).await.status(), 503);
+        assert_eq!(ask(&script.clone().request_body(BodyPolicy::Spool), request).await.status(), 503);
         lines.next().await;
         for (mut writer, response) in held {
             writer.write_all(b"done\n").unwrap();
@@ -109,7 +109,7 @@ fn requirement_13_a_program_too_many_is_a_503_at_once_until_one_is_reaped() {
 fn requirement_13_a_client_that_stops_sending_is_a_408() {
     let script = sh("echo started >&2; cat >/dev/null; printf 'A: b\n\n'");
     let (script, lines) = heard(script.limits(short(|limits| limits.idle = SHORT)));
-    for mode in [RequestBody::Spool, RequestBody::Stream] {
+    for mode in [BodyPolicy::Spool, BodyPolicy::Stream] {
         let script = script.clone().request_body(mode);
         run(async {
             let (mut writer, request) = upload();
@@ -126,7 +126,7 @@ fn requirement_13_a_client_that_stops_sending_is_a_408() {
 #[test]
 fn requirement_3_a_body_that_is_too_large_is_a_413() {
     let script = sh("cat >/dev/null; printf 'A: b\n\n'").limits(short(|limits| limits.body = 100_000));
-    for mode in [RequestBody::Spool, RequestBody::Stream] {
+    for mode in [BodyPolicy::Spool, BodyPolicy::Stream] {
         let script = script.clone().request_body(mode);
         run(async {
             assert_eq!(ask(&script, post(vec![0; 100_000])).await.status(), 200);
@@ -142,7 +142,7 @@ fn requirement_3_a_body_that_is_too_large_is_a_413() {
 
 #[test]
 fn requirement_13_a_body_that_becomes_too_large_cuts_the_response() {
-    let script = sh("printf 'A: b\n\n'; exec cat").request_body(RequestBody::Stream);
+    let script = sh("printf 'A: b\n\n'; exec cat").request_body(BodyPolicy::Stream);
     let script = script.limits(short(|limits| limits.body = 10));
     run(async {
         let (mut writer, request) = upload();

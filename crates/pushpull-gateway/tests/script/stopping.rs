@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use http_body_util::Empty;
-use pushpull_gateway::{RequestBody, Script};
+use pushpull_gateway::{BodyPolicy, Script};
 use tempfile::TempDir;
 use tower_service::Service;
 
@@ -159,7 +159,7 @@ fn requirement_14_what_outlives_its_leader_is_killed_before_the_leader_is_reaped
 #[test]
 fn requirement_14_a_client_that_goes_during_its_upload_stops_the_program() {
     let mut held = held("echo ready >&2; cat >/dev/null", HOUR);
-    let script = held.script.clone().request_body(RequestBody::Stream);
+    let script = held.script.clone().request_body(BodyPolicy::Stream);
     run(async {
         let (mut writer, request) = upload();
         writer.write_all(b"some").unwrap();

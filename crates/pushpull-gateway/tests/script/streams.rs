@@ -3,11 +3,11 @@
 use std::io::Write;
 
 use http_body_util::BodyExt;
-use pushpull_gateway::{RequestBody, Script};
+use pushpull_gateway::{BodyPolicy, Script};
 
 use crate::support::{ask, chunk, collect, get, heard, limits, post, run, sh, text, upload};
 
-const MODES: [RequestBody; 3] = [RequestBody::Spool, RequestBody::Stream, RequestBody::Reject];
+const MODES: [BodyPolicy; 3] = [BodyPolicy::Spool, BodyPolicy::Stream, BodyPolicy::Reject];
 
 fn sample() -> Vec<u8> {
     (0..3_000_000_u32).map(|n| (n % 251) as u8).collect()
@@ -82,7 +82,7 @@ fn requirement_17_lines_of_stderr_are_whole_and_escaped() {
 #[test]
 fn requirement_12_a_program_that_trickles_is_seen_as_it_trickles() {
     let script = sh("printf 'A: b\n\n'; while read line; do echo \"got $line\"; done");
-    let script = script.request_body(RequestBody::Stream).limits(limits(|_| {}));
+    let script = script.request_body(BodyPolicy::Stream).limits(limits(|_| {}));
     run(async {
         let (mut writer, request) = upload();
         let mut body = ask(&script, request).await.into_body();
@@ -98,7 +98,7 @@ fn requirement_12_a_program_that_trickles_is_seen_as_it_trickles() {
 
 #[test]
 fn requirement_12_a_head_is_not_held_until_a_body_follows() {
-    let script = sh("printf 'A: b\n\n'; read line; echo $line").request_body(RequestBody::Stream);
+    let script = sh("printf 'A: b\n\n'; read line; echo $line").request_body(BodyPolicy::Stream);
     run(async {
         let (mut writer, request) = upload();
         let response = ask(&script.limits(limits(|_| {})), request).await;

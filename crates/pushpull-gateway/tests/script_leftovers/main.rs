@@ -17,7 +17,7 @@ use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, StreamBody};
 use pushpull::Writer;
-use pushpull_gateway::{Body, ErrorStream, Limits, RequestBody, Script};
+use pushpull_gateway::{Body, BodyPolicy, ErrorStream, Limits, Script};
 use tower_service::Service;
 
 const ROUNDS: usize = 1000;
@@ -139,7 +139,7 @@ async fn go_in(state: &str, round: usize) {
             script
         }
         "streaming the request" => {
-            let script = sh("cat >/dev/null").request_body(RequestBody::Stream);
+            let script = sh("cat >/dev/null").request_body(BodyPolicy::Stream);
             let (mut writer, request) = upload();
             io::Write::write_all(&mut writer, &[7; 200_000]).unwrap();
             drop_after(1 + round % 20, script.clone().call(request)).await;

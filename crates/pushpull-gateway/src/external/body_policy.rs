@@ -23,7 +23,7 @@ pub(crate) use super::spool::{failed, too_large};
 
 /// How a script, or an application upstream, takes the body of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum RequestBody {
+pub enum BodyPolicy {
     /// All of it, before the program starts: slow clients hold no program, `CONTENT_LENGTH` is always known, and whatever
     /// the program does with its input, nothing can be stuck.
     #[default]
@@ -62,7 +62,7 @@ where
     }
 }
 
-impl RequestBody {
+impl BodyPolicy {
     /// Takes a body so, and tells the program its length where that turned out only now. `check_room` refuses early what
     /// would be refused later.
     ///
@@ -86,16 +86,16 @@ impl RequestBody {
         }
         match self {
             _ if body.is_end_stream() => Ok(Taken::Nothing),
-            RequestBody::Spool => {
+            BodyPolicy::Spool => {
                 check_room()?;
                 let spooled = spool(body, limits).await?;
                 announce(parts, &spooled, env)?;
                 Ok(spooled.file.map_or(Taken::Nothing, Taken::Whole))
             }
-            RequestBody::Reject if body.size_hint().exact().is_none() => {
+            BodyPolicy::Reject if body.size_hint().exact().is_none() => {
                 Err(Refusal::new(StatusCode::LENGTH_REQUIRED, "the request's body has to have a length"))
             }
-            RequestBody::Stream | RequestBody::Reject => Ok(Taken::Coming(Box::pin(body))),
+            BodyPolicy::Stream | BodyPolicy::Reject => Ok(Taken::Coming(Box::pin(body))),
         }
     }
 }
