@@ -37,9 +37,9 @@ impl App {
     pub async fn stop(self, left: Duration) {
         match self {
             App::Script(script) => {
-                let _ = timeout(left, script.idle()).await;
+                let _ = timeout(left, script.stopped()).await;
                 script.stop();
-                script.idle().await;
+                script.stopped().await;
             }
             App::Upstream(upstream) => {
                 upstream.stop();

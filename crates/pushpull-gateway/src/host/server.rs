@@ -195,7 +195,7 @@ impl<P: Protocol> Server<P> {
     ///     let script = stopped.clone();
     ///     async move {
     ///         script.stop();
-    ///         script.idle().await;
+    ///         script.stopped().await;
     ///     }
     /// });
     /// # std::io::Result::Ok(())

@@ -177,14 +177,14 @@ impl Script {
     }
 
     /// Stops the programs of this script and its clones: no more are started (503), and those that run are sent SIGTERM,
-    /// then SIGKILL; their responses are cut. Returns at once; [`idle`](Script::idle) waits until they are gone.
+    /// then SIGKILL; their responses are cut. Returns at once; [`stopped`](Script::stopped) waits until they are gone.
     pub fn stop(&self) {
         self.programs.stop();
     }
 
     /// Waits until no program of this script and its clones runs: all are reaped. It may be waited for on any runtime,
     /// as long as those go on that the programs are watched over on.
-    pub async fn idle(&self) {
+    pub async fn stopped(&self) {
         self.programs.idle().await;
     }
 

@@ -78,7 +78,7 @@ fn requirement_3_a_slow_upload_holds_no_program() {
         // The only permit is free.
         assert_eq!(text(&script, get()).await, "");
         assert_eq!(lines.next().await, "started");
-        script.idle().await;
+        script.stopped().await;
         writer.write_all(b"last").unwrap();
         writer.finish().unwrap();
         assert_eq!(slow.await.unwrap(), b"first last");

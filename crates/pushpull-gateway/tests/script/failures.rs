@@ -111,7 +111,7 @@ fn requirement_14_a_complete_response_lets_its_program_end_by_itself() {
         let response = ask(&script, get()).await;
         assert_eq!(collect(response.into_body()).await.0, b"abc");
         assert_eq!(lifeline.end().await, "whole\n");
-        script.idle().await;
+        script.stopped().await;
     });
 }
 
@@ -130,7 +130,7 @@ fn requirement_15_grandchildren_that_hold_the_pipe_do_not_hold_the_response() {
         run(async {
             let (bytes, error) = collect(ask(&script, get()).await.into_body()).await;
             assert_eq!((&bytes[..], error.is_some()), (&b"hello"[..], is_cut));
-            script.idle().await;
+            script.stopped().await;
             assert_eq!(lifeline.line().await, "ready\n");
             let grandchild = rustix::process::Pid::from_raw(lines.next().await.parse().unwrap()).unwrap();
             if is_cut {
@@ -244,7 +244,7 @@ fn requirement_15_output_that_ends_before_the_program_ends_the_response() {
         assert_eq!(lifeline.end().await, "worked\n");
         // What comes of it later is logged.
         assert_eq!(lines.next().await, "GET /: the program exited with status 3");
-        script.idle().await;
+        script.stopped().await;
     });
 }
 
@@ -257,7 +257,7 @@ fn requirement_15_output_that_ends_too_early_cuts_the_response() {
         assert_eq!((&bytes[..], error.is_some()), (&b"hello"[..], true));
         assert!(lines.next().await.contains("1 bytes fewer"));
         // There is no client any more.
-        script.idle().await;
+        script.stopped().await;
     });
 }
 
@@ -273,7 +273,7 @@ fn requirement_15_the_exit_status_is_waited_for_when_the_output_has_ended() {
 fn requirement_15_output_that_ends_before_the_head_is_a_502_and_its_program_is_stopped() {
     let script = sh("printf 'A: b\n'; exec >&-; exec sleep 1000").limits(limits(|_| {}));
     assert_eq!(status(&script), 502);
-    run(script.idle());
+    run(script.stopped());
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn requirement_15_messages_that_come_after_the_program_are_logged() {
     run(async {
         // The response does not wait for them.
         assert_eq!(collect(ask(&script, get()).await.into_body()).await.0, b"hello");
-        script.idle().await;
+        script.stopped().await;
         std::fs::write(&path, "go\n").unwrap();
         assert_eq!(lines.next().await, "last");
     });

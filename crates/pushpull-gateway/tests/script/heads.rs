@@ -51,7 +51,7 @@ fn requirement_11_the_output_for_head_is_drained_and_not_killed() {
         // As hyper does on HTTP/1.
         drop(response);
         assert_eq!(lines.next().await, "done");
-        script.idle().await;
+        script.stopped().await;
     });
 }
 
@@ -62,7 +62,7 @@ fn requirement_11_a_head_request_does_not_keep_an_endless_program() {
     run(async {
         let response = ask(&script, request("HEAD", "/").body(Empty::<Bytes>::new()).unwrap()).await;
         assert!(response.into_body().frame().await.is_none());
-        script.idle().await;
+        script.stopped().await;
     });
 }
 
@@ -72,7 +72,7 @@ fn requirement_11_a_head_request_does_not_keep_a_silent_program() {
     let script = sh("printf 'A: b\n\n'; exec sleep 1000").limits(limits);
     run(async {
         ask(&script, request("HEAD", "/").body(Empty::<Bytes>::new()).unwrap()).await;
-        script.idle().await;
+        script.stopped().await;
     });
 }
 

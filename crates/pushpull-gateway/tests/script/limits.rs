@@ -24,7 +24,7 @@ fn requirement_13_a_program_that_hangs_before_its_head_is_a_504_and_stopped() {
         run(async {
             assert_eq!(ask(&script, get()).await.status(), 504);
             assert!(lines.next().await.starts_with("GET /: 504 "));
-            script.idle().await;
+            script.stopped().await;
         });
     }
 }
@@ -37,7 +37,7 @@ fn requirement_13_a_program_that_hangs_after_its_head_is_cut_and_stopped() {
         let (bytes, error) = collect(ask(&script, get()).await.into_body()).await;
         assert_eq!((&bytes[..], error.unwrap().kind()), (&b"some"[..], ErrorKind::TimedOut));
         assert!(lines.next().await.starts_with("GET /: the program writes nothing"));
-        script.idle().await;
+        script.stopped().await;
     });
 }
 
@@ -56,7 +56,7 @@ fn requirement_14_a_program_works_on_after_its_response_until_a_limit_that_is_to
             assert!(collect(ask(&script, asked).await.into_body()).await.1.is_none(), "{method} {head}");
             let line = lines.next().await;
             assert!(line.ends_with("it ran on for too long after its response"), "{line}");
-            script.idle().await;
+            script.stopped().await;
         });
     }
 }
@@ -70,7 +70,7 @@ fn requirement_13_the_total_time_is_limited_if_asked_for() {
         let error = collect(response.into_body()).await.1.map(|error| error.kind());
         // Where the machine has much else to do the head is late too.
         assert!(matches!((status, error), (200, Some(ErrorKind::TimedOut)) | (504, None)), "{status} {error:?}");
-        script.idle().await;
+        script.stopped().await;
     });
     let script = sh("exec sleep 1000").limits(short(|limits| limits.total = Some(SHORT)));
     assert_eq!(run(async { ask(&script, get()).await.status().as_u16() }), 504);
@@ -100,7 +100,7 @@ fn requirement_13_a_program_too_many_is_a_503_at_once_until_one_is_reaped() {
             let (bytes, error) = collect(response.await.unwrap().into_body()).await;
             assert_eq!((&bytes[..], error.is_none()), (&b"done"[..], true));
         }
-        script.idle().await;
+        script.stopped().await;
         assert_eq!(text(&script, get()).await, "");
     });
 }
@@ -115,7 +115,7 @@ fn requirement_13_a_client_that_stops_sending_is_a_408() {
             let (mut writer, request) = upload();
             writer.write_all(b"some").unwrap();
             assert_eq!(ask(&script, request).await.status(), 408, "{mode:?}");
-            script.idle().await;
+            script.stopped().await;
         });
     }
     // The one that was spooled held no program; the other may have been stopped before it said anything.
@@ -135,7 +135,7 @@ fn requirement_3_a_body_that_is_too_large_is_a_413() {
             writer.write_all(&[0; 100_001]).unwrap();
             writer.finish().unwrap();
             assert_eq!(ask(&script, request).await.status(), 413, "{mode:?}");
-            script.idle().await;
+            script.stopped().await;
         });
     }
 }

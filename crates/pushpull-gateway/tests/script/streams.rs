@@ -120,7 +120,7 @@ fn requirement_16_a_stalled_client_stalls_the_program() {
     let (script, lines) = heard(script.limits(limits));
     let end = run(async {
         let mut body = ask(&script, get()).await.into_body();
-        script.idle().await;
+        script.stopped().await;
         let first = chunk(&mut body).await;
         assert!(!first.is_empty());
         collect(body).await.1

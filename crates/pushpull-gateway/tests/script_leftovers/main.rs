@@ -147,7 +147,7 @@ async fn go_in(state: &str, round: usize) {
         }
         _ => unreachable!("{state}"),
     };
-    script.idle().await;
+    script.stopped().await;
 }
 
 /// What this process has, apart from memory.
@@ -254,7 +254,7 @@ fn requirement_14_and_16_nothing_is_left_over_and_memory_is_flat() {
         let grown = resident_kib().saturating_sub(resident);
         assert!(grown < 32 << 10, "{grown} KiB for 100 stalled responses");
         drop(stalled);
-        script.idle().await;
+        script.stopped().await;
         settle(temporary.path(), &before, "stalled").await;
     });
 }
