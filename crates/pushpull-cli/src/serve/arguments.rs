@@ -83,9 +83,6 @@ Examples:
   pushpull serve --env REDIRECT_STATUS=200 --env SCRIPT_FILENAME=/srv/www/index.php -- php-cgi
 ";
 
-/// How long connections to an upstream are kept.
-const IDLE_TIME: Duration = Duration::from_secs(10);
-
 pub struct Arguments {
     pub speaks: Speaks,
     pub listen: Address,
@@ -140,7 +137,7 @@ struct Said {
     directory: Option<OsString>,
     upstream: Option<Address>,
     root: Option<OsString>,
-    most_idle: Option<usize>,
+    max_idle: Option<usize>,
     grace: Option<Duration>,
     program_limits: ProgramLimits,
     limits: Limits,
@@ -163,7 +160,7 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
         directory: None,
         upstream: None,
         root: None,
-        most_idle: None,
+        max_idle: None,
         grace: None,
         program_limits: ProgramLimits::default(),
         limits: Limits::new(),
@@ -220,7 +217,7 @@ impl Said {
             "root" => self.root = Some(value()?),
             "max-idle" => {
                 let most = usize::try_from(whole(name, value()?)?);
-                self.most_idle = Some(most.map_err(|_| format!("--{name} is too large"))?);
+                self.max_idle = Some(most.map_err(|_| format!("--{name} is too large"))?);
             }
             "directory" => self.directory = Some(value()?),
             "timeout-first-byte" => self.program_limits.first_byte = positive(name, value()?)?,
@@ -249,7 +246,7 @@ impl Said {
     /// A program that is started.
     fn script(&self, program: OsString, arguments: Vec<OsString>) -> Result<App, String> {
         let told = |error: std::io::Error| error.to_string();
-        let is_said = [self.upstream.is_some(), self.root.is_some(), self.most_idle.is_some()];
+        let is_said = [self.upstream.is_some(), self.root.is_some(), self.max_idle.is_some()];
         if let Some((name, _)) = ["upstream", "root", "max-idle"].iter().zip(is_said).find(|(_, is_said)| *is_said) {
             return Err(format!("--{name} is not for a program, and {program:?} is one"));
         }
@@ -293,8 +290,8 @@ impl Said {
         for (name, value) in &self.set {
             upstream = upstream.param(name.as_bytes(), value.as_bytes()).map_err(|error| error.to_string())?;
         }
-        if let Some(most) = self.most_idle {
-            upstream = upstream.idle(most, IDLE_TIME);
+        if let Some(most) = self.max_idle {
+            upstream = upstream.max_idle(most);
         }
         if let Some(root) = &self.root {
             upstream = upstream.root(root).map_err(|error| error.to_string())?;

@@ -66,7 +66,7 @@ where
     let body = settings.request_body.take(body, &settings.limits, parts, &mut report.env, check_room).await?;
     let permit = programs.permit(permit)?;
     let counted = programs.start()?;
-    let sending = Sending::new(&report.env, body, settings.limits.body, settings.most_idle > 0);
+    let sending = Sending::new(&report.env, body, settings.limits.body, settings.max_idle > 0);
     let (inlet, mut outlet) = relay();
     let output = Output::new(inlet, settings.limits.head, parts);
     // Nobody knows what has become of a request whose kept connection is closed (RFC 9110, 9.2.2).

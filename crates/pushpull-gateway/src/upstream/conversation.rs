@@ -252,7 +252,7 @@ impl Conversation {
             && self.sending.is_sent()
             && receiving.is_clean()
         {
-            self.idle.keep(socket, self.settings.most_idle, self.settings.idle_time);
+            self.idle.keep(socket, self.settings.max_idle, self.settings.idle_timeout);
         }
     }
 

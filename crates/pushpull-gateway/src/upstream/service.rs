@@ -25,7 +25,7 @@ use crate::{Body, BodyPolicy, ErrorStream, ExitStatus, InvalidVariable, Limits, 
 ///
 /// It is given the request's meta-variables as parameters and the body as `STDIN`; what it writes is the response, and is
 /// passed on as it comes, no faster than the client takes it. Both flow at the same time. What it says as `STDERR` goes to
-/// the log, line by line. Each request has a connection of its own, unless [some are kept](Upstream::idle).
+/// the log, line by line. Each request has a connection of its own, unless [some are kept](Upstream::max_idle).
 ///
 /// An application that fails before its head is complete is answered with 502 (503 if it says that it is overloaded); one
 /// that fails later (the connection is gone, a status other than zero, fewer bytes than its `Content-Length`) cuts the
@@ -140,8 +140,8 @@ impl Upstream {
         self
     }
 
-    /// Sets how many connections are kept while nothing is asked, and for how long (default: none). Without them each request
-    /// has its own connection, and the application is told to close it.
+    /// Sets how many connections are kept while nothing is asked (default: none). If one more becomes idle, it is closed.
+    /// Without kept connections each request has its own, and the application is told to close it.
     ///
     /// Keep some for an application whose connections are served independently, such as one on
     /// `host::fastcgi::Server`. A process of php-fpm or of a pre-forking application serves one connection alone:
@@ -154,10 +154,17 @@ impl Upstream {
     /// once, if its body has not begun or is spooled. One whose method is not idempotent (`POST`) must not be asked twice, and
     /// so never gets a kept connection: one is closed for it.
     #[must_use]
-    pub fn idle(mut self, connections: usize, time: Duration) -> Upstream {
-        let settings = self.change();
-        (settings.most_idle, settings.idle_time) = (connections, time);
+    pub fn max_idle(mut self, connections: usize) -> Upstream {
+        self.change().max_idle = connections;
         // Those of clones may have another bound.
+        self.idle = Arc::default();
+        self
+    }
+
+    /// Sets how long a connection is kept while nothing is asked (default: 10 s). After this time it is closed.
+    #[must_use]
+    pub fn idle_timeout(mut self, time: Duration) -> Upstream {
+        self.change().idle_timeout = time;
         self.idle = Arc::default();
         self
     }

@@ -9,7 +9,7 @@ use crate::{BodyPolicy, Environ, ErrorStream, ExitStatus, Limits, Mount};
 /// How many connections are kept, and for how long, unless set. The process behind one may be busy, and nothing tells: PHP's
 /// `fastcgi_finish_request` ends a request and works on.
 const MAX_IDLE: usize = 0;
-const IDLE_TIME: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
@@ -23,8 +23,8 @@ pub(super) struct Settings {
     pub(super) exit_status: ExitStatus,
     pub(super) limits: Limits,
     /// How many connections are kept, and for how long.
-    pub(super) most_idle: usize,
-    pub(super) idle_time: Duration,
+    pub(super) max_idle: usize,
+    pub(super) idle_timeout: Duration,
     /// The request's own, unless set.
     pub(super) errors: Option<ErrorStream>,
 }
@@ -39,8 +39,8 @@ impl Settings {
             request_body: BodyPolicy::default(),
             exit_status: ExitStatus::default(),
             limits: Limits::default(),
-            most_idle: MAX_IDLE,
-            idle_time: IDLE_TIME,
+            max_idle: MAX_IDLE,
+            idle_timeout: IDLE_TIMEOUT,
             errors: None,
         }
     }

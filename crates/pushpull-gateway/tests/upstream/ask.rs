@@ -34,7 +34,7 @@ pub fn upstream(address: &str) -> Upstream {
 
 /// One that keeps connections.
 pub fn keeping(address: &str) -> Upstream {
-    upstream(address).idle(8, Duration::from_secs(3600))
+    upstream(address).max_idle(8).idle_timeout(Duration::from_secs(3600))
 }
 
 /// What is said of failures, line by line.
