@@ -12,7 +12,7 @@ use http::{Method, Response};
 use tokio::time::Sleep;
 
 use super::body::{Pull, Written};
-use super::head::{Head, HeadError, has_no_body};
+use super::head::{HeadError, ResponseHead, has_no_body};
 use super::output::{Held, Mark, Slot};
 use super::refusal::Refusal;
 
@@ -46,14 +46,14 @@ struct Asked<C> {
 
 struct Headed<C> {
     chunks: C,
-    head: Head,
+    head: ResponseHead,
     mark: Option<Mark>,
 }
 
 /// The output is not sent.
 struct Draining<C> {
     chunks: C,
-    head: Head,
+    head: ResponseHead,
     left: u64,
     time: Pin<Box<Sleep>>,
 }
@@ -74,7 +74,7 @@ impl<C: Pull, R> Answering<C, R> {
 
 impl<C: Pull> Asked<C> {
     /// The head and the mark that came for it; no mark when the program waits with its head complete.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(Head, Option<Mark>), Refusal>> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(ResponseHead, Option<Mark>), Refusal>> {
         let Poll::Ready(first) = self.chunks.poll_chunk(context) else {
             return self.poll_waiting(context).map(|head| Ok((head, None)));
         };
@@ -86,7 +86,7 @@ impl<C: Pull> Asked<C> {
     }
 
     /// The head of a program that has waited since it was complete.
-    fn poll_waiting(&mut self, context: &mut Context<'_>) -> Poll<Head> {
+    fn poll_waiting(&mut self, context: &mut Context<'_>) -> Poll<ResponseHead> {
         // First, so that a wait that comes between is not missed.
         let _ = self.chunks.poll_blocked(u64::MAX, context);
         let mut slot = self.slot.lock();
@@ -113,7 +113,7 @@ impl<C: Pull> Headed<C> {
 }
 
 impl<C: Pull> Draining<C> {
-    fn new(chunks: C, head: Head) -> Draining<C> {
+    fn new(chunks: C, head: ResponseHead) -> Draining<C> {
         Draining { chunks, head, left: MAX_DRAINED, time: Box::pin(tokio::time::sleep(DRAIN_TIME)) }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 
-use super::head::{Head, HeadError, MAX_HEAD};
+use super::head::{HeadError, MAX_HEAD, ResponseHead};
 use super::kind::App;
 use super::output::{Held, Length, Mark, Slot, part};
 use super::{Environ, Input, PullApp, PushApp, request};
@@ -67,7 +67,7 @@ impl<A: PushApp> PullApp for AsPull<A> {
 
 /// An app's response as far as its head.
 pub(crate) struct Opened {
-    pub(crate) head: Head,
+    pub(crate) head: ResponseHead,
     /// Whether the app wants the head to be seen at once.
     pub(crate) is_flushed: bool,
     pub(crate) chunks: Chunks,
@@ -119,7 +119,7 @@ impl<A: PullApp> PushApp for AsPush<A> {
         let request = request::of_meta_variables(env, std::mem::take(inp))?;
         let (parts, chunks) = self.0.handle(request)?.into_parts();
         let mut text = Vec::with_capacity(256);
-        Head::of_response(&parts).write(&mut text);
+        ResponseHead::of_response(&parts).write(&mut text);
         out.write_all(&text)?;
         for chunk in chunks {
             out.write_all(&chunk?)?;

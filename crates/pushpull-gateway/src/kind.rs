@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::head::Head;
+use super::head::ResponseHead;
 use super::output::Output;
 use super::{Environ, Input, PullApp, PushApp, request};
 use pushpull::BridgeWriter;
@@ -36,7 +36,7 @@ impl<A: PullApp> App<Pull> for A {
     /// and short, is written: it goes together with the end, so that the host knows how long the answer is.
     fn answer<W: BridgeWriter>(&self, input: Input, out: &mut Output<W>, env: &Environ) -> io::Result<()> {
         let (parts, mut blocks) = self.handle(request::of_meta_variables(env, input)?)?.into_parts();
-        out.begin(Head::of_response(&parts));
+        out.begin(ResponseHead::of_response(&parts));
         while let Some(block) = blocks.next() {
             let block = block?;
             if block.len() <= MAX_COPIED && blocks.size_hint().1 == Some(0) {

@@ -65,7 +65,7 @@ pub use environ::{Environ, InvalidVariable};
 pub use error_stream::ErrorStream;
 #[cfg(all(feature = "script", target_os = "linux"))]
 pub use external::{BodyPolicy, Limits, Running};
-pub use head::{Fed, Head, HeadError, HeadParser, MAX_HEAD};
+pub use head::{Fed, HeadError, HeadParser, MAX_HEAD, ResponseHead};
 pub use input::Input;
 pub use kind::{App, Pull, Push};
 pub use path::{BadMount, Mount};

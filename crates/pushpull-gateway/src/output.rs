@@ -16,7 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::head::{Fed, Head, HeadError, HeadParser, has_no_body};
+use super::head::{Fed, HeadError, HeadParser, ResponseHead, has_no_body};
 use super::input::Outgoing;
 use pushpull::{BridgeWriter, Error};
 
@@ -25,7 +25,7 @@ pub(super) type Slot = Arc<Mutex<Option<Held>>>;
 
 /// A head that is complete.
 pub(super) struct Held {
-    pub(super) head: Head,
+    pub(super) head: ResponseHead,
     /// How often its program had waited by then.
     pub(super) waits: u64,
 }
@@ -115,7 +115,7 @@ pub(super) fn part<W: BridgeWriter>(
 
 impl<W: BridgeWriter> Output<W> {
     /// Gives a head that was never text.
-    pub(super) fn begin(&mut self, head: Head) {
+    pub(super) fn begin(&mut self, head: ResponseHead) {
         self.0.borrow_mut().hold(head);
     }
 
@@ -157,7 +157,7 @@ impl<W: BridgeWriter> Outgoing for RefCell<Parted<W>> {
 }
 
 impl<W: BridgeWriter> Parted<W> {
-    fn hold(&mut self, head: Head) {
+    fn hold(&mut self, head: ResponseHead) {
         if let (Length::Kept, Some(left), false) = (self.length, head.length(), has_no_body(head.status)) {
             self.length = Length::Known { left, excess: 0 };
         }

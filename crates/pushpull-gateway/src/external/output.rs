@@ -14,7 +14,7 @@ use super::programs::Permit;
 use super::relay::Inlet;
 use super::stop::{OPEN, Stop};
 use crate::answer::DRAIN_TIME;
-use crate::head::{Fed, Head, HeadError, HeadParser, has_no_body};
+use crate::head::{Fed, HeadError, HeadParser, ResponseHead, has_no_body};
 use crate::refusal::Refusal;
 use crate::report::{Report, surplus};
 use crate::request::ClientWatched;
@@ -25,7 +25,7 @@ pub(crate) type Answer = Result<Opening, Refusal>;
 /// How a response begins.
 #[derive(Debug)]
 pub(crate) struct Opening {
-    pub(crate) head: Head,
+    pub(crate) head: ResponseHead,
     /// How many bytes follow, if that is known.
     pub(crate) length: Option<u64>,
     /// For the program that a local redirect leads to.
@@ -48,7 +48,7 @@ pub(crate) struct Output {
 enum Phase {
     Head(HeadParser),
     /// A local redirect, which is answered when its program has gone.
-    Redirect(Head),
+    Redirect(ResponseHead),
     /// The response has its head.
     Body {
         /// How many bytes are to come, if that is known.
@@ -154,7 +154,7 @@ impl Output {
     }
 
     /// The head is there, and the body begins with `rest`.
-    fn open(&mut self, head: Head, rest: Bytes) {
+    fn open(&mut self, head: ResponseHead, rest: Bytes) {
         if head.is_local_redirect {
             self.phase = Phase::Redirect(head);
             return;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use crate::{
-    App, Environ, ErrorStream, Head, Input, MAX_DRAINED, Refusal, complete, content_length, has_no_body, open,
+    App, Environ, ErrorStream, Input, MAX_DRAINED, Refusal, ResponseHead, complete, content_length, has_no_body, open,
 };
 use pushpull::{Error, Local, drive};
 
@@ -87,7 +87,7 @@ where
             writeln!(environ.errors(), "{error}")?;
             let refusal = Refusal::of_failure(&error).into_response::<String>();
             let (parts, text) = refusal.into_parts();
-            send(Head::of_response(&parts), Some(text.into()), iter::empty(), environ, output)
+            send(ResponseHead::of_response(&parts), Some(text.into()), iter::empty(), environ, output)
         }
     };
     match sent {
@@ -117,7 +117,7 @@ fn body(environ: &Environ, input: impl Read + 'static, may_last: bool) -> io::Re
 
 /// Writes a response, every chunk of it flushed.
 fn send(
-    mut head: Head,
+    mut head: ResponseHead,
     first: Option<Bytes>,
     chunks: impl Iterator<Item = io::Result<Bytes>>,
     environ: &Environ,

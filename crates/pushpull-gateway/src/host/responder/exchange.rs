@@ -16,7 +16,7 @@ use super::params::{Accept, Params, remote};
 use crate::host::protocol::{Failure, about_server};
 use crate::host::server::Told;
 use crate::host::{End, Record, RequestBody};
-use crate::{Environ, ErrorStream, Head, Refusal, has_no_body};
+use crate::{Environ, ErrorStream, Refusal, ResponseHead, has_no_body};
 
 /// A request that is being answered.
 pub(in crate::host) struct Exchange<R> {
@@ -105,7 +105,7 @@ where
         let (parts, text) = response.into_parts();
         self.logged.record.status = Some(parts.status);
         let mut bytes = Vec::with_capacity(256);
-        Head::of_response(&parts).write(&mut bytes);
+        ResponseHead::of_response(&parts).write(&mut bytes);
         if !self.is_head {
             bytes.extend_from_slice(text.as_bytes());
             self.logged.record.bytes += text.len() as u64;
@@ -162,7 +162,7 @@ where
     fn open(&mut self, response: Response<R>) -> Bytes {
         let (parts, body) = response.into_parts();
         self.logged.record.status = Some(parts.status);
-        let mut head = Head::of_response(&parts);
+        let mut head = ResponseHead::of_response(&parts);
         let has_none = self.is_head || has_no_body(parts.status);
         if !has_none && !body.is_end_stream() {
             head.set_unknown_type();
