@@ -17,6 +17,8 @@
 //! ```
 
 #[cfg(feature = "server")]
+mod access_record;
+#[cfg(feature = "server")]
 mod address;
 pub mod cgi;
 #[cfg(feature = "server")]
@@ -31,8 +33,6 @@ mod limits;
 mod listener;
 #[cfg(feature = "server")]
 mod protocol;
-#[cfg(feature = "server")]
-mod record;
 #[cfg(feature = "server")]
 mod request_body;
 #[cfg(feature = "server")]
@@ -51,6 +51,8 @@ mod stall;
 mod stream;
 
 #[cfg(feature = "server")]
+pub use access_record::{AccessRecord, End};
+#[cfg(feature = "server")]
 pub use address::Listener;
 #[cfg(feature = "server")]
 pub use health::{Checking, Health};
@@ -58,8 +60,6 @@ pub use health::{Checking, Health};
 pub use limits::Limits;
 #[cfg(feature = "server")]
 pub use protocol::{Fronted, Protocol};
-#[cfg(feature = "server")]
-pub use record::{End, Record};
 #[cfg(feature = "server")]
 pub use request_body::RequestBody;
 #[cfg(feature = "server")]

@@ -22,7 +22,7 @@ use super::listener::{self, Share};
 use super::protocol::{Failure, Protocol};
 use super::share::{Accepted, Threads};
 use super::stream::Stream;
-use super::{Address, Limits, Listener, Record, RequestBody, Shutdown};
+use super::{AccessRecord, Address, Limits, Listener, RequestBody, Shutdown};
 use crate::{ErrorStream, descriptors};
 
 /// A server for a `tower::Service`, over HTTP ([`http::Server`](super::http::Server)), FastCGI
@@ -69,7 +69,7 @@ pub struct Server<P> {
 }
 
 /// Who is told of each request that has ended.
-pub(super) type Told = dyn Fn(&Record) + Send + Sync;
+pub(super) type Told = dyn Fn(&AccessRecord) + Send + Sync;
 
 /// What is waited for when all connections are closed.
 pub(super) type Closed = dyn Fn() -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync;
@@ -170,7 +170,7 @@ impl<P: Protocol> Server<P> {
     /// Who is told of each request that has ended, however it did: a log. It is called on the threads that serve, so it
     /// must not block.
     #[must_use]
-    pub fn on_answered(mut self, told: impl Fn(&Record) + Send + Sync + 'static) -> Server<P> {
+    pub fn on_answered(mut self, told: impl Fn(&AccessRecord) + Send + Sync + 'static) -> Server<P> {
         self.told = Some(Arc::new(told));
         self
     }

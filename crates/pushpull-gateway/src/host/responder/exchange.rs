@@ -15,7 +15,7 @@ use tower_service::Service;
 use super::params::{Accept, Params, remote};
 use crate::host::protocol::{Failure, about_server};
 use crate::host::server::Told;
-use crate::host::{End, Record, RequestBody};
+use crate::host::{AccessRecord, End, RequestBody};
 use crate::{Environ, ErrorStream, Refusal, ResponseHead, has_no_body};
 
 /// A request that is being answered.
@@ -184,14 +184,14 @@ where
 
 /// Tells of a request when it has ended, in whatever way.
 struct Logged {
-    record: Record,
+    record: AccessRecord,
     began: Instant,
     told: Option<Arc<Told>>,
 }
 
 impl Logged {
     fn of<B>(request: &Request<B>, told: Option<Arc<Told>>) -> Logged {
-        let record = Record {
+        let record = AccessRecord {
             remote: request.extensions().get::<Environ>().and_then(remote),
             method: request.method().clone(),
             uri: request.uri().clone(),
