@@ -42,7 +42,8 @@ pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
     match &arguments.speaks {
         Speaks::Http => {
             let server = http_host::Server::new(listener).map_err(told)?;
-            let service = |errors: ErrorStream| LocalRedirects::new(app.errors(errors.clone())).errors(errors);
+            let service =
+                |error_log: ErrorStream| LocalRedirects::new(app.error_log(error_log.clone())).error_log(error_log);
             serve(server, "http", &arguments, &shutdown, service)
         }
         // There the front server follows local redirects, and has a log that is told of failures too.
@@ -91,15 +92,15 @@ where
         Address::Unix(_) => log.say(&format!("{program} is at {address} ({scheme})\n")),
     }
     let (requests, troubles) = (log.clone(), log.clone());
-    let errors = ErrorStream::new(move |line| troubles.trouble(&line));
+    let error_log = ErrorStream::new(move |line| troubles.trouble(&line));
     // Where the standard library would write it, it could wait.
-    let panics = errors.clone();
+    let panics = error_log.clone();
     panic::set_hook(Box::new(move |panic| drop(writeln!(panics.clone(), "{panic}"))));
-    let (stopped, service) = (app.clone(), Health::new(health.as_deref(), shutdown, service(errors.clone())));
+    let (stopped, service) = (app.clone(), Health::new(health.as_deref(), shutdown, service(error_log.clone())));
     let (grace, told) = (limits.total_grace(), shutdown.clone());
     let served = server
         .limits(limits.clone())
-        .errors(errors)
+        .error_log(error_log)
         .on_answered(move |record| requests.request(record))
         .on_closed(move || {
             let left = grace.saturating_sub(told.began().map_or(grace, |began| began.elapsed()));

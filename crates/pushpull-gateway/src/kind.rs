@@ -27,7 +27,7 @@ pub enum Pull {}
 
 impl<A: PushApp> App<Push> for A {
     fn answer<W: BridgeWriter>(&self, mut input: Input, out: &mut Output<W>, env: &Environ) -> io::Result<()> {
-        self.run(&mut input, out, &mut env.errors(), env)
+        self.run(&mut input, out, &mut env.error_log(), env)
     }
 }
 

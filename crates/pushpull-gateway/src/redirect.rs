@@ -50,20 +50,20 @@ const OF_THE_REDIRECT: [HeaderName; 10] = [
 #[derive(Clone)]
 pub struct LocalRedirects<S> {
     service: S,
-    errors: Option<ErrorStream>,
+    error_log: Option<ErrorStream>,
 }
 
 impl<S> LocalRedirects<S> {
     /// Follows the local redirects of `service`.
     pub fn new(service: S) -> LocalRedirects<S> {
-        LocalRedirects { service, errors: None }
+        LocalRedirects { service, error_log: None }
     }
 
-    /// Where it is said that a redirect cannot be followed: the error stream of the request's [`Environ`] unless set, which
-    /// is `tracing`'s.
+    /// Sets where redirects that cannot be followed are reported (default: the error log of the request's [`Environ`], which
+    /// is `tracing` unless set).
     #[must_use]
-    pub fn errors(mut self, errors: ErrorStream) -> LocalRedirects<S> {
-        self.errors = Some(errors);
+    pub fn error_log(mut self, error_log: ErrorStream) -> LocalRedirects<S> {
+        self.error_log = Some(error_log);
         self
     }
 }
@@ -83,9 +83,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let of_request = || request.extensions().get::<Environ>().map(Environ::errors);
-        let errors = self.errors.clone().or_else(of_request).unwrap_or_default();
-        let origin = Origin { method: request.method().clone(), errors };
+        let of_request = || request.extensions().get::<Environ>().map(Environ::error_log);
+        let error_log = self.error_log.clone().or_else(of_request).unwrap_or_default();
+        let origin = Origin { method: request.method().clone(), error_log };
         let again = Again::of(&request);
         let step = Step::Asked(Box::pin(self.service.call(request)));
         Following { service: self.service.clone(), origin, again, step, hops: 0, kept: HeaderMap::new() }
@@ -95,7 +95,7 @@ where
 /// How a failure is told, beside the target.
 struct Origin {
     method: Method,
-    errors: ErrorStream,
+    error_log: ErrorStream,
 }
 
 /// What is asked again is asked with.
@@ -203,9 +203,9 @@ impl<S, B, F> Following<S, B, F> {
     /// A 502, because of where the last redirect leads.
     fn refuse<R: From<String>>(&self, reason: String, place: &[u8]) -> Response<R> {
         let refusal = Refusal::new(StatusCode::BAD_GATEWAY, reason + &String::from_utf8_lossy(place));
-        let Origin { method, errors } = &self.origin;
+        let Origin { method, error_log } = &self.origin;
         let target = self.again.0.uri.path_and_query().map_or("/", |target| target.as_str());
-        tell(errors, method.as_str(), target, &refusal);
+        tell(error_log, method.as_str(), target, &refusal);
         refusal.into_response()
     }
 }

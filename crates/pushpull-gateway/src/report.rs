@@ -14,7 +14,7 @@ use super::{Environ, ErrorStream};
 #[derive(Debug, Clone)]
 pub(super) struct Report {
     pub(super) env: Environ,
-    pub(super) errors: ErrorStream,
+    pub(super) error_log: ErrorStream,
 }
 
 impl Report {
@@ -32,7 +32,7 @@ impl Report {
     /// One line.
     pub(super) fn failure(&self, what: &dyn fmt::Display) {
         let text = |name| String::from_utf8_lossy(self.env.get(name).unwrap_or_default());
-        tell(&self.errors, &text("REQUEST_METHOD"), &text("REQUEST_URI"), what);
+        tell(&self.error_log, &text("REQUEST_METHOD"), &text("REQUEST_URI"), what);
     }
 }
 
@@ -42,7 +42,7 @@ pub(super) fn surplus(bytes: u64) -> String {
 }
 
 /// One line about the request with this method and target.
-pub(super) fn tell(errors: &ErrorStream, method: &str, target: &str, what: &dyn fmt::Display) {
+pub(super) fn tell(error_log: &ErrorStream, method: &str, target: &str, what: &dyn fmt::Display) {
     // An error stream takes everything.
-    let _ = writeln!(errors.clone(), "{method} {target}: {what}");
+    let _ = writeln!(error_log.clone(), "{method} {target}: {what}");
 }

@@ -137,7 +137,7 @@ where
             input.join(out.outgoing());
             app.answer(input, out, &env)
         });
-        let report = |what: &dyn fmt::Display| Report { errors: env.errors(), env: env.clone() }.failure(what);
+        let report = |what: &dyn fmt::Display| Report { error_log: env.error_log(), env: env.clone() }.failure(what);
         match &result {
             Err(error) if !Error::of(error).is_some_and(Error::is_disconnected) => report(error),
             _ if excess > 0 => report(&surplus(excess)),

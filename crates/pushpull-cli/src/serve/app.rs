@@ -18,10 +18,10 @@ pub enum App {
 }
 
 impl App {
-    pub fn errors(self, errors: ErrorStream) -> App {
+    pub fn error_log(self, error_log: ErrorStream) -> App {
         match self {
-            App::Script(script) => App::Script(script.errors(errors)),
-            App::Upstream(upstream) => App::Upstream(upstream.errors(errors)),
+            App::Script(script) => App::Script(script.error_log(error_log)),
+            App::Upstream(upstream) => App::Upstream(upstream.error_log(error_log)),
         }
     }
 

@@ -52,7 +52,7 @@ where
 /// The meta-variables of this process: its environment.
 fn environ() -> io::Result<Environ> {
     let mut environ = Environ::new()
-        .with_errors(ErrorStream::new(|line| eprintln!("{line}")))
+        .with_error_log(ErrorStream::new(|line| eprintln!("{line}")))
         .with_multi_process(true)
         .with_run_once(true);
     for (name, value) in env::vars_os() {
@@ -84,7 +84,7 @@ where
     let sent = match opened {
         Ok((head, first, chunks)) => send(head, first, chunks, environ, output),
         Err(error) => {
-            writeln!(environ.errors(), "{error}")?;
+            writeln!(environ.error_log(), "{error}")?;
             let refusal = Refusal::of_failure(&error).into_response::<String>();
             let (parts, text) = refusal.into_parts();
             send(ResponseHead::of_response(&parts), Some(text.into()), iter::empty(), environ, output)
@@ -171,7 +171,7 @@ mod tests {
     use http::Response;
 
     fn environ(method: &str, length: &str) -> Environ {
-        let mut environ = Environ::new().with_errors(ErrorStream::new(|_| ()));
+        let mut environ = Environ::new().with_error_log(ErrorStream::new(|_| ()));
         environ.set("REQUEST_METHOD", method).unwrap();
         environ.set("CONTENT_LENGTH", length).unwrap();
         environ

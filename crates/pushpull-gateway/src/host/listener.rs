@@ -100,7 +100,7 @@ where
         while let Some(Accepted { stream, permit, place }) = given.recv().await {
             match stream.attach() {
                 Ok(stream) => begin(stream, permit, place),
-                Err(error) => host.errors.say(&format!("cannot serve a connection: {error}")),
+                Err(error) => host.error_log.say(&format!("cannot serve a connection: {error}")),
             }
         }
     };
@@ -149,7 +149,7 @@ async fn accept<P: Protocol>(
                 descriptors::raise();
             }
             Err(error) => {
-                host.errors.say(&format!("cannot accept a connection: {error}"));
+                host.error_log.say(&format!("cannot accept a connection: {error}"));
                 if !is_out_of_descriptors(&error) || !refuse_next::<P>(listener, spare).await {
                     sleep(PAUSE).await;
                 }

@@ -64,7 +64,7 @@ pub struct Server<P> {
     threads: usize,
     limits: Limits,
     told: Option<Arc<Told>>,
-    errors: ErrorStream,
+    error_log: ErrorStream,
     closed: Option<Arc<Closed>>,
 }
 
@@ -79,7 +79,7 @@ pub(super) struct Host<P> {
     pub(super) protocol: P,
     pub(super) limits: Limits,
     pub(super) told: Option<Arc<Told>>,
-    pub(super) errors: ErrorStream,
+    pub(super) error_log: ErrorStream,
     pub(super) shutdown: Shutdown,
     pub(super) closed: Option<Arc<Closed>>,
 }
@@ -88,8 +88,8 @@ impl<P> Host<P> {
     /// Tells what is wrong with a connection.
     pub(super) fn say(&self, stream: &Stream, what: &str) {
         match stream.remote() {
-            Some(remote) => self.errors.say(&format!("{remote}: {what}")),
-            None => self.errors.say(&format!("a connection on the Unix socket: {what}")),
+            Some(remote) => self.error_log.say(&format!("{remote}: {what}")),
+            None => self.error_log.say(&format!("a connection on the Unix socket: {what}")),
         }
     }
 }
@@ -123,8 +123,8 @@ impl<P: Protocol + Default> Server<P> {
         let listener = listener.into();
         listener.set_nonblocking()?;
         let threads = thread::available_parallelism().map_or(1, usize::from);
-        let (limits, errors) = (Limits::new(), ErrorStream::default());
-        Ok(Server { protocol: P::default(), listener, threads, limits, told: None, errors, closed: None })
+        let (limits, error_log) = (Limits::new(), ErrorStream::default());
+        Ok(Server { protocol: P::default(), listener, threads, limits, told: None, error_log, closed: None })
     }
 }
 
@@ -175,10 +175,10 @@ impl<P: Protocol> Server<P> {
         self
     }
 
-    /// Where the server's own troubles go, such as requests that are none (`tracing` unless set).
+    /// Sets where the server reports its own troubles, such as malformed requests (default: `tracing`).
     #[must_use]
-    pub fn errors(mut self, errors: ErrorStream) -> Server<P> {
-        self.errors = errors;
+    pub fn error_log(mut self, error_log: ErrorStream) -> Server<P> {
+        self.error_log = error_log;
         self
     }
 
@@ -224,10 +224,10 @@ impl<P: Protocol> Server<P> {
         R: Body<Data = Bytes> + 'static,
         R::Error: Into<Failure>,
     {
-        let Server { protocol, listener, threads, limits, told, errors, closed } = self;
+        let Server { protocol, listener, threads, limits, told, error_log, closed } = self;
         descriptors::raise_when_needed();
         if P::TRUSTS && !listener.is_local() {
-            errors.say("who can connect from another machine decides what programs are told: listen on loopback or a Unix socket");
+            error_log.say("who can connect from another machine decides what programs are told: listen on loopback or a Unix socket");
         }
         let refused =
             |error: io::Error| io::Error::new(error.kind(), format!("cannot serve with {threads} threads: {error}"));
@@ -235,9 +235,9 @@ impl<P: Protocol> Server<P> {
         let (shared, given) = Threads::new(threads);
         let serve = |index: usize, listener: Listener, given: UnboundedReceiver<Accepted>| {
             let _stopped = StopAll(shutdown);
-            let (limits, told, errors, closed) = (limits.clone(), told.clone(), errors.clone(), closed.clone());
+            let (limits, told, error_log, closed) = (limits.clone(), told.clone(), error_log.clone(), closed.clone());
             let (protocol, shutdown) = (protocol.clone(), shutdown.clone());
-            let host = Rc::new(Host { protocol, limits, told, errors, shutdown, closed });
+            let host = Rc::new(Host { protocol, limits, told, error_log, shutdown, closed });
             let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             let runtime = runtime.map_err(refused)?;
             let share = Share { index, listener, threads: shared.clone(), given, free: free.clone(), host };

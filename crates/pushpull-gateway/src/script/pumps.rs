@@ -22,7 +22,7 @@ pub(super) struct Pumps {
     pub(super) upload: Option<Upload>,
     pub(super) stdout: Option<Stream>,
     pub(super) stderr: Option<Stream>,
-    pub(super) errors: ErrorStream,
+    pub(super) error_log: ErrorStream,
     pub(super) output: Output,
     clock: Clock,
     /// How many bytes of output were taken since the program has ended. `None`: it has not.
@@ -34,11 +34,11 @@ impl Pumps {
         upload: Option<Upload>,
         stdout: Stream,
         stderr: Stream,
-        errors: ErrorStream,
+        error_log: ErrorStream,
         output: Output,
     ) -> Pumps {
         let (stdout, stderr) = (Some(stdout), Some(stderr));
-        Pumps { upload, stdout, stderr, errors, output, clock: Clock::start(), rest: None }
+        Pumps { upload, stdout, stderr, error_log, output, clock: Clock::start(), rest: None }
     }
 
     /// Moves what can be moved. Ready when the program has to stop.
@@ -77,7 +77,7 @@ impl Pumps {
         match read {
             Some(text) => {
                 // An error stream takes everything.
-                self.errors.write_all(&text).unwrap_or_default();
+                self.error_log.write_all(&text).unwrap_or_default();
                 yield_turn(context);
             }
             None => self.stderr = None,

@@ -39,8 +39,8 @@ where
         Ok(env) => env,
         Err(refusal) => return refusal.into_response(),
     };
-    let errors = script.settings.errors.clone().unwrap_or_else(|| env.errors());
-    let mut report = Report { env, errors };
+    let error_log = script.settings.error_log.clone().unwrap_or_else(|| env.error_log());
+    let mut report = Report { env, error_log };
     let result = run(&script, &parts, body, permit, &mut report).await;
     report.answer(result)
 }
@@ -92,7 +92,7 @@ fn start(
     let upload = upload.transpose().map_err(not_started)?;
     let stdout = Stream::new(streams.stdout, MAX_OUTPUT).map_err(not_started)?;
     let stderr = Stream::new(streams.stderr, MAX_ERRORS).map_err(not_started)?;
-    let pumps = Pumps::new(upload, stdout, stderr, report.errors.clone(), output);
+    let pumps = Pumps::new(upload, stdout, stderr, report.error_log.clone(), output);
     let programs = script.programs.clone();
     let settings = settings.clone();
     let watch = Watch { settings, programs, process, pumps, report: report.clone(), permit, counted };

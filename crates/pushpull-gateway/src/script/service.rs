@@ -163,11 +163,11 @@ impl Script {
         self
     }
 
-    /// Where the programs' messages go, and what is said about their failures: the error stream of the request's
-    /// [`Environ`](crate::Environ) unless set, which is `tracing`'s.
+    /// Sets where the programs' messages and the reports of their failures go (default: the error log of the request's
+    /// [`Environ`](crate::Environ), which is `tracing` unless set).
     #[must_use]
-    pub fn errors(mut self, errors: ErrorStream) -> Script {
-        self.change().errors = Some(errors);
+    pub fn error_log(mut self, error_log: ErrorStream) -> Script {
+        self.change().error_log = Some(error_log);
         self
     }
 

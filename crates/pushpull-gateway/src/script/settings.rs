@@ -62,7 +62,7 @@ pub(super) struct Settings {
     pub(super) exit_status: ExitStatus,
     pub(super) limits: Limits,
     /// The request's own, unless set.
-    pub(super) errors: Option<ErrorStream>,
+    pub(super) error_log: Option<ErrorStream>,
 }
 
 impl Settings {
@@ -78,7 +78,7 @@ impl Settings {
             request_body: BodyPolicy::default(),
             exit_status: ExitStatus::default(),
             limits: Limits::default(),
-            errors: None,
+            error_log: None,
         }
     }
 

@@ -30,14 +30,14 @@ where
 {
     let (mut parts, body) = request.into_parts();
     let permit = parts.extensions.remove::<Permit>();
-    let Settings { mount, errors, .. } = &*upstream.settings;
+    let Settings { mount, error_log, .. } = &*upstream.settings;
     let complete = |env: Environ| env.with_multi_process(true);
     let env = match request::environ(&parts, &body.size_hint(), mount, complete) {
         Ok(env) => env,
         Err(refusal) => return refusal.into_response(),
     };
-    let errors = errors.clone().unwrap_or_else(|| env.errors());
-    let mut report = Report { env, errors };
+    let error_log = error_log.clone().unwrap_or_else(|| env.error_log());
+    let mut report = Report { env, error_log };
     let result = ask(&upstream, &parts, body, permit, &mut report).await;
     report.answer(result)
 }
@@ -74,8 +74,8 @@ where
     if kept.is_none() {
         idle.make_room();
     }
-    let errors = report.errors.clone();
-    let conversation = Conversation::new(settings.clone(), idle.clone(), kept, sending, output, errors);
+    let error_log = report.error_log.clone();
+    let conversation = Conversation::new(settings.clone(), idle.clone(), kept, sending, output, error_log);
     let place = Place { programs: programs.clone(), report: report.clone(), permit, counted };
     tokio::spawn(conversation.run(place));
     match poll_fn(|context| outlet.poll_answer(context)).await {

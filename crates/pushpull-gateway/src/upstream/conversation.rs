@@ -33,7 +33,7 @@ pub(super) struct Conversation {
     unheard: Option<Unheard>,
     sending: Sending,
     output: Output,
-    errors: ErrorStream,
+    error_log: ErrorStream,
     clock: Clock,
     /// The application has ended its output, and not the request.
     has_closed: bool,
@@ -66,7 +66,7 @@ impl Conversation {
         kept: Option<Socket>,
         sending: Sending,
         output: Output,
-        errors: ErrorStream,
+        error_log: ErrorStream,
     ) -> Conversation {
         let link = match kept {
             Some(socket) => Link::Open { socket, receiving: Receiving::new(), was_kept: true },
@@ -80,7 +80,7 @@ impl Conversation {
             unheard,
             sending,
             output,
-            errors,
+            error_log,
             clock: Clock::start(),
             has_closed: false,
         }
@@ -199,7 +199,7 @@ impl Conversation {
                 Ok(Some(Heard::Errors(text))) => {
                     self.clock.moves();
                     // An error stream takes everything.
-                    self.errors.write_all(&text).unwrap_or_default();
+                    self.error_log.write_all(&text).unwrap_or_default();
                 }
                 Ok(Some(Heard::Closed)) => {
                     self.has_closed = true;

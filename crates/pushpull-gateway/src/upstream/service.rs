@@ -176,11 +176,11 @@ impl Upstream {
         self
     }
 
-    /// Where the application's messages go, and what is said about its failures: the error stream of the request's
-    /// [`Environ`](crate::Environ) unless set, which is `tracing`'s.
+    /// Sets where the application's messages and the reports of its failures go (default: the error log of the request's
+    /// [`Environ`](crate::Environ), which is `tracing` unless set).
     #[must_use]
-    pub fn errors(mut self, errors: ErrorStream) -> Upstream {
-        self.change().errors = Some(errors);
+    pub fn error_log(mut self, error_log: ErrorStream) -> Upstream {
+        self.change().error_log = Some(error_log);
         self
     }
 

@@ -26,7 +26,7 @@ pub(super) struct Settings {
     pub(super) max_idle: usize,
     pub(super) idle_timeout: Duration,
     /// The request's own, unless set.
-    pub(super) errors: Option<ErrorStream>,
+    pub(super) error_log: Option<ErrorStream>,
 }
 
 impl Settings {
@@ -41,7 +41,7 @@ impl Settings {
             limits: Limits::default(),
             max_idle: MAX_IDLE,
             idle_timeout: IDLE_TIMEOUT,
-            errors: None,
+            error_log: None,
         }
     }
 }

@@ -72,7 +72,7 @@ impl Host {
                 records.records.lock().unwrap().push(record.clone());
                 records.grown.notify_all();
             })
-            .errors(ErrorStream::new(move |line| troubles.troubles.lock().unwrap().push(line.to_owned())));
+            .error_log(ErrorStream::new(move |line| troubles.troubles.lock().unwrap().push(line.to_owned())));
         let (address, told) = (server.local_addr().unwrap(), shutdown.clone());
         let thread = std::thread::spawn(move || server.run(make, &told));
         Host { address, shutdown, said, thread: Some(thread) }

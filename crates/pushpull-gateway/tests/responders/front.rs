@@ -51,7 +51,7 @@ impl Host {
         let server = server
             .threads(1)
             .on_answered(move |record: &AccessRecord| records.add(record.to_string()))
-            .errors(ErrorStream::new(move |line| troubles.add(line.to_owned())));
+            .error_log(ErrorStream::new(move |line| troubles.add(line.to_owned())));
         let address = server.local_addr().unwrap_or(([127, 0, 0, 1], 0).into());
         let told = shutdown.clone();
         let thread = std::thread::spawn(move || server.run(make, &told));

@@ -46,7 +46,7 @@ pub struct Lines(UnboundedReceiver<String>);
 pub fn heard(script: Script) -> (Script, Lines) {
     let (sender, receiver) = unbounded_channel();
     let errors = ErrorStream::new(move |line| drop(sender.send(line.to_owned())));
-    (script.errors(errors), Lines(receiver))
+    (script.error_log(errors), Lines(receiver))
 }
 
 /// A script that can no longer be started, which would be a 500 and is told.

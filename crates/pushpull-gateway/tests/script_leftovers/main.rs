@@ -30,7 +30,7 @@ fn sh(text: &str) -> Script {
     let mut limits = Limits::default();
     (limits.first_byte, limits.idle, limits.client, limits.grace) = (hour, hour, hour, hour);
     let script = Script::new("/bin/sh").unwrap().args(["-c", text]);
-    script.env(MARK, std::process::id().to_string()).unwrap().limits(limits).errors(ErrorStream::new(|_| {}))
+    script.env(MARK, std::process::id().to_string()).unwrap().limits(limits).error_log(ErrorStream::new(|_| {}))
 }
 
 fn get(method: &str) -> Request<Empty<Bytes>> {

@@ -29,7 +29,7 @@ pub fn limits(set: impl FnOnce(&mut Limits)) -> Limits {
 }
 
 pub fn upstream(address: &str) -> Upstream {
-    Upstream::fastcgi(address).unwrap().limits(limits(|_| {})).errors(ErrorStream::new(|_| {}))
+    Upstream::fastcgi(address).unwrap().limits(limits(|_| {})).error_log(ErrorStream::new(|_| {}))
 }
 
 /// One that keeps connections.
@@ -40,7 +40,7 @@ pub fn keeping(address: &str) -> Upstream {
 /// What is said of failures, line by line.
 pub fn heard(upstream: Upstream) -> (Upstream, UnboundedReceiver<String>) {
     let (sender, receiver) = unbounded_channel();
-    (upstream.errors(ErrorStream::new(move |line| drop(sender.send(line.to_owned())))), receiver)
+    (upstream.error_log(ErrorStream::new(move |line| drop(sender.send(line.to_owned())))), receiver)
 }
 
 pub fn request(method: &str, path: &str) -> http::request::Builder {

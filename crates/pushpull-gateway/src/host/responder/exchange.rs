@@ -23,7 +23,7 @@ pub(in crate::host) struct Exchange<R> {
     stage: Stage<R>,
     is_head: bool,
     logged: Logged,
-    errors: ErrorStream,
+    error_log: ErrorStream,
 }
 
 enum Stage<R> {
@@ -59,7 +59,7 @@ where
         body: RequestBody,
         accept: &Accept,
         mut service: S,
-        errors: ErrorStream,
+        error_log: ErrorStream,
         told: Option<Arc<Told>>,
     ) -> Exchange<R>
     where
@@ -68,13 +68,13 @@ where
     {
         if params.is_about_server() {
             let logged = Logged::of(&params.known(), told);
-            let mut exchange = Exchange { stage: Stage::Over, is_head: false, logged, errors };
+            let mut exchange = Exchange { stage: Stage::Over, is_head: false, logged, error_log };
             exchange.answer(about_server(String::new()));
             return exchange;
         }
-        let request = match params.request(body, accept, errors.clone()) {
+        let request = match params.request(body, accept, error_log.clone()) {
             Ok(request) => request,
-            Err(refusal) => return Exchange::refused(refusal, &params, errors, told),
+            Err(refusal) => return Exchange::refused(refusal, &params, error_log, told),
         };
         let logged = Logged::of(&request, told);
         let is_head = *request.method() == Method::HEAD;
@@ -82,20 +82,20 @@ where
             poll_fn(|context| service.poll_ready(context)).await.map_err(Into::into)?;
             service.call(request).await.map_err(Into::into)
         };
-        Exchange { stage: Stage::Asked(Box::pin(answer)), is_head, logged, errors }
+        Exchange { stage: Stage::Asked(Box::pin(answer)), is_head, logged, error_log }
     }
 
     /// Answers in the service's place, whatever of the parameters has come.
     pub(in crate::host) fn refused(
         refusal: Refusal,
         params: &Params,
-        errors: ErrorStream,
+        error_log: ErrorStream,
         told: Option<Arc<Told>>,
     ) -> Exchange<R> {
-        errors.say(&format!("a request was refused: {refusal}"));
+        error_log.say(&format!("a request was refused: {refusal}"));
         let known = params.known();
         let is_head = *known.method() == Method::HEAD;
-        let mut exchange = Exchange { stage: Stage::Over, is_head, logged: Logged::of(&known, told), errors };
+        let mut exchange = Exchange { stage: Stage::Over, is_head, logged: Logged::of(&known, told), error_log };
         exchange.answer(refusal.into_response());
         exchange
     }
@@ -125,7 +125,7 @@ where
                     Ok(response) => return Poll::Ready(Piece::Bytes(self.open(response))),
                     Err(error) => {
                         let error: Failure = error;
-                        self.errors.say(&format!("the service failed: {error}"));
+                        self.error_log.say(&format!("the service failed: {error}"));
                         let refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the service failed");
                         self.answer(refusal.into_response());
                     }

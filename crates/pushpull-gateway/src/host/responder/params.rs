@@ -128,13 +128,14 @@ impl Params {
         &mut self,
         body: B,
         accept: &Accept,
-        errors: ErrorStream,
+        error_log: ErrorStream,
     ) -> Result<Request<B>, Refusal> {
         if self.env.get("REQUEST_METHOD").is_none_or(<[u8]>::is_empty) {
             return Err(Refusal::bad_request("the request has no method"));
         }
         self.complete(accept)?;
-        self.env = mem::take(&mut self.env).with_errors(errors).with_multi_threaded(true).with_multi_process(true);
+        self.env =
+            mem::take(&mut self.env).with_error_log(error_log).with_multi_threaded(true).with_multi_process(true);
         let told = |error: io::Error| Refusal::bad_request(&error.to_string());
         let env = &self.env;
         let mut request = of_meta_variables(env, body).map_err(told)?;

@@ -214,7 +214,7 @@ where
             Err(bad) => Err(Refusal::bad_request(&bad.to_string())),
         };
         self.watch.begun(None);
-        let (errors, told) = (self.host.errors.clone(), self.host.told.clone());
+        let (error_log, told) = (self.host.error_log.clone(), self.host.told.clone());
         let (exchange, body, missing) = match taken {
             Ok((head_length, length)) => {
                 let (body, arrived) = arriving(Some(length));
@@ -223,9 +223,9 @@ where
                 // In memory there is room for the first piece.
                 let _ = body.push(first.freeze());
                 let arrived = RequestBody::of_front(arrived, self.host.limits.body_idle);
-                (Exchange::begin(params, arrived, accept, self.service.clone(), errors, told), body, missing)
+                (Exchange::begin(params, arrived, accept, self.service.clone(), error_log, told), body, missing)
             }
-            Err(refusal) => (Exchange::refused(refusal, &params, errors, told), arriving(Some(0)).0, 0),
+            Err(refusal) => (Exchange::refused(refusal, &params, error_log, told), arriving(Some(0)).0, 0),
         };
         self.part = Part::Answering { exchange: Box::new(exchange), body, missing };
     }
