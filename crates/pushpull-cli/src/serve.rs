@@ -79,11 +79,11 @@ where
     R: Body<Data = Bytes> + From<String> + 'static,
     R::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let Arguments { threads, health, app, limits, programs, .. } = arguments;
+    let Arguments { threads, health, app, client_limits, max_programs, .. } = arguments;
     let server = threads.iter().fold(server, |server, threads| server.threads(*threads));
     let address = server.address().map_err(|error| error.to_string())?;
     let log = Log::start().map_err(|error| format!("cannot start the log: {error}"))?;
-    if let Some(trouble) = descriptors::are_too_few(limits.most_connections(), *programs) {
+    if let Some(trouble) = descriptors::are_too_few(client_limits.get_max_connections(), *max_programs) {
         log.trouble(&trouble);
     }
     let program = app.name();
@@ -97,9 +97,9 @@ where
     let panics = error_log.clone();
     panic::set_hook(Box::new(move |panic| drop(writeln!(panics.clone(), "{panic}"))));
     let (stopped, service) = (app.clone(), Health::new(health.as_deref(), shutdown, service(error_log.clone())));
-    let (grace, told) = (limits.total_grace(), shutdown.clone());
+    let (grace, told) = (client_limits.total_grace(), shutdown.clone());
     let served = server
-        .limits(limits.clone())
+        .limits(client_limits.clone())
         .error_log(error_log)
         .on_answered(move |record| requests.request(record))
         .on_closed(move || {

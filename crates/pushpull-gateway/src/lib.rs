@@ -30,6 +30,8 @@ mod address;
 mod answer;
 mod app;
 mod body;
+#[cfg(feature = "script")]
+mod bounds;
 mod convert;
 mod data;
 mod delayed;
@@ -64,7 +66,7 @@ pub use convert::{AsPull, AsPush};
 pub use environ::{Environ, InvalidVariable};
 pub use error_stream::ErrorStream;
 #[cfg(all(feature = "script", target_os = "linux"))]
-pub use external::{BodyPolicy, Limits, Running};
+pub use external::{BodyPolicy, ProgramLimits, Running};
 pub use head::{Fed, HeadError, HeadParser, MAX_HEAD, ResponseHead};
 pub use input::Input;
 pub use kind::{App, Pull, Push};

@@ -1,12 +1,13 @@
 //! The command line of `serve`, checked.
 
 use std::ffi::{OsStr, OsString};
+use std::mem::take;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
-use pushpull_gateway::host::{Address, BadAddress, Limits};
-use pushpull_gateway::{BodyPolicy, ExitStatus, Limits as ProgramLimits, Mount, Script, Upstream};
+use pushpull_gateway::host::{Address, BadAddress, ClientLimits};
+use pushpull_gateway::{BodyPolicy, ExitStatus, Mount, ProgramLimits, Script, Upstream};
 
 use super::app::App;
 
@@ -90,9 +91,9 @@ pub struct Arguments {
     /// The path at which balancers are answered.
     pub health: Option<String>,
     pub app: App,
-    pub limits: Limits,
+    pub client_limits: ClientLimits,
     /// How many programs may run at a time.
-    pub programs: usize,
+    pub max_programs: usize,
 }
 
 /// The protocol, and what is asked of it.
@@ -138,9 +139,9 @@ struct Said {
     upstream: Option<Address>,
     root: Option<OsString>,
     max_idle: Option<usize>,
-    grace: Option<Duration>,
+    kill_grace: Option<Duration>,
     program_limits: ProgramLimits,
-    limits: Limits,
+    client_limits: ClientLimits,
 }
 
 pub fn parse(mut parser: Parser) -> Result<Wish, String> {
@@ -161,9 +162,9 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
         upstream: None,
         root: None,
         max_idle: None,
-        grace: None,
-        program_limits: ProgramLimits::default(),
-        limits: Limits::new(),
+        kill_grace: None,
+        program_limits: ProgramLimits::new(),
+        client_limits: ClientLimits::new(),
     };
     loop {
         match parser.next().map_err(crate::unclear)? {
@@ -191,6 +192,7 @@ impl Said {
     /// Takes one option.
     fn take(&mut self, name: &str, parser: &mut Parser) -> Result<(), String> {
         let mut value = || parser.value().map_err(crate::unclear);
+        let (of_program, of_client) = (&mut self.program_limits, &mut self.client_limits);
         match name {
             "protocol" => {
                 let protocols = [("http", Protocol::Http), ("fastcgi", Protocol::FastCgi), ("scgi", Protocol::Scgi)];
@@ -220,24 +222,23 @@ impl Said {
                 self.max_idle = Some(most.map_err(|_| format!("--{name} is too large"))?);
             }
             "directory" => self.directory = Some(value()?),
-            "timeout-first-byte" => self.program_limits.first_byte = positive(name, value()?)?,
+            "timeout-first-byte" => *of_program = take(of_program).timeout_first_byte(positive(name, value()?)?),
             "timeout-idle" => {
-                self.program_limits.idle = positive(name, value()?)?;
-                self.limits = self.limits.clone().body_idle(self.program_limits.idle);
+                let time = positive(name, value()?)?;
+                *of_program = take(of_program).timeout_idle(time);
+                *of_client = take(of_client).timeout_idle(time);
             }
-            "timeout-work" => self.program_limits.drain_time = positive(name, value()?)?,
-            "timeout-total" => self.program_limits.total = Some(positive(name, value()?)?),
-            "max-programs" => self.program_limits.programs = number(name, value()?)?,
-            "max-head" => self.program_limits.head = number(name, value()?)?,
-            "kill-grace" => self.grace = Some(seconds(name, value()?)?),
-            "max-body" => self.program_limits.body = whole(name, value()?)?,
-            "timeout-head" => self.limits = self.limits.clone().head_time(positive(name, value()?)?),
-            "timeout-client" => {
-                self.limits = self.limits.clone().stall(positive(name, value()?)?);
-            }
-            "max-connections" => self.limits = self.limits.clone().connections(number(name, value()?)?),
-            "shutdown-notice" => self.limits = self.limits.clone().notice(seconds(name, value()?)?),
-            "shutdown-grace" => self.limits = self.limits.clone().grace(seconds(name, value()?)?),
+            "timeout-work" => *of_program = take(of_program).timeout_work(positive(name, value()?)?),
+            "timeout-total" => *of_program = take(of_program).timeout_total(positive(name, value()?)?),
+            "max-programs" => *of_program = take(of_program).max_programs(number(name, value()?)?),
+            "max-head" => *of_program = take(of_program).max_head(number(name, value()?)?),
+            "max-body" => *of_program = take(of_program).max_body(whole(name, value()?)?),
+            "kill-grace" => self.kill_grace = Some(seconds(name, value()?)?),
+            "timeout-head" => *of_client = take(of_client).timeout_head(positive(name, value()?)?),
+            "timeout-client" => *of_client = take(of_client).timeout_client(positive(name, value()?)?),
+            "max-connections" => *of_client = take(of_client).max_connections(number(name, value()?)?),
+            "shutdown-notice" => *of_client = take(of_client).shutdown_notice(seconds(name, value()?)?),
+            "shutdown-grace" => *of_client = take(of_client).shutdown_grace(seconds(name, value()?)?),
             _ => return Err(format!("there is no option --{name}; try --help")),
         }
         Ok(())
@@ -250,8 +251,7 @@ impl Said {
         if let Some((name, _)) = ["upstream", "root", "max-idle"].iter().zip(is_said).find(|(_, is_said)| *is_said) {
             return Err(format!("--{name} is not for a program, and {program:?} is one"));
         }
-        let mut limits = self.program_limits.clone();
-        limits.grace = self.grace.unwrap_or(limits.grace);
+        let limits = self.kill_grace.iter().fold(self.program_limits.clone(), |limits, time| limits.kill_grace(*time));
         let mut script = Script::new(program)
             .map_err(told)?
             .args(arguments)
@@ -276,7 +276,7 @@ impl Said {
         let Some(address) = self.upstream.take() else {
             return Err("which program, or --upstream? Try --help".to_owned());
         };
-        let is_said = [!self.passed.is_empty(), self.directory.is_some(), self.grace.is_some()];
+        let is_said = [!self.passed.is_empty(), self.directory.is_some(), self.kill_grace.is_some()];
         if let Some((name, _)) =
             ["pass-env", "directory", "kill-grace"].iter().zip(is_said).find(|(_, is_said)| *is_said)
         {
@@ -306,7 +306,7 @@ impl Said {
     }
 
     fn complete(self, app: App) -> Result<Arguments, String> {
-        let programs = self.program_limits.programs;
+        let max_programs = self.program_limits.get_max_programs();
         let front = Front { mount: self.mount, accepted: self.accepted };
         let speaks = match self.protocol {
             Protocol::Http if !front.accepted.is_empty() => return Err("--accept-param is not for http".to_owned()),
@@ -326,8 +326,8 @@ impl Said {
             threads: self.threads,
             health: self.health,
             app,
-            limits: self.limits,
-            programs,
+            client_limits: self.client_limits,
+            max_programs,
         })
     }
 }

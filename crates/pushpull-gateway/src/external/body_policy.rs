@@ -12,7 +12,7 @@ use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::request::Parts;
 use http_body::Body as HttpBody;
 
-use super::limits::Limits;
+use super::limits::ProgramLimits;
 use super::spool::{Spooled, spool};
 use crate::Environ;
 use crate::data::poll_data;
@@ -72,7 +72,7 @@ impl BodyPolicy {
     pub(crate) async fn take<B>(
         self,
         body: B,
-        limits: &Limits,
+        limits: &ProgramLimits,
         parts: &Parts,
         env: &mut Environ,
         check_room: impl FnOnce() -> Result<(), Refusal>,
@@ -81,7 +81,7 @@ impl BodyPolicy {
         B: HttpBody + Send + 'static,
         B::Error: Into<Box<dyn error::Error + Send + Sync>>,
     {
-        if body.size_hint().lower() > limits.body {
+        if body.size_hint().lower() > limits.get_max_body() {
             return Err(too_large());
         }
         match self {

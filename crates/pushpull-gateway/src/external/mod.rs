@@ -22,7 +22,7 @@ pub(super) mod stop;
 pub(super) mod turn;
 
 pub use body_policy::BodyPolicy;
-pub use limits::Limits;
+pub use limits::ProgramLimits;
 pub use running::Running;
 
 pub(super) use programs::Permit;

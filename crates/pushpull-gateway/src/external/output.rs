@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 
 use super::clock::{Clock, Limit, Wait};
-use super::limits::Limits;
+use super::limits::ProgramLimits;
 use super::programs::Permit;
 use super::relay::Inlet;
 use super::stop::{OPEN, Stop};
@@ -117,7 +117,7 @@ impl Output {
     /// # Errors
     ///
     /// Returns an error if it begins with no head, or if more goes nowhere than may.
-    pub(crate) fn take(&mut self, chunk: Bytes, clock: &mut Clock, limits: &Limits) -> Result<(), Stop> {
+    pub(crate) fn take(&mut self, chunk: Bytes, clock: &mut Clock, limits: &ProgramLimits) -> Result<(), Stop> {
         if self.is_complete() || self.is_redirect() {
             self.drained += chunk.len() as u64;
         } else {
@@ -132,7 +132,7 @@ impl Output {
         }
         // The program does not know that it answers a HEAD request: it may write for as long as it has a client.
         let is_endless = self.is_head_request && clock.has_been_complete_for(DRAIN_TIME);
-        if is_endless || self.drained > limits.drained { Err(Stop::Limit(Limit::Drained)) } else { Ok(()) }
+        if is_endless || self.drained > limits.get_max_drained() { Err(Stop::Limit(Limit::Drained)) } else { Ok(()) }
     }
 
     fn part(&mut self, mut chunk: Bytes) -> Result<(), HeadError> {

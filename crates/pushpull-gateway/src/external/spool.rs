@@ -16,7 +16,7 @@ use rustix::io::pwrite;
 
 use super::blocking;
 use super::descriptors::with_room;
-use super::limits::Limits;
+use super::limits::ProgramLimits;
 use crate::data::poll_data;
 use crate::refusal::{Refusal, status_of};
 
@@ -37,7 +37,7 @@ pub(crate) struct Spooled {
 ///
 /// Returns 408, 413, or 400 for a body that fails; 503 if there is no thread or descriptor for it, 507 if there is no
 /// space, and 500 if it cannot be kept for another reason.
-pub(crate) async fn spool<B>(body: B, limits: &Limits) -> Result<Spooled, Refusal>
+pub(crate) async fn spool<B>(body: B, limits: &ProgramLimits) -> Result<Spooled, Refusal>
 where
     B: HttpBody,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -47,13 +47,13 @@ where
     }
     let mut body = Box::pin(body);
     let (mut held, mut length, mut file) = (Held::default(), 0, None);
-    while let Some(data) = next(body.as_mut(), limits.idle).await? {
+    while let Some(data) = next(body.as_mut(), limits.get_timeout_idle()).await? {
         length += data.len() as u64;
-        if length > limits.body {
+        if length > limits.get_max_body() {
             return Err(too_large());
         }
         held.add(data);
-        let most = if file.is_some() { BATCH } else { limits.memory };
+        let most = if file.is_some() { BATCH } else { limits.get_max_memory() };
         if held.len() > most {
             file = Some(append(file, held.take()).await.map_err(not_kept)?);
         }

@@ -15,7 +15,7 @@ use super::Shutdown;
 /// A service that answers `GET` and `HEAD` of one path itself, with 200 as long as the server runs, and with 503 from the
 /// moment that it is told to stop. All else is for the service in it.
 ///
-/// A balancer that asks for the path, more often than the [notice](super::Limits::notice) lasts, sends nothing more
+/// A balancer that asks for the path, more often than the [notice](super::ClientLimits::shutdown_notice) lasts, sends nothing more
 /// when the server closes its door.
 ///
 /// ```no_run
@@ -23,13 +23,13 @@ use super::Shutdown;
 ///
 /// use pushpull::Local;
 /// use pushpull_gateway::{push_fn, service};
-/// use pushpull_gateway::host::{Health, Limits, Shutdown, http};
+/// use pushpull_gateway::host::{Health, ClientLimits, Shutdown, http};
 ///
 /// let shutdown = Shutdown::on_signals()?;
 /// let app = push_fn(|_inp, out, _err, _env| write!(out, "Content-Type: text/plain\n\nhello\n"));
 /// let service = Health::new("/health", &shutdown, service(Local::new(), app));
 /// # let _ = service;
-/// let server = http::Server::bind("127.0.0.1:8080")?.limits(Limits::new().notice(Duration::from_secs(2)));
+/// let server = http::Server::bind("127.0.0.1:8080")?.limits(ClientLimits::new().shutdown_notice(Duration::from_secs(2)));
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Debug, Clone)]

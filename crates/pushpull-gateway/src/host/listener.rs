@@ -76,7 +76,7 @@ where
 {
     let Share { index, listener, threads, mut given, free, host } = share;
     let listener = Accepting::new(listener)?;
-    let most = u32::try_from(host.limits.connections).expect("the limit fits");
+    let most = u32::try_from(host.limits.get_max_connections()).expect("the limit fits");
     let begin = |stream: Stream, permit: OwnedSemaphorePermit, place: Place| {
         let (service, host) = (service.clone(), host.clone());
         spawn_local(async move {
@@ -106,7 +106,7 @@ where
     };
     let leaving = async {
         host.shutdown.reached(Stage::Leaving).await;
-        either(sleep(host.limits.notice), host.shutdown.reached(Stage::Closing)).await;
+        either(sleep(host.limits.get_shutdown_notice()), host.shutdown.reached(Stage::Closing)).await;
         host.shutdown.reach(Stage::Closing);
     };
     either(either(accepting, taking), leaving).await;
@@ -114,7 +114,7 @@ where
     // The port, or the path, is free for another from here on.
     drop(listener);
     let closed = || async { drop(free.acquire_many(most).await) };
-    let within_grace = async { drop(timeout(host.limits.grace, closed()).await) };
+    let within_grace = async { drop(timeout(host.limits.get_shutdown_grace(), closed()).await) };
     either(within_grace, host.shutdown.reached(Stage::Cut)).await;
     host.shutdown.reach(Stage::Cut);
     let _ = timeout(CUT_TIME, closed()).await;
@@ -137,7 +137,7 @@ async fn accept<P: Protocol>(
             Ok(stream) => match free.clone().try_acquire_owned() {
                 Ok(permit) => return (stream, permit),
                 Err(_) => {
-                    let most = host.limits.connections;
+                    let most = host.limits.get_max_connections();
                     host.say(&stream, &format!("there are {most} connections already"));
                     P::refuse(&stream);
                 }

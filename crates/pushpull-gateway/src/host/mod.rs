@@ -57,7 +57,7 @@ pub use address::Listener;
 #[cfg(feature = "server")]
 pub use health::{Checking, Health};
 #[cfg(feature = "server")]
-pub use limits::Limits;
+pub use limits::ClientLimits;
 #[cfg(feature = "server")]
 pub use protocol::{Fronted, Protocol};
 #[cfg(feature = "server")]

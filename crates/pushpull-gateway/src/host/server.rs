@@ -22,7 +22,7 @@ use super::listener::{self, Share};
 use super::protocol::{Failure, Protocol};
 use super::share::{Accepted, Threads};
 use super::stream::Stream;
-use super::{AccessRecord, Address, Limits, Listener, RequestBody, Shutdown};
+use super::{AccessRecord, Address, ClientLimits, Listener, RequestBody, Shutdown};
 use crate::{ErrorStream, descriptors};
 
 /// A server for a `tower::Service`, over HTTP ([`http::Server`](super::http::Server)), FastCGI
@@ -50,7 +50,7 @@ use crate::{ErrorStream, descriptors};
 /// * A body's error cuts the message after everything that came before it: what that looks like is the protocol's affair.
 /// * What is not read of a request is taken from the client all the same, up to 16 MiB or 5 s, so that the client gets the
 ///   answer.
-/// * A request's head is bounded by 64 KiB; for the rest see [`Limits`].
+/// * A request's head is bounded by 64 KiB; for the rest see [`ClientLimits`].
 /// * When the process has no descriptor left, its limit of open files is raised as far as the system allows. Beyond that a
 ///   connection is refused as one too many. The programs of a [`Script`](crate::Script) have the limit that the
 ///   process was started with.
@@ -62,7 +62,7 @@ pub struct Server<P> {
     pub(super) protocol: P,
     listener: Listener,
     threads: usize,
-    limits: Limits,
+    limits: ClientLimits,
     told: Option<Arc<Told>>,
     error_log: ErrorStream,
     closed: Option<Arc<Closed>>,
@@ -77,7 +77,7 @@ pub(super) type Closed = dyn Fn() -> Pin<Box<dyn Future<Output = ()>>> + Send + 
 /// What all connections of a thread share.
 pub(super) struct Host<P> {
     pub(super) protocol: P,
-    pub(super) limits: Limits,
+    pub(super) limits: ClientLimits,
     pub(super) told: Option<Arc<Told>>,
     pub(super) error_log: ErrorStream,
     pub(super) shutdown: Shutdown,
@@ -123,7 +123,7 @@ impl<P: Protocol + Default> Server<P> {
         let listener = listener.into();
         listener.set_nonblocking()?;
         let threads = thread::available_parallelism().map_or(1, usize::from);
-        let (limits, error_log) = (Limits::new(), ErrorStream::default());
+        let (limits, error_log) = (ClientLimits::new(), ErrorStream::default());
         Ok(Server { protocol: P::default(), listener, threads, limits, told: None, error_log, closed: None })
     }
 }
@@ -160,10 +160,10 @@ impl<P: Protocol> Server<P> {
         self
     }
 
-    /// What clients may cost.
+    /// Sets what clients may cost (default: [`ClientLimits::new`]).
     #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Server<P> {
-        self.limits = limits;
+    pub fn limits(mut self, limits: ClientLimits) -> Server<P> {
+        self.limits = limits.bounded();
         self
     }
 
@@ -231,7 +231,7 @@ impl<P: Protocol> Server<P> {
         }
         let refused =
             |error: io::Error| io::Error::new(error.kind(), format!("cannot serve with {threads} threads: {error}"));
-        let free = Arc::new(Semaphore::new(limits.connections));
+        let free = Arc::new(Semaphore::new(limits.get_max_connections()));
         let (shared, given) = Threads::new(threads);
         let serve = |index: usize, listener: Listener, given: UnboundedReceiver<Accepted>| {
             let _stopped = StopAll(shutdown);

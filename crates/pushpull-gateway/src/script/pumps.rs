@@ -14,7 +14,7 @@ use crate::external::output::Output;
 use crate::external::stop::Stop;
 use crate::external::turn::{TURN, yield_turn};
 use crate::report::Report;
-use crate::{ErrorStream, Limits};
+use crate::{ErrorStream, ProgramLimits};
 
 /// The streams of a program, and where they lead.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Pumps {
     }
 
     /// Moves what can be moved. Ready when the program has to stop.
-    pub(super) fn poll(&mut self, limits: &Limits, context: &mut Context<'_>) -> Poll<Stop> {
+    pub(super) fn poll(&mut self, limits: &ProgramLimits, context: &mut Context<'_>) -> Poll<Stop> {
         if self.output.poll_gone(context).is_ready() {
             return Poll::Ready(Stop::Gone);
         }
@@ -84,7 +84,7 @@ impl Pumps {
         }
     }
 
-    fn poll_stdout(&mut self, limits: &Limits, context: &mut Context<'_>) -> Result<(), Stop> {
+    fn poll_stdout(&mut self, limits: &ProgramLimits, context: &mut Context<'_>) -> Result<(), Stop> {
         for _ in 0..TURN {
             let Some(stdout) = &mut self.stdout else { return Ok(()) };
             let Poll::Ready(()) = self.output.poll_room(context) else { return Ok(()) };
@@ -95,7 +95,7 @@ impl Pumps {
                     self.output.take(chunk, &mut self.clock, limits)?;
                     if let Some(rest) = &mut self.rest {
                         *rest += len;
-                        if *rest > limits.drained {
+                        if *rest > limits.get_max_drained() {
                             return Err(Stop::Limit(Limit::Waited(Wait::Rest)));
                         }
                     }
@@ -113,7 +113,7 @@ impl Pumps {
     /// Ready when a limit of time is reached.
     pub(super) fn poll_limit(
         &mut self,
-        limits: &Limits,
+        limits: &ProgramLimits,
         timer: Pin<&mut Sleep>,
         context: &mut Context<'_>,
     ) -> Poll<Stop> {
@@ -122,7 +122,7 @@ impl Pumps {
     }
 
     /// When the next limit is reached.
-    pub(super) fn limit(&self, limits: &Limits) -> Instant {
+    pub(super) fn limit(&self, limits: &ProgramLimits) -> Instant {
         self.clock.next(self.wait(), limits).0
     }
 

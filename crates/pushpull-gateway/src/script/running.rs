@@ -87,8 +87,8 @@ fn start(
     let (process, streams) = Process::start(&mut settings.command(&report.env, stdin)).map_err(not_started)?;
     tracing::debug!(target: "pushpull::script", pid = process.id(), "started");
     let (inlet, outlet) = relay();
-    let output = Output::new(inlet, settings.limits.head, parts);
-    let upload = body.zip(streams.stdin).map(|(body, stdin)| Upload::new(body, stdin, settings.limits.body));
+    let output = Output::new(inlet, settings.limits.get_max_head(), parts);
+    let upload = body.zip(streams.stdin).map(|(body, stdin)| Upload::new(body, stdin, settings.limits.get_max_body()));
     let upload = upload.transpose().map_err(not_started)?;
     let stdout = Stream::new(streams.stdout, MAX_OUTPUT).map_err(not_started)?;
     let stderr = Stream::new(streams.stderr, MAX_ERRORS).map_err(not_started)?;

@@ -16,7 +16,7 @@ use super::program::resolve;
 use super::running::answer;
 use super::settings::{ExitStatus, Settings};
 use crate::external::programs::Programs;
-use crate::{Body, BodyPolicy, ErrorStream, InvalidVariable, Limits, Mount, Running};
+use crate::{Body, BodyPolicy, ErrorStream, InvalidVariable, Mount, ProgramLimits, Running};
 
 /// An external CGI program (RFC 3875) as a `tower::Service<Request<B>, Response = Response<Body>>`: it is run once for each
 /// request. Linux 5.4 or later.
@@ -36,7 +36,7 @@ use crate::{Body, BodyPolicy, ErrorStream, InvalidVariable, Limits, Mount, Runni
 /// started, they have a second for each next byte. If the end does not come, the response is cut, unless its
 /// `Content-Length` is met.
 ///
-/// When the client goes, in whatever state, or a [limit](Limits) is reached, the program's streams are closed and its
+/// When the client goes, in whatever state, or a [limit](ProgramLimits) is reached, the program's streams are closed and its
 /// process group is sent SIGTERM; when the program has gone or the grace has passed, what is left of the group is sent
 /// SIGKILL. A client that has the whole response has not gone: the program may work on, and what it still writes is taken.
 /// After a clean exit the group is left alone, so that a program may leave others behind.
@@ -87,7 +87,7 @@ impl Script {
     /// When there is no such program, or it is no regular file, or this process may not execute it.
     pub fn new(program: impl Into<PathBuf>) -> io::Result<Script> {
         let settings = Settings::new(resolve(&program.into())?);
-        let programs = Programs::new(settings.limits.programs);
+        let programs = Programs::new(settings.limits.get_max_programs());
         Ok(Script { settings: Arc::new(settings), programs })
     }
 
@@ -141,17 +141,11 @@ impl Script {
         self
     }
 
-    /// What its programs and their clients may take. Clones that were made before keep theirs, and count their programs
-    /// by themselves.
-    ///
-    /// # Panics
-    ///
-    /// If the limits allow no program, or no byte of a head.
+    /// Sets what its programs and their clients may take (default: [`ProgramLimits::new`]). Clones that were made before keep
+    /// theirs, and count their programs by themselves.
     #[must_use]
-    #[track_caller]
-    pub fn limits(mut self, limits: Limits) -> Script {
-        limits.check();
-        self.programs = Programs::new(limits.programs);
+    pub fn limits(mut self, limits: ProgramLimits) -> Script {
+        self.programs = Programs::new(limits.get_max_programs());
         self.change().limits = limits;
         self
     }

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use super::process::Ended;
 use crate::external::output::Failure;
 use crate::report::Report;
-use crate::{BodyPolicy, Environ, ErrorStream, Limits, Mount};
+use crate::{BodyPolicy, Environ, ErrorStream, Mount, ProgramLimits};
 
 /// What a program inherits of this process's environment, whoever starts it.
 const INHERITED: [&str; 4] = ["PATH", "TZ", "LANG", "LC_ALL"];
@@ -60,7 +60,7 @@ pub(super) struct Settings {
     pub(super) mount: Mount,
     pub(super) request_body: BodyPolicy,
     pub(super) exit_status: ExitStatus,
-    pub(super) limits: Limits,
+    pub(super) limits: ProgramLimits,
     /// The request's own, unless set.
     pub(super) error_log: Option<ErrorStream>,
 }
@@ -77,7 +77,7 @@ impl Settings {
             mount: Mount::root(),
             request_body: BodyPolicy::default(),
             exit_status: ExitStatus::default(),
-            limits: Limits::default(),
+            limits: ProgramLimits::default(),
             error_log: None,
         }
     }

@@ -55,7 +55,7 @@ impl Watch {
         tracing::debug!(target: "pushpull::script", pid = process.id(), "stopped: {stop}");
         stop.tell(&mut pumps.output, &report);
         pumps.close();
-        process.stop(settings.limits.grace).await;
+        process.stop(settings.limits.get_kill_grace()).await;
         drop(counted);
         if matches!(stop, Stop::Limit(Limit::Drained)) {
             // A redirect needs nothing of what was not taken.

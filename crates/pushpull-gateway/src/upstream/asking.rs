@@ -66,9 +66,9 @@ where
     let body = settings.request_body.take(body, &settings.limits, parts, &mut report.env, check_room).await?;
     let permit = programs.permit(permit)?;
     let counted = programs.start()?;
-    let sending = Sending::new(&report.env, body, settings.limits.body, settings.max_idle > 0);
+    let sending = Sending::new(&report.env, body, settings.limits.get_max_body(), settings.max_idle > 0);
     let (inlet, mut outlet) = relay();
-    let output = Output::new(inlet, settings.limits.head, parts);
+    let output = Output::new(inlet, settings.limits.get_max_head(), parts);
     // Nobody knows what has become of a request whose kept connection is closed (RFC 9110, 9.2.2).
     let kept = if parts.method.is_idempotent() { idle.take() } else { None };
     if kept.is_none() {

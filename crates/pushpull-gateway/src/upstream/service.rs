@@ -18,7 +18,7 @@ use super::settings::Settings;
 use super::site::Site;
 use crate::external::programs::Programs;
 use crate::host::{Address, BadAddress};
-use crate::{Body, BodyPolicy, ErrorStream, ExitStatus, InvalidVariable, Limits, Mount, Running};
+use crate::{Body, BodyPolicy, ErrorStream, ExitStatus, InvalidVariable, Mount, ProgramLimits, Running};
 
 /// A FastCGI application that other processes are, such as php-fpm, as a
 /// `tower::Service<Request<B>, Response = Response<Body>>`. Linux only.
@@ -33,7 +33,7 @@ use crate::{Body, BodyPolicy, ErrorStream, ExitStatus, InvalidVariable, Limits, 
 /// error page (a status of 400 or more) is not cut for the application's status, and an application that ends its output and
 /// not the request is waited for a second.
 ///
-/// When the client goes, in whatever state, or a [limit](Limits) is reached, the connection is closed.
+/// When the client goes, in whatever state, or a [limit](ProgramLimits) is reached, the connection is closed.
 ///
 /// ```no_run
 /// use pushpull_gateway::Upstream;
@@ -79,7 +79,7 @@ impl Upstream {
     /// The application at an address.
     pub fn at(address: Address) -> Upstream {
         let settings = Settings::new(address);
-        let programs = Programs::new(settings.limits.programs);
+        let programs = Programs::new(settings.limits.get_max_programs());
         Upstream { settings: Arc::new(settings), programs, idle: Arc::default() }
     }
 
@@ -125,17 +125,12 @@ impl Upstream {
         self
     }
 
-    /// What the application and its clients may take. `programs` are requests here, and `grace` means nothing. Clones that
-    /// were made before keep theirs, and count their requests by themselves.
-    ///
-    /// # Panics
-    ///
-    /// If the limits allow no request, or no byte of a head.
+    /// Sets what the application and its clients may take (default: [`ProgramLimits::new`]): `max_programs` is the number of
+    /// requests, and `kill_grace` means nothing. Clones that were made before keep theirs, and count their requests by
+    /// themselves.
     #[must_use]
-    #[track_caller]
-    pub fn limits(mut self, limits: Limits) -> Upstream {
-        limits.check();
-        self.programs = Programs::new(limits.programs);
+    pub fn limits(mut self, limits: ProgramLimits) -> Upstream {
+        self.programs = Programs::new(limits.get_max_programs());
         self.change().limits = limits;
         self
     }

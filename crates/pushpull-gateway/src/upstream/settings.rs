@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::site::Site;
 use crate::host::Address;
-use crate::{BodyPolicy, Environ, ErrorStream, ExitStatus, Limits, Mount};
+use crate::{BodyPolicy, Environ, ErrorStream, ExitStatus, Mount, ProgramLimits};
 
 /// How many connections are kept, and for how long, unless set. The process behind one may be busy, and nothing tells: PHP's
 /// `fastcgi_finish_request` ends a request and works on.
@@ -21,7 +21,7 @@ pub(super) struct Settings {
     pub(super) mount: Mount,
     pub(super) request_body: BodyPolicy,
     pub(super) exit_status: ExitStatus,
-    pub(super) limits: Limits,
+    pub(super) limits: ProgramLimits,
     /// How many connections are kept, and for how long.
     pub(super) max_idle: usize,
     pub(super) idle_timeout: Duration,
@@ -38,7 +38,7 @@ impl Settings {
             mount: Mount::root(),
             request_body: BodyPolicy::default(),
             exit_status: ExitStatus::default(),
-            limits: Limits::default(),
+            limits: ProgramLimits::default(),
             max_idle: MAX_IDLE,
             idle_timeout: IDLE_TIMEOUT,
             error_log: None,

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use pushpull_gateway::ErrorStream;
-use pushpull_gateway::host::http::{AccessRecord, Limits, RequestBody, Server, Shutdown};
+use pushpull_gateway::host::http::{AccessRecord, ClientLimits, RequestBody, Server, Shutdown};
 use tower_service::Service;
 
 /// How long an event may take before it counts as missing.
@@ -56,7 +56,7 @@ impl Said {
 }
 
 impl Host {
-    pub fn start<M, S, R>(limits: Limits, make: M) -> Host
+    pub fn start<M, S, R>(limits: ClientLimits, make: M) -> Host
     where
         M: Fn() -> S + Send + Sync + 'static,
         S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,

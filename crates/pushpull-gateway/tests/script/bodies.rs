@@ -68,7 +68,7 @@ fn requirement_3_without_a_body_there_is_no_length() {
 #[test]
 fn requirement_3_a_slow_upload_holds_no_program() {
     let (script, mut lines) =
-        heard(sh("echo started >&2; printf 'A: b\n\n'; cat").limits(limits(|limits| limits.programs = 1)));
+        heard(sh("echo started >&2; printf 'A: b\n\n'; cat").limits(limits(|limits| limits.max_programs(1))));
     run(async {
         let (mut writer, request) = upload();
         writer.write_all(b"first ").unwrap();

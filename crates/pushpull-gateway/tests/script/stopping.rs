@@ -26,7 +26,7 @@ fn held(text: &str, grace: Duration) -> Held {
     let path = directory.path().join("line");
     let lifeline = Lifeline::new(&path);
     let script = sh(&format!("exec 9>\"$LINE\"; {text}")).env("LINE", &path).unwrap();
-    let (script, lines) = heard(script.limits(limits(|limits| limits.grace = grace)));
+    let (script, lines) = heard(script.limits(limits(|limits| limits.kill_grace(grace))));
     Held { _directory: directory, lifeline, script, lines }
 }
 

@@ -17,7 +17,7 @@ use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, StreamBody};
 use pushpull::Writer;
-use pushpull_gateway::{Body, BodyPolicy, ErrorStream, Limits, Script};
+use pushpull_gateway::{Body, BodyPolicy, ErrorStream, ProgramLimits, Script};
 use tower_service::Service;
 
 const ROUNDS: usize = 1000;
@@ -27,8 +27,7 @@ const MARK: &str = "PUSHPULL_LEFTOVERS";
 
 fn sh(text: &str) -> Script {
     let hour = Duration::from_secs(3600);
-    let mut limits = Limits::default();
-    (limits.first_byte, limits.idle, limits.client, limits.grace) = (hour, hour, hour, hour);
+    let limits = ProgramLimits::new().timeout_first_byte(hour).timeout_idle(hour).timeout_client(hour).kill_grace(hour);
     let script = Script::new("/bin/sh").unwrap().args(["-c", text]);
     script.env(MARK, std::process::id().to_string()).unwrap().limits(limits).error_log(ErrorStream::new(|_| {}))
 }

@@ -83,7 +83,7 @@ fn requirement_3_content_length_is_there_if_the_length_is_known() {
         let reject = upstream.clone().request_body(BodyPolicy::Reject);
         assert_eq!(ask(&reject, upload().1).await.status(), 411);
         assert_eq!(collect(ask(&reject, post("/", "four")).await.into_body()).await.0, b"[4] 4");
-        let small = upstream.limits(limits(|limits| limits.body = 3));
+        let small = upstream.limits(limits(|limits| limits.max_body(3)));
         assert_eq!(ask(&small, post("/", "four")).await.status(), 413);
     });
 }
@@ -285,7 +285,7 @@ fn requirement_9_local_redirects_are_marked_and_followed() {
         })
         .await;
         // The permit is used again.
-        let upstream: Upstream = keeping(&address).limits(limits(|limits| limits.programs = 1));
+        let upstream: Upstream = keeping(&address).limits(limits(|limits| limits.max_programs(1)));
         assert_eq!(got(&upstream, "/from").await.0, 302);
         let response = LocalRedirects::new(upstream).call(get("/from")).await.unwrap();
         assert_eq!(collect(response.into_body()).await.0, b"/to x 0");

@@ -76,7 +76,7 @@ where
         let (exchange, body) = match begun {
             Ok(length) => {
                 let (body, arrived) = arriving(length);
-                let arrived = RequestBody::of_front(arrived, host.limits.body_idle);
+                let arrived = RequestBody::of_front(arrived, host.limits.get_timeout_idle());
                 let (accept, told) = (&host.protocol.accept, host.told.clone());
                 (Exchange::begin(params, arrived, accept, service.clone(), error_log, told), body)
             }

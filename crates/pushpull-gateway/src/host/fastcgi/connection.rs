@@ -273,7 +273,7 @@ where
     /// What the front server may ask of an application (4.1).
     fn values(&self, names: Bytes) -> io::Result<Vec<u8>> {
         let multiplexes = self.host.protocol.multiplexes;
-        let connections = self.host.limits.most_connections();
+        let connections = self.host.limits.get_max_connections();
         let requests = if multiplexes { connections.saturating_mul(MAX_REQUESTS) } else { connections };
         let known = [
             (&b"FCGI_MAX_CONNS"[..], connections.to_string()),

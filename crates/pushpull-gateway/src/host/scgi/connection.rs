@@ -222,7 +222,7 @@ where
                 let missing = length.saturating_sub(first.len() as u64);
                 // In memory there is room for the first piece.
                 let _ = body.push(first.freeze());
-                let arrived = RequestBody::of_front(arrived, self.host.limits.body_idle);
+                let arrived = RequestBody::of_front(arrived, self.host.limits.get_timeout_idle());
                 (Exchange::begin(params, arrived, accept, self.service.clone(), error_log, told), body, missing)
             }
             Err(refusal) => (Exchange::refused(refusal, &params, error_log, told), arriving(Some(0)).0, 0),
