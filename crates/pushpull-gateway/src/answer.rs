@@ -22,8 +22,8 @@ pub(crate) const MAX_DRAINED: u64 = 16 << 20;
 /// How long that may take.
 pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(10);
 
-/// The future of a [`Service`](super::Service).
-pub struct Answering<C, R> {
+/// The response of a [`Service`](super::Service).
+pub struct ResponseFuture<C, R> {
     state: State<C>,
     body: PhantomData<fn() -> R>,
 }
@@ -58,17 +58,17 @@ struct Draining<C> {
     time: Pin<Box<Sleep>>,
 }
 
-impl<C: Pull, R> Answering<C, R> {
-    pub(super) fn new(chunks: C, slot: Slot, method: &Method) -> Answering<C, R> {
-        Answering::in_state(State::Asked(Asked { chunks, slot, is_head: *method == Method::HEAD }))
+impl<C: Pull, R> ResponseFuture<C, R> {
+    pub(super) fn new(chunks: C, slot: Slot, method: &Method) -> ResponseFuture<C, R> {
+        ResponseFuture::in_state(State::Asked(Asked { chunks, slot, is_head: *method == Method::HEAD }))
     }
 
-    pub(super) fn refused(refusal: Refusal) -> Answering<C, R> {
-        Answering::in_state(State::Refused(refusal))
+    pub(super) fn refused(refusal: Refusal) -> ResponseFuture<C, R> {
+        ResponseFuture::in_state(State::Refused(refusal))
     }
 
-    fn in_state(state: State<C>) -> Answering<C, R> {
-        Answering { state, body: PhantomData }
+    fn in_state(state: State<C>) -> ResponseFuture<C, R> {
+        ResponseFuture { state, body: PhantomData }
     }
 }
 
@@ -131,7 +131,7 @@ impl<C: Pull> Draining<C> {
     }
 }
 
-impl<C, R> Future for Answering<C, R>
+impl<C, R> Future for ResponseFuture<C, R>
 where
     C: Pull + Unpin,
     R: From<Written<C>> + From<String>,
@@ -174,14 +174,14 @@ where
     }
 }
 
-impl<C, R> Answering<C, R> {
+impl<C, R> ResponseFuture<C, R> {
     fn pending(&mut self, state: State<C>) -> Poll<Result<Response<R>, Infallible>> {
         self.state = state;
         Poll::Pending
     }
 }
 
-impl<C, R> fmt::Debug for Answering<C, R> {
+impl<C, R> fmt::Debug for ResponseFuture<C, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.state {
             State::Refused(_) => "Refused",

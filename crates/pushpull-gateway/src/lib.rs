@@ -2,7 +2,7 @@
 //!
 //! A [`PushApp`] is `runCGI(inp, out, err, env)`: it is handed streams and writes a CGI response. A [`PullApp`] is
 //! `handle_http(env) -> (status, headers, iterable)`: it is asked for block after block. Each becomes the other
-//! ([`AsPull`](struct@AsPull), [`AsPush`]), and both become a `tower::Service` ([`service`]), which is the pull interface of the
+//! ([`AsPull`](struct@AsPull), [`AsPush`]), and both become a `tower::Service` ([`service()`]), which is the pull interface of the
 //! asynchronous world.
 //!
 //! ```text
@@ -15,9 +15,9 @@
 //!
 //! | you have | and want it | use |
 //! |---|---|---|
-//! | code that writes a CGI response | in hyper, on one thread | [`service`] on [`Local`](pushpull::Local) |
-//! | | in axum | [`service`] on [`Pool`](pushpull::Pool) |
-//! | | anywhere, and it blocks | [`service`] on [`Thread`](pushpull::Thread) |
+//! | code that writes a CGI response | in hyper, on one thread | [`service()`] on [`Local`](pushpull::Local) |
+//! | | in axum | [`service()`] on [`Pool`](pushpull::Pool) |
+//! | | anywhere, and it blocks | [`service()`] on [`Thread`](pushpull::Thread) |
 //! | | asked for block after block | [`AsPull`](struct@AsPull) |
 //! | code that gives a response and an iterator | as a push app | [`AsPush`] |
 //! | either of them | to be a CGI program | [`host::cgi::run`] |
@@ -46,32 +46,31 @@ mod input;
 mod kind;
 mod output;
 mod path;
-mod redirect;
+pub mod redirect;
 mod refusal;
 mod report;
 mod request;
 mod response;
 #[cfg(all(feature = "script", target_os = "linux"))]
-mod script;
-mod service;
+pub mod script;
+pub mod service;
 #[cfg(all(feature = "upstream", target_os = "linux"))]
-mod upstream;
+pub mod upstream;
 #[cfg(feature = "script")]
 pub(crate) mod waker;
 
-pub use answer::Answering;
 pub use app::{PullApp, PullFn, PushApp, PushFn, pull_fn, push_fn};
 pub use body::Body;
 pub use convert::{AsPull, AsPush};
 pub use environ::{Environ, InvalidVariable};
 pub use error_stream::ErrorStream;
 #[cfg(all(feature = "script", target_os = "linux"))]
-pub use external::{BodyPolicy, ProgramLimits, Running};
+pub use external::{BodyPolicy, ProgramLimits};
 pub use head::{Fed, HeadError, HeadParser, MAX_HEAD, ResponseHead};
 pub use input::Input;
 pub use kind::{App, Pull, Push};
 pub use path::{BadMount, Mount};
-pub use redirect::{Following, LocalRedirects};
+pub use redirect::LocalRedirects;
 pub use refusal::Refusal;
 pub use request::{Authenticated, Connection};
 pub use response::LocalRedirect;

@@ -76,7 +76,7 @@ where
 {
     type Response = Response<R>;
     type Error = S::Error;
-    type Future = Following<S, B, S::Future>;
+    type Future = ResponseFuture<S, B, S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.service.poll_ready(context)
@@ -88,7 +88,7 @@ where
         let origin = Origin { method: request.method().clone(), error_log };
         let again = Again::of(&request);
         let step = Step::Asked(Box::pin(self.service.call(request)));
-        Following { service: self.service.clone(), origin, again, step, hops: 0, kept: HeaderMap::new() }
+        ResponseFuture { service: self.service.clone(), origin, again, step, hops: 0, kept: HeaderMap::new() }
     }
 }
 
@@ -128,8 +128,8 @@ impl Again {
     }
 }
 
-/// The answer of [`LocalRedirects`].
-pub struct Following<S, B, F> {
+/// The response of [`LocalRedirects`].
+pub struct ResponseFuture<S, B, F> {
     service: S,
     origin: Origin,
     again: Again,
@@ -146,9 +146,9 @@ enum Step<B, F> {
 }
 
 // Nothing of it is pinned but what lies in a box.
-impl<S, B, F> Unpin for Following<S, B, F> {}
+impl<S, B, F> Unpin for ResponseFuture<S, B, F> {}
 
-impl<S, B, R> Future for Following<S, B, S::Future>
+impl<S, B, R> Future for ResponseFuture<S, B, S::Future>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone,
     B: Default,
@@ -199,7 +199,7 @@ where
     }
 }
 
-impl<S, B, F> Following<S, B, F> {
+impl<S, B, F> ResponseFuture<S, B, F> {
     /// A 502, because of where the last redirect leads.
     fn refuse<R: From<String>>(&self, reason: String, place: &[u8]) -> Response<R> {
         let refusal = Refusal::new(StatusCode::BAD_GATEWAY, reason + &String::from_utf8_lossy(place));
@@ -245,8 +245,8 @@ impl<S> fmt::Debug for LocalRedirects<S> {
     }
 }
 
-impl<S, B, F> fmt::Debug for Following<S, B, F> {
+impl<S, B, F> fmt::Debug for ResponseFuture<S, B, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Following").field("hops", &self.hops).finish_non_exhaustive()
+        f.debug_struct("ResponseFuture").field("hops", &self.hops).finish_non_exhaustive()
     }
 }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use http::{Method, Request, Response};
 use http_body::Body as HttpBody;
 
-use super::answer::Answering;
+pub use super::answer::ResponseFuture;
 use super::body::{Body, LocalBody};
 use super::head::MAX_HEAD;
 use super::kind::App;
@@ -70,7 +70,7 @@ where
     Service { engine, app, mount: Mount::root(), most_head: MAX_HEAD, kind: PhantomData }
 }
 
-/// What [`service`] makes: a `tower::Service<Request<B>, Response = Response<Body>, Error = Infallible>`.
+/// What [`service()`] makes: a `tower::Service<Request<B>, Response = Response<Body>, Error = Infallible>`.
 pub struct Service<E, A, K> {
     engine: E,
     app: Arc<A>,
@@ -159,7 +159,7 @@ macro_rules! services {
         {
             type Response = Response<$body>;
             type Error = Infallible;
-            type Future = Answering<$chunks, $body>;
+            type Future = ResponseFuture<$chunks, $body>;
 
             fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
                 Poll::Ready(Ok(()))
@@ -169,9 +169,9 @@ macro_rules! services {
                 match self.program(request, $multi_threaded) {
                     Ok(program) => {
                         let (slot, method) = (program.slot.clone(), program.method.clone());
-                        Answering::new(self.engine.pull(move |writer| program.run(writer)), slot, &method)
+                        ResponseFuture::new(self.engine.pull(move |writer| program.run(writer)), slot, &method)
                     }
-                    Err(refusal) => Answering::refused(refusal),
+                    Err(refusal) => ResponseFuture::refused(refusal),
                 }
             }
         }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body as HttpBody;
-use pushpull_gateway::{Body, ErrorStream, Running, Script, Upstream};
+use pushpull_gateway::script::ResponseFuture;
+use pushpull_gateway::{Body, ErrorStream, Script, Upstream};
 use tokio::time::timeout;
 use tower_service::Service;
 
@@ -56,13 +57,13 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Running;
+    type Future = ResponseFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Running {
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
         match self {
             App::Script(script) => script.call(request),
             App::Upstream(upstream) => upstream.call(request),

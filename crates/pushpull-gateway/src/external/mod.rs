@@ -16,14 +16,14 @@ pub(super) mod output;
 pub(super) mod programs;
 pub(super) mod relay;
 pub(super) mod response;
-mod running;
+mod response_future;
 mod spool;
 pub(super) mod stop;
 pub(super) mod turn;
 
 pub use body_policy::BodyPolicy;
 pub use limits::ProgramLimits;
-pub use running::Running;
+pub use response_future::ResponseFuture;
 
 pub(super) use programs::Permit;
 #[cfg(feature = "server")]

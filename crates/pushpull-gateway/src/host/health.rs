@@ -53,7 +53,7 @@ where
 {
     type Response = Response<R>;
     type Error = S::Error;
-    type Future = Checking<S::Future, R>;
+    type Future = ResponseFuture<S::Future, R>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.service.poll_ready(context)
@@ -63,7 +63,7 @@ where
         let is_asked = self.path.as_deref() == Some(request.uri().path())
             && matches!(*request.method(), Method::GET | Method::HEAD);
         if !is_asked {
-            return Checking { answer: None, asked: Some(self.service.call(request)) };
+            return ResponseFuture { answer: None, asked: Some(self.service.call(request)) };
         }
         let (status, text) = match self.shutdown.has_begun() {
             false => (StatusCode::OK, "ok\n"),
@@ -73,21 +73,21 @@ where
         *answer.status_mut() = status;
         answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
         answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Checking { answer: Some(answer), asked: None }
+        ResponseFuture { answer: Some(answer), asked: None }
     }
 }
 
 pin_project! {
-    /// The answer of [`Health`].
+    /// The response of [`Health`].
     #[derive(Debug)]
-    pub struct Checking<F, R> {
+    pub struct ResponseFuture<F, R> {
         answer: Option<Response<R>>,
         #[pin]
         asked: Option<F>,
     }
 }
 
-impl<F, R, E> Future for Checking<F, R>
+impl<F, R, E> Future for ResponseFuture<F, R>
 where
     F: Future<Output = Result<Response<R>, E>>,
 {

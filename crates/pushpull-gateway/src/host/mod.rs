@@ -24,7 +24,7 @@ pub mod cgi;
 #[cfg(feature = "server")]
 pub mod fastcgi;
 #[cfg(feature = "server")]
-mod health;
+pub mod health;
 #[cfg(feature = "server")]
 pub mod http;
 #[cfg(feature = "server")]
@@ -55,7 +55,7 @@ pub use access_record::{AccessRecord, End};
 #[cfg(feature = "server")]
 pub use address::Listener;
 #[cfg(feature = "server")]
-pub use health::{Checking, Health};
+pub use health::Health;
 #[cfg(feature = "server")]
 pub use limits::ClientLimits;
 #[cfg(feature = "server")]

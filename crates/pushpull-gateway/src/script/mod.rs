@@ -20,6 +20,7 @@ mod streams;
 mod upload;
 mod watch;
 
+pub use crate::external::ResponseFuture;
 pub use service::Script;
 pub use settings::ExitStatus;
 

@@ -15,8 +15,9 @@ use http_body::Body as HttpBody;
 use super::program::resolve;
 use super::running::answer;
 use super::settings::{ExitStatus, Settings};
+use crate::external::ResponseFuture;
 use crate::external::programs::Programs;
-use crate::{Body, BodyPolicy, ErrorStream, InvalidVariable, Mount, ProgramLimits, Running};
+use crate::{Body, BodyPolicy, ErrorStream, InvalidVariable, Mount, ProgramLimits};
 
 /// An external CGI program (RFC 3875) as a `tower::Service<Request<B>, Response = Response<Body>>`: it is run once for each
 /// request. Linux 5.4 or later.
@@ -71,7 +72,7 @@ use crate::{Body, BodyPolicy, ErrorStream, InvalidVariable, Mount, ProgramLimits
 ///   clients take over programs that did not expect them. Give a program that wants the former a
 ///   [variable](Script::env).
 ///
-/// For code in this process use [`service`](crate::service): it costs a thousandth.
+/// For code in this process use [`service`](fn@crate::service): it costs a thousandth.
 #[derive(Clone)]
 pub struct Script {
     pub(super) settings: Arc<Settings>,
@@ -194,15 +195,15 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Running;
+    type Future = ResponseFuture;
 
     /// Always: a request too many is answered with 503.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Running {
-        Running::new(answer(self.clone(), request))
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
+        ResponseFuture::new(answer(self.clone(), request))
     }
 }
 

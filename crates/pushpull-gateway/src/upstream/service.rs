@@ -16,9 +16,10 @@ use super::asking::answer;
 use super::idle::Idle;
 use super::settings::Settings;
 use super::site::Site;
+use crate::external::ResponseFuture;
 use crate::external::programs::Programs;
 use crate::host::{Address, BadAddress};
-use crate::{Body, BodyPolicy, ErrorStream, ExitStatus, InvalidVariable, Mount, ProgramLimits, Running};
+use crate::{Body, BodyPolicy, ErrorStream, ExitStatus, InvalidVariable, Mount, ProgramLimits};
 
 /// A FastCGI application that other processes are, such as php-fpm, as a
 /// `tower::Service<Request<B>, Response = Response<Body>>`. Linux only.
@@ -58,7 +59,7 @@ use crate::{Body, BodyPolicy, ErrorStream, ExitStatus, InvalidVariable, Mount, P
 ///   after it nothing tells, and the response seems whole.
 ///
 /// For a program that is started for each request use [`Script`](crate::Script); for code in this process,
-/// [`service`](crate::service).
+/// [`service`](fn@crate::service).
 #[derive(Clone)]
 pub struct Upstream {
     pub(super) settings: Arc<Settings>,
@@ -211,15 +212,15 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Running;
+    type Future = ResponseFuture;
 
     /// Always: a request too many is answered with 503.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Running {
-        Running::new(answer(self.clone(), request))
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
+        ResponseFuture::new(answer(self.clone(), request))
     }
 }
 

@@ -10,17 +10,17 @@ use http::Response;
 
 use crate::Body;
 
-/// The future of a [`Script`](crate::Script) or an `Upstream`. Dropped, it stops the
-/// program, or closes the connection to it.
-pub struct Running(Pin<Box<dyn Future<Output = Response<Body>> + Send>>);
+/// The response of a [`Script`](crate::Script) or an `Upstream`. Dropped, it stops the program, or closes the connection to
+/// it.
+pub struct ResponseFuture(Pin<Box<dyn Future<Output = Response<Body>> + Send>>);
 
-impl Running {
-    pub(crate) fn new(answer: impl Future<Output = Response<Body>> + Send + 'static) -> Running {
-        Running(Box::pin(answer))
+impl ResponseFuture {
+    pub(crate) fn new(answer: impl Future<Output = Response<Body>> + Send + 'static) -> ResponseFuture {
+        ResponseFuture(Box::pin(answer))
     }
 }
 
-impl Future for Running {
+impl Future for ResponseFuture {
     type Output = Result<Response<Body>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -28,8 +28,8 @@ impl Future for Running {
     }
 }
 
-impl fmt::Debug for Running {
+impl fmt::Debug for ResponseFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Running")
+        f.write_str("ResponseFuture")
     }
 }
