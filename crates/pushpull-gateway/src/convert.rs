@@ -37,13 +37,20 @@ pub struct AsPull<A> {
 /// See the type of this name.
 #[allow(non_snake_case, reason = "the constructor of a type whose field is shared and not the app itself")]
 pub fn AsPull<A: PushApp>(app: A) -> AsPull<A> {
-    #[allow(clippy::arc_with_non_send_sync, reason = "an app that can be sent makes a converter that can")]
-    let app = Arc::new(app);
-    AsPull { app, engine: Local::new() }
+    AsPull::new(app)
+}
+
+impl<A: PushApp> AsPull<A> {
+    /// Creates a converter of `app`, as `AsPull(app)` does.
+    pub fn new(app: A) -> AsPull<A> {
+        #[allow(clippy::arc_with_non_send_sync, reason = "an app that can be sent makes a converter that can")]
+        let app = Arc::new(app);
+        AsPull { app, engine: Local::new() }
+    }
 }
 
 impl<A> AsPull<A> {
-    /// The same on another engine's options.
+    /// Returns the same on another engine's options.
     #[must_use]
     pub fn on(mut self, engine: Local) -> AsPull<A> {
         self.engine = engine;
@@ -113,6 +120,13 @@ where
 /// ```
 #[derive(Clone, Copy)]
 pub struct AsPush<A>(pub A);
+
+impl<A: PullApp> AsPush<A> {
+    /// Creates a converter of `app`, as `AsPush(app)` does.
+    pub const fn new(app: A) -> AsPush<A> {
+        AsPush(app)
+    }
+}
 
 impl<A: PullApp> PushApp for AsPush<A> {
     fn run(&self, inp: &mut Input, out: &mut dyn Write, _: &mut dyn Write, env: &Environ) -> io::Result<()> {
