@@ -250,7 +250,7 @@ where
             let message = format!("request {id} is begun again before its end");
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
-        let refusal = if Role::of(role) != Some(Role::Responder) {
+        let refusal = if Role::try_from(role) != Ok(Role::Responder) {
             ProtocolStatus::UnknownRole
         } else if !self.host.protocol.multiplexes && !self.active.is_empty() {
             ProtocolStatus::CantMpxConn
