@@ -70,7 +70,7 @@ pub use head::{Fed, HeadError, HeadParser, MAX_HEAD, ResponseHead};
 pub use input::Input;
 pub use kind::{App, Pull, Push};
 pub use path::{BadMount, Mount};
-pub use redirect::LocalRedirects;
+pub use redirect::{LocalRedirects, LocalRedirectsLayer};
 pub use refusal::Refusal;
 pub use request::{Authenticated, Connection};
 pub use response::LocalRedirect;

@@ -10,6 +10,7 @@ use http::header::{
     HeaderName, LAST_MODIFIED, LOCATION, SET_COOKIE, TRANSFER_ENCODING, VARY,
 };
 use http::{Method, Request, Response, StatusCode, Uri};
+use tower_layer::Layer;
 use tower_service::Service;
 
 #[cfg(all(feature = "script", target_os = "linux"))]
@@ -65,6 +66,44 @@ impl<S> LocalRedirects<S> {
     pub fn error_log(mut self, error_log: ErrorStream) -> LocalRedirects<S> {
         self.error_log = Some(error_log);
         self
+    }
+}
+
+/// A tower [`Layer`] that puts [`LocalRedirects`] around a service.
+///
+/// ```
+/// use pushpull::Local;
+/// use pushpull_gateway::{LocalRedirectsLayer, push_fn, service};
+/// use tower::ServiceBuilder;
+///
+/// let app = push_fn(|_inp, out, _err, _env| write!(out, "Location: /elsewhere\n\n"));
+/// let service = ServiceBuilder::new().layer(LocalRedirectsLayer::new()).service(service(Local::new(), app));
+/// # let _ = service;
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct LocalRedirectsLayer {
+    error_log: Option<ErrorStream>,
+}
+
+impl LocalRedirectsLayer {
+    /// Creates the layer.
+    pub fn new() -> LocalRedirectsLayer {
+        LocalRedirectsLayer::default()
+    }
+
+    /// Sets the [error log](LocalRedirects::error_log) of the services.
+    #[must_use]
+    pub fn error_log(mut self, error_log: ErrorStream) -> LocalRedirectsLayer {
+        self.error_log = Some(error_log);
+        self
+    }
+}
+
+impl<S> Layer<S> for LocalRedirectsLayer {
+    type Service = LocalRedirects<S>;
+
+    fn layer(&self, service: S) -> LocalRedirects<S> {
+        LocalRedirects { service, error_log: self.error_log.clone() }
     }
 }
 

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
+use tower_layer::Layer;
 use tower_service::Service;
 
 use super::Shutdown;
@@ -43,6 +44,41 @@ impl<S> Health<S> {
     /// Answers `path`, which begins with a `/`, in place of `service`; or, with `None`, nothing.
     pub fn new<'a>(path: impl Into<Option<&'a str>>, shutdown: &Shutdown, service: S) -> Health<S> {
         Health { path: path.into().map(Arc::from), shutdown: shutdown.clone(), service }
+    }
+}
+
+/// A tower [`Layer`] that puts [`Health`] around a service.
+///
+/// ```
+/// use pushpull::Local;
+/// use pushpull_gateway::host::{HealthLayer, Shutdown};
+/// use pushpull_gateway::{push_fn, service};
+/// use tower::ServiceBuilder;
+///
+/// let shutdown = Shutdown::new();
+/// let app = push_fn(|_inp, out, _err, _env| write!(out, "Content-Type: text/plain\n\nhello\n"));
+/// let layer = HealthLayer::new("/health", &shutdown);
+/// let service = ServiceBuilder::new().layer(layer).service(service(Local::new(), app));
+/// # let _ = service;
+/// ```
+#[derive(Debug, Clone)]
+pub struct HealthLayer {
+    path: Option<Arc<str>>,
+    shutdown: Shutdown,
+}
+
+impl HealthLayer {
+    /// Creates the layer: its services answer `path`, as [`Health::new`] has it.
+    pub fn new<'a>(path: impl Into<Option<&'a str>>, shutdown: &Shutdown) -> HealthLayer {
+        HealthLayer { path: path.into().map(Arc::from), shutdown: shutdown.clone() }
+    }
+}
+
+impl<S> Layer<S> for HealthLayer {
+    type Service = Health<S>;
+
+    fn layer(&self, service: S) -> Health<S> {
+        Health { path: self.path.clone(), shutdown: self.shutdown.clone(), service }
     }
 }
 

@@ -55,7 +55,7 @@ pub use access_record::{AccessRecord, End};
 #[cfg(feature = "server")]
 pub use address::Listener;
 #[cfg(feature = "server")]
-pub use health::Health;
+pub use health::{Health, HealthLayer};
 #[cfg(feature = "server")]
 pub use limits::ClientLimits;
 #[cfg(feature = "server")]
