@@ -14,10 +14,10 @@ use http_body::Body as HttpBody;
 
 use super::limits::ProgramLimits;
 use super::spool::{Spooled, spool};
-use crate::Environ;
-use crate::data::poll_data;
-use crate::head::content_length;
-use crate::refusal::Refusal;
+use crate::app::data::poll_data;
+use crate::cgi::environ::Environ;
+use crate::cgi::head::content_length;
+use crate::cgi::refusal::Refusal;
 
 pub(crate) use super::spool::{failed, too_large};
 

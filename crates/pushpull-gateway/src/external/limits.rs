@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::MAX_HEAD;
-use crate::answer::MAX_DRAINED;
 use crate::bounds::positive;
+use crate::cgi::head::MAX_HEAD;
+use crate::service::answer::MAX_DRAINED;
 
 /// What a [`Script`](crate::Script) or an `Upstream` allows its programs and their clients. Each limit ends one request and
 /// nothing else. Those that `pushpull serve` has an option for have its name.

@@ -11,20 +11,18 @@ pub(super) mod blocking;
 pub(super) mod body_policy;
 pub(super) mod clock;
 pub(crate) mod descriptors;
+mod exit_status;
 mod limits;
 pub(super) mod output;
 pub(super) mod programs;
 pub(super) mod relay;
 pub(super) mod response;
 mod response_future;
-mod spool;
+pub(crate) mod spool;
 pub(super) mod stop;
 pub(super) mod turn;
 
 pub use body_policy::BodyPolicy;
+pub use exit_status::ExitStatus;
 pub use limits::ProgramLimits;
 pub use response_future::ResponseFuture;
-
-pub(super) use programs::Permit;
-#[cfg(feature = "server")]
-pub(crate) use spool::unnamed;

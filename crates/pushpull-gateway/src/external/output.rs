@@ -13,11 +13,11 @@ use super::limits::ProgramLimits;
 use super::programs::Permit;
 use super::relay::Inlet;
 use super::stop::{OPEN, Stop};
-use crate::answer::DRAIN_TIME;
-use crate::head::{Fed, HeadError, HeadParser, ResponseHead, has_no_body};
-use crate::refusal::Refusal;
-use crate::report::{Report, surplus};
-use crate::request::ClientWatched;
+use crate::cgi::head::{Fed, HeadError, HeadParser, ResponseHead, has_no_body};
+use crate::cgi::refusal::Refusal;
+use crate::cgi::request::ClientWatched;
+use crate::service::answer::DRAIN_TIME;
+use crate::service::report::{Report, surplus};
 
 /// What the response is told first.
 pub(crate) type Answer = Result<Opening, Refusal>;

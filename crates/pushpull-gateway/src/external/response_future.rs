@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use http::Response;
 
-use crate::Body;
+use crate::service::body::Body;
 
 /// The response of a [`Script`](crate::Script) or an `Upstream`. Dropped, it stops the program, or closes the connection to
 /// it.

@@ -17,8 +17,8 @@ use rustix::io::pwrite;
 use super::blocking;
 use super::descriptors::with_room;
 use super::limits::ProgramLimits;
-use crate::data::poll_data;
-use crate::refusal::{Refusal, status_of};
+use crate::app::data::poll_data;
+use crate::cgi::refusal::{Refusal, status_of};
 
 /// How much goes to the temporary file at once: a hop to another thread costs as much as writing a part of it.
 const BATCH: usize = 256 << 10;

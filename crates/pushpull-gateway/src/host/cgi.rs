@@ -11,9 +11,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::{
-    App, Environ, ErrorStream, Input, MAX_DRAINED, Refusal, ResponseHead, complete, content_length, has_no_body, open,
-};
+use crate::app::convert::open;
+use crate::app::input::Input;
+use crate::app::kind::App;
+use crate::cgi::environ::Environ;
+use crate::cgi::error_stream::ErrorStream;
+use crate::cgi::head::{ResponseHead, content_length, has_no_body};
+use crate::cgi::refusal::Refusal;
+use crate::cgi::request::complete;
+use crate::service::answer::MAX_DRAINED;
 use pushpull::{Error, Local, drive};
 
 /// Answers the request that this process was started for, with an app of either kind: reads the meta-variables from the
@@ -167,7 +173,8 @@ mod tests {
     use std::cell::Cell;
     use std::rc::Rc;
 
-    use crate::{pull_fn, push_fn};
+    use crate::app::kind::Push;
+    use crate::app::shapes::{pull_fn, push_fn};
     use http::Response;
 
     fn environ(method: &str, length: &str) -> Environ {
@@ -184,7 +191,7 @@ mod tests {
         (String::from_utf8(output).unwrap(), ended)
     }
 
-    fn echo() -> impl App<crate::Push> {
+    fn echo() -> impl App<Push> {
         push_fn(|inp, out, _err, _env| {
             out.write_all(b"Content-Type: text/plain\nConnection: close\nTransfer-Encoding: chunked\n\n")?;
             io::copy(inp, out).map(drop)

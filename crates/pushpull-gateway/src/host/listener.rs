@@ -24,7 +24,8 @@ use super::server::{Host, either};
 use super::share::{Accepted, Place, Threads};
 use super::shutdown::Stage;
 use super::stream::Stream;
-use crate::{descriptors, is_out_of_descriptors};
+use crate::cgi::refusal::is_out_of_descriptors;
+use crate::external::descriptors;
 
 /// How long to wait when no connection can be accepted: for want of descriptors, most likely, and others are given back.
 const PAUSE: Duration = Duration::from_millis(100);

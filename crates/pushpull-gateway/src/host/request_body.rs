@@ -15,7 +15,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::responder::Arrived;
-use crate::Refusal;
+use crate::cgi::refusal::Refusal;
 
 /// The body of a request, as a server hands it to a service, whichever protocol it speaks. It is `Send`, so that a program
 /// on another thread can read it.

@@ -23,7 +23,8 @@ use super::protocol::{Failure, Protocol};
 use super::share::{Accepted, Threads};
 use super::stream::Stream;
 use super::{AccessRecord, Address, ClientLimits, Listener, RequestBody, Shutdown};
-use crate::{ErrorStream, descriptors};
+use crate::cgi::error_stream::ErrorStream;
+use crate::external::descriptors;
 
 /// A server for a `tower::Service`, over HTTP ([`http::Server`](super::http::Server)), FastCGI
 /// ([`fastcgi::Server`](super::fastcgi::Server)) or SCGI ([`scgi::Server`](super::scgi::Server)).

@@ -9,7 +9,7 @@
 //!  response <────────── ../external/output.rs
 //! ```
 
-mod inherited;
+pub(crate) mod inherited;
 mod process;
 mod program;
 mod pumps;
@@ -22,7 +22,3 @@ mod watch;
 
 pub use crate::external::ResponseFuture;
 pub use service::Script;
-pub use settings::ExitStatus;
-
-#[cfg(feature = "server")]
-pub(crate) use inherited::ignored;

@@ -9,12 +9,13 @@ use tokio::time::{Instant, Sleep};
 
 use super::streams::Stream;
 use super::upload::Upload;
+use crate::cgi::error_stream::ErrorStream;
+use crate::external::ProgramLimits;
 use crate::external::clock::{Clock, Limit, REST_TIME, Wait};
 use crate::external::output::Output;
 use crate::external::stop::Stop;
 use crate::external::turn::{TURN, yield_turn};
-use crate::report::Report;
-use crate::{ErrorStream, ProgramLimits};
+use crate::service::report::Report;
 
 /// The streams of a program, and where they lead.
 #[derive(Debug)]

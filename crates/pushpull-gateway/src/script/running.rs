@@ -17,14 +17,17 @@ use super::settings::Settings;
 use super::streams::{MAX_ERRORS, MAX_OUTPUT, Stream};
 use super::upload::Upload;
 use super::watch::Watch;
+use crate::cgi::environ::Environ;
+use crate::cgi::redirect::Carried;
+use crate::cgi::refusal::Refusal;
+use crate::cgi::request;
 use crate::external::body_policy::Taken;
 use crate::external::output::{Answer, Output};
 use crate::external::programs::{Permit, is_full};
 use crate::external::relay::{Outlet, relay};
 use crate::external::response::response;
-use crate::refusal::Refusal;
-use crate::report::Report;
-use crate::{Body, Environ, request};
+use crate::service::body::Body;
+use crate::service::report::Report;
 
 /// Answers a request, with a refusal if need be.
 pub(super) async fn answer<B>(script: Script, request: Request<B>) -> Response<Body>
@@ -33,7 +36,7 @@ where
     B::Error: Into<Box<dyn error::Error + Send + Sync>>,
 {
     let (mut parts, body) = request.into_parts();
-    let permit = parts.extensions.remove::<Permit>();
+    let permit = parts.extensions.remove::<Carried>().and_then(|carried| carried.get::<Permit>());
     let complete = |env: Environ| env.with_multi_process(true).with_run_once(true);
     let env = match request::environ(&parts, &body.size_hint(), &script.settings.mount, complete) {
         Ok(env) => env,

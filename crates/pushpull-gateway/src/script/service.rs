@@ -14,10 +14,14 @@ use http_body::Body as HttpBody;
 
 use super::program::resolve;
 use super::running::answer;
-use super::settings::{ExitStatus, Settings};
+use super::settings::Settings;
+use crate::cgi::environ::InvalidVariable;
+use crate::cgi::error_stream::ErrorStream;
+use crate::cgi::path::Mount;
 use crate::external::ResponseFuture;
 use crate::external::programs::Programs;
-use crate::{Body, BodyPolicy, ErrorStream, InvalidVariable, Mount, ProgramLimits};
+use crate::external::{BodyPolicy, ExitStatus, ProgramLimits};
+use crate::service::body::Body;
 
 /// An external CGI program (RFC 3875) as a `tower::Service<Request<B>, Response = Response<Body>>`: it is run once for each
 /// request. Linux 5.4 or later.

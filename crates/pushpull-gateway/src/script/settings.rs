@@ -7,46 +7,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use super::process::Ended;
-use crate::external::output::Failure;
-use crate::report::Report;
-use crate::{BodyPolicy, Environ, ErrorStream, Mount, ProgramLimits};
+use crate::cgi::environ::Environ;
+use crate::cgi::error_stream::ErrorStream;
+use crate::cgi::path::Mount;
+use crate::external::{BodyPolicy, ExitStatus, ProgramLimits};
 
 /// What a program inherits of this process's environment, whoever starts it.
 const INHERITED: [&str; 4] = ["PATH", "TZ", "LANG", "LC_ALL"];
-
-/// What the exit status of a program says about its response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ExitStatus {
-    /// Other than zero: that the response is not whole. It is a 502 before the head, and cut after it. If its length was met,
-    /// or it is an error page (a status of 400 or more), the response is whole, and the exit status is logged.
-    #[default]
-    Cut,
-    /// Nothing: for programs whose status means nothing. It is logged. A signal is a failure all the same.
-    Log,
-}
-
-impl ExitStatus {
-    /// Why a response may not be whole whose program ended so.
-    pub(super) fn failure(self, ended: Ended, report: &Report) -> Option<Failure> {
-        match ended {
-            Ended::Code(0) => None,
-            Ended::Code(_) => self.failing(ended.to_string(), report),
-            Ended::Signal(_) | Ended::Unknown => Some(Failure::Broken(ended.to_string())),
-        }
-    }
-
-    /// What a status other than zero is to the response.
-    pub(crate) fn failing(self, status: String, report: &Report) -> Option<Failure> {
-        match self {
-            ExitStatus::Cut => Some(Failure::Status(status)),
-            ExitStatus::Log => {
-                report.failure(&status);
-                None
-            }
-        }
-    }
-}
 
 #[derive(Debug, Clone)]
 pub(super) struct Settings {

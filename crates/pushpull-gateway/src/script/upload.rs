@@ -11,9 +11,9 @@ use tokio::io::AsyncWrite;
 use tokio::net::unix::pipe::Sender;
 
 use super::streams::nonblocking;
+use crate::cgi::refusal::Refusal;
 use crate::external::body_policy::{self, Source};
 use crate::external::turn::{TURN, yield_turn};
-use crate::refusal::Refusal;
 
 /// A body on its way to a program's standard input.
 pub(super) struct Upload {

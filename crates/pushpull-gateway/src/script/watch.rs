@@ -15,7 +15,7 @@ use crate::external::clock::{Limit, Wait};
 use crate::external::output::Failure;
 use crate::external::programs::{Counted, Permit, Programs};
 use crate::external::stop::Stop;
-use crate::report::Report;
+use crate::service::report::Report;
 
 /// A program that runs, and all that belongs to it.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Watch {
                 Err(stop) => break stop,
                 Ok(ended) => {
                     tracing::debug!(target: "pushpull::script", pid = process.id(), "{ended}");
-                    let failure = settings.exit_status.failure(ended, &report);
+                    let failure = ended.failure(settings.exit_status, &report);
                     let left = Watch { settings, programs, process, pumps, report, permit, counted };
                     return left.finish(failure, timer).await;
                 }

@@ -13,14 +13,17 @@ use super::sending::Sending;
 use super::service::Upstream;
 use super::settings::Settings;
 use super::site::{Found, Site};
+use crate::cgi::environ::Environ;
+use crate::cgi::path::encode;
+use crate::cgi::redirect::Carried;
+use crate::cgi::refusal::Refusal;
+use crate::cgi::request;
 use crate::external::output::Output;
 use crate::external::programs::Permit;
 use crate::external::relay::relay;
 use crate::external::response::response;
-use crate::path::encode;
-use crate::refusal::Refusal;
-use crate::report::Report;
-use crate::{Body, Environ, request};
+use crate::service::body::Body;
+use crate::service::report::Report;
 
 /// Answers a request, with a refusal if need be.
 pub(super) async fn answer<B>(upstream: Upstream, request: Request<B>) -> Response<Body>
@@ -29,7 +32,7 @@ where
     B::Error: Into<Box<dyn error::Error + Send + Sync>>,
 {
     let (mut parts, body) = request.into_parts();
-    let permit = parts.extensions.remove::<Permit>();
+    let permit = parts.extensions.remove::<Carried>().and_then(|carried| carried.get::<Permit>());
     let Settings { mount, error_log, .. } = &*upstream.settings;
     let complete = |env: Environ| env.with_multi_process(true);
     let env = match request::environ(&parts, &body.size_hint(), mount, complete) {

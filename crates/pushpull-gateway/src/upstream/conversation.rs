@@ -14,15 +14,15 @@ use super::idle::{Idle, Unheard};
 use super::receiving::{Ended, Heard, Receiving};
 use super::sending::Sending;
 use super::settings::Settings;
-use crate::ErrorStream;
+use crate::cgi::error_stream::ErrorStream;
+use crate::cgi::refusal::Refusal;
 use crate::external::clock::{Clock, Limit, Wait};
 use crate::external::output::Output;
 use crate::external::programs::{Counted, Permit, Programs, is_full};
 use crate::external::stop::Stop;
 use crate::external::turn::{TURN, yield_turn};
 use crate::fastcgi::ProtocolStatus;
-use crate::refusal::Refusal;
-use crate::report::Report;
+use crate::service::report::Report;
 
 /// A request, and the connection that it is answered by.
 pub(super) struct Conversation {

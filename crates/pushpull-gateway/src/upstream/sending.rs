@@ -8,11 +8,11 @@ use std::task::{Context, Poll, ready};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::connection::Socket;
-use crate::Environ;
+use crate::cgi::environ::Environ;
+use crate::cgi::refusal::Refusal;
 use crate::external::body_policy::{self, Source, Taken};
 use crate::external::turn::{TURN, yield_turn};
 use crate::fastcgi::{MAX_SLICES, Queue, Records, Role, Stream, begin_request, put_pair, records};
-use crate::refusal::Refusal;
 
 /// Each connection has one request at a time: many applications, php-fpm among them, know no more.
 pub(super) const ID: u16 = 1;

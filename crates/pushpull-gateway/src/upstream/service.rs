@@ -16,10 +16,14 @@ use super::asking::answer;
 use super::idle::Idle;
 use super::settings::Settings;
 use super::site::Site;
+use crate::address::{Address, BadAddress};
+use crate::cgi::environ::InvalidVariable;
+use crate::cgi::error_stream::ErrorStream;
+use crate::cgi::path::Mount;
 use crate::external::ResponseFuture;
 use crate::external::programs::Programs;
-use crate::host::{Address, BadAddress};
-use crate::{Body, BodyPolicy, ErrorStream, ExitStatus, InvalidVariable, Mount, ProgramLimits};
+use crate::external::{BodyPolicy, ExitStatus, ProgramLimits};
+use crate::service::body::Body;
 
 /// A FastCGI application that other processes are, such as php-fpm, as a
 /// `tower::Service<Request<B>, Response = Response<Body>>`. Linux only.

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use super::site::Site;
-use crate::host::Address;
-use crate::{BodyPolicy, Environ, ErrorStream, ExitStatus, Mount, ProgramLimits};
+use crate::address::Address;
+use crate::cgi::environ::Environ;
+use crate::cgi::error_stream::ErrorStream;
+use crate::cgi::path::Mount;
+use crate::external::{BodyPolicy, ExitStatus, ProgramLimits};
 
 /// How many connections are kept, and for how long, unless set. The process behind one may be busy, and nothing tells: PHP's
 /// `fastcgi_finish_request` ends a request and works on.

@@ -9,7 +9,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::server::FastCgi;
-use crate::Refusal;
+use crate::cgi::refusal::Refusal;
 use crate::fastcgi::{Malformed, Pairs, ProtocolStatus, Queue, Records, Stream, end_request};
 use crate::host::protocol::Failure;
 use crate::host::responder::{Arriving, Exchange, Messages, Params, Piece, Taken, arriving};

@@ -26,11 +26,11 @@ use super::socket::Socket;
 use super::streams::Streams;
 use super::traffic::{Overdue, Traffic};
 use super::{End, RequestBody};
+use crate::cgi::request::{ClientWatched, check_host};
 use crate::host::protocol::{Failure, Protocol, about_server, sealed};
 use crate::host::server::{self, either};
 use crate::host::shutdown::Stage;
 use crate::host::stream::{LAST_TIME, Stream, UNREAD_TIME};
-use crate::{ClientWatched, check_host};
 
 /// How long the head of a request may be, in bytes. With a longer one a program could not be started.
 const MAX_HEAD: u32 = 64 * 1024;

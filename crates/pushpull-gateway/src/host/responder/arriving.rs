@@ -10,8 +10,9 @@ use std::task::{Context, Poll, Waker};
 use bytes::{Buf, Bytes, BytesMut};
 use parking_lot::Mutex;
 
+use crate::cgi::refusal::Refusal;
+use crate::external::spool::unnamed;
 use crate::waker;
-use crate::{Refusal, unnamed};
 
 /// How many bytes wait in memory. Beyond them the connection is not read, unless another request needs it.
 const MAX_HELD: usize = 64 * 1024;

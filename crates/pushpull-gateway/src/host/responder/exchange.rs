@@ -13,10 +13,13 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use super::params::{Accept, Params, remote};
+use crate::cgi::environ::Environ;
+use crate::cgi::error_stream::ErrorStream;
+use crate::cgi::head::{ResponseHead, has_no_body};
+use crate::cgi::refusal::Refusal;
 use crate::host::protocol::{Failure, about_server};
 use crate::host::server::Told;
 use crate::host::{AccessRecord, End, RequestBody};
-use crate::{Environ, ErrorStream, Refusal, ResponseHead, has_no_body};
 
 /// A request that is being answered.
 pub(in crate::host) struct Exchange<R> {

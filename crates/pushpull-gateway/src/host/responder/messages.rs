@@ -7,7 +7,7 @@ use std::task::{Context, Waker};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::ErrorStream;
+use crate::cgi::error_stream::ErrorStream;
 use crate::waker;
 
 /// How many bytes may wait to be sent. What does not fit is counted.

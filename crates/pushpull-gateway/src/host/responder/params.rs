@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use http::{Method, Request, StatusCode, Uri};
 
-use crate::{
-    ClientWatched, Connection, Environ, ErrorStream, Mount, Refusal, SOFTWARE, WITHHELD, check, complete,
-    content_length, of_meta_variables, uri, version,
-};
+use crate::cgi::environ::Environ;
+use crate::cgi::error_stream::ErrorStream;
+use crate::cgi::head::content_length;
+use crate::cgi::path::{Mount, check};
+use crate::cgi::refusal::Refusal;
+use crate::cgi::request::{ClientWatched, Connection, SOFTWARE, WITHHELD, complete, of_meta_variables, uri, version};
 
 /// The names of RFC 3875 (4.1), and two that every server sends beside them.
 const NAMES: [&[u8]; 19] = [

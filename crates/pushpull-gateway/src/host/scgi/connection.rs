@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use super::head::{BadHead, head};
 use super::server::Scgi;
-use crate::Refusal;
+use crate::cgi::refusal::Refusal;
 use crate::fastcgi::{MAX_SLICES, Queue};
 use crate::host::protocol::Failure;
 use crate::host::responder::{Arriving, Exchange, Overdue, Params, Piece, Watch, arriving};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::ErrorStream;
+use super::error_stream::ErrorStream;
 
 /// The meta-variables of a request, in order, as bytes; and the typed extras that WSGI taught gateways to have.
 ///
@@ -123,7 +123,7 @@ impl Environ {
     }
 
     /// Returns the stream that takes the application's messages to the server's log. It is the `err` of a
-    /// [`PushApp`](super::PushApp).
+    /// [`PushApp`](crate::PushApp).
     pub fn error_log(&self) -> ErrorStream {
         self.0.error_log.clone()
     }

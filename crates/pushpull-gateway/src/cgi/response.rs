@@ -6,7 +6,7 @@ use http::response::Parts;
 use super::head::{ResponseHead, set_no_length, strip};
 
 /// In the extensions of a response: its `Location` names a place on this server, which the server is to answer with (RFC
-/// 3875, 6.2.2). [`LocalRedirects`](super::LocalRedirects) does that; where nobody does, the client gets a 302.
+/// 3875, 6.2.2). [`LocalRedirects`](crate::LocalRedirects) does that; where nobody does, the client gets a 302.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LocalRedirect;
 

@@ -11,8 +11,8 @@ use futures_core::stream::FusedStream;
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 
-use super::data::as_io;
 use super::delayed::{Delayed, Polled};
+use crate::app::data::as_io;
 use pushpull::{Chunks, local};
 
 /// The body of a gateway's response: what a program writes, or a text of the gateway's own. It is `Send`.
@@ -59,19 +59,19 @@ impl Pull for local::Chunks {
 }
 
 /// What a program writes after its head.
-pub(super) struct Written<C> {
-    pub(super) chunks: C,
+pub(crate) struct Written<C> {
+    pub(crate) chunks: C,
     /// A chunk that has been looked at already.
-    pub(super) first: Option<Bytes>,
+    pub(crate) first: Option<Bytes>,
     /// Whether the mark for the head is still to come.
-    pub(super) marked: bool,
+    pub(crate) marked: bool,
     /// How many bytes are still to come, if the head said how many there are.
-    pub(super) left: Option<u64>,
+    pub(crate) left: Option<u64>,
     held: Delayed,
 }
 
 impl<C: Pull> Written<C> {
-    pub(super) fn new(chunks: C, first: Option<Bytes>, marked: bool, length: Option<u64>) -> Written<C> {
+    pub(crate) fn new(chunks: C, first: Option<Bytes>, marked: bool, length: Option<u64>) -> Written<C> {
         Written { chunks, first, marked, left: length, held: Delayed::default() }
     }
 

@@ -6,10 +6,13 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 
-use super::head::{HeadError, MAX_HEAD, ResponseHead};
+use super::input::Input;
 use super::kind::App;
 use super::output::{Held, Length, Mark, Slot, part};
-use super::{Environ, Input, PullApp, PushApp, request};
+use super::shapes::{PullApp, PushApp};
+use crate::cgi::environ::Environ;
+use crate::cgi::head::{HeadError, MAX_HEAD, ResponseHead};
+use crate::cgi::request;
 use pushpull::Local;
 use pushpull::local::Chunks;
 

@@ -5,40 +5,20 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::header::{
-    CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap,
-    HeaderName, LAST_MODIFIED, LOCATION, SET_COOKIE, TRANSFER_ENCODING, VARY,
-};
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::header::{HeaderMap, LOCATION};
+use http::{Method, Request, Response, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
-#[cfg(all(feature = "script", target_os = "linux"))]
-use super::external::Permit;
-use super::refusal::Refusal;
 use super::report::tell;
-use super::response::LocalRedirect;
-use super::{Environ, ErrorStream};
+use crate::cgi::environ::Environ;
+use crate::cgi::error_stream::ErrorStream;
+use crate::cgi::redirect::{Again, Carried, give, keep};
+use crate::cgi::refusal::Refusal;
+use crate::cgi::response::LocalRedirect;
 
 /// How many redirects are followed for one request.
 const MAX_HOPS: usize = 10;
-
-/// What a body of the request is not there for any more when it is asked for again.
-const OF_THE_BODY: [HeaderName; 4] = [CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, CONTENT_ENCODING];
-
-/// Fields of a redirect that say nothing of the final response: where it leads, and what its own body would be.
-const OF_THE_REDIRECT: [HeaderName; 10] = [
-    LOCATION,
-    CONTENT_TYPE,
-    CONTENT_LENGTH,
-    TRANSFER_ENCODING,
-    CONTENT_ENCODING,
-    CONTENT_LANGUAGE,
-    CONTENT_LOCATION,
-    CONTENT_RANGE,
-    ETAG,
-    LAST_MODIFIED,
-];
 
 /// A service that answers local redirects itself: asks the service in it again for what the `Location` names, as a `GET`
 /// without a body, up to ten times. After that it is a loop, and a 502.
@@ -137,36 +117,6 @@ struct Origin {
     error_log: ErrorStream,
 }
 
-/// What is asked again is asked with.
-struct Again(http::request::Parts);
-
-impl Again {
-    fn of<B>(request: &Request<B>) -> Again {
-        let mut again = Request::new(());
-        *again.method_mut() = match *request.method() {
-            Method::HEAD => Method::HEAD,
-            _ => Method::GET,
-        };
-        *again.uri_mut() = request.uri().clone();
-        *again.version_mut() = request.version();
-        *again.headers_mut() = request.headers().clone();
-        *again.extensions_mut() = request.extensions().clone();
-        OF_THE_BODY.iter().for_each(|name| drop(again.headers_mut().remove(name)));
-        // That of the first request: its path was another.
-        again.extensions_mut().remove::<Environ>();
-        Again(again.into_parts().0)
-    }
-
-    /// The request for `place`, which is a path on the same server.
-    fn request<B: Default>(&self, place: &[u8]) -> Option<Request<B>> {
-        let mut parts = self.0.uri.clone().into_parts();
-        parts.path_and_query = Some(http::uri::PathAndQuery::try_from(place).ok()?);
-        let mut request = Request::from_parts(self.0.clone(), B::default());
-        *request.uri_mut() = Uri::from_parts(parts).ok()?;
-        Some(request)
-    }
-}
-
 /// The response of [`LocalRedirects`].
 pub struct ResponseFuture<S, B, F> {
     service: S,
@@ -213,13 +163,11 @@ where
                     this.hops += 1;
                     keep(&mut this.kept, response.headers());
                     let place = response.headers().get(LOCATION).map_or(&b""[..], |place| place.as_bytes());
-                    #[cfg_attr(not(feature = "script"), allow(unused_mut, reason = "only a script has a permit"))]
                     let mut again = this.again.request(place);
-                    #[cfg(all(feature = "script", target_os = "linux"))]
                     if let Some(request) = &mut again
-                        && let Some(permit) = response.extensions().get::<Permit>()
+                        && let Some(carried) = response.extensions().get::<Carried>()
                     {
-                        request.extensions_mut().insert(permit.clone());
+                        request.extensions_mut().insert(carried.clone());
                     }
                     let reason = match again {
                         Some(request) if this.hops <= MAX_HOPS => {
@@ -243,39 +191,9 @@ impl<S, B, F> ResponseFuture<S, B, F> {
     fn refuse<R: From<String>>(&self, reason: String, place: &[u8]) -> Response<R> {
         let refusal = Refusal::new(StatusCode::BAD_GATEWAY, reason + &String::from_utf8_lossy(place));
         let Origin { method, error_log } = &self.origin;
-        let target = self.again.0.uri.path_and_query().map_or("/", |target| target.as_str());
-        tell(error_log, method.as_str(), target, &refusal);
+        tell(error_log, method.as_str(), self.again.target(), &refusal);
         refusal.into_response()
     }
-}
-
-/// Keeps the fields of a redirect. Of those that come alone a later redirect's stand.
-fn keep(kept: &mut HeaderMap, fields: &HeaderMap) {
-    for name in fields.keys().filter(|name| !OF_THE_REDIRECT.contains(name)) {
-        if !is_added(name) {
-            kept.remove(name);
-        }
-        // A map has an end, which no sensible response comes to.
-        fields.get_all(name).iter().for_each(|value| drop(kept.try_append(name, value.clone())));
-    }
-}
-
-/// Gives the final response what was kept, in front of what it has of the same name.
-fn give(kept: &HeaderMap, fields: &mut HeaderMap) {
-    for name in kept.keys() {
-        if fields.contains_key(name) && !is_added(name) {
-            continue;
-        }
-        let own: Vec<_> = fields.get_all(name).iter().cloned().collect();
-        fields.remove(name);
-        let all = kept.get_all(name).iter().cloned().chain(own);
-        all.for_each(|value| drop(fields.try_append(name, value)));
-    }
-}
-
-/// Returns `true` for fields of which each response has some of its own.
-fn is_added(name: &HeaderName) -> bool {
-    matches!(*name, SET_COOKIE | VARY)
 }
 
 impl<S> fmt::Debug for LocalRedirects<S> {

@@ -12,9 +12,9 @@ use http::{Method, Response};
 use tokio::time::Sleep;
 
 use super::body::{Pull, Written};
-use super::head::{HeadError, ResponseHead, has_no_body};
-use super::output::{Held, Mark, Slot};
-use super::refusal::Refusal;
+use crate::app::output::{Held, Mark, Slot};
+use crate::cgi::head::{HeadError, ResponseHead, has_no_body};
+use crate::cgi::refusal::Refusal;
 
 /// How much of an output that is not sent is taken from its program, so that the program can end by itself.
 pub(crate) const MAX_DRAINED: u64 = 16 << 20;
@@ -22,7 +22,7 @@ pub(crate) const MAX_DRAINED: u64 = 16 << 20;
 /// How long that may take.
 pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(10);
 
-/// The response of a [`Service`](super::Service).
+/// The response of a [`Service`](crate::Service).
 pub struct ResponseFuture<C, R> {
     state: State<C>,
     body: PhantomData<fn() -> R>,
@@ -59,11 +59,11 @@ struct Draining<C> {
 }
 
 impl<C: Pull, R> ResponseFuture<C, R> {
-    pub(super) fn new(chunks: C, slot: Slot, method: &Method) -> ResponseFuture<C, R> {
+    pub(crate) fn new(chunks: C, slot: Slot, method: &Method) -> ResponseFuture<C, R> {
         ResponseFuture::in_state(State::Asked(Asked { chunks, slot, is_head: *method == Method::HEAD }))
     }
 
-    pub(super) fn refused(refusal: Refusal) -> ResponseFuture<C, R> {
+    pub(crate) fn refused(refusal: Refusal) -> ResponseFuture<C, R> {
         ResponseFuture::in_state(State::Refused(refusal))
     }
 

@@ -2,9 +2,12 @@
 
 use std::io::{self, Write};
 
-use super::head::ResponseHead;
+use super::input::Input;
 use super::output::Output;
-use super::{Environ, Input, PullApp, PushApp, request};
+use super::shapes::{PullApp, PushApp};
+use crate::cgi::environ::Environ;
+use crate::cgi::head::ResponseHead;
+use crate::cgi::request;
 use pushpull::BridgeWriter;
 
 /// A longer block is not copied for the sake of a length.
