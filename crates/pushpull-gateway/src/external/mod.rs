@@ -2,9 +2,10 @@
 //! requests, and the way of their responses.
 //!
 //! ```text
-//!  request's body ── body_policy.rs ──> the program        (spool.rs: whole first, or as it comes)
-//!                                            │ clock.rs, limits.rs, programs.rs, stop.rs: how long, how many, and what then
-//!  response <─ response.rs <─ relay.rs <─ output.rs
+//!  request ── service.rs ──────────┬──> the program
+//!     body ── body_policy.rs ──────┘      │            (spool.rs: whole first, or as it comes)
+//!                                         │ clock.rs, limits.rs, programs.rs, stop.rs: how long, how many, and what then
+//!  response <── response.rs <── relay.rs <── output.rs
 //! ```
 
 pub(super) mod blocking;
@@ -18,6 +19,7 @@ pub(super) mod programs;
 pub(super) mod relay;
 pub(super) mod response;
 mod response_future;
+pub(super) mod service;
 pub(crate) mod spool;
 pub(super) mod stop;
 pub(super) mod turn;

@@ -1,27 +1,19 @@
 //! An external CGI program as a service.
 
-use std::convert::Infallible;
-use std::error;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::task::{Context, Poll};
-
-use http::{Request, Response};
-use http_body::Body as HttpBody;
 
 use super::program::resolve;
-use super::running::answer;
 use super::settings::Settings;
 use crate::cgi::environ::InvalidVariable;
 use crate::cgi::error_stream::ErrorStream;
 use crate::cgi::path::Mount;
-use crate::external::ResponseFuture;
 use crate::external::programs::Programs;
+use crate::external::service::external_service;
 use crate::external::{BodyPolicy, ExitStatus, ProgramLimits};
-use crate::service::body::Body;
 
 /// An external CGI program (RFC 3875) as a `tower::Service<Request<B>, Response = Response<Body>>`: it is run once for each
 /// request. Linux 5.4 or later.
@@ -92,7 +84,7 @@ impl Script {
     /// When there is no such program, or it is no regular file, or this process may not execute it.
     pub fn new(program: impl Into<PathBuf>) -> io::Result<Script> {
         let settings = Settings::new(resolve(&program.into())?);
-        let programs = Programs::new(settings.limits.get_max_programs());
+        let programs = Programs::new(settings.common.limits.get_max_programs());
         Ok(Script { settings: Arc::new(settings), programs })
     }
 
@@ -135,14 +127,14 @@ impl Script {
     /// router that takes the prefix off the URI itself leaves nothing to mount.
     #[must_use]
     pub fn mount(mut self, mount: Mount) -> Script {
-        self.change().mount = mount;
+        self.change().common.mount = mount;
         self
     }
 
     /// How the bodies of requests are taken: whole, unless set.
     #[must_use]
     pub fn request_body(mut self, request_body: BodyPolicy) -> Script {
-        self.change().request_body = request_body;
+        self.change().common.request_body = request_body;
         self
     }
 
@@ -151,14 +143,14 @@ impl Script {
     #[must_use]
     pub fn limits(mut self, limits: ProgramLimits) -> Script {
         self.programs = Programs::new(limits.get_max_programs());
-        self.change().limits = limits;
+        self.change().common.limits = limits;
         self
     }
 
     /// What the programs' exit status means: failure, unless set.
     #[must_use]
     pub fn exit_status(mut self, exit_status: ExitStatus) -> Script {
-        self.change().exit_status = exit_status;
+        self.change().common.exit_status = exit_status;
         self
     }
 
@@ -166,7 +158,7 @@ impl Script {
     /// [`Environ`](crate::Environ), which is `tracing` unless set).
     #[must_use]
     pub fn error_log(mut self, error_log: ErrorStream) -> Script {
-        self.change().error_log = Some(error_log);
+        self.change().common.error_log = Some(error_log);
         self
     }
 
@@ -192,32 +184,15 @@ impl Script {
     }
 }
 
-impl<B> tower_service::Service<Request<B>> for Script
-where
-    B: HttpBody + Send + 'static,
-    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = ResponseFuture;
-
-    /// Always: a request too many is answered with 503.
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> ResponseFuture {
-        ResponseFuture::new(answer(self.clone(), request))
-    }
-}
+external_service!(Script);
 
 impl fmt::Debug for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Script")
             .field("program", &self.settings.program)
             .field("arguments", &self.settings.arguments)
-            .field("mount", &self.settings.mount)
-            .field("limits", &self.settings.limits)
+            .field("mount", &self.settings.common.mount)
+            .field("limits", &self.settings.common.limits)
             .finish_non_exhaustive()
     }
 }

@@ -8,9 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::cgi::environ::Environ;
-use crate::cgi::error_stream::ErrorStream;
-use crate::cgi::path::Mount;
-use crate::external::{BodyPolicy, ExitStatus, ProgramLimits};
+use crate::external::service::Common;
 
 /// What a program inherits of this process's environment, whoever starts it.
 const INHERITED: [&str; 4] = ["PATH", "TZ", "LANG", "LC_ALL"];
@@ -24,12 +22,7 @@ pub(super) struct Settings {
     inherited: Vec<(OsString, OsString)>,
     /// These come last, and stand against all others.
     pub(super) variables: Environ,
-    pub(super) mount: Mount,
-    pub(super) request_body: BodyPolicy,
-    pub(super) exit_status: ExitStatus,
-    pub(super) limits: ProgramLimits,
-    /// The request's own, unless set.
-    pub(super) error_log: Option<ErrorStream>,
+    pub(super) common: Common,
 }
 
 impl Settings {
@@ -41,11 +34,7 @@ impl Settings {
             arguments: Vec::new(),
             inherited: inherited.collect(),
             variables: Environ::new(),
-            mount: Mount::root(),
-            request_body: BodyPolicy::default(),
-            exit_status: ExitStatus::default(),
-            limits: ProgramLimits::default(),
-            error_log: None,
+            common: Common::default(),
         }
     }
 

@@ -114,7 +114,7 @@ impl Conversation {
 
     async fn ended(&mut self, programs: &Programs, report: &Report) -> Result<Ended, Stop> {
         let settings = self.settings.clone();
-        let mut timer = pin!(tokio::time::sleep_until(self.clock.next(self.wait(), &settings.limits).0));
+        let mut timer = pin!(tokio::time::sleep_until(self.clock.next(self.wait(), &settings.common.limits).0));
         let mut server = pin!(programs.stopped());
         loop {
             let ended = poll_fn(|context| {
@@ -126,7 +126,7 @@ impl Conversation {
                     Ok(Some(ended)) => Poll::Ready(Ok(ended)),
                     Ok(None) => {
                         let wait = self.wait();
-                        let reached = self.clock.poll(wait, &settings.limits, timer.as_mut(), context);
+                        let reached = self.clock.poll(wait, &settings.common.limits, timer.as_mut(), context);
                         reached.map(|limit| Err(Stop::Limit(limit)))
                     }
                 }
@@ -194,7 +194,7 @@ impl Conversation {
                     return Ok(Received::Nothing);
                 }
                 Ok(Some(Heard::Output(chunk))) => {
-                    self.output.take(chunk, &mut self.clock, &self.settings.limits)?;
+                    self.output.take(chunk, &mut self.clock, &self.settings.common.limits)?;
                 }
                 Ok(Some(Heard::Errors(text))) => {
                     self.clock.moves();
@@ -262,7 +262,7 @@ impl Conversation {
             Some(ProtocolStatus::RequestComplete) => {
                 let told = || format!("the application ended the request with status {}", ended.app_status);
                 let failing = (ended.app_status != 0).then(told);
-                let failure = failing.and_then(|told| self.settings.exit_status.failing(told, report));
+                let failure = failing.and_then(|told| self.settings.common.exit_status.failing(told, report));
                 return self.output.finish(failure, permit, report);
             }
             Some(ProtocolStatus::Overloaded) => (StatusCode::SERVICE_UNAVAILABLE, "the application is overloaded"),

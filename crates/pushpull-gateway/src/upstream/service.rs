@@ -1,18 +1,11 @@
 //! A FastCGI application in other processes as a service.
 
-use std::convert::Infallible;
-use std::error;
 use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response};
-use http_body::Body as HttpBody;
-
-use super::asking::answer;
 use super::idle::Idle;
 use super::settings::Settings;
 use super::site::Site;
@@ -20,10 +13,9 @@ use crate::address::{Address, BadAddress};
 use crate::cgi::environ::InvalidVariable;
 use crate::cgi::error_stream::ErrorStream;
 use crate::cgi::path::Mount;
-use crate::external::ResponseFuture;
 use crate::external::programs::Programs;
+use crate::external::service::external_service;
 use crate::external::{BodyPolicy, ExitStatus, ProgramLimits};
-use crate::service::body::Body;
 
 /// A FastCGI application that other processes are, such as php-fpm, as a
 /// `tower::Service<Request<B>, Response = Response<Body>>`. Linux only.
@@ -84,7 +76,7 @@ impl Upstream {
     /// The application at an address.
     pub fn at(address: Address) -> Upstream {
         let settings = Settings::new(address);
-        let programs = Programs::new(settings.limits.get_max_programs());
+        let programs = Programs::new(settings.common.limits.get_max_programs());
         Upstream { settings: Arc::new(settings), programs, idle: Arc::default() }
     }
 
@@ -119,14 +111,14 @@ impl Upstream {
     /// A router that takes the prefix off the URI itself leaves nothing to mount.
     #[must_use]
     pub fn mount(mut self, mount: Mount) -> Upstream {
-        self.change().mount = mount;
+        self.change().common.mount = mount;
         self
     }
 
     /// How the bodies of requests are taken: whole, unless set. (PHP sees no body without `CONTENT_LENGTH`.)
     #[must_use]
     pub fn request_body(mut self, request_body: BodyPolicy) -> Upstream {
-        self.change().request_body = request_body;
+        self.change().common.request_body = request_body;
         self
     }
 
@@ -136,7 +128,7 @@ impl Upstream {
     #[must_use]
     pub fn limits(mut self, limits: ProgramLimits) -> Upstream {
         self.programs = Programs::new(limits.get_max_programs());
-        self.change().limits = limits;
+        self.change().common.limits = limits;
         self
     }
 
@@ -172,7 +164,7 @@ impl Upstream {
     /// What an application status other than zero means: failure, unless set.
     #[must_use]
     pub fn exit_status(mut self, exit_status: ExitStatus) -> Upstream {
-        self.change().exit_status = exit_status;
+        self.change().common.exit_status = exit_status;
         self
     }
 
@@ -180,7 +172,7 @@ impl Upstream {
     /// [`Environ`](crate::Environ), which is `tracing` unless set).
     #[must_use]
     pub fn error_log(mut self, error_log: ErrorStream) -> Upstream {
-        self.change().error_log = Some(error_log);
+        self.change().common.error_log = Some(error_log);
         self
     }
 
@@ -209,32 +201,15 @@ impl Upstream {
     }
 }
 
-impl<B> tower_service::Service<Request<B>> for Upstream
-where
-    B: HttpBody + Send + 'static,
-    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = ResponseFuture;
-
-    /// Always: a request too many is answered with 503.
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> ResponseFuture {
-        ResponseFuture::new(answer(self.clone(), request))
-    }
-}
+external_service!(Upstream);
 
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upstream")
             .field("address", &self.settings.address)
             .field("site", &self.settings.site)
-            .field("mount", &self.settings.mount)
-            .field("limits", &self.settings.limits)
+            .field("mount", &self.settings.common.mount)
+            .field("limits", &self.settings.common.limits)
             .finish_non_exhaustive()
     }
 }

@@ -5,9 +5,7 @@ use std::time::Duration;
 use super::site::Site;
 use crate::address::Address;
 use crate::cgi::environ::Environ;
-use crate::cgi::error_stream::ErrorStream;
-use crate::cgi::path::Mount;
-use crate::external::{BodyPolicy, ExitStatus, ProgramLimits};
+use crate::external::service::Common;
 
 /// How many connections are kept, and for how long, unless set. The process behind one may be busy, and nothing tells: PHP's
 /// `fastcgi_finish_request` ends a request and works on.
@@ -21,15 +19,10 @@ pub(super) struct Settings {
     pub(super) site: Option<Site>,
     /// These come last, and stand against all others.
     pub(super) parameters: Environ,
-    pub(super) mount: Mount,
-    pub(super) request_body: BodyPolicy,
-    pub(super) exit_status: ExitStatus,
-    pub(super) limits: ProgramLimits,
+    pub(super) common: Common,
     /// How many connections are kept, and for how long.
     pub(super) max_idle: usize,
     pub(super) idle_timeout: Duration,
-    /// The request's own, unless set.
-    pub(super) error_log: Option<ErrorStream>,
 }
 
 impl Settings {
@@ -38,13 +31,9 @@ impl Settings {
             address,
             site: None,
             parameters: Environ::new(),
-            mount: Mount::root(),
-            request_body: BodyPolicy::default(),
-            exit_status: ExitStatus::default(),
-            limits: ProgramLimits::default(),
+            common: Common::default(),
             max_idle: MAX_IDLE,
             idle_timeout: IDLE_TIMEOUT,
-            error_log: None,
         }
     }
 }
