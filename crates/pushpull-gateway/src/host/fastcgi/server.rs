@@ -7,10 +7,10 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::connection;
+use super::connection::Requests;
 use crate::fastcgi::MAX_PARAMS;
 use crate::host::protocol::{Failure, Fronted, Protocol, sealed};
-use crate::host::responder::Accept;
+use crate::host::responder::{self, Accept};
 use crate::host::server::Host;
 use crate::host::stream::Stream;
 use crate::host::{self, RequestBody};
@@ -74,7 +74,7 @@ impl Protocol for FastCgi {
         R: Body<Data = Bytes> + 'static,
         R::Error: Into<Failure>,
     {
-        connection::serve(stream, service, host).await;
+        responder::serve(stream, &host, |wire| Requests::new(wire, service, host.clone())).await;
     }
 
     /// There is no word for it before a request was begun.

@@ -7,9 +7,9 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::connection;
+use super::connection::OneRequest;
 use crate::host::protocol::{Failure, Fronted, Protocol, sealed};
-use crate::host::responder::Accept;
+use crate::host::responder::{self, Accept};
 use crate::host::server::Host;
 use crate::host::stream::Stream;
 use crate::host::{self, RequestBody};
@@ -43,7 +43,7 @@ impl Protocol for Scgi {
         R: Body<Data = Bytes> + 'static,
         R::Error: Into<Failure>,
     {
-        connection::serve(stream, service, host).await;
+        responder::serve(stream, &host, |wire| OneRequest::new(wire, service, host.clone())).await;
     }
 
     /// It would have to be asked first.
