@@ -40,8 +40,6 @@ pub mod script;
 pub mod service;
 #[cfg(all(feature = "upstream", target_os = "linux"))]
 pub mod upstream;
-#[cfg(feature = "script")]
-mod waker;
 
 pub use app::{App, AsPull, AsPush, Input, Pull, PullApp, PullFn, Push, PushApp, PushFn, pull_fn, push_fn};
 pub use cgi::{
