@@ -1,11 +1,15 @@
 //! The body of a request, taken whole before its program starts: slow clients hold no program.
 
-use std::fs::{File, Permissions};
+use std::env;
+use std::fs::{self, File, OpenOptions};
 use std::future::poll_fn;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::pin::Pin;
+use std::process;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -137,10 +141,33 @@ async fn append(file: Option<File>, data: Bytes) -> io::Result<File> {
 
 /// A temporary file that nobody else can open.
 pub(crate) fn unnamed() -> io::Result<File> {
-    let file = with_room(tempfile::tempfile)?;
-    // It has what the umask leaves, and a program that runs as somebody else could open it again by `/proc`.
-    file.set_permissions(Permissions::from_mode(0o600))?;
-    Ok(file)
+    let directory = env::temp_dir();
+    // A program that runs as somebody else could open it again by `/proc`.
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    let nameless = with_room(|| options.clone().custom_flags(libc::O_TMPFILE | libc::O_EXCL).open(&directory));
+    match nameless {
+        // A file system, or a kernel, that makes none without a name.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::ENOENT)) => {
+            with_room(|| named_once(&directory, options.clone().create_new(true)))
+        }
+        made => made,
+    }
+}
+
+/// A temporary file whose name is taken from it at once. Nobody foresees the name, and one that is there is not opened.
+fn named_once(directory: &Path, options: &OpenOptions) -> io::Result<File> {
+    loop {
+        let path = directory.join(format!(".pushpull-{:016x}", RandomState::new().hash_one(process::id())));
+        match options.open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            file => {
+                let file = file?;
+                fs::remove_file(&path)?;
+                return Ok(file);
+            }
+        }
+    }
 }
 
 fn rewound(mut file: File) -> io::Result<OwnedFd> {
@@ -156,4 +183,24 @@ fn in_memory(data: &[u8]) -> io::Result<OwnedFd> {
         at += pwrite(&file, &data[at..], at as u64)?;
     }
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn a_temporary_file_has_no_name_and_is_its_owners_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).mode(0o600).create_new(true);
+        for mut file in [unnamed().unwrap(), named_once(directory.path(), &options).unwrap()] {
+            file.write_all(b"body").unwrap();
+            let metadata = file.metadata().unwrap();
+            assert_eq!((metadata.nlink(), metadata.mode() & 0o777, metadata.len()), (0, 0o600, 4));
+        }
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
 }

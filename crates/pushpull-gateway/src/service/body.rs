@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_core::stream::FusedStream;
 use http_body::{Frame, SizeHint};
-use http_body_util::BodyExt;
+use pin_project_lite::pin_project;
 
 use super::delayed::{Delayed, Polled};
 use crate::app::data::as_io;
@@ -135,6 +135,35 @@ fn poll_chunk(
     }
 }
 
+pin_project! {
+    /// A body of another kind, whose errors become those of the system.
+    struct Other<B> {
+        #[pin]
+        body: B,
+    }
+}
+
+impl<B> http_body::Body for Other<B>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
+        self.project().body.poll_frame(context).map_err(|error| as_io(error.into()))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 macro_rules! bodies {
     ($body:ident, $chunks:ty, $boxed:ident, ($($send:tt)*)) => {
         impl $body {
@@ -149,7 +178,7 @@ macro_rules! bodies {
                 B: http_body::Body<Data = Bytes> $($send)* + 'static,
                 B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
             {
-                $body(Kind::Other(Box::pin(body.map_err(|error| as_io(error.into())))))
+                $body(Kind::Other(Box::pin(Other { body })))
             }
         }
 
