@@ -7,7 +7,7 @@
 //! | nginx, Apache, lighttpd | SCGI | `scgi` |
 //! | a server that starts a program for each request | CGI | [`cgi`] |
 //!
-//! The first three are one `Server` (feature `cli`), with the same limits, log and shutdown:
+//! The first three are one `Server` (feature `server`), with the same limits, log and shutdown:
 //!
 //! ```text
 //!  address.rs ──> listener.rs ──> protocol.rs: http/, fastcgi/, scgi/ ──> your service

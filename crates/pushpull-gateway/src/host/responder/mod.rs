@@ -13,6 +13,7 @@ mod connection;
 mod exchange;
 mod messages;
 mod params;
+mod protocol;
 mod watch;
 
 pub(super) use arriving::{Arrived, Arriving, Taken, arriving};
@@ -20,3 +21,4 @@ pub(super) use connection::{Link, MAX_QUEUED, Outcome, PIECE, Wire, serve};
 pub(super) use exchange::{Exchange, Piece};
 pub(super) use messages::Messages;
 pub(super) use params::{Accept, Params};
+pub(super) use protocol::front_protocol;
