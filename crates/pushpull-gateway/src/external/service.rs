@@ -113,7 +113,7 @@ macro_rules! external_service {
             B: http_body::Body + Send + 'static,
             B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
         {
-            type Response = http::Response<crate::Body>;
+            type Response = http::Response<crate::service::body::Body>;
             type Error = std::convert::Infallible;
             type Future = crate::external::ResponseFuture;
 

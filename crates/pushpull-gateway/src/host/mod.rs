@@ -46,8 +46,6 @@ mod share;
 #[cfg(feature = "server")]
 mod shutdown;
 #[cfg(feature = "server")]
-mod signals;
-#[cfg(feature = "server")]
 mod stall;
 #[cfg(feature = "server")]
 mod stream;

@@ -2,14 +2,17 @@
 
 use std::fmt;
 use std::fs;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
+use std::thread;
 use std::time::Instant;
 
+use tokio::runtime;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::signals;
 use crate::script::inherited::ignored;
 
 /// Tells a [`Server`](super::Server) to stop, in two steps. Clones are one and the same.
@@ -54,17 +57,42 @@ impl Shutdown {
     /// Returns an error if the signals cannot be listened for.
     pub fn on_signals() -> io::Result<Shutdown> {
         let shutdown = Shutdown::new();
+        let told = shutdown.clone();
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let is_ignored = |wanted: i32| ignored(&status).any(|signal| signal == wanted);
-        let mut unheeded = vec![libc::SIGUSR1, libc::SIGUSR2, libc::SIGALRM, libc::SIGXFSZ];
-        if is_ignored(libc::SIGCHLD) {
-            unheeded.push(libc::SIGCHLD);
-        }
-        let mut stops = vec![libc::SIGTERM, libc::SIGINT, libc::SIGQUIT];
-        let hangup = if is_ignored(libc::SIGHUP) { &mut unheeded } else { &mut stops };
-        hangup.push(libc::SIGHUP);
-        signals::disregard(&unheeded)?;
-        signals::stop_on(&stops, &shutdown)?;
+        let is_ignored = |kind: SignalKind| ignored(&status).any(|signal| signal == kind.as_raw_value());
+        let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
+        let mut stopping = {
+            let _context = runtime.enter();
+            let mut unheeded = vec![SignalKind::user_defined1(), SignalKind::user_defined2(), SignalKind::alarm()];
+            unheeded.push(SignalKind::from_raw(libc::SIGXFSZ));
+            if is_ignored(SignalKind::child()) {
+                unheeded.push(SignalKind::child());
+            }
+            let mut stops = vec![SignalKind::terminate(), SignalKind::interrupt(), SignalKind::quit()];
+            let hangup = if is_ignored(SignalKind::hangup()) { &mut unheeded } else { &mut stops };
+            hangup.push(SignalKind::hangup());
+            // Caught, and not ignored: a program inherits what is ignored. A signal stays caught when it is not listened for.
+            for kind in unheeded {
+                drop(signal(kind)?);
+            }
+            stops.into_iter().map(signal).collect::<io::Result<Vec<_>>>()?
+        };
+        thread::Builder::new().name("signals".into()).spawn(move || {
+            runtime.block_on(async {
+                let mut next = async || {
+                    poll_fn(|context| {
+                        // All are asked, so that each wakes.
+                        let asked = stopping.iter_mut().map(|signal| signal.poll_recv(context).is_ready());
+                        if asked.fold(false, |any, ready| any | ready) { Poll::Ready(()) } else { Poll::Pending }
+                    })
+                    .await;
+                };
+                next().await;
+                told.begin();
+                next().await;
+                told.cut();
+            });
+        })?;
         Ok(shutdown)
     }
 

@@ -55,14 +55,8 @@ fn the_wrappers_of_this_crate_are_layers() {
     let service = layers.service(service(Local::new(), app));
     block_on(async {
         let answer = async |path: &str| {
-            collect(
-                service
-                    .clone()
-                    .oneshot(Request::get(format!("http://a{path}")).body(Body::empty()).unwrap())
-                    .await
-                    .unwrap(),
-            )
-            .await
+            let request = Request::get(format!("http://a{path}")).body(Body::empty()).unwrap();
+            collect(service.clone().oneshot(request).await.unwrap()).await
         };
         assert_eq!(answer("/from").await.text(), "/to");
         assert_eq!(answer("/health").await.status, 200);
