@@ -45,7 +45,7 @@ impl Server {
     pub fn wait_until(&self, what: &str, mut reached: impl FnMut(&Server) -> bool) {
         let until = Instant::now() + DEADLINE;
         while !reached(self) {
-            assert!(Instant::now() < until, "{what} did not come about");
+            assert!(Instant::now() < until, "timed out waiting for: {what}");
             thread::sleep(Duration::from_millis(10));
         }
     }

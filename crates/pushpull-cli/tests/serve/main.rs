@@ -1,5 +1,5 @@
-//! `pushpull serve` as it is built: its command line, its log, its signals, the faults that it has to survive, and programs
-//! that were not written for it.
+//! The built `pushpull serve`: its command line, its log, its signals, the faults that it has to survive, and programs
+//! that know nothing of it.
 
 mod command_line;
 mod faults;
