@@ -120,7 +120,7 @@ fn upload(c: &mut Criterion) {
     });
 }
 
-/// A layer written by hand: it reads, and writes into an encoder.
+/// Reads, and writes into an encoder: a layer written by hand.
 fn gzip(mut r: impl Read, w: impl Write) -> io::Result<()> {
     let mut gzip = GzEncoder::new(w, Compression::default());
     io::copy(&mut r, &mut gzip)?;

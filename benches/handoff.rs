@@ -29,7 +29,7 @@ fn check(bytes: usize) {
     assert_eq!(black_box(bytes), CHUNKS * LEN);
 }
 
-/// The simplest push: the program calls a closure.
+/// Calls a closure with each chunk: the simplest push.
 fn dyn_call(chunk: &Bytes, sink: &mut dyn FnMut(Bytes)) {
     for _ in 0..CHUNKS {
         sink(chunk.clone());

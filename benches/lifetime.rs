@@ -36,7 +36,7 @@ fn pooled_inside(pool: &Pool, times: u64) -> Duration {
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A thread that waits for jobs, written by hand.
+/// Starts a thread that waits for jobs, as written by hand.
 fn fed_thread() -> crossbeam_channel::Sender<Job> {
     let (sender, jobs) = crossbeam_channel::unbounded::<Job>();
     thread::spawn(move || jobs.into_iter().for_each(|job| job()));

@@ -17,7 +17,7 @@ use pushpull_measure::quantity;
 
 const WRITES: [usize; 8] = [64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20];
 
-/// The bytes of each write size: some milliseconds.
+/// Returns the bytes to write with each write size: some milliseconds.
 fn total(write: usize) -> usize {
     (write << 19).clamp(32 << 20, 256 << 20)
 }

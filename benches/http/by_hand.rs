@@ -74,7 +74,7 @@ impl Service<Request<Incoming>> for ByHand {
     }
 }
 
-/// The program: writes a number of KiB, one per write.
+/// Writes a number of KiB, one per write: the program.
 pub fn write_body(out: &mut (impl Write + ?Sized), kib: usize) -> io::Result<()> {
     let piece = PATTERN.repeat(1024 / PATTERN.len());
     (0..kib).try_for_each(|_| out.write_all(&piece))

@@ -1,9 +1,9 @@
 //! What does a response cost a server if its body is written in small pieces, and what do clients cost that do not
 //! read?
 //!
-//! A program writes 1 KiB at a time. hyper and axum serve it over HTTP/1.1 on kept connections: as the body of each
-//! engine, as a service of the gateway, and written by hand (`spawn_blocking` and a channel, with and without a buffer
-//! in between). The lower bound is the whole body in memory (`Full`).
+//! A program writes 1 KiB at a time. hyper and axum serve it over HTTP/1.1 on kept connections. The contenders are each
+//! engine, a service of the gateway, and code written by hand (`spawn_blocking` and a channel, with and without a
+//! buffer). The lower bound is the whole body in memory (`Full`).
 //!
 //! Server and load are separate processes, and every byte is checked. The figure is the processor time of all threads
 //! of the server per request. The ratios are taken within each turn.

@@ -29,7 +29,7 @@ pub fn pool(workers: usize) -> Pool {
     Pool::new(workers).chunk_size(CHUNK).capacity(CHUNK)
 }
 
-/// The program. It works with anything that implements `Write`.
+/// Writes the records: the program. It works with anything that implements `Write`.
 fn write_records(number: usize, w: &mut impl Write) -> io::Result<()> {
     for record in 0..RECORDS {
         let values = [number as u32, record as u32, (number * 31 + record) as u32];

@@ -169,7 +169,7 @@ async fn check(response: hyper::Response<hyper::body::Incoming>, bytes: usize) -
     if seen == bytes { Ok(()) } else { Err(io::Error::other(format!("the body has {seen} bytes: expected {bytes}"))) }
 }
 
-/// A client that sends a request and reads only the first bytes. Its receive window is small.
+/// Connects a client that sends a request and reads only the first bytes. Its receive window is small.
 fn stall(address: SocketAddr, path: &str) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_recv_buffer_size(4096)?;

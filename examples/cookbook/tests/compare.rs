@@ -117,7 +117,7 @@ fn a_large_write_is_not_bounded() {
     });
 }
 
-/// A body that has not been read. Its program reports that it runs.
+/// Creates a body without reading it. Its program reports that it runs.
 fn unasked(way: Way) -> (Body, Receiver<()>) {
     let (runs, seen) = mpsc::channel();
     let body = way(Box::new(move |_| {

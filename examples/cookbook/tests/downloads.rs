@@ -55,7 +55,7 @@ on_each_server! {
             curl(&server.url(&format.path(format.little)), &file);
             let mut same = Same { expected: BufReader::new(File::open(file).unwrap()), bytes: 0 };
             (format.write)(format.little, &mut same).unwrap_or_else(|error| panic!("{}: {error}", format.name));
-            assert_eq!(same.expected.read(&mut [0]).unwrap(), 0, "{} goes on after its end", format.name);
+            assert_eq!(same.expected.read(&mut [0]).unwrap(), 0, "{} continues after its end", format.name);
             assert!(same.bytes > 100_000, "{}: {} bytes", format.name, same.bytes);
         }
     }
@@ -88,8 +88,8 @@ on_each_server! {
         large(program, "mandelbrot.png", BOUND);
     }
 
-    /// With every encoder, repeatedly.
-    fn law_7_a_client_that_goes_stops_the_program(program: &str) {
+    /// Disconnects from every encoder, repeatedly.
+    fn law_7_a_disconnect_stops_the_program(program: &str) {
         if !there(&["curl"]) {
             return;
         }
@@ -124,7 +124,7 @@ on_each_server! {
     }
 }
 
-/// A download that ends within its first chunk has a `Content-Length`.
+/// Checks that a download which ends within its first chunk has a `Content-Length`.
 #[test]
 fn a_short_download_says_how_long_it_is() {
     if !there(&["curl"]) {
@@ -154,7 +154,7 @@ fn large(program: &str, name: &str, bound: u64) {
     server.log.wait_for(&format!("done     {name}"), 1);
 }
 
-/// A download that would take minutes.
+/// Starts a download that would take minutes.
 fn slow_client(url: &str) -> Child {
     let mut command = Command::new("curl");
     command.args(["--silent", "--no-buffer", "--limit-rate", "1M", url]);

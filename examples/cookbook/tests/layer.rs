@@ -62,7 +62,7 @@ fn only_suitable_bodies_are_compressed_and_only_if_accepted() {
 }
 
 #[test]
-fn law_7_a_client_that_goes_stops_the_program_behind_the_filter() {
+fn law_7_a_disconnect_stops_the_program_behind_the_filter() {
     if !there(&["curl"]) {
         return;
     }

@@ -82,7 +82,7 @@ fn law_2_a_file_that_cannot_be_packed_aborts_the_request() {
 }
 
 #[test]
-fn law_7_a_server_that_goes_stops_the_sender() {
+fn law_7_a_disconnect_of_the_server_stops_the_sender() {
     let home = tempfile::tempdir().unwrap();
     // More than fits into the socket buffers.
     let picture = home.path().join("1");

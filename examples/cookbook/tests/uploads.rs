@@ -65,7 +65,7 @@ on_every_engine! {
         }
     }
 
-    /// The client never sends the rest.
+    /// Sends the beginning of an upload, and never the rest.
     fn a_bad_upload_is_answered_while_it_arrives(server: &Server, engine: &str) {
         let mut client = TcpStream::connect(server.address()).unwrap();
         client.set_read_timeout(Some(DEADLINE)).unwrap();
@@ -77,7 +77,7 @@ on_every_engine! {
         server.log.wait_for("failed   bad.csv", 1);
     }
 
-    /// The client sends 50 MiB that are not wanted.
+    /// Sends 50 MiB that are not wanted.
     fn a_refused_large_upload_gets_the_reason(server: &Server, engine: &str) {
         let file = &Samples::get().all[0].path;
         for _ in 0..10 {
@@ -101,8 +101,8 @@ on_every_engine! {
         }
     }
 
-    /// The parser's read fails, and the next upload is parsed normally.
-    fn law_7_a_client_that_goes_stops_the_parser(server: &Server, engine: &str) {
+    /// Checks that the parser's read fails, and that the next upload is parsed normally.
+    fn law_7_a_disconnect_stops_the_parser(server: &Server, engine: &str) {
         for round in 1..=10 {
             let mut command = Command::new("curl");
             command.args(["--silent", "--upload-file", "-", &server.url(&format!("/sun.csv{engine}"))]);

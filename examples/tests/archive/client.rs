@@ -69,7 +69,7 @@ pub fn with_response<T>(
     })
 }
 
-/// A client that has received the beginning of a response and reads no more. Its receive window is small.
+/// Connects a client that receives the beginning of a response and reads no more. Its receive window is small.
 pub fn stall(address: SocketAddr, path: &str) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();

@@ -47,7 +47,7 @@ pub fn mixed() -> (TempDir, PathBuf) {
     let changed = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
     File::open(tree.join("one")).unwrap().set_modified(changed).unwrap();
     symlink("one", tree.join("link")).unwrap();
-    fs::write(home.path().join("secret"), "nobody's business").unwrap();
+    fs::write(home.path().join("secret"), "a secret outside the tree").unwrap();
     symlink("../secret", tree.join("leak")).unwrap();
     symlink("..", tree.join("leaking directory")).unwrap();
     (home, tree)

@@ -1,7 +1,7 @@
 //! Compares two reports and finds what got slower beyond the noise.
 //!
 //! Two runs on one machine drift apart as a whole, by a third from day to day. The code written by hand is the same in
-//! both runs, so the median change of its figures is the drift, which is removed from the figures of the engines.
+//! both runs, so the median change of its figures is the drift. The drift is removed from the figures of the engines.
 
 use std::fmt;
 
@@ -153,7 +153,7 @@ mod tests {
     use pushpull_measure::contender::Sizes;
     use pushpull_measure::workload::Workload;
 
-    /// A report in which all code written by hand takes `peers`, and `Local` takes `ours` with a middle half of
+    /// Creates a report in which all code written by hand takes `peers`, and `Local` takes `ours` with a middle half of
     /// `width`.
     fn report(ours: f64, width: f64, peers: f64) -> Report {
         let row = |contender: String, engine, time: f64, width: f64| {

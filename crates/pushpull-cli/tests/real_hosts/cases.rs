@@ -77,7 +77,7 @@ behind_every_server! {
         }
     }
 
-    /// Requirement 22: nginx's default SCGI parameters contain no path but that of the target.
+    /// Checks requirement 22: nginx's default SCGI parameters contain no path but that of the target.
     fn the_path_is_that_of_the_request(front) {
         let text = front.client().get("/app/x%20y?case=environ").1.unwrap();
         let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
@@ -145,7 +145,7 @@ behind_every_server! {
         assert_eq!(head.all("set-cookie"), cookies);
     }
 
-    /// The first piece arrives before the second is written.
+    /// Checks that the first piece arrives before the second is written.
     fn a_trickle_is_seen_as_it_trickles(front) {
         let (watch, mut client) = (Watch::new(), front.client());
         client.ask("GET", &format!("/app?case=trickle&control={}", watch.port()), None);
@@ -174,7 +174,7 @@ behind_every_server! {
         // A blocked application does not change for a while; any other passes the bound soon.
         let mut before = 0;
         wait_until("the application is held", || {
-            assert!(before < 48 << 20, "{before} bytes were written for nobody");
+            assert!(before < 48 << 20, "{before} bytes were written without a reader");
             thread::sleep(Duration::from_millis(100));
             let now = app.count();
             now > 0 && std::mem::replace(&mut before, now) == now
@@ -243,7 +243,7 @@ behind_every_server! {
         assert_eq!(front.client().get("/app?case=early").0.status, 500);
     }
 
-    /// Everything written before the error arrives, but not the end.
+    /// Checks that everything written before the error arrives, but not the end.
     fn an_error_after_the_head_truncates_the_response(front) {
         for (size, announced, seen) in [
             (1_000_000, "&announced", Cuts::LargeAnnounced),
@@ -269,7 +269,7 @@ behind_every_server! {
         }
     }
 
-    /// The system closes the connections of a killed process. That must not look like the end of a response.
+    /// Kills a responder. The system closes its connections, which must not look like the end of a response.
     fn a_killed_responder_truncates_the_response(front) {
         let (watch, mut client) = (Watch::new(), front.client());
         client.ask_at_last(&format!("/app?case=begun&control={}", watch.port()));

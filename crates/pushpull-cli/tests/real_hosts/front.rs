@@ -49,13 +49,13 @@ impl Front {
     }
 }
 
-/// mod_cgid reads the response after it has passed the request on, and ignores how the program ends.
+/// Starts mod_cgid, which reads the response after it has passed the request on, and ignores how the program ends.
 pub fn apache_cgid() -> Option<Front> {
     let is = Is { duplex: false, cuts: Cuts::LargeAnnounced };
     there(&["apache2"]).then(|| Front { server: apache::cgid(), behind: None, is })
 }
 
-/// mod_cgi ignores how the program ends.
+/// Starts mod_cgi, which ignores how the program ends.
 pub fn lighttpd_cgi() -> Option<Front> {
     let is = Is { duplex: true, cuts: Cuts::Announced };
     there(&["lighttpd"]).then(|| Front { server: lighttpd::cgi(), behind: None, is })

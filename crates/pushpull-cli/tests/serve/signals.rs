@@ -56,7 +56,7 @@ fn the_health_check_announces_the_stop_in_advance() {
     assert_eq!((health.status(), health.body()), (200, &b""[..]));
     scripts.file("go", "", 0o644);
     serving.signal("TERM");
-    wait_until("the health is told", || ask("GET /health").status() == 503);
+    wait_until("the health check fails", || ask("GET /health").status() == 503);
     // Everything else is served as before, including other methods on the path.
     for what in ["GET /", "POST /health", "GET /health/"] {
         assert_eq!(ask(what).chunks(), (b"first\nlast\n".to_vec(), true), "{what}");

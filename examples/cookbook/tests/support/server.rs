@@ -37,7 +37,7 @@ impl Server {
         status(self.served.child.id(), name)
     }
 
-    /// Prints the server's peak memory in KiB and the bytes that it moved, and checks that the peak is below `bound`
+    /// Prints the server's peak memory in KiB and the bytes that it moved. Checks that the peak is below `bound`
     /// and a fraction of these bytes.
     #[track_caller]
     pub fn peak_is_below(&self, bound: u64, what: &str, bytes: u64) {

@@ -62,7 +62,7 @@ fn measure(way: Move, chunks: usize) -> io::Result<Sample> {
     Ok(Sample::from([(Measure::Time, time.as_secs_f64() / chunks as f64)]))
 }
 
-/// The simplest push: the program calls a closure.
+/// Calls a closure with each chunk: the simplest push.
 fn dyn_call(ready: Bytes, chunks: usize) -> io::Result<usize> {
     let mut bytes = 0;
     let mut take = |chunk: Bytes| bytes += chunk.len();

@@ -124,8 +124,8 @@ mod tests {
     #[test]
     fn contenders_left_out_are_named() {
         assert_eq!(asked(1).1, [] as [&str; 0]);
-        let large = |who, what, bridges| {
-            format!("{who} with a capacity of {what}: {bridges} bridges may hold more than 512 MiB")
+        let large = |contenders, what, bridges| {
+            format!("{contenders} with a capacity of {what}: {bridges} bridges may hold more than 512 MiB")
         };
         assert_eq!(asked(1000).1, [large("Thread, Pool", "1 MiB", 1000)]);
         let threads = "Thread, crossbeam, sync_channel, tokio mpsc, io::pipe: 20000 bridges need a thread each, more than \

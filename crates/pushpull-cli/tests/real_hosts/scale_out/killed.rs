@@ -1,5 +1,5 @@
-//! A responder is killed under load. Requests without a response are sent elsewhere. Responses in flight are visibly
-//! truncated.
+//! A responder is killed under load. Requests without a response are sent to another responder. Responses in flight are
+//! visibly truncated.
 
 use rustix::process::Signal;
 
@@ -54,7 +54,7 @@ fn a_responder_is_killed(balanced: Option<Balanced>) {
         let (bytes, end) = begun.end();
         assert!(bytes == 65_521 && end.is_ok(), "{bytes} {end:?}");
     }
-    // No response had begun: safe requests are sent elsewhere, others are refused.
+    // No response had begun: safe requests are sent to another responder, others are refused.
     let mut again = gets.begun();
     assert_ne!(again.said(), VICTIM);
     again.go_on();

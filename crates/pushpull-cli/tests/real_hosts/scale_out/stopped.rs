@@ -22,8 +22,8 @@ fn a_responder_is_stopped(balanced: Option<Balanced>, method: &str) {
     assert_eq!(victim.ended(), Some(0));
 }
 
-/// nginx makes no health checks. A request that arrives while the responder closes its socket is sent elsewhere, which
-/// is only done for requests that may be repeated.
+/// Checks nginx, which has no health checks. A request that arrives while the responder closes its socket is sent to
+/// another responder, which is only done for requests that may be repeated.
 #[test]
 fn behind_nginx() {
     a_responder_is_stopped(Balanced::nginx(), "GET");

@@ -121,9 +121,8 @@ fn cgi_pm_takes_forms_and_files() {
                 let sum = sum.trim_start_matches('\\').split(' ').next().unwrap().to_owned();
                 page.has(200, &format!("{name} {size} {sum} image/x-odd\n")).has(200, "comment Grüße\n");
             }
-            // A body larger than the script accepts: the script reads nothing of it. On HTTP/2, a response that
-            // completes before its request ends with a reset without an error (RFC 9113, 8.1), which curl before 8.0
-            // takes for a failure.
+            // The script reads nothing of a body that is too large. On HTTP/2, a response that completes before its
+            // request ends with a reset without an error (RFC 9113, 8.1). curl before 8.0 reports that as a failure.
             if policy == "stream" && browser.version == "--http2-prior-knowledge" {
                 continue;
             }

@@ -8,7 +8,7 @@ use std::thread;
 use crate::host::{Serving, wait_until};
 use pushpull_testing::needed::there;
 
-/// The same git settings everywhere, independent of the machine.
+/// Runs git with fixed settings, independent of the machine.
 pub fn git(directory: &Path, arguments: &[&str]) -> Output {
     let output = Command::new("git")
         .args(["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "protocol.version=2"])

@@ -44,7 +44,7 @@ impl Repository {
         repository
     }
 
-    /// The repositories to show, and a place for temporary files.
+    /// Returns the directory of the repositories to show, also for temporary files.
     pub fn root(&self) -> PathBuf {
         self.0.path().to_owned()
     }
