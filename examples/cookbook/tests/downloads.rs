@@ -108,7 +108,7 @@ on_each_server! {
         assert!(peak < BOUND_OF_GROUPS, "{peak} KiB");
     }
 
-    fn mistakes_are_told(program: &str) {
+    fn mistakes_are_reported(program: &str) {
         let server = Server::start(program);
         for path in ["/sun.csv?days=many", "/sun.csv?days=36526", "/sun.zip?days=-1", "/mandelbrot.png?width=0"] {
             let status = status_of(&[&server.url(path)]);

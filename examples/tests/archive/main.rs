@@ -157,7 +157,7 @@ fn law_2_a_file_that_cannot_be_read_truncates_the_download() {
             }
             (received, None)
         });
-        assert!(end.is_some(), "a short archive looks whole");
+        assert!(end.is_some(), "a truncated archive looks complete");
         assert!(received.len() > 32 << 20, "what was written before is missing");
         assert!(zip::ZipArchive::new(Cursor::new(&received)).is_err(), "what arrived has an archive's end");
         let line = server.wait_for("failed", 1).remove(0);

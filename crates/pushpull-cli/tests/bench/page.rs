@@ -50,7 +50,7 @@ fn seen(files: &Files, page: &str, scheme: u8) -> String {
         .unwrap();
     let dom = String::from_utf8(output.stdout).unwrap();
     let (_, rest) = dom.split_once("<pre id=\"seen\">").unwrap_or_else(|| {
-        panic!("the browser showed nothing: {}", String::from_utf8_lossy(&output.stderr));
+        panic!("the browser did not run the page: {}", String::from_utf8_lossy(&output.stderr));
     });
     rest.split_once("</pre>").unwrap().0.to_owned()
 }

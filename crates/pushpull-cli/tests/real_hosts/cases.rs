@@ -263,7 +263,7 @@ behind_every_server! {
                 continue;
             }
             let (bytes, end) = body(&mut client, &head);
-            let kind = end.expect_err("it looks whole").kind();
+            let kind = end.expect_err("the response looks complete").kind();
             assert!(matches!(kind, ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset), "{kind}");
             assert_eq!(bytes, size, "{announced}");
         }
@@ -279,7 +279,7 @@ behind_every_server! {
         answer.read_exact(&mut [0; 1000]).unwrap();
         if front.kill_responder() {
             let end = io::copy(&mut answer, &mut io::sink());
-            end.expect_err("it looks whole");
+            end.expect_err("the response looks complete");
         }
         drop(app);
     }

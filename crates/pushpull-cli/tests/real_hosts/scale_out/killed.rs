@@ -47,7 +47,7 @@ fn a_responder_is_killed(balanced: Option<Balanced>) {
     assert!(seen.refused.is_empty() && seen.cut <= 4 && seen.whole >= 120, "{seen:?}");
     for begun in on_victim {
         let (bytes, end) = begun.end();
-        end.expect_err(&format!("{bytes} bytes look whole"));
+        end.expect_err(&format!("a truncated response of {bytes} bytes looks complete"));
     }
     for mut begun in elsewhere {
         begun.app.go_on();

@@ -43,7 +43,7 @@ fn runs(balancer: &str) {
     drop(server);
     // Killed processes end when they are scheduled.
     for host in 2..=4 {
-        wait_until("nothing is left over", || TcpStream::connect((format!("127.0.0.{host}"), free)).is_err());
+        wait_until("all responders have stopped", || TcpStream::connect((format!("127.0.0.{host}"), free)).is_err());
     }
 }
 
