@@ -36,7 +36,8 @@ pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
     // Listen for signals before the port opens: from the first connection on, a signal stops the server cleanly.
     let shutdown = Shutdown::on_signals().map_err(|error| format!("cannot listen for signals: {error}"))?;
     let listen = &arguments.listen;
-    let listener = Listener::bind(listen).map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+    let listener = Listener::bind(listen)
+        .map_err(|error| format!("cannot listen on {listen}: {error}; expected a free local address"))?;
     let told = |error: std::io::Error| error.to_string();
     let app = arguments.app.clone();
     match &arguments.speaks {

@@ -171,14 +171,15 @@ fn to_write(name: &str, parser: &mut Parser) -> Result<PathBuf, String> {
     }
     match keep::check(&path) {
         Ok(()) => Ok(path),
-        Err(error) => trouble(&format!("cannot be written: {error}")),
+        Err(error) => trouble(&format!("cannot be written: {error}; expected a writable file")),
     }
 }
 
 fn kept(parser: &mut Parser) -> Result<(PathBuf, Report), String> {
     let path = path("compare", parser)?;
-    let text =
-        fs::read_to_string(&path).map_err(|error| format!("--compare {}: cannot be read: {error}", path.display()))?;
+    let text = fs::read_to_string(&path).map_err(|error| {
+        format!("--compare {}: cannot be read: {error}; expected a report of --json", path.display())
+    })?;
     let report = Report::from_json(&text).map_err(|error| format!("--compare {}: {error}", path.display()))?;
     Ok((path, report))
 }

@@ -57,8 +57,8 @@ Program:
   --env NAME=VALUE        variable for the program; repeatable
   --pass-env NAME         variable of this process for the program, besides
                           PATH, TZ, LANG and LC_ALL; repeatable
-  --pass-authorization    passes the Authorization field on (http only; with
-                          FastCGI and SCGI, the front server decides)
+  --pass-authorization    passes the Authorization field on (default: off; http
+                          only: with FastCGI and SCGI, the front server decides)
   --directory DIRECTORY   working directory (default: the program's directory)
   --exit-status cut|log   cut: a failing exit status truncates the response,
                           unless the response is complete by its Content-Length
@@ -89,7 +89,7 @@ Limits of the program (S in seconds, maximum: 1000000000):
   --timeout-first-byte S  time until the response begins, else 504 (default: 60)
   --timeout-idle S        time between two pieces of the response, or of the
                           request body (default: 60)
-  --timeout-total S       time for the whole request (default: none)
+  --timeout-total S       time for the whole run of a program (default: none)
   --timeout-work S        time that a program may work on after its response is
                           complete (default: none)
   --max-programs N        programs that run at a time, else 503 (default: 256)
@@ -260,7 +260,8 @@ impl Said {
             "root" => self.root = Some(value()?),
             "max-idle" => {
                 let most = usize::try_from(whole(name, value()?)?);
-                self.max_idle = Some(most.map_err(|_| format!("--{name} is too large"))?);
+                self.max_idle =
+                    Some(most.map_err(|_| format!("--{name} is too large: expected at most {}", usize::MAX))?);
             }
             "directory" => self.directory = Some(value()?),
             "timeout-first-byte" => *of_program = take(of_program).timeout_first_byte(positive(name, value()?)?),
@@ -287,14 +288,13 @@ impl Said {
 
     /// Creates the application that starts a program.
     fn script(&self, program: OsString, arguments: Vec<OsString>) -> Result<App, String> {
-        let told = |error: std::io::Error| error.to_string();
         let is_said = [self.upstream.is_some(), self.root.is_some(), self.max_idle.is_some()];
         if let Some((name, _)) = ["upstream", "root", "max-idle"].iter().zip(is_said).find(|(_, is_said)| *is_said) {
             return Err(format!("cannot use --{name} with program {program:?}: expected --upstream and no program"));
         }
         let limits = self.kill_grace.iter().fold(self.program_limits.clone(), |limits, time| limits.kill_grace(*time));
         let mut script = Script::new(program)
-            .map_err(told)?
+            .map_err(|error| format!("{error}; expected an executable file"))?
             .args(arguments)
             .mount(self.mount())
             .request_body(self.request_body)
@@ -307,7 +307,7 @@ impl Said {
             script = script.env(name, value).map_err(|error| error.to_string())?;
         }
         if let Some(directory) = &self.directory {
-            script = script.directory(directory).map_err(told)?;
+            script = script.directory(directory).map_err(|error| format!("{error}; expected a directory"))?;
         }
         Ok(App::Script(script))
     }
@@ -335,7 +335,7 @@ impl Said {
             upstream = upstream.max_idle(most);
         }
         if let Some(root) = &self.root {
-            upstream = upstream.root(root).map_err(|error| error.to_string())?;
+            upstream = upstream.root(root).map_err(|error| format!("{error}; expected a directory"))?;
             // A front server need not know which part of a path is the script.
             self.mount.get_or_insert_with(Mount::root);
         }
@@ -388,8 +388,8 @@ fn expected(name: &str) -> &'static str {
         "pass-env" | "accept-param" => "a name",
         "upstream" => "fastcgi://HOST:PORT or fastcgi://unix:PATH",
         "root" | "directory" => "a directory",
-        "threads" | "max-programs" | "max-head" | "max-connections" => "a whole number, at least 1",
-        "max-idle" | "max-body" => "a whole number",
+        "threads" | "max-programs" | "max-head" | "max-connections" => "a whole number from 1, below 2^64",
+        "max-idle" | "max-body" => "a whole number from 0, below 2^64",
         "kill-grace" | "shutdown-notice" | "shutdown-grace" => "seconds from 0 to 1000000000",
         _ => "seconds above 0, at most 1000000000",
     }
