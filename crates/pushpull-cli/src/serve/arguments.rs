@@ -1,7 +1,6 @@
 //! Parses and checks the command line of `serve`.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt::Debug;
 use std::mem::take;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
@@ -231,7 +230,7 @@ impl Said {
         match name {
             "protocol" => {
                 let protocols = [("http", Protocol::Http), ("fastcgi", Protocol::FastCgi), ("scgi", Protocol::Scgi)];
-                self.protocol = choice(name, value()?, &protocols)?;
+                self.protocol = choice(name, &value()?, &protocols)?;
             }
             "listen" => {
                 let listen = text(name, value()?)?;
@@ -249,12 +248,12 @@ impl Said {
             "request-body" => {
                 let ways =
                     [("spool", BodyPolicy::Spool), ("stream", BodyPolicy::Stream), ("reject", BodyPolicy::Reject)];
-                self.request_body = choice(name, value()?, &ways)?;
+                self.request_body = choice(name, &value()?, &ways)?;
             }
             "exit-status" => {
-                self.exit_status = choice(name, value()?, &[("cut", ExitStatus::Cut), ("log", ExitStatus::Log)])?;
+                self.exit_status = choice(name, &value()?, &[("cut", ExitStatus::Cut), ("log", ExitStatus::Log)])?;
             }
-            "env" => self.set.push(variable(name, value()?)?),
+            "env" => self.set.push(variable(name, &value()?)?),
             "pass-env" => self.passed.push(value()?),
             "upstream" => self.upstream = Some(upstream(name, text(name, value()?)?)?),
             "root" => self.root = Some(value()?),
@@ -395,7 +394,7 @@ fn expected(name: &str) -> &'static str {
     }
 }
 
-fn invalid(name: &str, value: impl Debug) -> String {
+fn invalid(name: &str, value: impl std::fmt::Debug) -> String {
     crate::invalid(name, value, expected(name))
 }
 
@@ -438,12 +437,12 @@ fn positive(name: &str, value: OsString) -> Result<Duration, String> {
     if time.is_zero() { Err(invalid(name, value)) } else { Ok(time) }
 }
 
-fn choice<T: Copy>(name: &str, value: OsString, choices: &[(&str, T)]) -> Result<T, String> {
+fn choice<T: Copy>(name: &str, value: &OsStr, choices: &[(&str, T)]) -> Result<T, String> {
     let chosen = choices.iter().find(|(word, _)| value == *word);
     chosen.map(|(_, choice)| *choice).ok_or_else(|| invalid(name, value))
 }
 
-fn variable(name: &str, value: OsString) -> Result<(OsString, OsString), String> {
+fn variable(name: &str, value: &OsStr) -> Result<(OsString, OsString), String> {
     let bytes = value.as_bytes();
     let part = |bytes| OsStr::from_bytes(bytes).to_owned();
     match bytes.iter().position(|byte| *byte == b'=') {
