@@ -14,8 +14,8 @@ impl Checksum {
     #[inline]
     pub fn take(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
-        // 256 is 1 modulo 255, so a word is congruent to the sum of its bytes, wherever the stream is split. Adding
-        // words is faster than adding bytes.
+        // 256 is 1 modulo 255, so a word is congruent to the sum of its bytes, wherever the stream is split: words
+        // can be added instead of bytes.
         let (words, rest) = bytes.as_chunks::<4>();
         self.sum += words.iter().map(|word| u64::from(u32::from_le_bytes(*word))).sum::<u64>()
             + rest.iter().map(|byte| u64::from(*byte)).sum::<u64>();
