@@ -13,6 +13,7 @@ mod feed;
 mod head;
 mod job;
 mod piece;
+mod pipe;
 #[cfg(any(feature = "http", feature = "stream"))]
 mod polled;
 mod queue;
@@ -33,6 +34,7 @@ pub use blocked::Blocked;
 pub use chunks::Chunks;
 pub use feed::Feed;
 pub use head::Head;
+pub use pipe::Pipe;
 pub use reader::Reader;
 pub use shared::Closed;
 pub use writer::{Writer, pipe};
