@@ -16,8 +16,7 @@ The functions run on threads that are kept for reuse. What holds for all of them
 
 from __future__ import annotations
 
-import atexit
-
+from . import _process
 from ._async_chunks import AsyncChunks
 from ._async_writer import AsyncWriter
 from ._ended import Ended, Stats
@@ -27,7 +26,6 @@ from ._pipe import apipe, pipe
 from ._pull import apull, pull
 from ._push import AsyncFeed, Feed, apush, push
 from ._pushpull import Chunks, Reader, StallTimeoutError, Stopped, TruncatedError, Writer
-from ._pushpull import _leave
 
 __all__ = [
     "AsyncChunks",
@@ -52,5 +50,4 @@ __all__ = [
 ]
 
 _complete()
-# A thread that waits in a bridge stays there while the interpreter ends.
-atexit.register(_leave)
+_process.register()

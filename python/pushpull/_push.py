@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
@@ -12,6 +11,7 @@ from ._async_chunks import AsyncChunks
 from ._async_writer import AsyncWriter
 from ._program import CAPACITY, CHUNK_SIZE, bridge
 from ._pushpull import Chunks, Reader, TruncatedError, Writer, pipe
+from ._result import broken
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -24,14 +24,6 @@ class _Result(Generic[T]):
 
     value: T
     error: BaseException | None = None
-
-    def broken(self) -> BrokenPipeError:
-        """Return the exception of a write that comes after the function's end."""
-        if self.error is None:
-            return BrokenPipeError(errno.EPIPE, "the function has returned")
-        broken = BrokenPipeError(errno.EPIPE, f"the function has raised {type(self.error).__name__}: {self.error}")
-        broken.__cause__ = self.error
-        return broken
 
 
 class _Program(Generic[T]):
@@ -73,7 +65,7 @@ class Feed(Generic[T]):
         try:
             return self._writer.write(data)
         except BrokenPipeError:
-            raise self._program.result.broken() from self._program.result.error
+            raise broken(self._program.result.error) from self._program.result.error
 
     def writelines(self, lines: Iterable[Buffer], /) -> None:
         """Write each of the lines."""
@@ -155,7 +147,7 @@ class AsyncFeed(Generic[T]):
         try:
             return await self._async_writer.write(data)
         except BrokenPipeError:
-            raise self._program.result.broken() from self._program.result.error
+            raise broken(self._program.result.error) from self._program.result.error
 
     async def finish(self) -> T:
         """Say that all has been written, wait for the function, and return its value.

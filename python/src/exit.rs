@@ -7,6 +7,7 @@
 //! Functions of `atexit` that were registered earlier run after the mark. While the thread that runs them waits here, the
 //! interpreter cannot be finalized, and the other threads may go on.
 
+use std::cell::RefCell;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
@@ -122,4 +123,33 @@ pub(crate) fn leave(py: Python<'_>) {
         exit.leaver = Some(thread::current().id());
         settle(exit);
     });
+}
+
+thread_local! {
+    /// The lock of `EXIT`, from before a fork until after it.
+    static FORKING: RefCell<Option<MutexGuard<'static, Exit>>> = const { RefCell::new(None) };
+}
+
+/// Takes the lock, so that no thread holds it that the child will not have. To be called before a fork.
+#[pyfunction]
+#[pyo3(name = "_before_fork")]
+pub(crate) fn before_fork() {
+    let exit = lock();
+    FORKING.with(|forking| forking.replace(Some(exit)));
+}
+
+/// Gives the lock back. To be called after a fork in the parent.
+#[pyfunction]
+#[pyo3(name = "_after_fork_in_parent")]
+pub(crate) fn after_fork_in_parent() {
+    FORKING.with(RefCell::take);
+}
+
+/// Forgets the parent's other threads, and gives the lock back. To be called after a fork in the child.
+#[pyfunction]
+#[pyo3(name = "_after_fork_in_child")]
+pub(crate) fn after_fork_in_child() {
+    if let Some(mut exit) = FORKING.with(RefCell::take) {
+        *exit = Exit { leaver: None, leaver_waits: false, inside: 0 };
+    }
 }

@@ -26,6 +26,9 @@ fn _pushpull(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<wakeups::Wakeups>()?;
     module.add_class::<writer::Writer>()?;
     module.add_function(wrap_pyfunction!(exit::leave, module)?)?;
+    module.add_function(wrap_pyfunction!(exit::before_fork, module)?)?;
+    module.add_function(wrap_pyfunction!(exit::after_fork_in_parent, module)?)?;
+    module.add_function(wrap_pyfunction!(exit::after_fork_in_child, module)?)?;
     module.add_function(wrap_pyfunction!(pipe::pipe, module)?)?;
     error::add_to(module)
 }

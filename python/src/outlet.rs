@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -27,7 +27,6 @@ pub(crate) struct Outlet {
     pub(crate) lent: Lent,
     stall_timeout: Option<Duration>,
     refusals: AtomicU32,
-    written: AtomicU64,
 }
 
 struct State {
@@ -35,6 +34,8 @@ struct State {
     writer: Option<pushpull::Writer>,
     /// Whether a write is waiting for room. The others wait for it.
     busy: bool,
+    /// How many bytes have been written.
+    written: u64,
 }
 
 /// What a write still has to hand over.
@@ -65,12 +66,11 @@ impl Rest<'_> {
 impl Outlet {
     pub(crate) fn new(writer: pushpull::Writer, lent: Lent, stall_timeout: Option<Duration>) -> Outlet {
         Outlet {
-            state: Mutex::new(State { writer: Some(writer), busy: false }),
+            state: Mutex::new(State { writer: Some(writer), busy: false, written: 0 }),
             turn: Condvar::new(),
             lent,
             stall_timeout,
             refusals: AtomicU32::new(0),
-            written: AtomicU64::new(0),
         }
     }
 
@@ -103,9 +103,13 @@ impl Outlet {
                 return Err(self.refuse(py, io::ErrorKind::BrokenPipe.into()));
             };
             match rest.poll(writer, &mut context) {
-                Poll::Ready(result) => {
+                Poll::Ready(Ok(())) => {
+                    state.written += len as u64;
+                    return Ok(());
+                }
+                Poll::Ready(Err(error)) => {
                     drop(state);
-                    return self.settle(py, len, result);
+                    return Err(self.refuse(py, error));
                 }
                 // No other write is to come in between.
                 Poll::Pending => state.busy = true,
@@ -115,15 +119,15 @@ impl Outlet {
             drop(state);
             self.wait_turn(py);
         }
-        let result = self.wait(py, &mut rest);
-        self.give_turn();
-        self.settle(py, len, result?)
-    }
-
-    fn settle(&self, py: Python<'_>, len: usize, result: io::Result<()>) -> PyResult<()> {
-        result.map_err(|error| self.refuse(py, error))?;
-        self.written.fetch_add(len as u64, Ordering::Relaxed);
-        Ok(())
+        let result = self.wait(py, &mut rest).and_then(|result| result.map_err(|error| self.refuse(py, error)));
+        let mut state = self.lock();
+        state.busy = false;
+        if result.is_ok() {
+            state.written += len as u64;
+        }
+        drop(state);
+        self.turn.notify_one();
+        result
     }
 
     fn wait_turn(&self, py: Python<'_>) {
@@ -132,11 +136,6 @@ impl Outlet {
             let mut state = self.turn.wait_while(state, |state| state.busy).unwrap_or_else(PoisonError::into_inner);
             state.busy = true;
         });
-    }
-
-    fn give_turn(&self) {
-        self.lock().busy = false;
-        self.turn.notify_one();
     }
 
     /// Waits until all is accepted.
@@ -175,7 +174,7 @@ impl Outlet {
         if let Rest::Lent(rest) = rest {
             *bytes = rest;
         }
-        self.written.fetch_add((before - bytes.len()) as u64, Ordering::Relaxed);
+        self.lock().written += (before - bytes.len()) as u64;
         polled.map_err(|error| self.refuse(py, error))
     }
 
@@ -218,7 +217,7 @@ impl Outlet {
     }
 
     pub(crate) fn written(&self) -> u64 {
-        self.written.load(Ordering::Relaxed)
+        self.lock().written
     }
 }
 

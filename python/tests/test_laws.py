@@ -26,11 +26,14 @@ else:
     LOCAL = ["local"]
 
 
+RUNNER = asyncio.Runner()
+
+
 class FromAsync:
-    """The chunks of `apull`, pulled by an event loop of their own at each `next`."""
+    """The chunks of `apull`, pulled by an event loop at each `next`."""
 
     def __init__(self, chunks):
-        self._chunks, self._runner = chunks, asyncio.Runner()
+        self._chunks = chunks
 
     def __iter__(self):
         return self
@@ -39,7 +42,7 @@ class FromAsync:
         async def pull():
             return await anext(self._chunks, None)
 
-        chunk = self._runner.run(pull())
+        chunk = RUNNER.run(pull())
         if chunk is None:
             raise StopIteration
         return chunk
@@ -49,9 +52,6 @@ class FromAsync:
 
     def stats(self):
         return self._chunks.stats()
-
-    def __del__(self):
-        self._runner.close()
 
 
 ENGINES = {
@@ -406,10 +406,10 @@ def test_law_7_nothing_is_leaked():
 
 
 def test_law_7_chunks_in_a_cycle_are_collected():
-    ended = Ended()
-    chunks = pushpull.pull(endless(ended), on_end=lambda _: chunks)
-    next(chunks)
-    del chunks
+    ended, cycle = Ended(), []
+    cycle.append(pushpull.pull(endless(ended), on_end=lambda _: cycle.clear()))
+    next(cycle[0])
+    del cycle
     gc.collect()
     assert isinstance(ended.wait(), BrokenPipeError)
 
