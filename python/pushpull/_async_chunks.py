@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from . import _wakeups
 from ._ended import Stats
@@ -38,7 +38,7 @@ class AsyncChunks:
                 self._in_turn = 0
                 await asyncio.sleep(0)
             self._in_turn += 1
-            chunk = await _wakeups.until(self._chunks._poll)
+            chunk: bytes | Literal[False] = await _wakeups.until(self._chunks._poll)
         finally:
             self._pulling = False
         if chunk is False:

@@ -24,9 +24,7 @@ def _writelines(self: Writer, lines: Iterable[Buffer], /) -> None:
         write(line)
 
 
-def _reader(
-    self: Chunks, encoding: str | None = None, errors: str | None = None, newline: str | None = None
-) -> Any:
+def _reader(self: Chunks, encoding: str | None = None, errors: str | None = None, newline: str | None = None) -> Any:
     """Return the same bytes as a file to read from: a text file if there is an encoding.
 
     Closing the file closes the chunks.

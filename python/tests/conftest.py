@@ -19,7 +19,10 @@ def run():
     def run_code(code: str, *args: str, **options) -> subprocess.CompletedProcess[str]:
         watchdog = f"import faulthandler; faulthandler.dump_traceback_later({DEADLINE}, exit=True)\n"
         return subprocess.run(
-            [sys.executable, "-P", "-c", watchdog + textwrap.dedent(code), *args], capture_output=True, text=True, **options
+            [sys.executable, "-P", "-c", watchdog + textwrap.dedent(code), *args],
+            capture_output=True,
+            text=True,
+            **options,
         )
 
     return run_code

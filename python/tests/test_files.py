@@ -261,7 +261,7 @@ def test_reading_text():
     assert isinstance(text, io.TextIOWrapper)
     assert text.readline() == "one\n"
     assert text.read() == "two\nthree\n\nfive"
-    assert list(io.TextIOWrapper(pushpull.pull(lines).reader(), "utf-8"))[0] == "one\n"
+    assert next(io.TextIOWrapper(pushpull.pull(lines).reader(), "utf-8")) == "one\n"
     assert io.BufferedReader(pushpull.pull(lines).reader()).read() == b"one\ntwo\nthree\n\nfive"
 
 

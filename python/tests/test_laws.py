@@ -406,10 +406,14 @@ def test_law_7_nothing_is_leaked():
 
 
 def test_law_7_chunks_in_a_cycle_are_collected():
-    ended, cycle = Ended(), []
-    cycle.append(pushpull.pull(endless(ended), on_end=lambda _: cycle.clear()))
-    next(cycle[0])
-    del cycle
+    class Hook:
+        def __call__(self, _):
+            pass
+
+    ended, hook = Ended(), Hook()
+    hook.chunks = pushpull.pull(endless(ended), on_end=hook)
+    next(hook.chunks)
+    del hook
     gc.collect()
     assert isinstance(ended.wait(), BrokenPipeError)
 

@@ -53,8 +53,10 @@ WAITS = {
 
 @pytest.mark.parametrize("wait", list(WAITS))
 def test_ctrl_c_ends_a_wait(run, wait):
-    code = HEAD + textwrap.dedent(WAITS[wait]) + (
-        "try:\n    wait()\nexcept KeyboardInterrupt:\n    print('interrupted')\n"
+    code = (
+        HEAD
+        + textwrap.dedent(WAITS[wait])
+        + ("try:\n    wait()\nexcept KeyboardInterrupt:\n    print('interrupted')\n")
     )
     ended = run(code, "SIGINT")
     assert (ended.returncode, ended.stdout) == (0, "interrupted\n"), ended.stderr

@@ -36,7 +36,9 @@ class _Inlet(io.RawIOBase):
             if self.error is not None:
                 self._refusals += 1
                 if self._refusals > MAX_REFUSALS:
-                    raise Stopped(f"the other side has gone, and the program ignored {MAX_REFUSALS} errors that said so")
+                    raise Stopped(
+                        f"the other side has gone, and the program ignored {MAX_REFUSALS} errors that said so"
+                    )
                 raise self.error
             if self.finished:
                 return 0
@@ -117,7 +119,8 @@ class Feed(Generic[T]):
                 raise error
             finally:
                 del error
-        return program.state.value
+        value: T = program.state.value
+        return value
 
     def abort(self, error: BaseException, /) -> None:
         """Say that what has been written is not the whole: the function's read raises `error`."""
