@@ -121,7 +121,7 @@ pub use adapt::drive::drive_futures;
 #[cfg(feature = "tokio")]
 pub use adapt::drive::drive_tokio;
 pub use budget::Budget;
-pub use channel::{Blocked, Chunks, Closed, Feed, Head, Reader, Writer, pipe};
+pub use channel::{Blocked, Chunks, Closed, Feed, Head, Pipe, Reader, Writer, pipe};
 pub use drive::drive;
 pub use ended::{Ended, Outcome};
 pub use engine::{BridgeWriter, Engine, Filter, Local, Pool, Shutdown, ShutdownOutcome, Thread};

@@ -14,6 +14,7 @@ mod feed;
 mod head;
 mod job;
 mod piece;
+mod pipe;
 #[cfg(any(feature = "http", feature = "stream"))]
 mod polled;
 mod queue;
@@ -35,6 +36,7 @@ pub use chunks::Chunks;
 pub use closed::Closed;
 pub use feed::Feed;
 pub use head::Head;
+pub use pipe::Pipe;
 pub use reader::Reader;
 pub use writer::{Writer, pipe};
 

@@ -21,8 +21,27 @@ pub(super) struct WrittenByTask {
 }
 
 impl Writer {
-    /// Hands over `bytes`, and removes what is accepted. Ready when all bytes are accepted.
-    pub(crate) fn poll_write_bytes(&mut self, bytes: &mut Bytes, context: &Context<'_>) -> Poll<io::Result<()>> {
+    /// Hands over `bytes` without a copy, and removes what is accepted. Ready when all bytes are accepted. If the bridge is
+    /// full, the waker is woken when there is room.
+    ///
+    /// ```
+    /// use std::task::{Context, Waker};
+    ///
+    /// let (mut writer, mut chunks) = pushpull::pipe(4);
+    /// let mut context = Context::from_waker(Waker::noop());
+    /// let mut bytes = bytes::Bytes::from_static(b"abcdef");
+    /// assert!(writer.poll_write_bytes(&mut bytes, &mut context).is_pending());
+    /// assert_eq!(bytes, "ef");
+    /// assert_eq!(chunks.next().unwrap()?, "abcd");
+    /// assert!(writer.poll_write_bytes(&mut bytes, &mut context).is_ready());
+    /// assert_eq!(chunks.next().unwrap()?, "ef");
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for every write: see [`Writer`].
+    pub fn poll_write_bytes(&mut self, bytes: &mut Bytes, context: &Context<'_>) -> Poll<io::Result<()>> {
         if bytes.is_empty() {
             return Poll::Ready(Ok(()));
         }
