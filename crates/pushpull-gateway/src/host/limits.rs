@@ -93,8 +93,8 @@ impl ClientLimits {
     /// Sets how long a client may read nothing while a response waits to be sent (default: 60 s). After this time the
     /// response is cut: the connection, or the HTTP/2 stream, is reset.
     ///
-    /// Slow but steady reading counts as progress once the server can see it: after 16 KiB of an HTTP/2 stream, or a whole
-    /// write on a Unix socket. Detection can take up to twice the time.
+    /// Slow but steady reading counts as progress once the server can see it: after 16 KiB of an HTTP/2 stream, or a
+    /// whole write on a Unix socket. Detection can take up to twice the time.
     ///
     /// # Panics
     ///

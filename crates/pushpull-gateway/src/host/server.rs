@@ -217,8 +217,8 @@ impl<P: Protocol> Server<P> {
     ///
     /// # Errors
     ///
-    /// Returns an error if a thread or its runtime cannot be created, or if a thread panics. A panic of the service itself
-    /// closes the connection (HTTP) or is answered with 500.
+    /// Returns an error if a thread or its runtime cannot be created, or if a thread panics. A panic of the service
+    /// itself closes the connection (HTTP) or is answered with 500.
     pub fn run<M, S, R>(self, make: M, shutdown: &Shutdown) -> io::Result<()>
     where
         M: Fn() -> S + Sync,

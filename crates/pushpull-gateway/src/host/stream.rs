@@ -108,7 +108,7 @@ impl Stream {
         self.ends().map(|ends| ends.remote)
     }
 
-    /// Has every write sent at once.
+    /// Disables Nagle's algorithm (TCP), so that flushed bytes are sent at once.
     pub(super) fn set_nodelay(&self) {
         if let Socket::Tcp(stream) = &self.socket {
             let _ = stream.set_nodelay(true);
@@ -301,9 +301,9 @@ impl Stream {
         }
     }
 
-    /// Closes with a reset once all written bytes are on their way. If the close marks the end of a response, only a reset
-    /// shows that the response is truncated. The reset follows a moment after the bytes. A client that receives both
-    /// together may discard the bytes, or take them for the whole response, as lighttpd does.
+    /// Closes with a reset once all written bytes are on their way. If the close marks the end of a response, only a
+    /// reset shows that the response is truncated. The reset follows a moment after the bytes. A client that receives
+    /// both together may discard the bytes, or take them for the whole response, as lighttpd does.
     pub(super) async fn reset(self, within: Duration) {
         let stream = match self.socket {
             Socket::Tcp(stream) => stream,

@@ -21,7 +21,8 @@ struct Script {
 #[derive(Debug, Clone)]
 struct Failure {
     kind: io::ErrorKind,
-    /// The number of blocks before the failure, at most all of them. With `None` the app fails before its head is complete.
+    /// The number of blocks before the failure, at most all of them. With `None` the app fails before its head is
+    /// complete.
     after: Option<usize>,
     panics: bool,
 }

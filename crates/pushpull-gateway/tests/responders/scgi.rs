@@ -269,7 +269,8 @@ proptest! {
     }
 }
 
-/// The program's thread can make room for more of a body at any moment. The timeouts are off, so that a lost wake shows.
+/// The program's thread can make room for more of a body at any moment. The timeouts are off, so that a lost wake
+/// shows.
 #[test]
 fn requirement_16_an_upload_never_waits_for_room_that_is_there() {
     const LENGTH: usize = 32 << 20;

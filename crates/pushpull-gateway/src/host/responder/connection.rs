@@ -47,7 +47,7 @@ pub(in crate::host) trait Link {
     /// Reacts to an empty queue: everything has been sent.
     fn sent(&mut self) {}
 
-    /// Accepts no new requests: the server is shutting down.
+    /// Stops accepting new requests: the server is shutting down.
     fn close(&mut self);
 
     /// Returns how the connection ends, if all requests have ended. The caller checks that the queue is empty.
