@@ -41,8 +41,8 @@ struct Arriving {
 
 /// Where the bytes come from.
 enum Source {
-    /// `unread` takes the rest of a body that is dropped. It is `None` if the client waits for `100 Continue`: a body
-    /// that is not wanted is not asked for.
+    /// `unread` takes the rest of a body that is dropped. It is `None` on HTTP/2, where an unread body does not hinder
+    /// other requests, and if the client waits for `100 Continue`: an unwanted body is not asked for.
     Http { body: Incoming, unread: Option<UnboundedSender<Incoming>> },
     /// The part of a connection that a front server fills.
     Front(Arrived),

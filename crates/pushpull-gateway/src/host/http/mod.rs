@@ -1,9 +1,9 @@
 //! An HTTP server (HTTP/1.1, and HTTP/2 with prior knowledge) for services of one thread or many (feature `server`).
 //!
 //! Start from [`Server`]. It runs one single-threaded runtime per core; all of them listen on one socket. The thread
-//! that accepts a connection hands it to the thread with the fewest. The connection and its services stay on that
-//! thread. Therefore services need not be `Send`, and apps on [`Local`](pushpull::Local) run inside the server's own
-//! polls.
+//! that accepts a connection hands it to the thread with the fewest connections. The connection and its services stay
+//! on that thread. Therefore services need not be `Send`, and apps on [`Local`](pushpull::Local) run inside the
+//! server's own polls.
 //!
 //! The server itself answers `OPTIONS *`. A target with a fragment (`/a#b`) is answered with 400 over HTTP/1; over
 //! HTTP/2 the underlying library drops the fragment unseen.
