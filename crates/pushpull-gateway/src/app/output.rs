@@ -95,11 +95,11 @@ enum Part {
 pub(crate) fn part<W: BridgeWriter>(
     writer: &mut W,
     slot: Slot,
-    most_head: usize,
+    max_head: usize,
     length: Length,
     program: impl FnOnce(&mut Output<W>) -> io::Result<()>,
 ) -> (io::Result<()>, u64) {
-    let part = Part::Head(HeadParser::new(most_head));
+    let part = Part::Head(HeadParser::new(max_head));
     let mut output = Output(Rc::new(RefCell::new(Parted { writer: mem::take(writer), slot, part, length })));
     let result = panic::catch_unwind(AssertUnwindSafe(|| program(&mut output)))
         .unwrap_or_else(|payload| Err(Error::panicked(payload)));

@@ -74,10 +74,10 @@ pub(crate) enum Failure {
 }
 
 impl Output {
-    pub(crate) fn new(inlet: Inlet<Answer>, most_head: usize, request: &Parts) -> Output {
+    pub(crate) fn new(inlet: Inlet<Answer>, max_head: usize, request: &Parts) -> Output {
         let is_head_request = request.method == Method::HEAD;
         let client = if request.extensions.get::<ClientWatched>().is_some() { Wait::Server } else { Wait::Client };
-        Output { inlet, phase: Phase::Head(HeadParser::new(most_head)), is_head_request, client, drained: 0 }
+        Output { inlet, phase: Phase::Head(HeadParser::new(max_head)), is_head_request, client, drained: 0 }
     }
 
     /// The response waits for its answer.

@@ -117,6 +117,6 @@ fn a_redirect_to_an_invalid_path_is_a_502() {
     let mut service = LocalRedirects::new(service(pushpull::Local::new(), app)).error_log(errors);
     let answer: Answer = block_on(async { collect(service.call(request("POST", "/from?here")).await.unwrap()).await });
     assert_eq!(answer.status.as_u16(), 502);
-    let told = "POST /from?here: 502 Bad Gateway: a local redirect to what is no path: /a b";
+    let told = "POST /from?here: 502 Bad Gateway: a local redirect to an invalid path: /a b";
     assert_eq!(hear.try_iter().collect::<Vec<_>>(), [told]);
 }

@@ -26,7 +26,7 @@ fn requirement_15_a_failure_before_the_head_is_answered() {
             ("", 0, ProtocolStatus::Overloaded, 503, "overloaded"),
             ("", 0, ProtocolStatus::CantMpxConn, 502, "refuses"),
             ("", 0, ProtocolStatus::UnknownRole, 502, "no responder"),
-            ("no head\n\n", 0, COMPLETE, 502, "line 1 is no field"),
+            ("no head\n\n", 0, COMPLETE, 502, "line 1 is not a field"),
             (huge, 0, COMPLETE, 502, "longer than 65536 bytes"),
         ] {
             let (address, _) = canned(out, app_status, status).await;
