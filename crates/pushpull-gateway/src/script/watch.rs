@@ -53,7 +53,7 @@ impl Watch {
             }
         };
         tracing::debug!(target: "pushpull::script", pid = process.id(), "stopped: {stop}");
-        stop.tell(&mut pumps.output, &report);
+        stop.fail(&mut pumps.output, &report);
         pumps.close();
         process.stop(settings.common.limits.get_kill_grace()).await;
         drop(counted);
@@ -92,7 +92,7 @@ impl Watch {
                 let open = pumps.is_open().then_some(Failure::Open);
                 pumps.output.finish(failure.or(open), permit, &report);
             }
-            Err(stop) => return stop.tell(&mut pumps.output, &report),
+            Err(stop) => return stop.fail(&mut pumps.output, &report),
         }
         pumps.take_last_errors().await;
     }

@@ -102,7 +102,7 @@ impl Conversation {
                 // No word for it is as sure as that: php-fpm, for one, does not listen to ABORT_REQUEST.
                 self.link = Link::Closed;
                 drop(counted);
-                stop.tell(&mut self.output, &report);
+                stop.fail(&mut self.output, &report);
                 if matches!(stop, Stop::Limit(Limit::Drained)) {
                     // A redirect needs nothing of what was not taken.
                     self.output.finish(None, Some(permit), &report);
@@ -272,7 +272,7 @@ impl Conversation {
             Some(ProtocolStatus::UnknownRole) => (StatusCode::BAD_GATEWAY, "the application is no responder"),
             None => (StatusCode::BAD_GATEWAY, "the application ended the request with a status that is not known"),
         };
-        Stop::Connection(Refusal::new(status, reason)).tell(&mut self.output, report);
+        Stop::Connection(Refusal::new(status, reason)).fail(&mut self.output, report);
     }
 }
 

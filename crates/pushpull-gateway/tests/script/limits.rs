@@ -33,7 +33,7 @@ fn requirement_13_a_program_that_hangs_after_its_head_is_cut_and_stopped() {
     run(async {
         let (bytes, error) = collect(ask(&script, get()).await.into_body()).await;
         assert_eq!((&bytes[..], error.unwrap().kind()), (&b"some"[..], ErrorKind::TimedOut));
-        assert!(lines.next().await.starts_with("GET /: the program writes nothing"));
+        assert!(lines.next().await.starts_with("GET /: the program neither writes nor ends"));
         script.stopped().await;
     });
 }
