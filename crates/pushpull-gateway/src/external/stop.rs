@@ -97,7 +97,7 @@ impl fmt::Display for Stop {
             Stop::Limit(Limit::Waited(Wait::Work)) => {
                 "the program was stopped: it ran on for too long after its response"
             }
-            Stop::Limit(Limit::Drained) => "the program was stopped: it wrote too much after its response was complete",
+            Stop::Limit(Limit::Drained) => "the program was stopped: it kept writing after its response was complete",
             Stop::Limit(Limit::Total) => "the program ran for too long",
         })
     }
