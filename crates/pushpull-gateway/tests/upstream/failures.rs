@@ -25,7 +25,7 @@ fn requirement_15_a_failure_before_the_head_is_answered() {
             ("A: b\n", 1, COMPLETE, 502, "status 1"),
             ("", 0, ProtocolStatus::Overloaded, 503, "overloaded"),
             ("", 0, ProtocolStatus::CantMpxConn, 502, "refuses"),
-            ("", 0, ProtocolStatus::UnknownRole, 502, "no responder"),
+            ("", 0, ProtocolStatus::UnknownRole, 502, "not a responder"),
             ("no head\n\n", 0, COMPLETE, 502, "line 1 is not a field"),
             (huge, 0, COMPLETE, 502, "longer than 65536 bytes"),
         ] {
