@@ -18,8 +18,8 @@ use pushpull::local::Chunks;
 
 /// A pull app that runs a push app.
 ///
-/// The push app runs on a coroutine, on the thread that pulls the response. It needs no thread of its own, and is at
-/// most one chunk ahead of the reader.
+/// The push app runs on a coroutine, on the thread that pulls the response. It needs no thread of its own, and is never
+/// more than one chunk ahead of the reader.
 ///
 /// [`handle`](PullApp::handle) runs the push app until its head is complete. The meta-variables are the [`Environ`] in
 /// the request's extensions. If there is none, they are made from the request.

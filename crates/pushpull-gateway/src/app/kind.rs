@@ -37,7 +37,7 @@ impl<A: PushApp> App<Push> for A {
 
 impl<A: PullApp> App<Pull> for A {
     /// Passes on the head without formatting it, and blocks without copying them. A short block that is known to be the
-    /// last is copied: it then arrives together with the end, and the host knows the response's length.
+    /// last is copied. It then arrives together with the end, so that the host knows the response's length.
     fn answer<W: BridgeWriter>(&self, input: Input, out: &mut Output<W>, env: &Environ) -> io::Result<()> {
         let (parts, mut blocks) = self.handle(request::of_meta_variables(env, input)?)?.into_parts();
         out.begin(ResponseHead::of_response(&parts));

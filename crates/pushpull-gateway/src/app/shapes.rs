@@ -33,7 +33,7 @@ pub trait PushApp: 'static {
 /// The meta-variables and the error log are an [`Environ`] in the request's extensions. [`pull_fn`] makes an app from a
 /// closure.
 pub trait PullApp: 'static {
-    /// The blocks of the body. Each is pulled after the one before it has been taken.
+    /// The blocks of the body. Each is pulled after its predecessor has been taken.
     type Output: Iterator<Item = io::Result<Bytes>> + 'static;
 
     /// Answers one request.

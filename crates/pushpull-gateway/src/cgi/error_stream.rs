@@ -68,8 +68,8 @@ pub(crate) fn escape(line: &[u8]) -> String {
     text
 }
 
-/// Returns `true` for invisible characters that change how others look: the line separators, and those of Unicode's
-/// category `Cf` (UAX #44) that no script writes as a sign.
+/// Returns `true` for invisible characters that change how others look. These are the line separators, and those of
+/// Unicode's category `Cf` (UAX #44) that no script writes as a sign.
 fn is_invisible(character: char) -> bool {
     matches!(
         character,

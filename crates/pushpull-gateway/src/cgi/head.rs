@@ -126,7 +126,7 @@ impl HeadParser {
     /// Returns an error if the pieces cannot begin a valid head.
     pub fn feed(&mut self, piece: &[u8]) -> Result<Fed, HeadError> {
         let before = self.seen.len();
-        // One byte over the maximum tells a head that is too long from one that fits.
+        // One byte over the maximum tells a long head from a head that just fits.
         let fits = piece.len().min((self.max + 1).saturating_sub(before));
         self.seen.extend_from_slice(&piece[..fits]);
         let mut from = before;

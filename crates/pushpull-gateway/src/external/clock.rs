@@ -13,7 +13,7 @@ use super::limits::ProgramLimits;
 /// is a redirect. After this time the response ends without the status.
 const STATUS_TIME: Duration = Duration::from_secs(1);
 
-/// How long each next byte of the output is waited for when the program has ended: a filter that the program started
+/// How long each next byte of the output is waited for after the program has ended. A filter that the program started
 /// may still be writing.
 pub(crate) const REST_TIME: Duration = Duration::from_secs(1);
 

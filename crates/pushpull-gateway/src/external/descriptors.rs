@@ -1,7 +1,7 @@
-//! The limit of open files: the one that this process was started with, until a server needs more.
+//! The limit of open files: that which this process was started with, until a server needs more.
 //!
 //! Programs receive the limit that the server was started with. A raised limit must be restored between `fork` and
-//! `exec`, which slows each start of a program (0.26 instead of 0.07 ms for a server of 6 MiB). The limit is therefore
+//! `exec`. This slows each start of a program: 0.26 instead of 0.07 ms for a server of 6 MiB. The limit is therefore
 //! raised late: when the process has run out of descriptors.
 
 use std::io;
@@ -22,8 +22,8 @@ pub(crate) fn raise_when_needed() {
     SERVES.store(true, Ordering::Relaxed);
 }
 
-/// Returns the limit that programs receive, if it is not the one that they inherit. While the guard is held, the limit
-/// is not raised.
+/// Returns the limit that programs receive, if it differs from what they inherit. While the guard is held, the limit is
+/// not raised.
 pub(crate) fn original() -> RwLockReadGuard<'static, Option<Rlimit>> {
     ORIGINAL.read()
 }

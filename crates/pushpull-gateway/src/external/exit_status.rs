@@ -6,9 +6,9 @@ use crate::service::report::Report;
 /// How the exit status of a program affects its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ExitStatus {
-    /// A status other than zero means that the response is incomplete. Before the head it is answered with 502, after
-    /// it the response is aborted. If the response has its full length, or is an error page (a status of 400 or more),
-    /// it is complete, and the exit status is logged.
+    /// A status other than zero means that the response is incomplete. Before the head the request is answered with
+    /// 502, after it the response is aborted. A response that has its full length, or is an error page (a status of 400
+    /// or more), is complete: its exit status is only logged.
     #[default]
     Cut,
     /// The status means nothing, and is logged. A signal is still a failure.

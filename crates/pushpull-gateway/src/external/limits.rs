@@ -54,8 +54,9 @@ impl ProgramLimits {
         }
     }
 
-    /// Sets how long a program may take until its head is complete (default: 60 s), counted from the last byte that it
-    /// read of the request. After this time the program is stopped, and the request is answered with 504.
+    /// Sets how long a program may take until its head is complete (default: 60 s). The time counts from the last byte
+    /// that the program read of the request. After this time the program is stopped, and the request is answered with
+    /// 504.
     ///
     /// # Panics
     ///
@@ -160,17 +161,17 @@ impl ProgramLimits {
         self
     }
 
-    /// Sets how much of a spooled body is kept in memory, in bytes (default: 64 KiB). A longer body goes to a temporary
-    /// file.
+    /// Sets how much of a spooled body is kept in memory, in bytes (default: 64 KiB). A longer body is stored in a
+    /// temporary file.
     #[must_use]
     pub fn max_memory(mut self, bytes: usize) -> ProgramLimits {
         self.max_memory = bytes;
         self
     }
 
-    /// Sets how many bytes may be written after a response is complete, by its program or by processes that inherited
-    /// the program's output (default: 16 MiB). A program that writes more is stopped; the output of other processes is
-    /// closed. The output for a `HEAD` request, which may never end, is drained for up to 10 s.
+    /// Sets how many bytes may be written after a response is complete (default: 16 MiB). They come from its program,
+    /// or from processes that inherited the program's output. A program that writes more is stopped; the output of
+    /// other processes is closed. The output for a `HEAD` request, which may never end, is drained for up to 10 s.
     #[must_use]
     pub fn max_drained(mut self, bytes: u64) -> ProgramLimits {
         self.max_drained = bytes;

@@ -161,7 +161,7 @@ impl Output {
         }
         let has_body = !self.is_head_request && !has_no_body(head.status);
         let length = if has_body { head.length() } else { Some(0) };
-        // The body comes first, so that a complete body goes out with its head.
+        // The body comes first, so that a complete body is sent together with its head.
         if has_body {
             let is_error = head.status.as_u16() >= 400;
             self.pass(length, is_error, rest);
@@ -221,7 +221,8 @@ impl Output {
         Ok(())
     }
 
-    /// Ends the response after all output was taken, with a failure if there is one. Logs what no answer says.
+    /// Ends the response after all output was taken, with a failure if there is one. Logs what the client's answer does
+    /// not contain.
     pub(crate) fn finish(&mut self, failure: Option<Failure>, permit: Option<Permit>, report: &Report) {
         let reason = match (failure, &self.phase) {
             (Some(Failure::Status(status)), Phase::Body { left: None, is_error: true }) => {

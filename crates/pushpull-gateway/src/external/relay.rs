@@ -125,7 +125,7 @@ impl<T> Outlet<T> {
                 Poll::Pending
             }
             End::Failed(error) => Poll::Ready(Some(Err(error))),
-            // Kept, because `is_over` asks later.
+            // Kept for later calls of `is_over`.
             End::Well => {
                 state.end = End::Well;
                 Poll::Ready(None)

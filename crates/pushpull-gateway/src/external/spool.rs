@@ -24,7 +24,8 @@ use super::limits::ProgramLimits;
 use crate::app::data::poll_data;
 use crate::cgi::refusal::{Refusal, status_of};
 
-/// How much is written to the temporary file at once: a hop to another thread costs as much as writing a part of it.
+/// How much is written to the temporary file at once: a hop to another thread costs as much as writing a part of this
+/// amount.
 const BATCH: usize = 256 << 10;
 
 /// A spooled body.
@@ -39,8 +40,8 @@ pub(crate) struct Spooled {
 ///
 /// # Errors
 ///
-/// Returns 408 or 413; 400 if the body fails; 503 if threads or descriptors are exhausted, 507 if storage is; and 500
-/// if the body cannot be stored for another reason.
+/// Returns 408 or 413, or 400 if the body fails. If the body cannot be stored, returns 503 if threads or descriptors
+/// are exhausted, 507 if storage is, and 500 otherwise.
 pub(crate) async fn spool<B>(body: B, limits: &ProgramLimits) -> Result<Spooled, Refusal>
 where
     B: HttpBody,

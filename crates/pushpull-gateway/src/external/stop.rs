@@ -58,7 +58,7 @@ impl Stop {
         }
     }
 
-    /// Fails the response if it is incomplete, and logs what no answer says.
+    /// Fails the response if it is incomplete, and logs what the client's answer does not contain.
     pub(crate) fn fail(&self, output: &mut Output, report: &Report) {
         if matches!(self, Stop::Gone | Stop::Limit(Limit::Drained)) {
             return;

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::Context;
 
 /// How many pieces of one stream are moved before the others have their turn. All streams together stay within the
-/// budget that tokio gives a task per poll: otherwise a stream that never rests would use all of it.
+/// budget that tokio gives a task per poll, which a stream that never rests would otherwise use up.
 pub(crate) const TURN: u32 = 16;
 
 /// Wakes this task after all others, and after the runtime has polled for events. With a plain wake-up, a stream that

@@ -77,8 +77,8 @@ fn start(
     Ok(outlet)
 }
 
-/// Returns the refusal for a program that cannot be started: a temporary shortage, a request that is too large for a
-/// process, or a fault of the program's file.
+/// Returns the refusal for a program that cannot be started. The cause is a temporary shortage, a request that is too
+/// large for a process, or a fault of the program's file.
 fn not_started(settings: &Settings, error: &io::Error) -> Refusal {
     let Settings { program, directory, .. } = settings;
     let status = match error.raw_os_error() {

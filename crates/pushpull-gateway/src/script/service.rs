@@ -26,13 +26,13 @@ use crate::external::{BodyPolicy, ExitStatus, ProgramLimits};
 ///
 /// If the program fails before its head is complete, the request is answered with 502. If it fails later, the response
 /// is aborted after every byte that the program wrote. A program fails if a signal ends it, if its exit status is not
-/// zero, or if it writes fewer bytes than its `Content-Length`. The exit status does not abort a response that has its
-/// full `Content-Length` or is an error page (a status of 400 or more); it is logged. Bytes beyond the `Content-Length`
-/// are discarded and logged.
+/// zero, or if it writes fewer bytes than its `Content-Length`. If the response has its full `Content-Length`, or is an
+/// error page (a status of 400 or more), the exit status is only logged. Bytes beyond the `Content-Length` are
+/// discarded and logged.
 ///
 /// The response ends when the output or the program ends. If the program closes its output and continues to run, the
-/// response waits up to one second for the exit status. If the program has ended and other processes hold its output
-/// open, such as a filter that it started, they have one second for each next byte. If the output still does not end,
+/// response waits up to one second for the exit status. If the program has ended, other processes may hold its output
+/// open, such as a filter that it started. They have one second for each next byte. If the output still does not end,
 /// the response is aborted, unless its `Content-Length` is reached.
 ///
 /// If the client disconnects, or a [limit](ProgramLimits) is reached, the program's streams are closed and its process
@@ -66,7 +66,7 @@ use crate::external::{BodyPolicy, ExitStatus, ProgramLimits};
 ///   this server, wrap the script in [`LocalRedirects`](crate::LocalRedirects).
 /// * A body that the program leaves unread is dropped. The host must drain it, so that the client receives its
 ///   response.
-/// * `SCRIPT_FILENAME` is not set, and the query does not become command-line arguments (RFC 3875, 4.4): both have let
+/// * `SCRIPT_FILENAME` is not set, and the query does not become command-line arguments (RFC 3875, 4.4). Both have let
 ///   clients take over programs that did not expect them. If a program needs `SCRIPT_FILENAME`, set it with
 ///   [`env`](Script::env).
 ///

@@ -76,7 +76,7 @@ impl<C: Pull> Written<C> {
         Written { chunks, first, marked, left: length, held: Delayed::default() }
     }
 
-    /// Returns the whole body, if all of it is there.
+    /// Returns the whole body, if it is complete.
     fn into_whole(mut self) -> Result<Bytes, Written<C>> {
         let is_whole = self.left.is_none() && !self.marked && self.chunks.is_terminated();
         if is_whole { Ok(self.first.take().unwrap_or_default()) } else { Err(self) }

@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::Frame;
 
-/// The error of a body, delayed by one poll. hyper then sends everything before it; otherwise it would drop what it has
-/// buffered, even the head.
+/// The error of a body, delayed by one poll. hyper then sends everything before the error. Without the delay hyper
+/// drops what it has buffered, even the head.
 #[derive(Debug, Default)]
 pub(crate) struct Delayed(Option<io::Error>);
 

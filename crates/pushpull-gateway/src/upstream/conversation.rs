@@ -59,8 +59,7 @@ pub(super) struct Place {
 }
 
 impl Conversation {
-    /// Creates a conversation, on a kept connection if there is one. Then the request must be one that may be sent
-    /// twice.
+    /// Creates a conversation, on a kept connection if there is one. The request must then be safe to send twice.
     pub(super) fn new(
         settings: Arc<Settings>,
         idle: Arc<Idle>,
@@ -100,7 +99,7 @@ impl Conversation {
             }
             Err(stop) => {
                 self.unheard = None;
-                // Closing is the one reliable way: php-fpm, for example, ignores ABORT_REQUEST.
+                // Only closing is reliable: php-fpm, for example, ignores ABORT_REQUEST.
                 self.link = Link::Closed;
                 drop(counted);
                 stop.fail(&mut self.output, &report);

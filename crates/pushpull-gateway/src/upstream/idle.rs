@@ -15,8 +15,7 @@ use crate::external::clock::after;
 pub(super) struct Idle(Mutex<State>);
 
 /// A request on a new connection, to which the application has not replied yet. While such a request exists, no
-/// connection is kept: all of php-fpm's processes may be taken, and an idle connection would occupy one that the
-/// request needs.
+/// connection is kept: it may be waiting for a process of php-fpm that an idle connection would occupy.
 #[derive(Debug)]
 pub(super) struct Unheard(Arc<Idle>);
 

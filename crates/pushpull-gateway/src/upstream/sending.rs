@@ -45,7 +45,7 @@ enum Body {
         at: u64,
         is_ended: bool,
     },
-    /// A streamed body. If `has_begun`, a part of it is gone and cannot be sent again.
+    /// A streamed body. If `has_begun`, a part was read already, and cannot be sent again.
     Coming {
         source: Source,
         has_begun: bool,
@@ -55,8 +55,8 @@ enum Body {
 }
 
 impl Sending {
-    /// Creates a request with these meta-variables, and a body of up to `max` bytes. `keep` asks the application to
-    /// keep the connection open.
+    /// Creates a request with these meta-variables, and a body of up to `max` bytes. If `keep` is set, the application
+    /// keeps the connection open.
     pub(super) fn new(env: &Environ, body: Taken, max: u64, keep: bool) -> Sending {
         let mut preamble = BytesMut::new();
         preamble.put_slice(&begin_request(ID, Role::Responder, keep));
@@ -78,7 +78,7 @@ impl Sending {
         Sending { preamble, body, left: max, queue, waits: false, is_refused: false }
     }
 
-    /// Begins again on another connection. Returns `false` if a part of the body is gone.
+    /// Begins again on another connection. Returns `false` if a part of the body was read already.
     pub(super) fn rewind(&mut self) -> bool {
         match &mut self.body {
             Body::File { at, is_ended, .. } => {

@@ -7,8 +7,8 @@ use crate::address::Address;
 use crate::cgi::environ::Environ;
 use crate::external::service::Common;
 
-/// How many idle connections are kept by default, and for how long. The process behind one may be busy without a sign
-/// of it: PHP's `fastcgi_finish_request` ends a request and continues to run.
+/// How many idle connections are kept by default, and for how long. The process behind an idle connection may be busy:
+/// PHP's `fastcgi_finish_request` ends a request and continues to run.
 const MAX_IDLE: usize = 0;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 

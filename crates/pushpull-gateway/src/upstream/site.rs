@@ -175,7 +175,7 @@ mod tests {
             Found::Directory => "(dir)".to_owned(),
             Found::Nothing => "-".to_owned(),
         };
-        let by_steps (path, kind_by_steps).unwrap());
+        let by_steps = text(site.find_by(path, kind_by_steps).unwrap());
         assert_eq!(text(site.find(path).unwrap()), by_steps, "{}", path.escape_ascii());
         by_steps
     }
@@ -221,7 +221,7 @@ mod tests {
             "/index.d/",
             "/c.txt/a.php",
             "/c.txt/",
-            // Links within the root and out of it, and a pipe.
+            // Links to files within and outside the root, and a pipe.
             "/link.php",
             "/inner.php",
             "/out/secret.php",
