@@ -10,8 +10,8 @@ use http::Response;
 
 use crate::service::body::Body;
 
-/// The future of a [`Script`](crate::Script)'s or an `Upstream`'s response. If it is dropped, the program is stopped,
-/// or the connection to it closed.
+/// The future of a response of a [`Script`](crate::Script) or an `Upstream`. If it is dropped, the program is stopped,
+/// or the connection to the application closed.
 pub struct ResponseFuture(Pin<Box<dyn Future<Output = Response<Body>> + Send>>);
 
 impl ResponseFuture {

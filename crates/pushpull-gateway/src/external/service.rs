@@ -31,7 +31,7 @@ pub(crate) struct Common {
     pub(crate) request_body: BodyPolicy,
     pub(crate) exit_status: ExitStatus,
     pub(crate) limits: ProgramLimits,
-    /// `None`: that of the request.
+    /// If `None`, the error log of the request.
     pub(crate) error_log: Option<ErrorStream>,
 }
 

@@ -44,8 +44,8 @@ pub(super) fn reset_inherited(command: &mut Command, open_files: Option<Rlimit>)
         }
     };
     // SAFETY: between fork and exec there is one thread, and threads that no longer exist may have held locks. The
-    // closure takes no locks: it makes two system calls, and reads a slice that was complete before the fork. It
-    // neither allocates nor frees: an error of the system is a number.
+    // closure takes no locks: it only calls signal(2) and setrlimit(2), and reads a slice that was complete before the
+    // fork. It neither allocates nor frees: an error of the system is a number.
     unsafe { command.pre_exec(reset_inherited) };
 }
 

@@ -31,7 +31,7 @@ struct State {
 }
 
 impl Idle {
-    /// Returns the max recently used connection that is still open.
+    /// Returns the most recently used connection that is still open.
     pub(super) fn take(&self) -> Option<Socket> {
         loop {
             let (_, resting) = self.0.lock().resting.pop_back()?;

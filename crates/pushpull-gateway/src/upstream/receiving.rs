@@ -53,7 +53,7 @@ impl Receiving {
     }
 
     /// Returns the next part that has been read. Skips records of other requests, and of types that no application
-    /// sends (3.3, 3.4).
+    /// sends (FastCGI 3.3, 3.4).
     ///
     /// # Errors
     ///

@@ -140,7 +140,7 @@ impl Upstream {
     }
 
     /// Sets how many idle connections are kept (default: 0). If one more becomes idle, it is closed. Without kept
-    /// connections each request has its own, which the application closes after it.
+    /// connections each request has its own, which the application closes afterwards.
     ///
     /// Keep some for an application that serves its connections independently, such as one on `host::fastcgi::Server`.
     /// A process of php-fpm, or of another pre-forking application, serves one connection only:
