@@ -27,7 +27,7 @@ pub(crate) enum Stop {
     /// The program's output does not begin with a valid head.
     Head(HeadError),
     Limit(Limit),
-    /// The connection to the program failed.
+    /// The connection to an application failed.
     #[cfg_attr(not(feature = "upstream"), allow(dead_code, reason = "only an application upstream has one"))]
     Connection(Refusal),
 }

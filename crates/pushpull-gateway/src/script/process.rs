@@ -54,7 +54,7 @@ pub(super) enum Ended {
 }
 
 impl Ended {
-    /// Returns the failure of a response whose program ended like this.
+    /// Returns the failure of a response whose program ended in this way.
     pub(super) fn failure(self, exit_status: ExitStatus, report: &Report) -> Option<Failure> {
         match self {
             Ended::Code(0) => None,
