@@ -233,7 +233,7 @@ impl fmt::Display for InvalidVariable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "invalid variable {:?}: expected a nonempty name without `=` and NUL, and a value without NUL",
+            "invalid variable {:?}: a valid name is not empty and contains no `=` or NUL, and a value contains no NUL",
             self.name
         )
     }
