@@ -1,5 +1,5 @@
-//! The processor of each side. The scheduler runs both sides on one processor or on two, by chance, and the two differ
-//! by a factor of five: moving a cache line to another core costs more than writing it.
+//! The processor of each side. The scheduler runs both sides on one processor or on two, by chance. The two differ by a
+//! factor of five, since moving a cache line to another core costs more than writing it.
 
 use core_affinity::CoreId;
 

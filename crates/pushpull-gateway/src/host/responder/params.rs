@@ -117,7 +117,7 @@ impl Params {
     /// Returns the declared length of the body.
     pub(in crate::host) fn length(&self) -> Result<Option<u64>, Refusal> {
         let Some(text) = self.env.get("CONTENT_LENGTH") else { return Ok(None) };
-        content_length(text).map(Some).ok_or_else(|| Refusal::bad_request("the content length is no number"))
+        content_length(text).map(Some).ok_or_else(|| Refusal::bad_request("the content length is not a number"))
     }
 
     /// Returns `true` for `OPTIONS *`, which concerns the server and no program (RFC 9110, 9.3.7).
