@@ -42,7 +42,8 @@ pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
     match &arguments.speaks {
         Speaks::Http => {
             let server = http_host::Server::new(listener).map_err(told)?;
-            let service = |errors: ErrorStream| LocalRedirects::new(app.errors(errors.clone())).errors(errors);
+            let service =
+                |error_log: ErrorStream| LocalRedirects::new(app.error_log(error_log.clone())).error_log(error_log);
             serve(server, "http", &arguments, &shutdown, service)
         }
         // There the front server follows local redirects, and has a log that is told of failures too.
@@ -78,11 +79,11 @@ where
     R: Body<Data = Bytes> + From<String> + 'static,
     R::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let Arguments { threads, health, app, limits, programs, .. } = arguments;
+    let Arguments { threads, health, app, client_limits, max_programs, .. } = arguments;
     let server = threads.iter().fold(server, |server, threads| server.threads(*threads));
     let address = server.address().map_err(|error| error.to_string())?;
     let log = Log::start().map_err(|error| format!("cannot start the log: {error}"))?;
-    if let Some(trouble) = descriptors::are_too_few(limits.most_connections(), *programs) {
+    if let Some(trouble) = descriptors::are_too_few(client_limits.get_max_connections(), *max_programs) {
         log.trouble(&trouble);
     }
     let program = app.name();
@@ -91,15 +92,15 @@ where
         Address::Unix(_) => log.say(&format!("{program} is at {address} ({scheme})\n")),
     }
     let (requests, troubles) = (log.clone(), log.clone());
-    let errors = ErrorStream::new(move |line| troubles.trouble(&line));
+    let error_log = ErrorStream::new(move |line| troubles.trouble(&line));
     // Where the standard library would write it, it could wait.
-    let panics = errors.clone();
+    let panics = error_log.clone();
     panic::set_hook(Box::new(move |panic| drop(writeln!(panics.clone(), "{panic}"))));
-    let (stopped, service) = (app.clone(), Health::new(health.as_deref(), shutdown, service(errors.clone())));
-    let (grace, told) = (limits.total_grace(), shutdown.clone());
+    let (stopped, service) = (app.clone(), Health::new(health.as_deref(), shutdown, service(error_log.clone())));
+    let (grace, told) = (client_limits.total_grace(), shutdown.clone());
     let served = server
-        .limits(limits.clone())
-        .errors(errors)
+        .limits(client_limits.clone())
+        .error_log(error_log)
         .on_answered(move |record| requests.request(record))
         .on_closed(move || {
             let left = grace.saturating_sub(told.began().map_or(grace, |began| began.elapsed()));

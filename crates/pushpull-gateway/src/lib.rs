@@ -2,22 +2,22 @@
 //!
 //! A [`PushApp`] is `runCGI(inp, out, err, env)`: it is handed streams and writes a CGI response. A [`PullApp`] is
 //! `handle_http(env) -> (status, headers, iterable)`: it is asked for block after block. Each becomes the other
-//! ([`AsPull`](struct@AsPull), [`AsPush`]), and both become a `tower::Service` ([`service`]), which is the pull interface of the
+//! ([`AsPull`](struct@AsPull), [`AsPush`]), and both become a `tower::Service` ([`service()`]), which is the pull interface of the
 //! asynchronous world.
 //!
 //! ```text
-//!  Request ── request.rs ──> Environ ──┐
-//!     body ── input.rs ────> Input ────┴─> PushApp / PullApp ── output.rs, head.rs ──> head ┐
-//!                                                            └─ Writer, Chunks ──> body ────┴─ answer.rs ──> Response
+//!  Request ── cgi/request.rs ──> Environ ──┐
+//!     body ── app/input.rs ────> Input ────┴─> PushApp / PullApp ── app/output.rs, cgi/head.rs ──> head ┐
+//!                                                    └─ Writer, Chunks ──> body ── service/answer.rs ───┴──> Response
 //! ```
 //!
 //! # Which to use
 //!
 //! | you have | and want it | use |
 //! |---|---|---|
-//! | code that writes a CGI response | in hyper, on one thread | [`service`] on [`Local`](pushpull::Local) |
-//! | | in axum | [`service`] on [`Pool`](pushpull::Pool) |
-//! | | anywhere, and it blocks | [`service`] on [`Thread`](pushpull::Thread) |
+//! | code that writes a CGI response | in hyper, on one thread | [`service()`] on [`Local`](pushpull::Local) |
+//! | | in axum | [`service()`] on [`Pool`](pushpull::Pool) |
+//! | | anywhere, and it blocks | [`service()`] on [`Thread`](pushpull::Thread) |
 //! | | asked for block after block | [`AsPull`](struct@AsPull) |
 //! | code that gives a response and an iterator | as a push app | [`AsPush`] |
 //! | either of them | to be a CGI program | [`host::cgi::run`] |
@@ -27,78 +27,41 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
-mod answer;
 mod app;
-mod body;
-mod convert;
-mod data;
-mod delayed;
-mod environ;
-mod error_stream;
+#[cfg(feature = "script")]
+mod bounds;
+mod cgi;
 #[cfg(all(feature = "script", target_os = "linux"))]
 mod external;
 pub mod fastcgi;
-mod head;
 pub mod host;
-mod input;
-mod kind;
-mod output;
-mod path;
-mod redirect;
-mod refusal;
-mod report;
-mod request;
-mod response;
 #[cfg(all(feature = "script", target_os = "linux"))]
-mod script;
-mod service;
+pub mod script;
+pub mod service;
 #[cfg(all(feature = "upstream", target_os = "linux"))]
-mod upstream;
-#[cfg(feature = "script")]
-pub(crate) mod waker;
+pub mod upstream;
 
-pub use answer::Answering;
-pub use app::{PullApp, PullFn, PushApp, PushFn, pull_fn, push_fn};
-pub use body::Body;
-pub use convert::{AsPull, AsPush};
-pub use environ::{Environ, InvalidVariable};
-pub use error_stream::ErrorStream;
+pub use app::{App, AsPull, AsPush, Input, Pull, PullApp, PullFn, Push, PushApp, PushFn, pull_fn, push_fn};
+pub use cgi::{
+    Authenticated, BadMount, Connection, Environ, ErrorStream, Fed, HeadError, HeadParser, InvalidVariable,
+    LocalRedirect, MAX_HEAD, Mount, Refusal, ResponseHead,
+};
 #[cfg(all(feature = "script", target_os = "linux"))]
-pub use external::{Limits, RequestBody, Running};
-pub use head::{Fed, Head, HeadError, HeadParser, MAX_HEAD};
-pub use input::Input;
-pub use kind::{App, Pull, Push};
-pub use path::{BadMount, Mount};
-pub use redirect::{Following, LocalRedirects};
-pub use refusal::Refusal;
-pub use request::{Authenticated, Connection};
-pub use response::LocalRedirect;
+pub use external::{BodyPolicy, ExitStatus, ProgramLimits};
+pub use redirect::{LocalRedirects, LocalRedirectsLayer};
 #[cfg(all(feature = "script", target_os = "linux"))]
-pub use script::{ExitStatus, Script};
+pub use script::Script;
+pub use service::body::Body;
 pub use service::{Service, service};
 #[cfg(all(feature = "upstream", target_os = "linux"))]
 pub use upstream::Upstream;
 
-pub(crate) use answer::MAX_DRAINED;
-pub(crate) use convert::open;
-#[cfg(feature = "server")]
-pub(crate) use error_stream::escape;
-#[cfg(all(feature = "server", target_os = "linux"))]
-pub(crate) use external::{descriptors, unnamed};
-#[cfg(feature = "server")]
-pub(crate) use head::set_no_length;
-pub(crate) use head::{content_length, has_no_body};
-#[cfg(feature = "server")]
-pub(crate) use path::check;
-#[cfg(feature = "server")]
-pub(crate) use refusal::is_out_of_descriptors;
-pub(crate) use request::complete;
-#[cfg(feature = "server")]
-pub(crate) use request::{ClientWatched, SOFTWARE, WITHHELD, check_host, of_meta_variables, uri, version};
-#[cfg(all(feature = "server", target_os = "linux"))]
-pub(crate) use script::ignored;
+/// Local redirects: a program's answer that is somewhere else on this server (RFC 3875, 6.2.2).
+pub mod redirect {
+    pub use crate::service::redirect::{LocalRedirects, LocalRedirectsLayer, ResponseFuture};
+}
 
 /// The bodies of responses that stay on their thread.
 pub mod local {
-    pub use super::body::LocalBody as Body;
+    pub use crate::service::body::LocalBody as Body;
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body as HttpBody;
-use pushpull_gateway::{Body, ErrorStream, Running, Script, Upstream};
+use pushpull_gateway::script::ResponseFuture;
+use pushpull_gateway::{Body, ErrorStream, Script, Upstream};
 use tokio::time::timeout;
 use tower_service::Service;
 
@@ -18,10 +19,10 @@ pub enum App {
 }
 
 impl App {
-    pub fn errors(self, errors: ErrorStream) -> App {
+    pub fn error_log(self, error_log: ErrorStream) -> App {
         match self {
-            App::Script(script) => App::Script(script.errors(errors)),
-            App::Upstream(upstream) => App::Upstream(upstream.errors(errors)),
+            App::Script(script) => App::Script(script.error_log(error_log)),
+            App::Upstream(upstream) => App::Upstream(upstream.error_log(error_log)),
         }
     }
 
@@ -37,9 +38,9 @@ impl App {
     pub async fn stop(self, left: Duration) {
         match self {
             App::Script(script) => {
-                let _ = timeout(left, script.idle()).await;
+                let _ = timeout(left, script.stopped()).await;
                 script.stop();
-                script.idle().await;
+                script.stopped().await;
             }
             App::Upstream(upstream) => {
                 upstream.stop();
@@ -56,13 +57,13 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Running;
+    type Future = ResponseFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Running {
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
         match self {
             App::Script(script) => script.call(request),
             App::Upstream(upstream) => upstream.call(request),

@@ -1,12 +1,13 @@
 //! The command line of `serve`, checked.
 
 use std::ffi::{OsStr, OsString};
+use std::mem::take;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
-use pushpull_gateway::host::{Address, BadAddress, Limits};
-use pushpull_gateway::{ExitStatus, Limits as ProgramLimits, Mount, RequestBody, Script, Upstream};
+use pushpull_gateway::host::{Address, BadAddress, ClientLimits};
+use pushpull_gateway::{BodyPolicy, ExitStatus, Mount, ProgramLimits, Script, Upstream};
 
 use super::app::App;
 
@@ -83,9 +84,6 @@ Examples:
   pushpull serve --env REDIRECT_STATUS=200 --env SCRIPT_FILENAME=/srv/www/index.php -- php-cgi
 ";
 
-/// How long connections to an upstream are kept.
-const IDLE_TIME: Duration = Duration::from_secs(10);
-
 pub struct Arguments {
     pub speaks: Speaks,
     pub listen: Address,
@@ -93,9 +91,9 @@ pub struct Arguments {
     /// The path at which balancers are answered.
     pub health: Option<String>,
     pub app: App,
-    pub limits: Limits,
+    pub client_limits: ClientLimits,
     /// How many programs may run at a time.
-    pub programs: usize,
+    pub max_programs: usize,
 }
 
 /// The protocol, and what is asked of it.
@@ -133,17 +131,17 @@ struct Said {
     authorization: bool,
     accepted: Vec<String>,
     multiplexes: bool,
-    request_body: RequestBody,
+    request_body: BodyPolicy,
     exit_status: ExitStatus,
     set: Vec<(OsString, OsString)>,
     passed: Vec<OsString>,
     directory: Option<OsString>,
     upstream: Option<Address>,
     root: Option<OsString>,
-    most_idle: Option<usize>,
-    grace: Option<Duration>,
+    max_idle: Option<usize>,
+    kill_grace: Option<Duration>,
     program_limits: ProgramLimits,
-    limits: Limits,
+    client_limits: ClientLimits,
 }
 
 pub fn parse(mut parser: Parser) -> Result<Wish, String> {
@@ -156,17 +154,17 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
         authorization: false,
         accepted: Vec::new(),
         multiplexes: true,
-        request_body: RequestBody::default(),
+        request_body: BodyPolicy::default(),
         exit_status: ExitStatus::default(),
         set: Vec::new(),
         passed: Vec::new(),
         directory: None,
         upstream: None,
         root: None,
-        most_idle: None,
-        grace: None,
-        program_limits: ProgramLimits::default(),
-        limits: Limits::new(),
+        max_idle: None,
+        kill_grace: None,
+        program_limits: ProgramLimits::new(),
+        client_limits: ClientLimits::new(),
     };
     loop {
         match parser.next().map_err(crate::unclear)? {
@@ -194,6 +192,7 @@ impl Said {
     /// Takes one option.
     fn take(&mut self, name: &str, parser: &mut Parser) -> Result<(), String> {
         let mut value = || parser.value().map_err(crate::unclear);
+        let (of_program, of_client) = (&mut self.program_limits, &mut self.client_limits);
         match name {
             "protocol" => {
                 let protocols = [("http", Protocol::Http), ("fastcgi", Protocol::FastCgi), ("scgi", Protocol::Scgi)];
@@ -208,7 +207,7 @@ impl Said {
             "pass-authorization" => self.authorization = true,
             "request-body" => {
                 let ways =
-                    [("spool", RequestBody::Spool), ("stream", RequestBody::Stream), ("reject", RequestBody::Reject)];
+                    [("spool", BodyPolicy::Spool), ("stream", BodyPolicy::Stream), ("reject", BodyPolicy::Reject)];
                 self.request_body = choice(name, &value()?, &ways)?;
             }
             "exit-status" => {
@@ -220,27 +219,26 @@ impl Said {
             "root" => self.root = Some(value()?),
             "max-idle" => {
                 let most = usize::try_from(whole(name, value()?)?);
-                self.most_idle = Some(most.map_err(|_| format!("--{name} is too large"))?);
+                self.max_idle = Some(most.map_err(|_| format!("--{name} is too large"))?);
             }
             "directory" => self.directory = Some(value()?),
-            "timeout-first-byte" => self.program_limits.first_byte = positive(name, value()?)?,
+            "timeout-first-byte" => *of_program = take(of_program).timeout_first_byte(positive(name, value()?)?),
             "timeout-idle" => {
-                self.program_limits.idle = positive(name, value()?)?;
-                self.limits = self.limits.clone().body_idle(self.program_limits.idle);
+                let time = positive(name, value()?)?;
+                *of_program = take(of_program).timeout_idle(time);
+                *of_client = take(of_client).timeout_idle(time);
             }
-            "timeout-work" => self.program_limits.drain_time = positive(name, value()?)?,
-            "timeout-total" => self.program_limits.total = Some(positive(name, value()?)?),
-            "max-programs" => self.program_limits.programs = number(name, value()?)?,
-            "max-head" => self.program_limits.head = number(name, value()?)?,
-            "kill-grace" => self.grace = Some(seconds(name, value()?)?),
-            "max-body" => self.program_limits.body = whole(name, value()?)?,
-            "timeout-head" => self.limits = self.limits.clone().head_time(positive(name, value()?)?),
-            "timeout-client" => {
-                self.limits = self.limits.clone().stall(positive(name, value()?)?);
-            }
-            "max-connections" => self.limits = self.limits.clone().connections(number(name, value()?)?),
-            "shutdown-notice" => self.limits = self.limits.clone().notice(seconds(name, value()?)?),
-            "shutdown-grace" => self.limits = self.limits.clone().grace(seconds(name, value()?)?),
+            "timeout-work" => *of_program = take(of_program).timeout_work(positive(name, value()?)?),
+            "timeout-total" => *of_program = take(of_program).timeout_total(positive(name, value()?)?),
+            "max-programs" => *of_program = take(of_program).max_programs(number(name, value()?)?),
+            "max-head" => *of_program = take(of_program).max_head(number(name, value()?)?),
+            "max-body" => *of_program = take(of_program).max_body(whole(name, value()?)?),
+            "kill-grace" => self.kill_grace = Some(seconds(name, value()?)?),
+            "timeout-head" => *of_client = take(of_client).timeout_head(positive(name, value()?)?),
+            "timeout-client" => *of_client = take(of_client).timeout_client(positive(name, value()?)?),
+            "max-connections" => *of_client = take(of_client).max_connections(number(name, value()?)?),
+            "shutdown-notice" => *of_client = take(of_client).shutdown_notice(seconds(name, value()?)?),
+            "shutdown-grace" => *of_client = take(of_client).shutdown_grace(seconds(name, value()?)?),
             _ => return Err(format!("there is no option --{name}; try --help")),
         }
         Ok(())
@@ -249,12 +247,11 @@ impl Said {
     /// A program that is started.
     fn script(&self, program: OsString, arguments: Vec<OsString>) -> Result<App, String> {
         let told = |error: std::io::Error| error.to_string();
-        let is_said = [self.upstream.is_some(), self.root.is_some(), self.most_idle.is_some()];
+        let is_said = [self.upstream.is_some(), self.root.is_some(), self.max_idle.is_some()];
         if let Some((name, _)) = ["upstream", "root", "max-idle"].iter().zip(is_said).find(|(_, is_said)| *is_said) {
             return Err(format!("--{name} is not for a program, and {program:?} is one"));
         }
-        let mut limits = self.program_limits.clone();
-        limits.grace = self.grace.unwrap_or(limits.grace);
+        let limits = self.kill_grace.iter().fold(self.program_limits.clone(), |limits, time| limits.kill_grace(*time));
         let mut script = Script::new(program)
             .map_err(told)?
             .args(arguments)
@@ -279,7 +276,7 @@ impl Said {
         let Some(address) = self.upstream.take() else {
             return Err("which program, or --upstream? Try --help".to_owned());
         };
-        let is_said = [!self.passed.is_empty(), self.directory.is_some(), self.grace.is_some()];
+        let is_said = [!self.passed.is_empty(), self.directory.is_some(), self.kill_grace.is_some()];
         if let Some((name, _)) =
             ["pass-env", "directory", "kill-grace"].iter().zip(is_said).find(|(_, is_said)| *is_said)
         {
@@ -293,8 +290,8 @@ impl Said {
         for (name, value) in &self.set {
             upstream = upstream.param(name.as_bytes(), value.as_bytes()).map_err(|error| error.to_string())?;
         }
-        if let Some(most) = self.most_idle {
-            upstream = upstream.idle(most, IDLE_TIME);
+        if let Some(most) = self.max_idle {
+            upstream = upstream.max_idle(most);
         }
         if let Some(root) = &self.root {
             upstream = upstream.root(root).map_err(|error| error.to_string())?;
@@ -309,7 +306,7 @@ impl Said {
     }
 
     fn complete(self, app: App) -> Result<Arguments, String> {
-        let programs = self.program_limits.programs;
+        let max_programs = self.program_limits.get_max_programs();
         let front = Front { mount: self.mount, accepted: self.accepted };
         let speaks = match self.protocol {
             Protocol::Http if !front.accepted.is_empty() => return Err("--accept-param is not for http".to_owned()),
@@ -329,8 +326,8 @@ impl Said {
             threads: self.threads,
             health: self.health,
             app,
-            limits: self.limits,
-            programs,
+            client_limits: self.client_limits,
+            max_programs,
         })
     }
 }

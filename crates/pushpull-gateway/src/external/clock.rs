@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-use super::limits::Limits;
+use super::limits::ProgramLimits;
 
 /// How long the exit status of a program is waited for when nothing else can follow: its output is closed, or it
 /// redirects. The response ends without the status then.
@@ -103,7 +103,7 @@ impl Clock {
     pub(crate) fn poll(
         &mut self,
         wait: Wait,
-        limits: &Limits,
+        limits: &ProgramLimits,
         mut timer: Pin<&mut Sleep>,
         context: &mut Context<'_>,
     ) -> Poll<Limit> {
@@ -125,24 +125,22 @@ impl Clock {
     }
 
     /// The limit that is reached next if nothing moves, and when.
-    pub(crate) fn next(&self, wait: Wait, limits: &Limits) -> (Instant, Limit) {
+    pub(crate) fn next(&self, wait: Wait, limits: &ProgramLimits) -> (Instant, Limit) {
         let (since, time) = match wait {
             Wait::Server => (self.moved, Duration::MAX),
-            Wait::Client => (self.moved, limits.client),
-            Wait::Head => (self.moved, limits.first_byte),
-            Wait::Upload | Wait::Program => (self.moved, limits.idle),
+            Wait::Client => (self.moved, limits.get_timeout_client()),
+            Wait::Head => (self.moved, limits.get_timeout_first_byte()),
+            Wait::Upload | Wait::Program => (self.moved, limits.get_timeout_idle()),
             Wait::Status => (self.closed.unwrap_or(self.moved), STATUS_TIME),
             Wait::Rest if self.ended.is_some_and(|ended| self.moved - ended > LONG_REST) => {
                 (self.moved, SHORT_REST_TIME)
             }
             Wait::Rest => (self.moved, REST_TIME),
-            Wait::Work => (self.completed.unwrap_or(self.moved), limits.drain_time),
+            Wait::Work => (self.completed.unwrap_or(self.moved), limits.get_timeout_work()),
         };
         let first = (after(since, time), Limit::Waited(wait));
-        match limits.total.map(|total| after(self.started, total)) {
-            Some(total) if total < first.0 => (total, Limit::Total),
-            _ => first,
-        }
+        let total = after(self.started, limits.get_timeout_total());
+        if total < first.0 { (total, Limit::Total) } else { first }
     }
 }
 
@@ -159,9 +157,8 @@ mod tests {
     #[test]
     fn requirement_13_each_wait_has_its_limit() {
         let second = Duration::from_secs;
-        let mut limits = Limits::default();
-        (limits.first_byte, limits.idle, limits.client) = (second(1), second(2), second(3));
-        (limits.drain_time, limits.total) = (second(4), None);
+        let limits = ProgramLimits::new().timeout_first_byte(second(1)).timeout_idle(second(2));
+        let limits = limits.timeout_client(second(3)).timeout_work(second(4));
         let mut clock = Clock::start();
         for (wait, after) in [(Wait::Head, 1), (Wait::Upload, 2), (Wait::Program, 2), (Wait::Client, 3)] {
             assert_eq!(clock.next(wait, &limits), (clock.moved + second(after), Limit::Waited(wait)));
@@ -175,9 +172,9 @@ mod tests {
         assert_eq!(clock.next(Wait::Status, &limits).0, clock.closed.unwrap() + STATUS_TIME);
         clock.completes();
         assert_eq!(clock.next(Wait::Work, &limits).0, clock.completed.unwrap() + second(4));
-        limits.total = Some(second(1));
+        let limits = limits.timeout_total(second(1));
         assert_eq!(clock.next(Wait::Client, &limits), (clock.started + second(1), Limit::Total));
-        limits.total = Some(Duration::MAX);
+        let limits = limits.timeout_total(Duration::MAX);
         assert_eq!(clock.next(Wait::Head, &limits).1, Limit::Waited(Wait::Head));
     }
 
@@ -186,16 +183,16 @@ mod tests {
         let mut clock = Clock::start();
         clock.completes();
         let day = Duration::from_secs(24 * 3600);
-        assert!(clock.next(Wait::Work, &Limits::default()).0 > clock.started + 365 * day);
+        assert!(clock.next(Wait::Work, &ProgramLimits::default()).0 > clock.started + 365 * day);
     }
 
     #[tokio::test]
     async fn requirement_13_what_the_client_took_of_its_time_is_not_the_programs() {
-        let mut limits = Limits::default();
-        (limits.idle, limits.client) = (Duration::from_millis(1), Duration::from_secs(3600));
+        let idle = Duration::from_millis(1);
+        let limits = ProgramLimits::new().timeout_idle(idle).timeout_client(Duration::from_secs(3600));
         let mut clock = Clock::start();
         // The client was waited for all that time.
-        (clock.wait, clock.moved) = (Wait::Client, clock.started - limits.idle);
+        (clock.wait, clock.moved) = (Wait::Client, clock.started - idle);
         let mut timer = std::pin::pin!(tokio::time::sleep_until(clock.started));
         let mut context = Context::from_waker(std::task::Waker::noop());
         assert!(clock.poll(Wait::Program, &limits, timer.as_mut(), &mut context).is_pending());

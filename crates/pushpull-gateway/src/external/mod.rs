@@ -2,29 +2,29 @@
 //! requests, and the way of their responses.
 //!
 //! ```text
-//!  request's body ── request_body.rs ──> the program        (spool.rs: whole first, or as it comes)
-//!                                            │ clock.rs, limits.rs, programs.rs, stop.rs: how long, how many, and what then
-//!  response <─ response.rs <─ relay.rs <─ output.rs
+//!  request ── service.rs ──────────┬──> the program
+//!     body ── body_policy.rs ──────┘      │            (spool.rs: whole first, or as it comes)
+//!                                         │ clock.rs, limits.rs, programs.rs, stop.rs: how long, how many, and what then
+//!  response <── response.rs <── relay.rs <── output.rs
 //! ```
 
 pub(super) mod blocking;
+pub(super) mod body_policy;
 pub(super) mod clock;
 pub(crate) mod descriptors;
+mod exit_status;
 mod limits;
 pub(super) mod output;
 pub(super) mod programs;
 pub(super) mod relay;
-pub(super) mod request_body;
 pub(super) mod response;
-mod running;
-mod spool;
+mod response_future;
+pub(super) mod service;
+pub(crate) mod spool;
 pub(super) mod stop;
 pub(super) mod turn;
 
-pub use limits::Limits;
-pub use request_body::RequestBody;
-pub use running::Running;
-
-pub(super) use programs::Permit;
-#[cfg(feature = "server")]
-pub(crate) use spool::unnamed;
+pub use body_policy::BodyPolicy;
+pub use exit_status::ExitStatus;
+pub use limits::ProgramLimits;
+pub use response_future::ResponseFuture;

@@ -9,15 +9,15 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 
 use super::clock::{Clock, Limit, Wait};
-use super::limits::Limits;
+use super::limits::ProgramLimits;
 use super::programs::Permit;
 use super::relay::Inlet;
 use super::stop::{OPEN, Stop};
-use crate::answer::DRAIN_TIME;
-use crate::head::{Fed, Head, HeadError, HeadParser, has_no_body};
-use crate::refusal::Refusal;
-use crate::report::{Report, surplus};
-use crate::request::ClientWatched;
+use crate::cgi::head::{Fed, HeadError, HeadParser, ResponseHead, has_no_body};
+use crate::cgi::refusal::Refusal;
+use crate::cgi::request::ClientWatched;
+use crate::service::answer::DRAIN_TIME;
+use crate::service::report::{Report, surplus};
 
 /// What the response is told first.
 pub(crate) type Answer = Result<Opening, Refusal>;
@@ -25,7 +25,7 @@ pub(crate) type Answer = Result<Opening, Refusal>;
 /// How a response begins.
 #[derive(Debug)]
 pub(crate) struct Opening {
-    pub(crate) head: Head,
+    pub(crate) head: ResponseHead,
     /// How many bytes follow, if that is known.
     pub(crate) length: Option<u64>,
     /// For the program that a local redirect leads to.
@@ -48,7 +48,7 @@ pub(crate) struct Output {
 enum Phase {
     Head(HeadParser),
     /// A local redirect, which is answered when its program has gone.
-    Redirect(Head),
+    Redirect(ResponseHead),
     /// The response has its head.
     Body {
         /// How many bytes are to come, if that is known.
@@ -117,7 +117,7 @@ impl Output {
     /// # Errors
     ///
     /// Returns an error if it begins with no head, or if more goes nowhere than may.
-    pub(crate) fn take(&mut self, chunk: Bytes, clock: &mut Clock, limits: &Limits) -> Result<(), Stop> {
+    pub(crate) fn take(&mut self, chunk: Bytes, clock: &mut Clock, limits: &ProgramLimits) -> Result<(), Stop> {
         if self.is_complete() || self.is_redirect() {
             self.drained += chunk.len() as u64;
         } else {
@@ -132,7 +132,7 @@ impl Output {
         }
         // The program does not know that it answers a HEAD request: it may write for as long as it has a client.
         let is_endless = self.is_head_request && clock.has_been_complete_for(DRAIN_TIME);
-        if is_endless || self.drained > limits.drained { Err(Stop::Limit(Limit::Drained)) } else { Ok(()) }
+        if is_endless || self.drained > limits.get_max_drained() { Err(Stop::Limit(Limit::Drained)) } else { Ok(()) }
     }
 
     fn part(&mut self, mut chunk: Bytes) -> Result<(), HeadError> {
@@ -154,7 +154,7 @@ impl Output {
     }
 
     /// The head is there, and the body begins with `rest`.
-    fn open(&mut self, head: Head, rest: Bytes) {
+    fn open(&mut self, head: ResponseHead, rest: Bytes) {
         if head.is_local_redirect {
             self.phase = Phase::Redirect(head);
             return;

@@ -8,7 +8,7 @@ use http::StatusCode;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use crate::refusal::{Refusal, status_of};
+use crate::cgi::refusal::{Refusal, status_of};
 
 /// The programs of one script and its clones.
 #[derive(Debug)]

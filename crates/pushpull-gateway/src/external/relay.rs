@@ -3,21 +3,29 @@
 
 use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
+use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::waker;
 use pushpull::Error;
 
 /// The program's end.
 #[derive(Debug)]
-pub(crate) struct Inlet<T>(Arc<Mutex<State<T>>>);
+pub(crate) struct Inlet<T>(Arc<Shared<T>>);
 
 /// The response's end.
 #[derive(Debug)]
-pub(crate) struct Outlet<T>(Arc<Mutex<State<T>>>);
+pub(crate) struct Outlet<T>(Arc<Shared<T>>);
+
+/// Who waits is registered before the state is looked at, and woken after it was changed.
+#[derive(Debug)]
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    inlet: AtomicWaker,
+    outlet: AtomicWaker,
+}
 
 #[derive(Debug)]
 struct State<T> {
@@ -27,8 +35,6 @@ struct State<T> {
     end: End,
     /// The response was dropped before it had all that belongs to it.
     gone: bool,
-    inlet: Option<Waker>,
-    outlet: Option<Waker>,
 }
 
 #[derive(Debug)]
@@ -40,9 +46,9 @@ enum End {
 }
 
 pub(crate) fn relay<T>() -> (Inlet<T>, Outlet<T>) {
-    let state = State { answer: None, chunk: None, end: End::Open, gone: false, inlet: None, outlet: None };
-    let state = Arc::new(Mutex::new(state));
-    (Inlet(state.clone()), Outlet(state))
+    let state = Mutex::new(State { answer: None, chunk: None, end: End::Open, gone: false });
+    let shared = Arc::new(Shared { state, inlet: AtomicWaker::new(), outlet: AtomicWaker::new() });
+    (Inlet(shared.clone()), Outlet(shared))
 }
 
 impl<T> Inlet<T> {
@@ -53,16 +59,13 @@ impl<T> Inlet<T> {
 
     /// Whether there is room for a chunk.
     pub(crate) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
-        let state = self.0.lock();
-        if state.chunk.is_none() {
-            return Poll::Ready(());
-        }
-        waker::wait(state, |state| &mut state.inlet, context)
+        self.0.inlet.register(context.waker());
+        if self.is_full() { Poll::Pending } else { Poll::Ready(()) }
     }
 
     /// A chunk waits to be taken.
     pub(crate) fn is_full(&self) -> bool {
-        self.0.lock().chunk.is_some()
+        self.0.state.lock().chunk.is_some()
     }
 
     /// Hands over a chunk, for which there is room.
@@ -87,47 +90,39 @@ impl<T> Inlet<T> {
 
     /// Ready when the response has gone without all that belongs to it.
     pub(crate) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
-        let state = self.0.lock();
-        if state.gone {
-            return Poll::Ready(());
-        }
-        waker::wait(state, |state| &mut state.inlet, context)
+        self.0.inlet.register(context.waker());
+        if self.0.state.lock().gone { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn change(&self, change: impl FnOnce(&mut State<T>)) {
-        let mut state = self.0.lock();
-        change(&mut state);
-        let waker = state.outlet.take();
-        drop(state);
-        waker::wake(waker);
+        change(&mut self.0.state.lock());
+        self.0.outlet.wake();
     }
 }
 
 impl<T> Outlet<T> {
     /// The answer; `None` if there will be none.
     pub(crate) fn poll_answer(&mut self, context: &Context<'_>) -> Poll<Option<T>> {
-        let mut state = self.0.lock();
-        if let Some(answer) = state.answer.take() {
-            return Poll::Ready(Some(answer));
+        self.0.outlet.register(context.waker());
+        let mut state = self.0.state.lock();
+        match state.answer.take() {
+            None if matches!(state.end, End::Open) => Poll::Pending,
+            answer => Poll::Ready(answer),
         }
-        if !matches!(state.end, End::Open) {
-            return Poll::Ready(None);
-        }
-        waker::wait(state, |state| &mut state.outlet, context)
     }
 
     pub(crate) fn poll_chunk(&mut self, context: &Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        let mut state = self.0.lock();
+        self.0.outlet.register(context.waker());
+        let mut state = self.0.state.lock();
         if let Some(chunk) = state.chunk.take() {
-            let waker = state.inlet.take();
             drop(state);
-            waker::wake(waker);
+            self.0.inlet.wake();
             return Poll::Ready(Some(Ok(chunk)));
         }
         match std::mem::replace(&mut state.end, End::Told) {
             End::Open => {
                 state.end = End::Open;
-                waker::wait(state, |state| &mut state.outlet, context)
+                Poll::Pending
             }
             End::Failed(error) => Poll::Ready(Some(Err(error))),
             // Kept: that all is over is asked later too.
@@ -141,13 +136,13 @@ impl<T> Outlet<T> {
 
     /// All of what there is, if nothing more will come and it ended well.
     pub(crate) fn take_whole(&mut self) -> Option<Bytes> {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         matches!(state.end, End::Well).then(|| state.chunk.take().unwrap_or_default())
     }
 
     /// Everything has been taken, and it ended well.
     pub(crate) fn is_over(&self) -> bool {
-        self.0.lock().is_over()
+        self.0.state.lock().is_over()
     }
 }
 
@@ -165,12 +160,12 @@ impl<T> Drop for Inlet<T> {
 
 impl<T> Drop for Outlet<T> {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         state.gone = !state.is_over();
-        let unwanted = (state.answer.take(), state.chunk.take(), state.outlet.take());
-        let waker = state.inlet.take();
+        let unwanted = (state.answer.take(), state.chunk.take());
         drop(state);
-        waker::wake(waker);
+        self.0.outlet.take();
+        self.0.inlet.wake();
         drop(unwanted);
     }
 }

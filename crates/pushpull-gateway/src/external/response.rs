@@ -10,8 +10,9 @@ use http_body::SizeHint;
 
 use super::output::{Answer, Opening};
 use super::relay::Outlet;
-use crate::Body;
-use crate::delayed::{Delayed, Polled};
+use crate::cgi::redirect::Carried;
+use crate::service::body::Body;
+use crate::service::delayed::{Delayed, Polled};
 
 /// The response that begins so, and goes on with what comes out of `outlet`.
 pub(crate) fn response(opening: Opening, mut outlet: Outlet<Answer>) -> Response<Body> {
@@ -22,7 +23,7 @@ pub(crate) fn response(opening: Opening, mut outlet: Outlet<Answer>) -> Response
     };
     let mut response = head.into_response(body);
     if let Some(permit) = permit {
-        response.extensions_mut().insert(permit);
+        response.extensions_mut().insert(Carried::new(permit));
     }
     response
 }

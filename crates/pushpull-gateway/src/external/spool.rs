@@ -1,11 +1,15 @@
 //! The body of a request, taken whole before its program starts: slow clients hold no program.
 
-use std::fs::{File, Permissions};
+use std::env;
+use std::fs::{self, File, OpenOptions};
 use std::future::poll_fn;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::pin::Pin;
+use std::process;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,9 +20,9 @@ use rustix::io::pwrite;
 
 use super::blocking;
 use super::descriptors::with_room;
-use super::limits::Limits;
-use crate::data::poll_data;
-use crate::refusal::{Refusal, status_of};
+use super::limits::ProgramLimits;
+use crate::app::data::poll_data;
+use crate::cgi::refusal::{Refusal, status_of};
 
 /// How much goes to the temporary file at once: a hop to another thread costs as much as writing a part of it.
 const BATCH: usize = 256 << 10;
@@ -37,7 +41,7 @@ pub(crate) struct Spooled {
 ///
 /// Returns 408, 413, or 400 for a body that fails; 503 if there is no thread or descriptor for it, 507 if there is no
 /// space, and 500 if it cannot be kept for another reason.
-pub(crate) async fn spool<B>(body: B, limits: &Limits) -> Result<Spooled, Refusal>
+pub(crate) async fn spool<B>(body: B, limits: &ProgramLimits) -> Result<Spooled, Refusal>
 where
     B: HttpBody,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -47,13 +51,13 @@ where
     }
     let mut body = Box::pin(body);
     let (mut held, mut length, mut file) = (Held::default(), 0, None);
-    while let Some(data) = next(body.as_mut(), limits.idle).await? {
+    while let Some(data) = next(body.as_mut(), limits.get_timeout_idle()).await? {
         length += data.len() as u64;
-        if length > limits.body {
+        if length > limits.get_max_body() {
             return Err(too_large());
         }
         held.add(data);
-        let most = if file.is_some() { BATCH } else { limits.memory };
+        let most = if file.is_some() { BATCH } else { limits.get_max_memory() };
         if held.len() > most {
             file = Some(append(file, held.take()).await.map_err(not_kept)?);
         }
@@ -137,10 +141,33 @@ async fn append(file: Option<File>, data: Bytes) -> io::Result<File> {
 
 /// A temporary file that nobody else can open.
 pub(crate) fn unnamed() -> io::Result<File> {
-    let file = with_room(tempfile::tempfile)?;
-    // It has what the umask leaves, and a program that runs as somebody else could open it again by `/proc`.
-    file.set_permissions(Permissions::from_mode(0o600))?;
-    Ok(file)
+    let directory = env::temp_dir();
+    // A program that runs as somebody else could open it again by `/proc`.
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    let nameless = with_room(|| options.clone().custom_flags(libc::O_TMPFILE | libc::O_EXCL).open(&directory));
+    match nameless {
+        // A file system, or a kernel, that makes none without a name.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::ENOENT)) => {
+            with_room(|| named_once(&directory, options.clone().create_new(true)))
+        }
+        made => made,
+    }
+}
+
+/// A temporary file whose name is taken from it at once. Nobody foresees the name, and one that is there is not opened.
+fn named_once(directory: &Path, options: &OpenOptions) -> io::Result<File> {
+    loop {
+        let path = directory.join(format!(".pushpull-{:016x}", RandomState::new().hash_one(process::id())));
+        match options.open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            file => {
+                let file = file?;
+                fs::remove_file(&path)?;
+                return Ok(file);
+            }
+        }
+    }
 }
 
 fn rewound(mut file: File) -> io::Result<OwnedFd> {
@@ -156,4 +183,24 @@ fn in_memory(data: &[u8]) -> io::Result<OwnedFd> {
         at += pwrite(&file, &data[at..], at as u64)?;
     }
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn a_temporary_file_has_no_name_and_is_its_owners_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).mode(0o600).create_new(true);
+        for mut file in [unnamed().unwrap(), named_once(directory.path(), &options).unwrap()] {
+            file.write_all(b"body").unwrap();
+            let metadata = file.metadata().unwrap();
+            assert_eq!((metadata.nlink(), metadata.mode() & 0o777, metadata.len()), (0, 0o600, 4));
+        }
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
 }

@@ -7,9 +7,9 @@ use http::StatusCode;
 
 use super::clock::{Limit, Wait};
 use super::output::Output;
-use crate::head::HeadError;
-use crate::refusal::Refusal;
-use crate::report::Report;
+use crate::cgi::head::HeadError;
+use crate::cgi::refusal::Refusal;
+use crate::service::report::Report;
 
 /// What is said of an output that others hold open.
 pub(crate) const OPEN: &str =

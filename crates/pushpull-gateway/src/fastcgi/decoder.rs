@@ -169,7 +169,7 @@ impl Decoder {
     /// A header has come: the record, if that is all of it.
     fn begin(&mut self, header: Header) -> Result<Option<Record>, Malformed> {
         let Header { kind, id, length, padding } = header;
-        if let Some(stream) = Stream::of(kind) {
+        if let Ok(stream) = Stream::try_from(kind) {
             if length > 0 {
                 self.state = State::Stream { stream, id, left: length, padding };
                 return Ok(None);
@@ -177,18 +177,18 @@ impl Decoder {
             self.state = State::Passing(padding.into());
             return Ok(Some(Record::Stream { stream, id, content: Bytes::new() }));
         }
-        let has_eight = matches!(Kind::of(kind), Some(Kind::BeginRequest | Kind::EndRequest | Kind::UnknownType));
+        let known = Kind::try_from(kind);
+        let has_eight = matches!(known, Ok(Kind::BeginRequest | Kind::EndRequest | Kind::UnknownType));
         if has_eight && length != 8 {
             return Err(Malformed::Length { kind, length, expected: 8 });
         }
-        match Kind::of(kind) {
-            Some(Kind::BeginRequest) if id == 0 => return Err(Malformed::ZeroId),
-            Some(Kind::AbortRequest) | None => {
+        match known {
+            Ok(Kind::BeginRequest) if id == 0 => return Err(Malformed::ZeroId),
+            Ok(Kind::AbortRequest) | Err(_) => {
                 self.state = State::Passing(u32::from(length) + u32::from(padding));
-                let is_known = Kind::of(kind).is_some();
-                return Ok(Some(if is_known { Record::Abort { id } } else { Record::Unknown { kind, id } }));
+                return Ok(Some(if known.is_ok() { Record::Abort { id } } else { Record::Unknown { kind, id } }));
             }
-            Some(_) => self.state = State::Whole(header),
+            Ok(_) => self.state = State::Whole(header),
         }
         Ok(None)
     }
@@ -198,16 +198,16 @@ impl Decoder {
 fn whole(header: Header, content: Bytes) -> Result<Record, Malformed> {
     let Header { kind, id, length, .. } = header;
     let wrong = Malformed::Length { kind, length, expected: 8 };
-    Ok(match Kind::of(kind) {
-        Some(Kind::GetValues) => Record::GetValues(content),
-        Some(Kind::GetValuesResult) => Record::GetValuesResult(content),
+    Ok(match Kind::try_from(kind) {
+        Ok(Kind::GetValues) => Record::GetValues(content),
+        Ok(Kind::GetValuesResult) => Record::GetValuesResult(content),
         known => {
             let [c0, c1, c2, c3, c4, ..] = *content.first_chunk::<8>().ok_or(wrong)?;
             match known {
-                Some(Kind::BeginRequest) => Record::Begin { id, role: u16::from_be_bytes([c0, c1]), keep: c2 & 1 != 0 },
-                Some(Kind::EndRequest) => {
+                Ok(Kind::BeginRequest) => Record::Begin { id, role: u16::from_be_bytes([c0, c1]), keep: c2 & 1 != 0 },
+                Ok(Kind::EndRequest) => {
                     let app_status = u32::from_be_bytes([c0, c1, c2, c3]);
-                    Record::End { id, app_status, status: ProtocolStatus::of(c4) }
+                    Record::End { id, app_status, status: ProtocolStatus::try_from(c4).ok() }
                 }
                 _ => Record::UnknownType(c0),
             }

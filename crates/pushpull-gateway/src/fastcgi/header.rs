@@ -1,6 +1,7 @@
 //! The eight bytes in front of each record (3.3), and the numbers in and behind them.
 
 use super::malformed::Malformed;
+use super::unknown::UnknownNumber;
 
 /// The version of the protocol.
 const VERSION: u8 = 1;
@@ -19,18 +20,19 @@ pub struct Header {
 }
 
 macro_rules! numbers {
-    ($(#[$docs:meta])* $name:ident: $number:ty { $($(#[$variant_docs:meta])* $variant:ident = $value:literal,)* }) => {
+    ($(#[$docs:meta])* $name:ident: $number:ty, $what:literal { $($(#[$variant_docs:meta])* $variant:ident = $value:literal,)* }) => {
         $(#[$docs])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[repr($number)]
         pub enum $name { $($(#[$variant_docs])* $variant = $value,)* }
 
-        impl $name {
-            /// What a number stands for; `None` for one that the specification does not have.
-            pub fn of(number: $number) -> Option<$name> {
+        impl TryFrom<$number> for $name {
+            type Error = UnknownNumber;
+
+            fn try_from(number: $number) -> Result<$name, UnknownNumber> {
                 match number {
-                    $($value => Some($name::$variant),)*
-                    _ => None,
+                    $($value => Ok($name::$variant),)*
+                    _ => Err(UnknownNumber::new($what, number)),
                 }
             }
         }
@@ -39,7 +41,7 @@ macro_rules! numbers {
 
 numbers! {
     /// The types of records (8).
-    Kind: u8 {
+    Kind: u8, "type of record" {
         /// Begins a request.
         BeginRequest = 1,
         /// The host no longer wants a request answered.
@@ -67,7 +69,7 @@ numbers! {
 
 numbers! {
     /// Records whose contents, joined, are a stream; one without a byte is its end (3.3).
-    Stream: u8 {
+    Stream: u8, "stream" {
         /// Meta-variables, as pairs.
         Params = 4,
         /// The body of the request.
@@ -83,7 +85,7 @@ numbers! {
 
 numbers! {
     /// What an application is asked to be (6).
-    Role: u16 {
+    Role: u16, "role" {
         /// Answers a request.
         Responder = 1,
         /// Says whether a request is allowed.
@@ -95,7 +97,7 @@ numbers! {
 
 numbers! {
     /// How the protocol's side of a request ended (5.5).
-    ProtocolStatus: u8 {
+    ProtocolStatus: u8, "protocol status" {
         /// It was dealt with.
         RequestComplete = 0,
         /// The application takes one request at a time on a connection.
@@ -158,10 +160,12 @@ mod tests {
 
     #[test]
     fn numbers_are_those_of_the_specification() {
-        assert_eq!(Kind::of(11), Some(Kind::UnknownType));
-        assert_eq!((Kind::of(0), Kind::of(12)), (None, None));
-        assert_eq!(Role::of(3), Some(Role::Filter));
-        assert_eq!(ProtocolStatus::of(1), Some(ProtocolStatus::CantMpxConn));
-        assert_eq!(Stream::of(Kind::Stderr as u8), Some(Stream::Stderr));
+        assert_eq!(Kind::try_from(11), Ok(Kind::UnknownType));
+        assert_eq!(Kind::try_from(0).unwrap_err().number(), 0);
+        assert_eq!(Kind::try_from(12).unwrap_err().to_string(), "unknown type of record: 12");
+        assert_eq!(Role::try_from(3), Ok(Role::Filter));
+        assert_eq!(Role::try_from(1000).unwrap_err().number(), 1000);
+        assert_eq!(ProtocolStatus::try_from(1), Ok(ProtocolStatus::CantMpxConn));
+        assert_eq!(Stream::try_from(Kind::Stderr as u8), Ok(Stream::Stderr));
     }
 }

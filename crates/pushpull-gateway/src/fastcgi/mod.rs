@@ -35,6 +35,7 @@ mod header;
 mod malformed;
 mod pairs;
 mod queue;
+mod unknown;
 
 pub use decoder::{Decoder, Record};
 pub use encode::{Records, abort, begin_request, end_request, get_values, get_values_result, records, unknown_type};
@@ -42,6 +43,7 @@ pub use header::{Header, Kind, ProtocolStatus, Role, Stream};
 pub use malformed::Malformed;
 pub use pairs::{MAX_PARAMS, Pair, Pairs, put_pair};
 pub use queue::Queue;
+pub use unknown::UnknownNumber;
 
 #[cfg(any(feature = "server", feature = "upstream"))]
 pub(crate) use queue::MAX_SLICES;

@@ -11,9 +11,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::{
-    App, Environ, ErrorStream, Head, Input, MAX_DRAINED, Refusal, complete, content_length, has_no_body, open,
-};
+use crate::app::convert::open;
+use crate::app::input::Input;
+use crate::app::kind::App;
+use crate::cgi::environ::Environ;
+use crate::cgi::error_stream::ErrorStream;
+use crate::cgi::head::{ResponseHead, content_length, has_no_body};
+use crate::cgi::refusal::Refusal;
+use crate::cgi::request::complete;
+use crate::service::answer::MAX_DRAINED;
 use pushpull::{Error, Local, drive};
 
 /// Answers the request that this process was started for, with an app of either kind: reads the meta-variables from the
@@ -52,7 +58,7 @@ where
 /// The meta-variables of this process: its environment.
 fn environ() -> io::Result<Environ> {
     let mut environ = Environ::new()
-        .with_errors(ErrorStream::new(|line| eprintln!("{line}")))
+        .with_error_log(ErrorStream::new(|line| eprintln!("{line}")))
         .with_multi_process(true)
         .with_run_once(true);
     for (name, value) in env::vars_os() {
@@ -84,10 +90,10 @@ where
     let sent = match opened {
         Ok((head, first, chunks)) => send(head, first, chunks, environ, output),
         Err(error) => {
-            writeln!(environ.errors(), "{error}")?;
+            writeln!(environ.error_log(), "{error}")?;
             let refusal = Refusal::of_failure(&error).into_response::<String>();
             let (parts, text) = refusal.into_parts();
-            send(Head::of_response(&parts), Some(text.into()), iter::empty(), environ, output)
+            send(ResponseHead::of_response(&parts), Some(text.into()), iter::empty(), environ, output)
         }
     };
     match sent {
@@ -117,7 +123,7 @@ fn body(environ: &Environ, input: impl Read + 'static, may_last: bool) -> io::Re
 
 /// Writes a response, every chunk of it flushed.
 fn send(
-    mut head: Head,
+    mut head: ResponseHead,
     first: Option<Bytes>,
     chunks: impl Iterator<Item = io::Result<Bytes>>,
     environ: &Environ,
@@ -167,11 +173,12 @@ mod tests {
     use std::cell::Cell;
     use std::rc::Rc;
 
-    use crate::{pull_fn, push_fn};
+    use crate::app::kind::Push;
+    use crate::app::shapes::{pull_fn, push_fn};
     use http::Response;
 
     fn environ(method: &str, length: &str) -> Environ {
-        let mut environ = Environ::new().with_errors(ErrorStream::new(|_| ()));
+        let mut environ = Environ::new().with_error_log(ErrorStream::new(|_| ()));
         environ.set("REQUEST_METHOD", method).unwrap();
         environ.set("CONTENT_LENGTH", length).unwrap();
         environ
@@ -184,7 +191,7 @@ mod tests {
         (String::from_utf8(output).unwrap(), ended)
     }
 
-    fn echo() -> impl App<crate::Push> {
+    fn echo() -> impl App<Push> {
         push_fn(|inp, out, _err, _env| {
             out.write_all(b"Content-Type: text/plain\nConnection: close\nTransfer-Encoding: chunked\n\n")?;
             io::copy(inp, out).map(drop)

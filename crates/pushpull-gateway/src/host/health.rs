@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
+use tower_layer::Layer;
 use tower_service::Service;
 
 use super::Shutdown;
@@ -15,7 +16,7 @@ use super::Shutdown;
 /// A service that answers `GET` and `HEAD` of one path itself, with 200 as long as the server runs, and with 503 from the
 /// moment that it is told to stop. All else is for the service in it.
 ///
-/// A balancer that asks for the path, more often than the [notice](super::Limits::notice) lasts, sends nothing more
+/// A balancer that asks for the path, more often than the [notice](super::ClientLimits::shutdown_notice) lasts, sends nothing more
 /// when the server closes its door.
 ///
 /// ```no_run
@@ -23,13 +24,13 @@ use super::Shutdown;
 ///
 /// use pushpull::Local;
 /// use pushpull_gateway::{push_fn, service};
-/// use pushpull_gateway::host::{Health, Limits, Shutdown, http};
+/// use pushpull_gateway::host::{Health, ClientLimits, Shutdown, http};
 ///
 /// let shutdown = Shutdown::on_signals()?;
 /// let app = push_fn(|_inp, out, _err, _env| write!(out, "Content-Type: text/plain\n\nhello\n"));
 /// let service = Health::new("/health", &shutdown, service(Local::new(), app));
 /// # let _ = service;
-/// let server = http::Server::bind("127.0.0.1:8080")?.limits(Limits::new().notice(Duration::from_secs(2)));
+/// let server = http::Server::bind("127.0.0.1:8080")?.limits(ClientLimits::new().shutdown_notice(Duration::from_secs(2)));
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Debug, Clone)]
@@ -46,6 +47,41 @@ impl<S> Health<S> {
     }
 }
 
+/// A tower [`Layer`] that puts [`Health`] around a service.
+///
+/// ```
+/// use pushpull::Local;
+/// use pushpull_gateway::host::{HealthLayer, Shutdown};
+/// use pushpull_gateway::{push_fn, service};
+/// use tower::ServiceBuilder;
+///
+/// let shutdown = Shutdown::new();
+/// let app = push_fn(|_inp, out, _err, _env| write!(out, "Content-Type: text/plain\n\nhello\n"));
+/// let layer = HealthLayer::new("/health", &shutdown);
+/// let service = ServiceBuilder::new().layer(layer).service(service(Local::new(), app));
+/// # let _ = service;
+/// ```
+#[derive(Debug, Clone)]
+pub struct HealthLayer {
+    path: Option<Arc<str>>,
+    shutdown: Shutdown,
+}
+
+impl HealthLayer {
+    /// Creates the layer: its services answer `path`, as [`Health::new`] has it.
+    pub fn new<'a>(path: impl Into<Option<&'a str>>, shutdown: &Shutdown) -> HealthLayer {
+        HealthLayer { path: path.into().map(Arc::from), shutdown: shutdown.clone() }
+    }
+}
+
+impl<S> Layer<S> for HealthLayer {
+    type Service = Health<S>;
+
+    fn layer(&self, service: S) -> Health<S> {
+        Health { path: self.path.clone(), shutdown: self.shutdown.clone(), service }
+    }
+}
+
 impl<S, B, R> Service<Request<B>> for Health<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
@@ -53,7 +89,7 @@ where
 {
     type Response = Response<R>;
     type Error = S::Error;
-    type Future = Checking<S::Future, R>;
+    type Future = ResponseFuture<S::Future, R>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.service.poll_ready(context)
@@ -63,7 +99,7 @@ where
         let is_asked = self.path.as_deref() == Some(request.uri().path())
             && matches!(*request.method(), Method::GET | Method::HEAD);
         if !is_asked {
-            return Checking { answer: None, asked: Some(self.service.call(request)) };
+            return ResponseFuture { answer: None, asked: Some(self.service.call(request)) };
         }
         let (status, text) = match self.shutdown.has_begun() {
             false => (StatusCode::OK, "ok\n"),
@@ -73,21 +109,21 @@ where
         *answer.status_mut() = status;
         answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
         answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Checking { answer: Some(answer), asked: None }
+        ResponseFuture { answer: Some(answer), asked: None }
     }
 }
 
 pin_project! {
-    /// The answer of [`Health`].
+    /// The response of [`Health`].
     #[derive(Debug)]
-    pub struct Checking<F, R> {
+    pub struct ResponseFuture<F, R> {
         answer: Option<Response<R>>,
         #[pin]
         asked: Option<F>,
     }
 }
 
-impl<F, R, E> Future for Checking<F, R>
+impl<F, R, E> Future for ResponseFuture<F, R>
 where
     F: Future<Output = Result<Response<R>, E>>,
 {

@@ -24,7 +24,8 @@ use super::server::{Host, either};
 use super::share::{Accepted, Place, Threads};
 use super::shutdown::Stage;
 use super::stream::Stream;
-use crate::{descriptors, is_out_of_descriptors};
+use crate::cgi::refusal::is_out_of_descriptors;
+use crate::external::descriptors;
 
 /// How long to wait when no connection can be accepted: for want of descriptors, most likely, and others are given back.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -76,7 +77,7 @@ where
 {
     let Share { index, listener, threads, mut given, free, host } = share;
     let listener = Accepting::new(listener)?;
-    let most = u32::try_from(host.limits.connections).expect("the limit fits");
+    let most = u32::try_from(host.limits.get_max_connections()).expect("the limit fits");
     let begin = |stream: Stream, permit: OwnedSemaphorePermit, place: Place| {
         let (service, host) = (service.clone(), host.clone());
         spawn_local(async move {
@@ -100,13 +101,13 @@ where
         while let Some(Accepted { stream, permit, place }) = given.recv().await {
             match stream.attach() {
                 Ok(stream) => begin(stream, permit, place),
-                Err(error) => host.errors.say(&format!("cannot serve a connection: {error}")),
+                Err(error) => host.error_log.say(&format!("cannot serve a connection: {error}")),
             }
         }
     };
     let leaving = async {
         host.shutdown.reached(Stage::Leaving).await;
-        either(sleep(host.limits.notice), host.shutdown.reached(Stage::Closing)).await;
+        either(sleep(host.limits.get_shutdown_notice()), host.shutdown.reached(Stage::Closing)).await;
         host.shutdown.reach(Stage::Closing);
     };
     either(either(accepting, taking), leaving).await;
@@ -114,7 +115,7 @@ where
     // The port, or the path, is free for another from here on.
     drop(listener);
     let closed = || async { drop(free.acquire_many(most).await) };
-    let within_grace = async { drop(timeout(host.limits.grace, closed()).await) };
+    let within_grace = async { drop(timeout(host.limits.get_shutdown_grace(), closed()).await) };
     either(within_grace, host.shutdown.reached(Stage::Cut)).await;
     host.shutdown.reach(Stage::Cut);
     let _ = timeout(CUT_TIME, closed()).await;
@@ -137,7 +138,7 @@ async fn accept<P: Protocol>(
             Ok(stream) => match free.clone().try_acquire_owned() {
                 Ok(permit) => return (stream, permit),
                 Err(_) => {
-                    let most = host.limits.connections;
+                    let most = host.limits.get_max_connections();
                     host.say(&stream, &format!("there are {most} connections already"));
                     P::refuse(&stream);
                 }
@@ -149,7 +150,7 @@ async fn accept<P: Protocol>(
                 descriptors::raise();
             }
             Err(error) => {
-                host.errors.say(&format!("cannot accept a connection: {error}"));
+                host.error_log.say(&format!("cannot accept a connection: {error}"));
                 if !is_out_of_descriptors(&error) || !refuse_next::<P>(listener, spare).await {
                     sleep(PAUSE).await;
                 }

@@ -7,7 +7,7 @@
 //! | nginx, Apache, lighttpd | SCGI | `scgi` |
 //! | a server that starts a program for each request | CGI | [`cgi`] |
 //!
-//! The first three are one `Server` (feature `cli`), with the same limits, log and shutdown:
+//! The first three are one `Server` (feature `server`), with the same limits, log and shutdown:
 //!
 //! ```text
 //!  address.rs ──> listener.rs ──> protocol.rs: http/, fastcgi/, scgi/ ──> your service
@@ -17,12 +17,14 @@
 //! ```
 
 #[cfg(feature = "server")]
+mod access_record;
+#[cfg(feature = "server")]
 mod address;
 pub mod cgi;
 #[cfg(feature = "server")]
 pub mod fastcgi;
 #[cfg(feature = "server")]
-mod health;
+pub mod health;
 #[cfg(feature = "server")]
 pub mod http;
 #[cfg(feature = "server")]
@@ -31,8 +33,6 @@ mod limits;
 mod listener;
 #[cfg(feature = "server")]
 mod protocol;
-#[cfg(feature = "server")]
-mod record;
 #[cfg(feature = "server")]
 mod request_body;
 #[cfg(feature = "server")]
@@ -51,15 +51,15 @@ mod stall;
 mod stream;
 
 #[cfg(feature = "server")]
+pub use access_record::{AccessRecord, End};
+#[cfg(feature = "server")]
 pub use address::Listener;
 #[cfg(feature = "server")]
-pub use health::{Checking, Health};
+pub use health::{Health, HealthLayer};
 #[cfg(feature = "server")]
-pub use limits::Limits;
+pub use limits::ClientLimits;
 #[cfg(feature = "server")]
 pub use protocol::{Fronted, Protocol};
-#[cfg(feature = "server")]
-pub use record::{End, Record};
 #[cfg(feature = "server")]
 pub use request_body::RequestBody;
 #[cfg(feature = "server")]

@@ -14,7 +14,7 @@ use super::request_body::RequestBody;
 use super::responder::Accept;
 use super::server::{Host, Server};
 use super::stream::Stream;
-use crate::Mount;
+use crate::cgi::path::Mount;
 
 /// Returns the answer to `OPTIONS *`: there is a server (RFC 9110, 9.3.7).
 pub(super) fn about_server<B>(empty: B) -> Response<B> {

@@ -15,12 +15,12 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::responder::Arrived;
-use crate::Refusal;
+use crate::cgi::refusal::Refusal;
 
 /// The body of a request, as a server hands it to a service, whichever protocol it speaks. It is `Send`, so that a program
 /// on another thread can read it.
 ///
-/// A client that sends nothing for as long as the [limits](super::Limits::body_idle) say is an error (408), and so is one
+/// A client that sends nothing for as long as the [limits](super::ClientLimits::timeout_idle) say is an error (408), and so is one
 /// that breaks off, or sends what is no body, or less than it said (400). What of it is dropped unread is taken from the
 /// client in the background, up to a bound, so that a client that reads only when it has sent everything does get its answer.
 ///

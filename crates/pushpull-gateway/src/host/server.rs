@@ -22,8 +22,9 @@ use super::listener::{self, Share};
 use super::protocol::{Failure, Protocol};
 use super::share::{Accepted, Threads};
 use super::stream::Stream;
-use super::{Address, Limits, Listener, Record, RequestBody, Shutdown};
-use crate::{ErrorStream, descriptors};
+use super::{AccessRecord, Address, ClientLimits, Listener, RequestBody, Shutdown};
+use crate::cgi::error_stream::ErrorStream;
+use crate::external::descriptors;
 
 /// A server for a `tower::Service`, over HTTP ([`http::Server`](super::http::Server)), FastCGI
 /// ([`fastcgi::Server`](super::fastcgi::Server)) or SCGI ([`scgi::Server`](super::scgi::Server)).
@@ -50,7 +51,7 @@ use crate::{ErrorStream, descriptors};
 /// * A body's error cuts the message after everything that came before it: what that looks like is the protocol's affair.
 /// * What is not read of a request is taken from the client all the same, up to 16 MiB or 5 s, so that the client gets the
 ///   answer.
-/// * A request's head is bounded by 64 KiB; for the rest see [`Limits`].
+/// * A request's head is bounded by 64 KiB; for the rest see [`ClientLimits`].
 /// * When the process has no descriptor left, its limit of open files is raised as far as the system allows. Beyond that a
 ///   connection is refused as one too many. The programs of a [`Script`](crate::Script) have the limit that the
 ///   process was started with.
@@ -62,14 +63,14 @@ pub struct Server<P> {
     pub(super) protocol: P,
     listener: Listener,
     threads: usize,
-    limits: Limits,
+    limits: ClientLimits,
     told: Option<Arc<Told>>,
-    errors: ErrorStream,
+    error_log: ErrorStream,
     closed: Option<Arc<Closed>>,
 }
 
 /// Who is told of each request that has ended.
-pub(super) type Told = dyn Fn(&Record) + Send + Sync;
+pub(super) type Told = dyn Fn(&AccessRecord) + Send + Sync;
 
 /// What is waited for when all connections are closed.
 pub(super) type Closed = dyn Fn() -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync;
@@ -77,9 +78,9 @@ pub(super) type Closed = dyn Fn() -> Pin<Box<dyn Future<Output = ()>>> + Send + 
 /// What all connections of a thread share.
 pub(super) struct Host<P> {
     pub(super) protocol: P,
-    pub(super) limits: Limits,
+    pub(super) limits: ClientLimits,
     pub(super) told: Option<Arc<Told>>,
-    pub(super) errors: ErrorStream,
+    pub(super) error_log: ErrorStream,
     pub(super) shutdown: Shutdown,
     pub(super) closed: Option<Arc<Closed>>,
 }
@@ -88,8 +89,8 @@ impl<P> Host<P> {
     /// Tells what is wrong with a connection.
     pub(super) fn say(&self, stream: &Stream, what: &str) {
         match stream.remote() {
-            Some(remote) => self.errors.say(&format!("{remote}: {what}")),
-            None => self.errors.say(&format!("a connection on the Unix socket: {what}")),
+            Some(remote) => self.error_log.say(&format!("{remote}: {what}")),
+            None => self.error_log.say(&format!("a connection on the Unix socket: {what}")),
         }
     }
 }
@@ -123,8 +124,8 @@ impl<P: Protocol + Default> Server<P> {
         let listener = listener.into();
         listener.set_nonblocking()?;
         let threads = thread::available_parallelism().map_or(1, usize::from);
-        let (limits, errors) = (Limits::new(), ErrorStream::default());
-        Ok(Server { protocol: P::default(), listener, threads, limits, told: None, errors, closed: None })
+        let (limits, error_log) = (ClientLimits::new(), ErrorStream::default());
+        Ok(Server { protocol: P::default(), listener, threads, limits, told: None, error_log, closed: None })
     }
 }
 
@@ -160,25 +161,25 @@ impl<P: Protocol> Server<P> {
         self
     }
 
-    /// What clients may cost.
+    /// Sets what clients may cost (default: [`ClientLimits::new`]).
     #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Server<P> {
-        self.limits = limits;
+    pub fn limits(mut self, limits: ClientLimits) -> Server<P> {
+        self.limits = limits.bounded();
         self
     }
 
     /// Who is told of each request that has ended, however it did: a log. It is called on the threads that serve, so it
     /// must not block.
     #[must_use]
-    pub fn on_answered(mut self, told: impl Fn(&Record) + Send + Sync + 'static) -> Server<P> {
+    pub fn on_answered(mut self, told: impl Fn(&AccessRecord) + Send + Sync + 'static) -> Server<P> {
         self.told = Some(Arc::new(told));
         self
     }
 
-    /// Where the server's own troubles go, such as requests that are none (`tracing` unless set).
+    /// Sets where the server reports its own troubles, such as malformed requests (default: `tracing`).
     #[must_use]
-    pub fn errors(mut self, errors: ErrorStream) -> Server<P> {
-        self.errors = errors;
+    pub fn error_log(mut self, error_log: ErrorStream) -> Server<P> {
+        self.error_log = error_log;
         self
     }
 
@@ -195,7 +196,7 @@ impl<P: Protocol> Server<P> {
     ///     let script = stopped.clone();
     ///     async move {
     ///         script.stop();
-    ///         script.idle().await;
+    ///         script.stopped().await;
     ///     }
     /// });
     /// # std::io::Result::Ok(())
@@ -224,20 +225,20 @@ impl<P: Protocol> Server<P> {
         R: Body<Data = Bytes> + 'static,
         R::Error: Into<Failure>,
     {
-        let Server { protocol, listener, threads, limits, told, errors, closed } = self;
+        let Server { protocol, listener, threads, limits, told, error_log, closed } = self;
         descriptors::raise_when_needed();
         if P::TRUSTS && !listener.is_local() {
-            errors.say("who can connect from another machine decides what programs are told: listen on loopback or a Unix socket");
+            error_log.say("who can connect from another machine decides what programs are told: listen on loopback or a Unix socket");
         }
         let refused =
             |error: io::Error| io::Error::new(error.kind(), format!("cannot serve with {threads} threads: {error}"));
-        let free = Arc::new(Semaphore::new(limits.connections));
+        let free = Arc::new(Semaphore::new(limits.get_max_connections()));
         let (shared, given) = Threads::new(threads);
         let serve = |index: usize, listener: Listener, given: UnboundedReceiver<Accepted>| {
             let _stopped = StopAll(shutdown);
-            let (limits, told, errors, closed) = (limits.clone(), told.clone(), errors.clone(), closed.clone());
+            let (limits, told, error_log, closed) = (limits.clone(), told.clone(), error_log.clone(), closed.clone());
             let (protocol, shutdown) = (protocol.clone(), shutdown.clone());
-            let host = Rc::new(Host { protocol, limits, told, errors, shutdown, closed });
+            let host = Rc::new(Host { protocol, limits, told, error_log, shutdown, closed });
             let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             let runtime = runtime.map_err(refused)?;
             let share = Share { index, listener, threads: shared.clone(), given, free: free.clone(), host };

@@ -13,7 +13,7 @@ use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::ignored;
+use crate::script::inherited::ignored;
 
 /// Tells a [`Server`](super::Server) to stop, in two steps. Clones are one and the same.
 #[derive(Clone)]

@@ -14,7 +14,7 @@ use tokio::io::{Interest, Ready};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{sleep, timeout};
 
-use crate::Connection;
+use crate::cgi::request::Connection;
 
 /// How much of what a client still sends is read and thrown away, and for how long.
 pub(super) const MAX_UNREAD: u64 = 16 << 20;

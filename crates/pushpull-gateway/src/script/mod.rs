@@ -9,7 +9,7 @@
 //!  response <────────── ../external/output.rs
 //! ```
 
-mod inherited;
+pub(crate) mod inherited;
 mod process;
 mod program;
 mod pumps;
@@ -20,8 +20,5 @@ mod streams;
 mod upload;
 mod watch;
 
+pub use crate::external::ResponseFuture;
 pub use service::Script;
-pub use settings::ExitStatus;
-
-#[cfg(feature = "server")]
-pub(crate) use inherited::ignored;

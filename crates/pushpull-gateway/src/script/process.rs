@@ -20,7 +20,10 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::inherited::set_back;
+use crate::external::ExitStatus;
 use crate::external::descriptors::{original, with_room};
+use crate::external::output::Failure;
+use crate::service::report::Report;
 
 /// How long a dropped process is waited for after its SIGKILL, before a thread waits on.
 const LAST_WAIT: Duration = Duration::from_secs(1);
@@ -47,6 +50,17 @@ pub(super) enum Ended {
     Signal(i32),
     /// Somebody else has reaped it, or nobody had to (SIGCHLD is ignored).
     Unknown,
+}
+
+impl Ended {
+    /// Why a response may not be whole whose program ended so.
+    pub(super) fn failure(self, exit_status: ExitStatus, report: &Report) -> Option<Failure> {
+        match self {
+            Ended::Code(0) => None,
+            Ended::Code(_) => exit_status.failing(self.to_string(), report),
+            Ended::Signal(_) | Ended::Unknown => Some(Failure::Broken(self.to_string())),
+        }
+    }
 }
 
 impl fmt::Display for Ended {

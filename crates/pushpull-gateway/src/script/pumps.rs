@@ -9,12 +9,13 @@ use tokio::time::{Instant, Sleep};
 
 use super::streams::Stream;
 use super::upload::Upload;
+use crate::cgi::error_stream::ErrorStream;
+use crate::external::ProgramLimits;
 use crate::external::clock::{Clock, Limit, REST_TIME, Wait};
 use crate::external::output::Output;
 use crate::external::stop::Stop;
 use crate::external::turn::{TURN, yield_turn};
-use crate::report::Report;
-use crate::{ErrorStream, Limits};
+use crate::service::report::Report;
 
 /// The streams of a program, and where they lead.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(super) struct Pumps {
     pub(super) upload: Option<Upload>,
     pub(super) stdout: Option<Stream>,
     pub(super) stderr: Option<Stream>,
-    pub(super) errors: ErrorStream,
+    pub(super) error_log: ErrorStream,
     pub(super) output: Output,
     clock: Clock,
     /// How many bytes of output were taken since the program has ended. `None`: it has not.
@@ -34,15 +35,15 @@ impl Pumps {
         upload: Option<Upload>,
         stdout: Stream,
         stderr: Stream,
-        errors: ErrorStream,
+        error_log: ErrorStream,
         output: Output,
     ) -> Pumps {
         let (stdout, stderr) = (Some(stdout), Some(stderr));
-        Pumps { upload, stdout, stderr, errors, output, clock: Clock::start(), rest: None }
+        Pumps { upload, stdout, stderr, error_log, output, clock: Clock::start(), rest: None }
     }
 
     /// Moves what can be moved. Ready when the program has to stop.
-    pub(super) fn poll(&mut self, limits: &Limits, context: &mut Context<'_>) -> Poll<Stop> {
+    pub(super) fn poll(&mut self, limits: &ProgramLimits, context: &mut Context<'_>) -> Poll<Stop> {
         if self.output.poll_gone(context).is_ready() {
             return Poll::Ready(Stop::Gone);
         }
@@ -77,14 +78,14 @@ impl Pumps {
         match read {
             Some(text) => {
                 // An error stream takes everything.
-                self.errors.write_all(&text).unwrap_or_default();
+                self.error_log.write_all(&text).unwrap_or_default();
                 yield_turn(context);
             }
             None => self.stderr = None,
         }
     }
 
-    fn poll_stdout(&mut self, limits: &Limits, context: &mut Context<'_>) -> Result<(), Stop> {
+    fn poll_stdout(&mut self, limits: &ProgramLimits, context: &mut Context<'_>) -> Result<(), Stop> {
         for _ in 0..TURN {
             let Some(stdout) = &mut self.stdout else { return Ok(()) };
             let Poll::Ready(()) = self.output.poll_room(context) else { return Ok(()) };
@@ -95,7 +96,7 @@ impl Pumps {
                     self.output.take(chunk, &mut self.clock, limits)?;
                     if let Some(rest) = &mut self.rest {
                         *rest += len;
-                        if *rest > limits.drained {
+                        if *rest > limits.get_max_drained() {
                             return Err(Stop::Limit(Limit::Waited(Wait::Rest)));
                         }
                     }
@@ -113,7 +114,7 @@ impl Pumps {
     /// Ready when a limit of time is reached.
     pub(super) fn poll_limit(
         &mut self,
-        limits: &Limits,
+        limits: &ProgramLimits,
         timer: Pin<&mut Sleep>,
         context: &mut Context<'_>,
     ) -> Poll<Stop> {
@@ -122,7 +123,7 @@ impl Pumps {
     }
 
     /// When the next limit is reached.
-    pub(super) fn limit(&self, limits: &Limits) -> Instant {
+    pub(super) fn limit(&self, limits: &ProgramLimits) -> Instant {
         self.clock.next(self.wait(), limits).0
     }
 

@@ -1,13 +1,11 @@
 //! From a request to a program that runs.
 
-use std::error;
-use std::future::poll_fn;
 use std::io;
 use std::process::Stdio;
+use std::sync::Arc;
 
+use http::StatusCode;
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
-use http_body::Body as HttpBody;
 
 use super::process::Process;
 use super::program::why;
@@ -17,54 +15,32 @@ use super::settings::Settings;
 use super::streams::{MAX_ERRORS, MAX_OUTPUT, Stream};
 use super::upload::Upload;
 use super::watch::Watch;
+use crate::cgi::environ::Environ;
+use crate::cgi::refusal::Refusal;
+use crate::external::body_policy::Taken;
 use crate::external::output::{Answer, Output};
-use crate::external::programs::{Permit, is_full};
+use crate::external::programs::{Permit, Programs, is_full};
 use crate::external::relay::{Outlet, relay};
-use crate::external::request_body::Taken;
-use crate::external::response::response;
-use crate::refusal::Refusal;
-use crate::report::Report;
-use crate::{Body, Environ, request};
+use crate::external::service::{Common, External};
+use crate::service::report::Report;
 
-/// Answers a request, with a refusal if need be.
-pub(super) async fn answer<B>(script: Script, request: Request<B>) -> Response<Body>
-where
-    B: HttpBody + Send + 'static,
-    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
-{
-    let (mut parts, body) = request.into_parts();
-    let permit = parts.extensions.remove::<Permit>();
-    let complete = |env: Environ| env.with_multi_process(true).with_run_once(true);
-    let env = match request::environ(&parts, &body.size_hint(), &script.settings.mount, complete) {
-        Ok(env) => env,
-        Err(refusal) => return refusal.into_response(),
-    };
-    let errors = script.settings.errors.clone().unwrap_or_else(|| env.errors());
-    let mut report = Report { env, errors };
-    let result = run(&script, &parts, body, permit, &mut report).await;
-    report.answer(result)
-}
+impl External for Script {
+    const UNWATCHED: &'static str = "the program is no longer watched over";
 
-async fn run<B>(
-    script: &Script,
-    parts: &Parts,
-    body: B,
-    permit: Option<Permit>,
-    report: &mut Report,
-) -> Result<Response<Body>, Refusal>
-where
-    B: HttpBody + Send + 'static,
-    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
-{
-    let Settings { request_body, limits, .. } = &*script.settings;
-    let check_room = || if permit.is_none() { script.programs.check_room() } else { Ok(()) };
-    let stdin = request_body.take(body, limits, parts, &mut report.env, check_room).await?;
-    let permit = script.programs.permit(permit)?;
-    let mut outlet = start(script, stdin, permit, report, parts)?;
-    match poll_fn(|context| outlet.poll_answer(context)).await {
-        Some(answer) => Ok(response(answer?, outlet)),
-        // Its runtime is being shut down.
-        None => Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the program is no longer watched over")),
+    fn common(&self) -> &Common {
+        &self.settings.common
+    }
+
+    fn programs(&self) -> &Arc<Programs> {
+        &self.programs
+    }
+
+    fn complete(env: Environ) -> Environ {
+        env.with_multi_process(true).with_run_once(true)
+    }
+
+    fn start(&self, stdin: Taken, permit: Permit, report: &Report, parts: &Parts) -> Result<Outlet<Answer>, Refusal> {
+        start(self, stdin, permit, report, parts)
     }
 }
 
@@ -87,12 +63,13 @@ fn start(
     let (process, streams) = Process::start(&mut settings.command(&report.env, stdin)).map_err(not_started)?;
     tracing::debug!(target: "pushpull::script", pid = process.id(), "started");
     let (inlet, outlet) = relay();
-    let output = Output::new(inlet, settings.limits.head, parts);
-    let upload = body.zip(streams.stdin).map(|(body, stdin)| Upload::new(body, stdin, settings.limits.body));
+    let output = Output::new(inlet, settings.common.limits.get_max_head(), parts);
+    let upload =
+        body.zip(streams.stdin).map(|(body, stdin)| Upload::new(body, stdin, settings.common.limits.get_max_body()));
     let upload = upload.transpose().map_err(not_started)?;
     let stdout = Stream::new(streams.stdout, MAX_OUTPUT).map_err(not_started)?;
     let stderr = Stream::new(streams.stderr, MAX_ERRORS).map_err(not_started)?;
-    let pumps = Pumps::new(upload, stdout, stderr, report.errors.clone(), output);
+    let pumps = Pumps::new(upload, stdout, stderr, report.error_log.clone(), output);
     let programs = script.programs.clone();
     let settings = settings.clone();
     let watch = Watch { settings, programs, process, pumps, report: report.clone(), permit, counted };

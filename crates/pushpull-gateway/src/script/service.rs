@@ -1,22 +1,19 @@
 //! An external CGI program as a service.
 
-use std::convert::Infallible;
-use std::error;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::task::{Context, Poll};
-
-use http::{Request, Response};
-use http_body::Body as HttpBody;
 
 use super::program::resolve;
-use super::running::answer;
-use super::settings::{ExitStatus, Settings};
+use super::settings::Settings;
+use crate::cgi::environ::InvalidVariable;
+use crate::cgi::error_stream::ErrorStream;
+use crate::cgi::path::Mount;
 use crate::external::programs::Programs;
-use crate::{Body, ErrorStream, InvalidVariable, Limits, Mount, RequestBody, Running};
+use crate::external::service::external_service;
+use crate::external::{BodyPolicy, ExitStatus, ProgramLimits};
 
 /// An external CGI program (RFC 3875) as a `tower::Service<Request<B>, Response = Response<Body>>`: it is run once for each
 /// request. Linux 5.4 or later.
@@ -36,7 +33,7 @@ use crate::{Body, ErrorStream, InvalidVariable, Limits, Mount, RequestBody, Runn
 /// started, they have a second for each next byte. If the end does not come, the response is cut, unless its
 /// `Content-Length` is met.
 ///
-/// When the client goes, in whatever state, or a [limit](Limits) is reached, the program's streams are closed and its
+/// When the client goes, in whatever state, or a [limit](ProgramLimits) is reached, the program's streams are closed and its
 /// process group is sent SIGTERM; when the program has gone or the grace has passed, what is left of the group is sent
 /// SIGKILL. A client that has the whole response has not gone: the program may work on, and what it still writes is taken.
 /// After a clean exit the group is left alone, so that a program may leave others behind.
@@ -71,7 +68,7 @@ use crate::{Body, ErrorStream, InvalidVariable, Limits, Mount, RequestBody, Runn
 ///   clients take over programs that did not expect them. Give a program that wants the former a
 ///   [variable](Script::env).
 ///
-/// For code in this process use [`service`](crate::service): it costs a thousandth.
+/// For code in this process use [`service`](fn@crate::service): it costs a thousandth.
 #[derive(Clone)]
 pub struct Script {
     pub(super) settings: Arc<Settings>,
@@ -87,7 +84,7 @@ impl Script {
     /// When there is no such program, or it is no regular file, or this process may not execute it.
     pub fn new(program: impl Into<PathBuf>) -> io::Result<Script> {
         let settings = Settings::new(resolve(&program.into())?);
-        let programs = Programs::new(settings.limits.programs);
+        let programs = Programs::new(settings.common.limits.get_max_programs());
         Ok(Script { settings: Arc::new(settings), programs })
     }
 
@@ -130,44 +127,38 @@ impl Script {
     /// router that takes the prefix off the URI itself leaves nothing to mount.
     #[must_use]
     pub fn mount(mut self, mount: Mount) -> Script {
-        self.change().mount = mount;
+        self.change().common.mount = mount;
         self
     }
 
     /// How the bodies of requests are taken: whole, unless set.
     #[must_use]
-    pub fn request_body(mut self, request_body: RequestBody) -> Script {
-        self.change().request_body = request_body;
+    pub fn request_body(mut self, request_body: BodyPolicy) -> Script {
+        self.change().common.request_body = request_body;
         self
     }
 
-    /// What its programs and their clients may take. Clones that were made before keep theirs, and count their programs
-    /// by themselves.
-    ///
-    /// # Panics
-    ///
-    /// If the limits allow no program, or no byte of a head.
+    /// Sets what its programs and their clients may take (default: [`ProgramLimits::new`]). Clones that were made before keep
+    /// theirs, and count their programs by themselves.
     #[must_use]
-    #[track_caller]
-    pub fn limits(mut self, limits: Limits) -> Script {
-        limits.check();
-        self.programs = Programs::new(limits.programs);
-        self.change().limits = limits;
+    pub fn limits(mut self, limits: ProgramLimits) -> Script {
+        self.programs = Programs::new(limits.get_max_programs());
+        self.change().common.limits = limits;
         self
     }
 
     /// What the programs' exit status means: failure, unless set.
     #[must_use]
     pub fn exit_status(mut self, exit_status: ExitStatus) -> Script {
-        self.change().exit_status = exit_status;
+        self.change().common.exit_status = exit_status;
         self
     }
 
-    /// Where the programs' messages go, and what is said about their failures: the error stream of the request's
-    /// [`Environ`](crate::Environ) unless set, which is `tracing`'s.
+    /// Sets where the programs' messages and the reports of their failures go (default: the error log of the request's
+    /// [`Environ`](crate::Environ), which is `tracing` unless set).
     #[must_use]
-    pub fn errors(mut self, errors: ErrorStream) -> Script {
-        self.change().errors = Some(errors);
+    pub fn error_log(mut self, error_log: ErrorStream) -> Script {
+        self.change().common.error_log = Some(error_log);
         self
     }
 
@@ -177,14 +168,14 @@ impl Script {
     }
 
     /// Stops the programs of this script and its clones: no more are started (503), and those that run are sent SIGTERM,
-    /// then SIGKILL; their responses are cut. Returns at once; [`idle`](Script::idle) waits until they are gone.
+    /// then SIGKILL; their responses are cut. Returns at once; [`stopped`](Script::stopped) waits until they are gone.
     pub fn stop(&self) {
         self.programs.stop();
     }
 
     /// Waits until no program of this script and its clones runs: all are reaped. It may be waited for on any runtime,
     /// as long as those go on that the programs are watched over on.
-    pub async fn idle(&self) {
+    pub async fn stopped(&self) {
         self.programs.idle().await;
     }
 
@@ -193,32 +184,15 @@ impl Script {
     }
 }
 
-impl<B> tower_service::Service<Request<B>> for Script
-where
-    B: HttpBody + Send + 'static,
-    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Running;
-
-    /// Always: a request too many is answered with 503.
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Running {
-        Running::new(answer(self.clone(), request))
-    }
-}
+external_service!(Script);
 
 impl fmt::Debug for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Script")
             .field("program", &self.settings.program)
             .field("arguments", &self.settings.arguments)
-            .field("mount", &self.settings.mount)
-            .field("limits", &self.settings.limits)
+            .field("mount", &self.settings.common.mount)
+            .field("limits", &self.settings.common.limits)
             .finish_non_exhaustive()
     }
 }

@@ -7,46 +7,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use super::process::Ended;
-use crate::external::output::Failure;
-use crate::report::Report;
-use crate::{Environ, ErrorStream, Limits, Mount, RequestBody};
+use crate::cgi::environ::Environ;
+use crate::external::service::Common;
 
 /// What a program inherits of this process's environment, whoever starts it.
 const INHERITED: [&str; 4] = ["PATH", "TZ", "LANG", "LC_ALL"];
-
-/// What the exit status of a program says about its response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ExitStatus {
-    /// Other than zero: that the response is not whole. It is a 502 before the head, and cut after it. If its length was met,
-    /// or it is an error page (a status of 400 or more), the response is whole, and the exit status is logged.
-    #[default]
-    Cut,
-    /// Nothing: for programs whose status means nothing. It is logged. A signal is a failure all the same.
-    Log,
-}
-
-impl ExitStatus {
-    /// Why a response may not be whole whose program ended so.
-    pub(super) fn failure(self, ended: Ended, report: &Report) -> Option<Failure> {
-        match ended {
-            Ended::Code(0) => None,
-            Ended::Code(_) => self.failing(ended.to_string(), report),
-            Ended::Signal(_) | Ended::Unknown => Some(Failure::Broken(ended.to_string())),
-        }
-    }
-
-    /// What a status other than zero is to the response.
-    pub(crate) fn failing(self, status: String, report: &Report) -> Option<Failure> {
-        match self {
-            ExitStatus::Cut => Some(Failure::Status(status)),
-            ExitStatus::Log => {
-                report.failure(&status);
-                None
-            }
-        }
-    }
-}
 
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
@@ -57,12 +22,7 @@ pub(super) struct Settings {
     inherited: Vec<(OsString, OsString)>,
     /// These come last, and stand against all others.
     pub(super) variables: Environ,
-    pub(super) mount: Mount,
-    pub(super) request_body: RequestBody,
-    pub(super) exit_status: ExitStatus,
-    pub(super) limits: Limits,
-    /// The request's own, unless set.
-    pub(super) errors: Option<ErrorStream>,
+    pub(super) common: Common,
 }
 
 impl Settings {
@@ -74,11 +34,7 @@ impl Settings {
             arguments: Vec::new(),
             inherited: inherited.collect(),
             variables: Environ::new(),
-            mount: Mount::root(),
-            request_body: RequestBody::default(),
-            exit_status: ExitStatus::default(),
-            limits: Limits::default(),
-            errors: None,
+            common: Common::default(),
         }
     }
 

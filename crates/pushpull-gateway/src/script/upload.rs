@@ -11,9 +11,9 @@ use tokio::io::AsyncWrite;
 use tokio::net::unix::pipe::Sender;
 
 use super::streams::nonblocking;
-use crate::external::request_body::{self, Source};
+use crate::cgi::refusal::Refusal;
+use crate::external::body_policy::{self, Source};
 use crate::external::turn::{TURN, yield_turn};
-use crate::refusal::Refusal;
 
 /// A body on its way to a program's standard input.
 pub(super) struct Upload {
@@ -54,10 +54,10 @@ impl Upload {
             }
             match ready!(self.body.as_mut().poll_data(context)) {
                 None => return Poll::Ready(Ok(())),
-                Some(Err(error)) => return Poll::Ready(Err(request_body::failed(&error))),
+                Some(Err(error)) => return Poll::Ready(Err(body_policy::failed(&error))),
                 Some(Ok(data)) => {
                     let Some(left) = self.left.checked_sub(data.len() as u64) else {
-                        return Poll::Ready(Err(request_body::too_large()));
+                        return Poll::Ready(Err(body_policy::too_large()));
                     };
                     self.left = left;
                     self.chunk = data;

@@ -15,7 +15,7 @@ use crate::external::clock::{Limit, Wait};
 use crate::external::output::Failure;
 use crate::external::programs::{Counted, Permit, Programs};
 use crate::external::stop::Stop;
-use crate::report::Report;
+use crate::service::report::Report;
 
 /// A program that runs, and all that belongs to it.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Watch {
     /// Until the program is gone, and everything that it wrote has been taken.
     pub(super) async fn run(self) {
         let Watch { settings, programs, process, mut pumps, report, permit, counted } = self;
-        let mut timer = pin!(tokio::time::sleep_until(pumps.limit(&settings.limits)));
+        let mut timer = pin!(tokio::time::sleep_until(pumps.limit(&settings.common.limits)));
         let stop = loop {
             let ended =
                 until(&mut pumps, &settings, &programs, timer.as_mut(), |_, context| process.poll_ended(context)).await;
@@ -46,7 +46,7 @@ impl Watch {
                 Err(stop) => break stop,
                 Ok(ended) => {
                     tracing::debug!(target: "pushpull::script", pid = process.id(), "{ended}");
-                    let failure = settings.exit_status.failure(ended, &report);
+                    let failure = ended.failure(settings.common.exit_status, &report);
                     let left = Watch { settings, programs, process, pumps, report, permit, counted };
                     return left.finish(failure, timer).await;
                 }
@@ -55,7 +55,7 @@ impl Watch {
         tracing::debug!(target: "pushpull::script", pid = process.id(), "stopped: {stop}");
         stop.tell(&mut pumps.output, &report);
         pumps.close();
-        process.stop(settings.limits.grace).await;
+        process.stop(settings.common.limits.get_kill_grace()).await;
         drop(counted);
         if matches!(stop, Stop::Limit(Limit::Drained)) {
             // A redirect needs nothing of what was not taken.
@@ -111,12 +111,12 @@ async fn until<T>(
         if server.as_mut().poll(context).is_ready() || programs.is_stopping() {
             return Poll::Ready(Err(Stop::Server));
         }
-        if let Poll::Ready(stop) = pumps.poll(&settings.limits, context) {
+        if let Poll::Ready(stop) = pumps.poll(&settings.common.limits, context) {
             return Poll::Ready(Err(stop));
         }
         match over(pumps, context) {
             Poll::Ready(over) => Poll::Ready(Ok(over)),
-            Poll::Pending => pumps.poll_limit(&settings.limits, timer.as_mut(), context).map(Err),
+            Poll::Pending => pumps.poll_limit(&settings.common.limits, timer.as_mut(), context).map(Err),
         }
     })
     .await

@@ -1,87 +1,70 @@
 //! From a request to an application that is asked.
 
-use std::error;
-use std::future::poll_fn;
+use std::sync::Arc;
 
 use http::header::{HeaderValue, LOCATION};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
-use http_body::Body as HttpBody;
+use http::{Method, Response, StatusCode};
 
 use super::conversation::{Conversation, Place};
 use super::sending::Sending;
 use super::service::Upstream;
-use super::settings::Settings;
 use super::site::{Found, Site};
-use crate::external::output::Output;
-use crate::external::programs::Permit;
-use crate::external::relay::relay;
-use crate::external::response::response;
-use crate::path::encode;
-use crate::refusal::Refusal;
-use crate::report::Report;
-use crate::{Body, Environ, request};
+use crate::cgi::environ::Environ;
+use crate::cgi::path::encode;
+use crate::cgi::refusal::Refusal;
+use crate::external::body_policy::Taken;
+use crate::external::output::{Answer, Output};
+use crate::external::programs::{Permit, Programs};
+use crate::external::relay::{Outlet, relay};
+use crate::external::service::{Common, External};
+use crate::service::body::Body;
+use crate::service::report::Report;
 
-/// Answers a request, with a refusal if need be.
-pub(super) async fn answer<B>(upstream: Upstream, request: Request<B>) -> Response<Body>
-where
-    B: HttpBody + Send + 'static,
-    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
-{
-    let (mut parts, body) = request.into_parts();
-    let permit = parts.extensions.remove::<Permit>();
-    let Settings { mount, errors, .. } = &*upstream.settings;
-    let complete = |env: Environ| env.with_multi_process(true);
-    let env = match request::environ(&parts, &body.size_hint(), mount, complete) {
-        Ok(env) => env,
-        Err(refusal) => return refusal.into_response(),
-    };
-    let errors = errors.clone().unwrap_or_else(|| env.errors());
-    let mut report = Report { env, errors };
-    let result = ask(&upstream, &parts, body, permit, &mut report).await;
-    report.answer(result)
-}
+impl External for Upstream {
+    const UNWATCHED: &'static str = "the application is no longer listened to";
 
-async fn ask<B>(
-    upstream: &Upstream,
-    parts: &Parts,
-    body: B,
-    permit: Option<Permit>,
-    report: &mut Report,
-) -> Result<Response<Body>, Refusal>
-where
-    B: HttpBody + Send + 'static,
-    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
-{
-    let Upstream { settings, programs, idle } = upstream;
-    if let Some(site) = &settings.site
-        && let Some(elsewhere) = direct(site, parts, &mut report.env)?
-    {
-        return Ok(elsewhere);
+    fn common(&self) -> &Common {
+        &self.settings.common
     }
-    for (name, value) in settings.parameters.iter() {
-        report.env.set(name, value).expect("it was set before");
+
+    fn programs(&self) -> &Arc<Programs> {
+        &self.programs
     }
-    let check_room = || if permit.is_none() { programs.check_room() } else { Ok(()) };
-    let body = settings.request_body.take(body, &settings.limits, parts, &mut report.env, check_room).await?;
-    let permit = programs.permit(permit)?;
-    let counted = programs.start()?;
-    let sending = Sending::new(&report.env, body, settings.limits.body, settings.most_idle > 0);
-    let (inlet, mut outlet) = relay();
-    let output = Output::new(inlet, settings.limits.head, parts);
-    // Nobody knows what has become of a request whose kept connection is closed (RFC 9110, 9.2.2).
-    let kept = if parts.method.is_idempotent() { idle.take() } else { None };
-    if kept.is_none() {
-        idle.make_room();
+
+    fn complete(env: Environ) -> Environ {
+        env.with_multi_process(true)
     }
-    let errors = report.errors.clone();
-    let conversation = Conversation::new(settings.clone(), idle.clone(), kept, sending, output, errors);
-    let place = Place { programs: programs.clone(), report: report.clone(), permit, counted };
-    tokio::spawn(conversation.run(place));
-    match poll_fn(|context| outlet.poll_answer(context)).await {
-        Some(answer) => Ok(response(answer?, outlet)),
-        // Its runtime is being shut down.
-        None => Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the application is no longer listened to")),
+
+    fn direct(&self, parts: &Parts, env: &mut Environ) -> Result<Option<Response<Body>>, Refusal> {
+        if let Some(site) = &self.settings.site
+            && let Some(elsewhere) = direct(site, parts, env)?
+        {
+            return Ok(Some(elsewhere));
+        }
+        for (name, value) in self.settings.parameters.iter() {
+            env.set(name, value).expect("it was set before");
+        }
+        Ok(None)
+    }
+
+    fn start(&self, body: Taken, permit: Permit, report: &Report, parts: &Parts) -> Result<Outlet<Answer>, Refusal> {
+        let Upstream { settings, programs, idle } = self;
+        let counted = programs.start()?;
+        let limits = &settings.common.limits;
+        let sending = Sending::new(&report.env, body, limits.get_max_body(), settings.max_idle > 0);
+        let (inlet, outlet) = relay();
+        let output = Output::new(inlet, limits.get_max_head(), parts);
+        // Nobody knows what has become of a request whose kept connection is closed (RFC 9110, 9.2.2).
+        let kept = if parts.method.is_idempotent() { idle.take() } else { None };
+        if kept.is_none() {
+            idle.make_room();
+        }
+        let error_log = report.error_log.clone();
+        let conversation = Conversation::new(settings.clone(), idle.clone(), kept, sending, output, error_log);
+        let place = Place { programs: programs.clone(), report: report.clone(), permit, counted };
+        tokio::spawn(conversation.run(place));
+        Ok(outlet)
     }
 }
 

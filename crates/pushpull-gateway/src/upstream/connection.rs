@@ -11,8 +11,8 @@ use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::address::Address;
 use crate::external::blocking;
-use crate::host::Address;
 
 /// A connection that is being made.
 pub(super) type Connecting = Pin<Box<dyn Future<Output = io::Result<Socket>> + Send>>;

@@ -14,15 +14,15 @@ use super::idle::{Idle, Unheard};
 use super::receiving::{Ended, Heard, Receiving};
 use super::sending::Sending;
 use super::settings::Settings;
-use crate::ErrorStream;
+use crate::cgi::error_stream::ErrorStream;
+use crate::cgi::refusal::Refusal;
 use crate::external::clock::{Clock, Limit, Wait};
 use crate::external::output::Output;
 use crate::external::programs::{Counted, Permit, Programs, is_full};
 use crate::external::stop::Stop;
 use crate::external::turn::{TURN, yield_turn};
 use crate::fastcgi::ProtocolStatus;
-use crate::refusal::Refusal;
-use crate::report::Report;
+use crate::service::report::Report;
 
 /// A request, and the connection that it is answered by.
 pub(super) struct Conversation {
@@ -33,7 +33,7 @@ pub(super) struct Conversation {
     unheard: Option<Unheard>,
     sending: Sending,
     output: Output,
-    errors: ErrorStream,
+    error_log: ErrorStream,
     clock: Clock,
     /// The application has ended its output, and not the request.
     has_closed: bool,
@@ -66,7 +66,7 @@ impl Conversation {
         kept: Option<Socket>,
         sending: Sending,
         output: Output,
-        errors: ErrorStream,
+        error_log: ErrorStream,
     ) -> Conversation {
         let link = match kept {
             Some(socket) => Link::Open { socket, receiving: Receiving::new(), was_kept: true },
@@ -80,7 +80,7 @@ impl Conversation {
             unheard,
             sending,
             output,
-            errors,
+            error_log,
             clock: Clock::start(),
             has_closed: false,
         }
@@ -114,7 +114,7 @@ impl Conversation {
 
     async fn ended(&mut self, programs: &Programs, report: &Report) -> Result<Ended, Stop> {
         let settings = self.settings.clone();
-        let mut timer = pin!(tokio::time::sleep_until(self.clock.next(self.wait(), &settings.limits).0));
+        let mut timer = pin!(tokio::time::sleep_until(self.clock.next(self.wait(), &settings.common.limits).0));
         let mut server = pin!(programs.stopped());
         loop {
             let ended = poll_fn(|context| {
@@ -126,7 +126,7 @@ impl Conversation {
                     Ok(Some(ended)) => Poll::Ready(Ok(ended)),
                     Ok(None) => {
                         let wait = self.wait();
-                        let reached = self.clock.poll(wait, &settings.limits, timer.as_mut(), context);
+                        let reached = self.clock.poll(wait, &settings.common.limits, timer.as_mut(), context);
                         reached.map(|limit| Err(Stop::Limit(limit)))
                     }
                 }
@@ -194,12 +194,12 @@ impl Conversation {
                     return Ok(Received::Nothing);
                 }
                 Ok(Some(Heard::Output(chunk))) => {
-                    self.output.take(chunk, &mut self.clock, &self.settings.limits)?;
+                    self.output.take(chunk, &mut self.clock, &self.settings.common.limits)?;
                 }
                 Ok(Some(Heard::Errors(text))) => {
                     self.clock.moves();
                     // An error stream takes everything.
-                    self.errors.write_all(&text).unwrap_or_default();
+                    self.error_log.write_all(&text).unwrap_or_default();
                 }
                 Ok(Some(Heard::Closed)) => {
                     self.has_closed = true;
@@ -252,7 +252,7 @@ impl Conversation {
             && self.sending.is_sent()
             && receiving.is_clean()
         {
-            self.idle.keep(socket, self.settings.most_idle, self.settings.idle_time);
+            self.idle.keep(socket, self.settings.max_idle, self.settings.idle_timeout);
         }
     }
 
@@ -262,7 +262,7 @@ impl Conversation {
             Some(ProtocolStatus::RequestComplete) => {
                 let told = || format!("the application ended the request with status {}", ended.app_status);
                 let failing = (ended.app_status != 0).then(told);
-                let failure = failing.and_then(|told| self.settings.exit_status.failing(told, report));
+                let failure = failing.and_then(|told| self.settings.common.exit_status.failing(told, report));
                 return self.output.finish(failure, permit, report);
             }
             Some(ProtocolStatus::Overloaded) => (StatusCode::SERVICE_UNAVAILABLE, "the application is overloaded"),

@@ -18,4 +18,5 @@ mod service;
 mod settings;
 mod site;
 
+pub use crate::external::ResponseFuture;
 pub use service::Upstream;

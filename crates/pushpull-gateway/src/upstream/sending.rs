@@ -8,11 +8,11 @@ use std::task::{Context, Poll, ready};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::connection::Socket;
-use crate::Environ;
-use crate::external::request_body::{self, Source, Taken};
+use crate::cgi::environ::Environ;
+use crate::cgi::refusal::Refusal;
+use crate::external::body_policy::{self, Source, Taken};
 use crate::external::turn::{TURN, yield_turn};
 use crate::fastcgi::{MAX_SLICES, Queue, Records, Role, Stream, begin_request, put_pair, records};
-use crate::refusal::Refusal;
 
 /// Each connection has one request at a time: many applications, php-fpm among them, know no more.
 pub(super) const ID: u16 = 1;
@@ -142,10 +142,10 @@ impl Sending {
         while self.queue.len() < MAX_QUEUED && !self.body.is_ended() {
             match self.body.poll_data(context) {
                 Poll::Pending => return Ok(()),
-                Poll::Ready(Some(Err(error))) => return Err(request_body::failed(&error)),
+                Poll::Ready(Some(Err(error))) => return Err(body_policy::failed(&error)),
                 Poll::Ready(Some(Ok(data))) => {
                     let left = self.left.checked_sub(data.len() as u64);
-                    self.left = left.ok_or_else(request_body::too_large)?;
+                    self.left = left.ok_or_else(body_policy::too_large)?;
                     self.queue.put(Stream::Stdin, ID, data);
                 }
                 Poll::Ready(None) => {

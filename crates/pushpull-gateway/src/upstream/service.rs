@@ -1,31 +1,28 @@
 //! A FastCGI application in other processes as a service.
 
-use std::convert::Infallible;
-use std::error;
 use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response};
-use http_body::Body as HttpBody;
-
-use super::asking::answer;
 use super::idle::Idle;
 use super::settings::Settings;
 use super::site::Site;
+use crate::address::{Address, BadAddress};
+use crate::cgi::environ::InvalidVariable;
+use crate::cgi::error_stream::ErrorStream;
+use crate::cgi::path::Mount;
 use crate::external::programs::Programs;
-use crate::host::{Address, BadAddress};
-use crate::{Body, ErrorStream, ExitStatus, InvalidVariable, Limits, Mount, RequestBody, Running};
+use crate::external::service::external_service;
+use crate::external::{BodyPolicy, ExitStatus, ProgramLimits};
 
 /// A FastCGI application that other processes are, such as php-fpm, as a
 /// `tower::Service<Request<B>, Response = Response<Body>>`. Linux only.
 ///
 /// It is given the request's meta-variables as parameters and the body as `STDIN`; what it writes is the response, and is
 /// passed on as it comes, no faster than the client takes it. Both flow at the same time. What it says as `STDERR` goes to
-/// the log, line by line. Each request has a connection of its own, unless [some are kept](Upstream::idle).
+/// the log, line by line. Each request has a connection of its own, unless [some are kept](Upstream::max_idle).
 ///
 /// An application that fails before its head is complete is answered with 502 (503 if it says that it is overloaded); one
 /// that fails later (the connection is gone, a status other than zero, fewer bytes than its `Content-Length`) cuts the
@@ -33,7 +30,7 @@ use crate::{Body, ErrorStream, ExitStatus, InvalidVariable, Limits, Mount, Reque
 /// error page (a status of 400 or more) is not cut for the application's status, and an application that ends its output and
 /// not the request is waited for a second.
 ///
-/// When the client goes, in whatever state, or a [limit](Limits) is reached, the connection is closed.
+/// When the client goes, in whatever state, or a [limit](ProgramLimits) is reached, the connection is closed.
 ///
 /// ```no_run
 /// use pushpull_gateway::Upstream;
@@ -58,7 +55,7 @@ use crate::{Body, ErrorStream, ExitStatus, InvalidVariable, Limits, Mount, Reque
 ///   after it nothing tells, and the response seems whole.
 ///
 /// For a program that is started for each request use [`Script`](crate::Script); for code in this process,
-/// [`service`](crate::service).
+/// [`service`](fn@crate::service).
 #[derive(Clone)]
 pub struct Upstream {
     pub(super) settings: Arc<Settings>,
@@ -79,7 +76,7 @@ impl Upstream {
     /// The application at an address.
     pub fn at(address: Address) -> Upstream {
         let settings = Settings::new(address);
-        let programs = Programs::new(settings.limits.programs);
+        let programs = Programs::new(settings.common.limits.get_max_programs());
         Upstream { settings: Arc::new(settings), programs, idle: Arc::default() }
     }
 
@@ -114,34 +111,29 @@ impl Upstream {
     /// A router that takes the prefix off the URI itself leaves nothing to mount.
     #[must_use]
     pub fn mount(mut self, mount: Mount) -> Upstream {
-        self.change().mount = mount;
+        self.change().common.mount = mount;
         self
     }
 
     /// How the bodies of requests are taken: whole, unless set. (PHP sees no body without `CONTENT_LENGTH`.)
     #[must_use]
-    pub fn request_body(mut self, request_body: RequestBody) -> Upstream {
-        self.change().request_body = request_body;
+    pub fn request_body(mut self, request_body: BodyPolicy) -> Upstream {
+        self.change().common.request_body = request_body;
         self
     }
 
-    /// What the application and its clients may take. `programs` are requests here, and `grace` means nothing. Clones that
-    /// were made before keep theirs, and count their requests by themselves.
-    ///
-    /// # Panics
-    ///
-    /// If the limits allow no request, or no byte of a head.
+    /// Sets what the application and its clients may take (default: [`ProgramLimits::new`]): `max_programs` is the number of
+    /// requests, and `kill_grace` means nothing. Clones that were made before keep theirs, and count their requests by
+    /// themselves.
     #[must_use]
-    #[track_caller]
-    pub fn limits(mut self, limits: Limits) -> Upstream {
-        limits.check();
-        self.programs = Programs::new(limits.programs);
-        self.change().limits = limits;
+    pub fn limits(mut self, limits: ProgramLimits) -> Upstream {
+        self.programs = Programs::new(limits.get_max_programs());
+        self.change().common.limits = limits;
         self
     }
 
-    /// Sets how many connections are kept while nothing is asked, and for how long (default: none). Without them each request
-    /// has its own connection, and the application is told to close it.
+    /// Sets how many connections are kept while nothing is asked (default: none). If one more becomes idle, it is closed.
+    /// Without kept connections each request has its own, and the application is told to close it.
     ///
     /// Keep some for an application whose connections are served independently, such as one on
     /// `host::fastcgi::Server`. A process of php-fpm or of a pre-forking application serves one connection alone:
@@ -154,10 +146,17 @@ impl Upstream {
     /// once, if its body has not begun or is spooled. One whose method is not idempotent (`POST`) must not be asked twice, and
     /// so never gets a kept connection: one is closed for it.
     #[must_use]
-    pub fn idle(mut self, connections: usize, time: Duration) -> Upstream {
-        let settings = self.change();
-        (settings.most_idle, settings.idle_time) = (connections, time);
+    pub fn max_idle(mut self, connections: usize) -> Upstream {
+        self.change().max_idle = connections;
         // Those of clones may have another bound.
+        self.idle = Arc::default();
+        self
+    }
+
+    /// Sets how long a connection is kept while nothing is asked (default: 10 s). After this time it is closed.
+    #[must_use]
+    pub fn idle_timeout(mut self, time: Duration) -> Upstream {
+        self.change().idle_timeout = time;
         self.idle = Arc::default();
         self
     }
@@ -165,15 +164,15 @@ impl Upstream {
     /// What an application status other than zero means: failure, unless set.
     #[must_use]
     pub fn exit_status(mut self, exit_status: ExitStatus) -> Upstream {
-        self.change().exit_status = exit_status;
+        self.change().common.exit_status = exit_status;
         self
     }
 
-    /// Where the application's messages go, and what is said about its failures: the error stream of the request's
-    /// [`Environ`](crate::Environ) unless set, which is `tracing`'s.
+    /// Sets where the application's messages and the reports of its failures go (default: the error log of the request's
+    /// [`Environ`](crate::Environ), which is `tracing` unless set).
     #[must_use]
-    pub fn errors(mut self, errors: ErrorStream) -> Upstream {
-        self.change().errors = Some(errors);
+    pub fn error_log(mut self, error_log: ErrorStream) -> Upstream {
+        self.change().common.error_log = Some(error_log);
         self
     }
 
@@ -202,32 +201,15 @@ impl Upstream {
     }
 }
 
-impl<B> tower_service::Service<Request<B>> for Upstream
-where
-    B: HttpBody + Send + 'static,
-    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Running;
-
-    /// Always: a request too many is answered with 503.
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Running {
-        Running::new(answer(self.clone(), request))
-    }
-}
+external_service!(Upstream);
 
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upstream")
             .field("address", &self.settings.address)
             .field("site", &self.settings.site)
-            .field("mount", &self.settings.mount)
-            .field("limits", &self.settings.limits)
+            .field("mount", &self.settings.common.mount)
+            .field("limits", &self.settings.common.limits)
             .finish_non_exhaustive()
     }
 }

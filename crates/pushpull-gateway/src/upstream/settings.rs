@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::site::Site;
-use crate::host::Address;
-use crate::{Environ, ErrorStream, ExitStatus, Limits, Mount, RequestBody};
+use crate::address::Address;
+use crate::cgi::environ::Environ;
+use crate::external::service::Common;
 
 /// How many connections are kept, and for how long, unless set. The process behind one may be busy, and nothing tells: PHP's
 /// `fastcgi_finish_request` ends a request and works on.
 const MAX_IDLE: usize = 0;
-const IDLE_TIME: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
@@ -18,15 +19,10 @@ pub(super) struct Settings {
     pub(super) site: Option<Site>,
     /// These come last, and stand against all others.
     pub(super) parameters: Environ,
-    pub(super) mount: Mount,
-    pub(super) request_body: RequestBody,
-    pub(super) exit_status: ExitStatus,
-    pub(super) limits: Limits,
+    pub(super) common: Common,
     /// How many connections are kept, and for how long.
-    pub(super) most_idle: usize,
-    pub(super) idle_time: Duration,
-    /// The request's own, unless set.
-    pub(super) errors: Option<ErrorStream>,
+    pub(super) max_idle: usize,
+    pub(super) idle_timeout: Duration,
 }
 
 impl Settings {
@@ -35,13 +31,9 @@ impl Settings {
             address,
             site: None,
             parameters: Environ::new(),
-            mount: Mount::root(),
-            request_body: RequestBody::default(),
-            exit_status: ExitStatus::default(),
-            limits: Limits::default(),
-            most_idle: MAX_IDLE,
-            idle_time: IDLE_TIME,
-            errors: None,
+            common: Common::default(),
+            max_idle: MAX_IDLE,
+            idle_timeout: IDLE_TIMEOUT,
         }
     }
 }

@@ -157,7 +157,7 @@ on_every_engine! {
             Err(io::Error::other("out of paper"))
         });
         let mut request = get("/");
-        let mut env = Environ::new().with_errors(ErrorStream::new(move |line| log.lock().push(line.to_owned())));
+        let mut env = Environ::new().with_error_log(ErrorStream::new(move |line| log.lock().push(line.to_owned())));
         env.set("REQUEST_METHOD", "GET").unwrap();
         env.set("REQUEST_URI", "/x").unwrap();
         request.extensions_mut().insert(env);

@@ -63,7 +63,7 @@ on_every_engine! {
             });
             let mut request = request(method, "/x", whole(""));
             let errors = ErrorStream::new(move |line| say.send(line.to_owned()).unwrap());
-            let mut env = Environ::new().with_errors(errors);
+            let mut env = Environ::new().with_error_log(errors);
             env.set("REQUEST_METHOD", method).unwrap();
             env.set("REQUEST_URI", "/x").unwrap();
             request.extensions_mut().insert(env);

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use http::{HeaderValue, Request, Response};
 use pushpull::{Local, Pool};
-use pushpull_gateway::{Body, push_fn, service};
+use pushpull_gateway::host::{HealthLayer, Shutdown};
+use pushpull_gateway::{Body, LocalRedirectsLayer, push_fn, service};
 use tower::timeout::TimeoutLayer;
 use tower::{ServiceBuilder, ServiceExt};
 
@@ -40,6 +41,27 @@ fn layers_go_around_a_service_on_local_and_on_a_pool() {
         let pooled = layers.service(service(Pool::new(1), greet())).boxed_clone();
         let answer = collect(pooled.oneshot(request()).await.unwrap()).await;
         assert_eq!((answer.text(), &answer.fields["x-seen"]), ("hello, layer", &HeaderValue::from_static("yes")));
+    });
+}
+
+#[test]
+fn the_wrappers_of_this_crate_are_layers() {
+    let shutdown = Shutdown::new();
+    let app = push_fn(|_inp, out, _err, env| match env.get("PATH_INFO") {
+        Some(b"/from") => out.write_all(b"Location: /to\n\n"),
+        path => out.write_all(&[b"Content-Type: text/plain\n\n", path.unwrap_or_default()].concat()),
+    });
+    let layers = ServiceBuilder::new().layer(HealthLayer::new("/health", &shutdown)).layer(LocalRedirectsLayer::new());
+    let service = layers.service(service(Local::new(), app));
+    block_on(async {
+        let answer = async |path: &str| {
+            let request = Request::get(format!("http://a{path}")).body(Body::empty()).unwrap();
+            collect(service.clone().oneshot(request).await.unwrap()).await
+        };
+        assert_eq!(answer("/from").await.text(), "/to");
+        assert_eq!(answer("/health").await.status, 200);
+        shutdown.begin();
+        assert_eq!(answer("/health").await.status, 503);
     });
 }
 

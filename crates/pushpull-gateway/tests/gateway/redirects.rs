@@ -114,7 +114,7 @@ fn a_redirect_to_no_path_is_a_502() {
     let app = push_fn(|_inp, out, _err, _env| out.write_all(b"Location: /a b\n\n"));
     let (say, hear) = std::sync::mpsc::channel();
     let errors = ErrorStream::new(move |line| say.send(line.to_owned()).unwrap());
-    let mut service = LocalRedirects::new(service(pushpull::Local::new(), app)).errors(errors);
+    let mut service = LocalRedirects::new(service(pushpull::Local::new(), app)).error_log(errors);
     let answer: Answer = block_on(async { collect(service.call(request("POST", "/from?here")).await.unwrap()).await });
     assert_eq!(answer.status.as_u16(), 502);
     let told = "POST /from?here: 502 Bad Gateway: a local redirect to what is no path: /a b";

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use pushpull::{Local, Thread};
-use pushpull_gateway::host::http::{End, Limits, RequestBody};
+use pushpull_gateway::host::http::{ClientLimits, End, RequestBody};
 use pushpull_gateway::{pull_fn, push_fn, service};
 
 use super::host::{Answer, Host};
@@ -17,7 +17,7 @@ use pushpull_testing::wire::Wire;
 
 /// A host of an app that reads nothing and answers with so many bytes, all in one.
 fn deaf(len: usize) -> Host {
-    Host::start(Limits::new(), move || {
+    Host::start(ClientLimits::new(), move || {
         let body = move || once(Ok(Bytes::from(vec![b'x'; len])));
         let answer = move |_req| Ok(http::Response::builder().header("content-length", len).body(body()).unwrap());
         service(Local::new(), pull_fn(answer))
@@ -65,7 +65,7 @@ fn requirement_7_no_more_than_16_mib_is_taken() {
 
 #[test]
 fn requirement_7_who_waits_to_be_asked_is_not_asked_for_nothing() {
-    let host = Host::start(Limits::new(), || {
+    let host = Host::start(ClientLimits::new(), || {
         Answer(|request: http::Request<RequestBody>| async move {
             // Given up well before there is an answer.
             drop(request);
@@ -80,7 +80,7 @@ fn requirement_7_who_waits_to_be_asked_is_not_asked_for_nothing() {
 
 #[test]
 fn requirement_11_the_body_of_head_is_not_sent() {
-    let host = Host::start(Limits::new(), || {
+    let host = Host::start(ClientLimits::new(), || {
         service(
             Local::new(),
             push_fn(|_inp, out, _err, env| {
@@ -104,11 +104,11 @@ fn requirement_11_the_body_of_head_is_not_sent() {
 #[test]
 fn requirement_17_a_205_has_no_content_and_says_so() {
     let apps: [Host; 2] = [
-        Host::start(Limits::new(), || {
+        Host::start(ClientLimits::new(), || {
             service(Local::new(), push_fn(|_inp, out, _err, _env| out.write_all(b"Status: 205\n\nbody")))
         }),
         // A service that is no app.
-        Host::start(Limits::new(), || {
+        Host::start(ClientLimits::new(), || {
             super::host::Answer(|_| async {
                 let mut response = http::Response::new(http_body_util::Full::new(bytes::Bytes::from_static(b"body")));
                 *response.status_mut() = http::StatusCode::RESET_CONTENT;
@@ -154,7 +154,7 @@ fn requirement_12_a_trickle_is_seen_as_it_trickles() {
             }
             Ok(())
         }));
-        Host::start(Limits::new(), move || service(Thread::new(), app.clone()))
+        Host::start(ClientLimits::new(), move || service(Thread::new(), app.clone()))
     });
     let mut wire = Wire::connect(host.address);
     wire.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").until("\r\n\r\n");

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use pushpull::{Local, Thread};
-use pushpull_gateway::host::http::{End, Limits, RequestBody};
+use pushpull_gateway::host::http::{ClientLimits, End, RequestBody};
 use pushpull_gateway::{push_fn, service};
 
 use super::host::{Answer, Host};
@@ -23,7 +23,7 @@ const SHORT: usize = 32 << 10;
 
 /// A host of an app that fails after so many bytes, of which it announces one more if the path says so.
 fn failing() -> Host {
-    Host::start(Limits::new(), || {
+    Host::start(ClientLimits::new(), || {
         service(
             Local::new(),
             push_fn(|_inp, out, _err, env| {
@@ -54,7 +54,7 @@ fn requirement_15_on_http_1_1_the_last_chunk_does_not_come() {
 
 #[test]
 fn requirement_15_an_error_waits_for_what_a_slow_client_has_not_taken() {
-    let host = Host::start(Limits::new(), || {
+    let host = Host::start(ClientLimits::new(), || {
         Answer(|request: http::Request<RequestBody>| {
             let pieces: usize = request.uri().path()[1..].parse().unwrap();
             let frames = (0..pieces).map(|_| Ok(Frame::data(Bytes::from_static(&[b'x'; 1024]))));
@@ -87,7 +87,7 @@ fn requirement_15_on_http_1_0_the_connection_is_reset() {
 
 #[test]
 fn requirement_15_a_whole_response_of_http_1_0_is_no_reset() {
-    let host = Host::start(Limits::new(), || {
+    let host = Host::start(ClientLimits::new(), || {
         service(
             Local::new(),
             push_fn(|_inp, out, _err, _env| {
@@ -102,7 +102,7 @@ fn requirement_15_a_whole_response_of_http_1_0_is_no_reset() {
 
 #[test]
 fn requirement_17_what_ends_with_the_connection_of_http_1_0_does_not_announce_that_it_is_kept() {
-    let host = Host::start(Limits::new(), || {
+    let host = Host::start(ClientLimits::new(), || {
         service(
             Local::new(),
             push_fn(|_inp, out, _err, env| {
@@ -165,7 +165,8 @@ fn requirement_16_a_client_that_does_not_read_holds_its_program() {
             }
         }))
     };
-    let host = Host::start(Limits::new(), move || service(Thread::new().chunk_size(1024).capacity(4096), app.clone()));
+    let host =
+        Host::start(ClientLimits::new(), move || service(Thread::new().chunk_size(1024).capacity(4096), app.clone()));
     let mut wire = Wire::narrow(host.address);
     wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("\r\n\r\n");
     // Held is what does not change while another is served: it runs as long as it takes to be sent as much as this.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::Response;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
-use pushpull_gateway::host::http::{End, Limits};
+use pushpull_gateway::host::http::{ClientLimits, End};
 
 use super::host::{Answer, Host, wait_until};
 use pushpull_testing::http2::{ask, get, talk};
@@ -48,7 +48,7 @@ impl Body for Never {
 fn hanging() -> (Host, Arc<AtomicUsize>) {
     let there = Arc::new(AtomicUsize::new(0));
     let counted = there.clone();
-    let host = Host::start(Limits::new(), move || {
+    let host = Host::start(ClientLimits::new(), move || {
         let there = counted.clone();
         Answer(move |request: http::Request<pushpull_gateway::host::http::RequestBody>| {
             let counted = Counted::new(&there);
@@ -151,7 +151,7 @@ async fn until_there(there: &AtomicUsize, count: usize) {
 
 #[test]
 fn requirement_14_a_response_that_was_complete_is_done() {
-    let host = Host::start(Limits::new(), || {
+    let host = Host::start(ClientLimits::new(), || {
         Answer(|_: http::Request<pushpull_gateway::host::http::RequestBody>| async {
             Response::new(http_body_util::Full::new(Bytes::from_static(b"hello")).boxed())
         })

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use pushpull_gateway::ErrorStream;
-use pushpull_gateway::host::http::{Limits, Record, RequestBody, Server, Shutdown};
+use pushpull_gateway::host::http::{AccessRecord, ClientLimits, RequestBody, Server, Shutdown};
 use tower_service::Service;
 
 /// How long an event may take before it counts as missing.
@@ -28,14 +28,14 @@ pub struct Host {
 /// What the server has said up to now.
 #[derive(Default)]
 pub struct Said {
-    records: Mutex<Vec<Record>>,
+    records: Mutex<Vec<AccessRecord>>,
     troubles: Mutex<Vec<String>>,
     grown: Condvar,
 }
 
 impl Said {
     /// Waits until so many requests have ended.
-    pub fn records(&self, count: usize) -> Vec<Record> {
+    pub fn records(&self, count: usize) -> Vec<AccessRecord> {
         let records = self.records.lock().unwrap();
         let (records, _) = self.grown.wait_timeout_while(records, DEADLINE, |records| records.len() < count).unwrap();
         assert!(records.len() >= count, "{count} requests did not end: {records:#?}");
@@ -56,7 +56,7 @@ impl Said {
 }
 
 impl Host {
-    pub fn start<M, S, R>(limits: Limits, make: M) -> Host
+    pub fn start<M, S, R>(limits: ClientLimits, make: M) -> Host
     where
         M: Fn() -> S + Send + Sync + 'static,
         S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
@@ -72,7 +72,7 @@ impl Host {
                 records.records.lock().unwrap().push(record.clone());
                 records.grown.notify_all();
             })
-            .errors(ErrorStream::new(move |line| troubles.troubles.lock().unwrap().push(line.to_owned())));
+            .error_log(ErrorStream::new(move |line| troubles.troubles.lock().unwrap().push(line.to_owned())));
         let (address, told) = (server.local_addr().unwrap(), shutdown.clone());
         let thread = std::thread::spawn(move || server.run(make, &told));
         Host { address, shutdown, said, thread: Some(thread) }

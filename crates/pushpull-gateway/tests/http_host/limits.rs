@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::Response;
 use http_body_util::BodyExt;
 use pushpull::Local;
-use pushpull_gateway::host::http::{End, Limits};
+use pushpull_gateway::host::http::{ClientLimits, End};
 use pushpull_gateway::{push_fn, service};
 
 use super::host::{Answer, Host, wait_until};
@@ -20,7 +20,7 @@ const SHORT: Duration = Duration::from_millis(200);
 /// Within this the test itself does what it has to.
 const LONGER: Duration = Duration::from_secs(1);
 
-fn greeting(limits: Limits) -> Host {
+fn greeting(limits: ClientLimits) -> Host {
     Host::start(limits, || {
         service(
             Local::new(),
@@ -35,7 +35,7 @@ fn greeting(limits: Limits) -> Host {
 
 #[test]
 fn requirement_13_a_connection_too_many_is_told_so() {
-    let host = greeting(Limits::new().connections(2));
+    let host = greeting(ClientLimits::new().max_connections(2));
     let kept: Vec<_> = (0..2)
         .map(|_| {
             let mut wire = Wire::connect(host.address);
@@ -57,14 +57,14 @@ fn requirement_13_a_connection_too_many_is_told_so() {
 
 #[test]
 fn requirement_13_a_silent_connection_is_closed() {
-    let host = greeting(Limits::new().head_time(SHORT));
+    let host = greeting(ClientLimits::new().timeout_head(SHORT));
     let got = Wire::connect(host.address).rest();
     assert_eq!((got.text, got.error), (Vec::new(), None));
 }
 
 #[test]
 fn requirement_13_a_head_that_does_not_end_is_late() {
-    let host = greeting(Limits::new().head_time(SHORT));
+    let host = greeting(ClientLimits::new().timeout_head(SHORT));
     let mut wire = Wire::connect(host.address);
     // Bytes that come do not prolong it.
     wire.send("GET / HTTP/1.1\r\n");
@@ -81,7 +81,7 @@ fn requirement_13_a_head_that_does_not_end_is_late() {
 
 #[test]
 fn requirement_13_a_kept_connection_is_closed_when_it_is_silent() {
-    let host = greeting(Limits::new().head_time(LONGER));
+    let host = greeting(ClientLimits::new().timeout_head(LONGER));
     let mut wire = Wire::connect(host.address);
     for _ in 0..2 {
         wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("hello");
@@ -97,7 +97,7 @@ fn requirement_13_a_kept_connection_is_closed_when_it_is_silent() {
 
 #[test]
 fn requirement_13_a_response_may_take_longer_than_a_head() {
-    let host = Host::start(Limits::new().head_time(LONGER), || {
+    let host = Host::start(ClientLimits::new().timeout_head(LONGER), || {
         Answer(|_| async {
             tokio::time::sleep(LONGER * 2).await;
             Response::new(http_body_util::Full::new(Bytes::from_static(b"hello")))
@@ -110,7 +110,7 @@ fn requirement_13_a_response_may_take_longer_than_a_head() {
 
 #[test]
 fn requirement_13_a_request_body_that_does_not_come_is_late() {
-    let host = greeting(Limits::new().body_idle(SHORT));
+    let host = greeting(ClientLimits::new().timeout_idle(SHORT));
     let mut wire = Wire::connect(host.address);
     wire.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\nab");
     assert_eq!(wire.rest().status(), 408);
@@ -120,7 +120,7 @@ fn requirement_13_a_request_body_that_does_not_come_is_late() {
     assert_eq!(wire.rest().status(), 400);
 }
 
-fn endless(limits: Limits) -> Host {
+fn endless(limits: ClientLimits) -> Host {
     Host::start(limits, || {
         service(
             Local::new(),
@@ -139,7 +139,7 @@ fn endless(limits: Limits) -> Host {
 
 #[test]
 fn requirement_13_a_client_that_does_not_read_is_cut_off() {
-    let host = endless(Limits::new().stall(SHORT));
+    let host = endless(ClientLimits::new().timeout_client(SHORT));
     let mut wire = Wire::narrow(host.address);
     wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("\r\n\r\n");
     assert_eq!(host.said.records(1)[0].end, End::Cut);
@@ -149,7 +149,7 @@ fn requirement_13_a_client_that_does_not_read_is_cut_off() {
 #[test]
 fn requirement_13_a_client_that_reads_slowly_is_not() {
     let stall = LONGER * 3;
-    let host = endless(Limits::new().stall(stall).head_time(SHORT));
+    let host = endless(ClientLimits::new().timeout_client(stall).timeout_head(SHORT));
     let mut wire = Wire::narrow(host.address);
     wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("\r\n\r\n");
     // A socket is writable again when a third of its buffer is free, which may be more than a mebibyte.
@@ -164,8 +164,12 @@ fn requirement_13_a_client_that_reads_slowly_is_not() {
 #[test]
 fn a_time_too_long_to_name_is_no_limit() {
     let longest = Duration::MAX;
-    let limits =
-        Limits::new().head_time(longest).body_idle(longest).stall(longest).notice(Duration::ZERO).grace(longest);
+    let limits = ClientLimits::new()
+        .timeout_head(longest)
+        .timeout_idle(longest)
+        .timeout_client(longest)
+        .shutdown_notice(Duration::ZERO)
+        .shutdown_grace(longest);
     let host = greeting(limits);
     let mut wire = Wire::connect(host.address);
     for _ in 0..2 {
@@ -175,7 +179,7 @@ fn a_time_too_long_to_name_is_no_limit() {
 
 #[test]
 fn requirement_13_a_stream_of_http_2_that_is_not_read_is_cut_off_alone() {
-    let host = endless(Limits::new().stall(LONGER).head_time(LONGER));
+    let host = endless(ClientLimits::new().timeout_client(LONGER).timeout_head(LONGER));
     with_window(host.address, Some(1 << 16), async |mut sender| {
         let mut held = ask(&mut sender, get("/")).await.into_body();
         let mut read = ask(&mut sender, get("/")).await.into_body();
@@ -203,7 +207,7 @@ fn requirement_13_a_stream_of_http_2_that_is_not_read_is_cut_off_alone() {
 
 #[test]
 fn requirement_13_a_connection_of_http_2_without_requests_is_closed() {
-    let host = Host::start(Limits::new().head_time(LONGER), || {
+    let host = Host::start(ClientLimits::new().timeout_head(LONGER), || {
         Answer(|request: http::Request<_>| async move {
             if request.uri().path() == "/" {
                 return Response::new(http_body_util::Full::new(Bytes::from_static(b"hello")));
@@ -221,8 +225,8 @@ fn requirement_13_a_connection_of_http_2_without_requests_is_closed() {
 }
 
 /// No limit but the client's is ever looked at here.
-fn only_the_clients(stall: Duration) -> Limits {
-    Limits::new().stall(stall).head_time(Duration::MAX).body_idle(Duration::MAX)
+fn only_the_clients(stall: Duration) -> ClientLimits {
+    ClientLimits::new().timeout_client(stall).timeout_head(Duration::MAX).timeout_idle(Duration::MAX)
 }
 
 #[test]
@@ -266,7 +270,7 @@ fn requirement_13_a_client_that_takes_little_but_steadily_is_not_cut() {
 fn requirement_13_pings_are_no_requests() {
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0pingpong";
-    let host = greeting(Limits::new().head_time(LONGER));
+    let host = greeting(ClientLimits::new().timeout_head(LONGER));
     let mut wire = Wire::connect(host.address);
     wire.send(PREFACE);
     let mut pinging = wire.0.try_clone().unwrap();

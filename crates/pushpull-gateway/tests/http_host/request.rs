@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http_body_util::BodyExt;
 use pushpull::Local;
-use pushpull_gateway::host::http::Limits;
+use pushpull_gateway::host::http::ClientLimits;
 use pushpull_gateway::{push_fn, service};
 
 use super::host::Host;
@@ -16,7 +16,7 @@ use pushpull_testing::wire::{Wire, exchange};
 fn telling() -> (Host, Arc<AtomicUsize>) {
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = runs.clone();
-    let host = Host::start(Limits::new(), move || {
+    let host = Host::start(ClientLimits::new(), move || {
         let runs = counted.clone();
         service(
             Local::new(),
@@ -105,7 +105,7 @@ fn requirement_17_a_fragment_is_refused_in_any_request_and_none_is_seen_in_a_bod
 
 #[test]
 fn requirement_17_a_body_is_passed_on_as_it_is_whatever_it_holds() {
-    let host = Host::start(Limits::new(), || {
+    let host = Host::start(ClientLimits::new(), || {
         service(
             Local::new(),
             push_fn(|inp, out, _err, _env| {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use http::Response;
 use http_body_util::Full;
-use pushpull_gateway::host::http::Limits;
+use pushpull_gateway::host::http::ClientLimits;
 
 use super::host::{Answer, Host};
 use pushpull_testing::wire::Wire;
@@ -14,7 +14,7 @@ use pushpull_testing::wire::Wire;
 fn each_thread_has_its_share_of_the_connections() {
     let served = Arc::new(Mutex::new(HashMap::<_, usize>::new()));
     let counts = served.clone();
-    let host = Host::start(Limits::new(), move || {
+    let host = Host::start(ClientLimits::new(), move || {
         let counts = counts.clone();
         Answer(move |_| {
             *counts.lock().unwrap().entry(std::thread::current().id()).or_default() += 1;

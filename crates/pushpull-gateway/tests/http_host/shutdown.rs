@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use pushpull::Thread;
-use pushpull_gateway::host::http::{End, Limits, Server};
+use pushpull_gateway::host::http::{ClientLimits, End, Server};
 use pushpull_gateway::{push_fn, service};
 
 use super::host::{Host, wait_until};
 use pushpull_testing::wire::Wire;
 
 /// A host of an app that goes on when it is told to.
-fn waiting(limits: Limits) -> (Host, Sender<()>) {
+fn waiting(limits: ClientLimits) -> (Host, Sender<()>) {
     let (tell, told) = channel::<()>();
     let told = Mutex::new(told);
     let app = Arc::new(push_fn(move |_inp, out, _err, _env| {
@@ -30,7 +30,7 @@ fn waiting(limits: Limits) -> (Host, Sender<()>) {
 fn requirement_17_a_running_response_finishes_and_no_other_begins() {
     // Nothing else closes a connection here.
     let hour = Duration::from_secs(3600);
-    let (host, tell) = waiting(Limits::new().grace(hour).head_time(hour));
+    let (host, tell) = waiting(ClientLimits::new().shutdown_grace(hour).timeout_head(hour));
     let mut wire = Wire::connect(host.address);
     wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("first\n\r\n");
     let mut idle = Wire::connect(host.address);
@@ -48,7 +48,7 @@ fn requirement_17_a_running_response_finishes_and_no_other_begins() {
 
 #[test]
 fn requirement_17_after_the_grace_it_is_cut() {
-    let (host, tell) = waiting(Limits::new().grace(Duration::from_millis(100)));
+    let (host, tell) = waiting(ClientLimits::new().shutdown_grace(Duration::from_millis(100)));
     let mut wire = Wire::connect(host.address);
     wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("first\n\r\n");
     let mut old = Wire::connect(host.address);
@@ -67,7 +67,7 @@ fn requirement_17_after_the_grace_it_is_cut() {
 
 #[test]
 fn requirement_17_a_second_word_does_not_wait() {
-    let (host, tell) = waiting(Limits::new().grace(Duration::from_secs(3600)));
+    let (host, tell) = waiting(ClientLimits::new().shutdown_grace(Duration::from_secs(3600)));
     let mut wire = Wire::connect(host.address);
     wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("first\n\r\n");
     host.shutdown.begin();
@@ -79,6 +79,6 @@ fn requirement_17_a_second_word_does_not_wait() {
 
 #[test]
 fn requirement_17_a_port_that_is_taken_is_told() {
-    let (host, _tell) = waiting(Limits::new());
+    let (host, _tell) = waiting(ClientLimits::new());
     assert_eq!(Server::bind(host.address).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use pushpull_gateway::ErrorStream;
-use pushpull_gateway::host::{Protocol, Record, RequestBody, Server, Shutdown};
+use pushpull_gateway::host::{AccessRecord, Protocol, RequestBody, Server, Shutdown};
 use tower_service::Service;
 
 /// How long an event may take before it counts as missing.
@@ -50,8 +50,8 @@ impl Host {
         let (records, troubles) = (said.clone(), said.clone());
         let server = server
             .threads(1)
-            .on_answered(move |record: &Record| records.add(record.to_string()))
-            .errors(ErrorStream::new(move |line| troubles.add(line.to_owned())));
+            .on_answered(move |record: &AccessRecord| records.add(record.to_string()))
+            .error_log(ErrorStream::new(move |line| troubles.add(line.to_owned())));
         let address = server.local_addr().unwrap_or(([127, 0, 0, 1], 0).into());
         let told = shutdown.clone();
         let thread = std::thread::spawn(move || server.run(make, &told));

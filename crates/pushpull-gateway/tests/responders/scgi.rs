@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use pushpull::{Local, Thread};
 use pushpull_gateway::host::scgi::Server;
-use pushpull_gateway::host::{Limits, Listener};
+use pushpull_gateway::host::{ClientLimits, Listener};
 use pushpull_gateway::{Mount, PushApp, push_fn, service};
 use socket2::{Domain, Socket, Type};
 
@@ -130,7 +130,7 @@ fn requirement_22_what_is_no_head_is_told() {
 #[test]
 fn requirement_13_what_does_not_come_in_time_is_given_up() {
     let short = Duration::from_millis(100);
-    let limits = Limits::new().head_time(short).body_idle(short);
+    let limits = ClientLimits::new().timeout_head(short).timeout_idle(short);
     let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
     let host = Host::start(server, || service(Local::new(), app()));
     let (text, _) = answer(connect(&host), &request(4, &[])[..5]);
@@ -200,7 +200,7 @@ fn requirement_17_the_server_answers_what_is_asked_of_itself_and_a_205_has_no_co
 #[test]
 fn requirement_13_a_front_server_that_takes_little_but_steadily_is_not_cut() {
     let limit = Duration::from_secs(1);
-    let limits = Limits::new().stall(limit).head_time(Duration::MAX);
+    let limits = ClientLimits::new().timeout_client(limit).timeout_head(Duration::MAX);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
     let app = || {
@@ -274,7 +274,8 @@ proptest! {
 fn requirement_16_an_upload_never_waits_for_room_that_is_there() {
     const LENGTH: usize = 32 << 20;
     let never = Duration::MAX;
-    let server = Server::bind("127.0.0.1:0").unwrap().limits(Limits::new().head_time(never).stall(never));
+    let server =
+        Server::bind("127.0.0.1:0").unwrap().limits(ClientLimits::new().timeout_head(never).timeout_client(never));
     let app = push_fn(|inp, out, _err, _env| {
         writeln!(out, "Content-Type: text/plain\n")?;
         out.flush()?;

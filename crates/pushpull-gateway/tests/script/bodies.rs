@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use pushpull_gateway::{RequestBody, Script};
+use pushpull_gateway::{BodyPolicy, Script};
 
 use crate::support::{ask, cannot_start, collect, get, heard, limits, post, run, sh, text, upload};
 
@@ -37,7 +37,7 @@ fn requirement_3_spooled_bodies_have_a_length_and_large_ones_an_unnamed_file_of_
 
 #[test]
 fn requirement_3_a_body_that_is_streamed_has_a_length_only_if_the_client_said_so() {
-    let script = about().request_body(RequestBody::Stream);
+    let script = about().request_body(BodyPolicy::Stream);
     assert!(told(&script, vec![0; 100]).starts_with("fifo "));
     assert!(told(&script, vec![0; 100]).ends_with("\n100\n100\n"));
     assert!(told_unknown(&script, &[0; 100]).ends_with("\nnone\n100\n"));
@@ -45,7 +45,7 @@ fn requirement_3_a_body_that_is_streamed_has_a_length_only_if_the_client_said_so
 
 #[test]
 fn requirement_3_an_unknown_length_is_a_411_if_asked_for() {
-    let script = about().request_body(RequestBody::Reject);
+    let script = about().request_body(BodyPolicy::Reject);
     assert!(told(&script, vec![0; 100]).ends_with("\n100\n100\n"));
     run(async {
         let (_writer, request) = upload();
@@ -56,7 +56,7 @@ fn requirement_3_an_unknown_length_is_a_411_if_asked_for() {
 
 #[test]
 fn requirement_3_without_a_body_there_is_no_length() {
-    for mode in [RequestBody::Spool, RequestBody::Stream, RequestBody::Reject] {
+    for mode in [BodyPolicy::Spool, BodyPolicy::Stream, BodyPolicy::Reject] {
         let script = about().request_body(mode);
         assert!(run(text(&script, get())).ends_with("\nnone\n0\n"), "{mode:?}");
         // A body of no bytes is one.
@@ -68,7 +68,7 @@ fn requirement_3_without_a_body_there_is_no_length() {
 #[test]
 fn requirement_3_a_slow_upload_holds_no_program() {
     let (script, mut lines) =
-        heard(sh("echo started >&2; printf 'A: b\n\n'; cat").limits(limits(|limits| limits.programs = 1)));
+        heard(sh("echo started >&2; printf 'A: b\n\n'; cat").limits(limits(|limits| limits.max_programs(1))));
     run(async {
         let (mut writer, request) = upload();
         writer.write_all(b"first ").unwrap();
@@ -78,7 +78,7 @@ fn requirement_3_a_slow_upload_holds_no_program() {
         // The only permit is free.
         assert_eq!(text(&script, get()).await, "");
         assert_eq!(lines.next().await, "started");
-        script.idle().await;
+        script.stopped().await;
         writer.write_all(b"last").unwrap();
         writer.finish().unwrap();
         assert_eq!(slow.await.unwrap(), b"first last");

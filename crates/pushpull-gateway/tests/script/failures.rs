@@ -77,7 +77,8 @@ fn requirement_15_bytes_beyond_the_content_length_go_nowhere() {
     for text in ["abcdef", "abc' 'def", "abc'; printf 'def"] {
         assert_eq!(outcome(&sh(&format!("printf 'Content-Length: 3\n\n{text}'"))), (b"abc".to_vec(), None));
     }
-    let endless = sh("printf 'Content-Length: 3\n\nabc'; exec yes").limits(limits(|limits| limits.drained = 100_000));
+    let endless =
+        sh("printf 'Content-Length: 3\n\nabc'; exec yes").limits(limits(|limits| limits.max_drained(100_000)));
     let (endless, mut lines) = heard(endless);
     run(async {
         let (bytes, error) = collect(ask(&endless, get()).await.into_body()).await;
@@ -106,12 +107,12 @@ fn requirement_14_a_complete_response_lets_its_program_end_by_itself() {
     let lifeline = Lifeline::new(&path);
     // The pending write is taken too, and the client has gone by then.
     let text = "exec 9>\"$LINE\"; printf 'Content-Length: 3\n\nabc'; head -c 1000000 /dev/zero; echo whole >&9";
-    let script = sh(text).env("LINE", &path).unwrap().limits(limits(|_| {}));
+    let script = sh(text).env("LINE", &path).unwrap().limits(limits(|limits| limits));
     run(async {
         let response = ask(&script, get()).await;
         assert_eq!(collect(response.into_body()).await.0, b"abc");
         assert_eq!(lifeline.end().await, "whole\n");
-        script.idle().await;
+        script.stopped().await;
     });
 }
 
@@ -126,11 +127,11 @@ fn requirement_15_grandchildren_that_hold_the_pipe_do_not_hold_the_response() {
             "exec 9>\"$LINE\"; (trap 'echo alive >&9; exit' TERM; echo ready >&9; while :; do sleep 0.01; done) 2>&- &
             echo $! >&2; printf 'A: b\n{length}\nhello'; exit 0"
         );
-        let (script, mut lines) = heard(sh(&text).env("LINE", &path).unwrap().limits(limits(|_| {})));
+        let (script, mut lines) = heard(sh(&text).env("LINE", &path).unwrap().limits(limits(|limits| limits)));
         run(async {
             let (bytes, error) = collect(ask(&script, get()).await.into_body()).await;
             assert_eq!((&bytes[..], error.is_some()), (&b"hello"[..], is_cut));
-            script.idle().await;
+            script.stopped().await;
             assert_eq!(lifeline.line().await, "ready\n");
             let grandchild = rustix::process::Pid::from_raw(lines.next().await.parse().unwrap()).unwrap();
             if is_cut {
@@ -147,7 +148,7 @@ fn requirement_15_grandchildren_that_hold_the_pipe_do_not_hold_the_response() {
 #[test]
 fn requirement_15_a_grandchild_that_writes_for_ever_does_not_hold_the_response() {
     let text = "printf 'A: b\n\nhello\n'; yes & for n in 1 2 3 4; do yes >&2 & done; exit 0";
-    let (script, mut lines) = heard(sh(text).limits(limits(|limits| limits.drained = 1 << 20)));
+    let (script, mut lines) = heard(sh(text).limits(limits(|limits| limits.max_drained(1 << 20))));
     run(async {
         let (bytes, error) = collect(ask(&script, get()).await.into_body()).await;
         assert!(bytes.starts_with(b"hello\n") && error.is_some());
@@ -176,7 +177,7 @@ fn requirement_15_a_filter_that_the_program_started_writes_the_rest() {
             sh(&format!("printf '{head}\n'; echo $$ >&2; {FILTERED}; {end}"))
                 .env("GO", &path)
                 .unwrap()
-                .limits(limits(|_| {})),
+                .limits(limits(|limits| limits)),
         );
         run(async {
             let asked = script.clone();
@@ -235,7 +236,7 @@ fn requirement_15_output_that_ends_before_the_program_ends_the_response() {
     // It works on until it is told to end, by a signal that is not that of a stop.
     let text = "exec 9>\"$LINE\"; trap 'echo worked >&9; exit 3' USR1; echo $$ >&2; printf 'A: b\n\nhello'; exec >&-; \
                 while :; do sleep 0.01; done";
-    let (script, mut lines) = heard(sh(text).env("LINE", &path).unwrap().limits(limits(|_| {})));
+    let (script, mut lines) = heard(sh(text).env("LINE", &path).unwrap().limits(limits(|limits| limits)));
     run(async {
         let (bytes, error) = collect(ask(&script, get()).await.into_body()).await;
         assert_eq!((&bytes[..], error.is_none()), (&b"hello"[..], true));
@@ -244,20 +245,20 @@ fn requirement_15_output_that_ends_before_the_program_ends_the_response() {
         assert_eq!(lifeline.end().await, "worked\n");
         // What comes of it later is logged.
         assert_eq!(lines.next().await, "GET /: the program exited with status 3");
-        script.idle().await;
+        script.stopped().await;
     });
 }
 
 #[test]
 fn requirement_15_output_that_ends_too_early_cuts_the_response() {
     let text = "printf 'Content-Length: 6\n\nhello'; exec >&-; exec sleep 1000";
-    let (script, mut lines) = heard(sh(text).limits(limits(|_| {})));
+    let (script, mut lines) = heard(sh(text).limits(limits(|limits| limits)));
     run(async {
         let (bytes, error) = collect(ask(&script, get()).await.into_body()).await;
         assert_eq!((&bytes[..], error.is_some()), (&b"hello"[..], true));
         assert!(lines.next().await.contains("1 bytes fewer"));
         // There is no client any more.
-        script.idle().await;
+        script.stopped().await;
     });
 }
 
@@ -271,9 +272,9 @@ fn requirement_15_the_exit_status_is_waited_for_when_the_output_has_ended() {
 
 #[test]
 fn requirement_15_output_that_ends_before_the_head_is_a_502_and_its_program_is_stopped() {
-    let script = sh("printf 'A: b\n'; exec >&-; exec sleep 1000").limits(limits(|_| {}));
+    let script = sh("printf 'A: b\n'; exec >&-; exec sleep 1000").limits(limits(|limits| limits));
     assert_eq!(status(&script), 502);
-    run(script.idle());
+    run(script.stopped());
 }
 
 #[test]
@@ -283,7 +284,7 @@ fn requirement_15_a_redirect_does_not_wait_for_a_program_that_works_on() {
     let lifeline = Lifeline::new(&path);
     let text = "exec 9>\"$LINE\"; trap 'echo worked >&9; exit 0' USR1; echo $$ >&2; printf 'Location: /a\n\n'; \
                 while :; do sleep 0.01; done";
-    let (script, mut lines) = heard(sh(text).env("LINE", &path).unwrap().limits(limits(|_| {})));
+    let (script, mut lines) = heard(sh(text).env("LINE", &path).unwrap().limits(limits(|limits| limits)));
     run(async {
         assert_eq!(ask(&script, get()).await.status(), 302);
         let program = rustix::process::Pid::from_raw(lines.next().await.parse().unwrap()).unwrap();
@@ -298,11 +299,11 @@ fn requirement_15_messages_that_come_after_the_program_are_logged() {
     let path = directory.path().join("go");
     rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
     let text = "printf 'A: b\n\nhello'; { exec 1>&-; read go <\"$GO\"; echo last >&2; } & exit 0";
-    let (script, mut lines) = heard(sh(text).env("GO", &path).unwrap().limits(limits(|_| {})));
+    let (script, mut lines) = heard(sh(text).env("GO", &path).unwrap().limits(limits(|limits| limits)));
     run(async {
         // The response does not wait for them.
         assert_eq!(collect(ask(&script, get()).await.into_body()).await.0, b"hello");
-        script.idle().await;
+        script.stopped().await;
         std::fs::write(&path, "go\n").unwrap();
         assert_eq!(lines.next().await, "last");
     });
@@ -314,7 +315,7 @@ fn requirement_15_what_a_failed_program_leaves_behind_is_killed() {
     let path = directory.path().join("line");
     let lifeline = Lifeline::new(&path);
     let text = "exec 9>\"$LINE\"; sleep 1000 & echo ready >&2; printf 'A: b\n\nhello'; exit 1";
-    let (script, mut lines) = heard(sh(text).env("LINE", &path).unwrap().limits(limits(|_| {})));
+    let (script, mut lines) = heard(sh(text).env("LINE", &path).unwrap().limits(limits(|limits| limits)));
     run(async {
         let response = ask(&script, get()).await;
         assert_eq!(lines.next().await, "ready");
@@ -327,9 +328,9 @@ fn requirement_15_what_a_failed_program_leaves_behind_is_killed() {
 fn requirement_8_a_head_of_10_mb_is_a_502_and_its_program_is_stopped() {
     let script =
         sh("while :; do echo 'A: 1234567890123456789012345678901234567890'; done | head -c 10000000; exec sleep 1000");
-    let script = script.limits(limits(|_| {}));
+    let script = script.limits(limits(|limits| limits));
     assert_eq!(status(&script), 502);
-    let no_newline = sh("exec head -c 10000000 /dev/zero").limits(limits(|_| {}));
+    let no_newline = sh("exec head -c 10000000 /dev/zero").limits(limits(|limits| limits));
     assert_eq!(status(&no_newline), 502);
 }
 

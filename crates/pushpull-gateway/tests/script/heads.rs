@@ -43,7 +43,7 @@ fn requirement_8_a_head_comes_in_pieces() {
 #[test]
 fn requirement_11_the_output_for_head_is_drained_and_not_killed() {
     let text = "printf 'A: b\nContent-Length: 1000000\n\n'; head -c 1000000 /dev/zero && echo done >&2";
-    let (script, mut lines) = heard(sh(text).limits(limits(|_| {})));
+    let (script, mut lines) = heard(sh(text).limits(limits(|limits| limits)));
     run(async {
         let response = ask(&script, request("HEAD", "/").body(Empty::<Bytes>::new()).unwrap()).await;
         assert_eq!(response.headers()["content-length"], "1000000");
@@ -51,28 +51,28 @@ fn requirement_11_the_output_for_head_is_drained_and_not_killed() {
         // As hyper does on HTTP/1.
         drop(response);
         assert_eq!(lines.next().await, "done");
-        script.idle().await;
+        script.stopped().await;
     });
 }
 
 #[test]
 fn requirement_11_a_head_request_does_not_keep_an_endless_program() {
-    let limits = limits(|limits| limits.drained = 1 << 20);
+    let limits = limits(|limits| limits.max_drained(1 << 20));
     let script = sh("printf 'A: b\n\n'; exec yes").limits(limits);
     run(async {
         let response = ask(&script, request("HEAD", "/").body(Empty::<Bytes>::new()).unwrap()).await;
         assert!(response.into_body().frame().await.is_none());
-        script.idle().await;
+        script.stopped().await;
     });
 }
 
 #[test]
 fn requirement_11_a_head_request_does_not_keep_a_silent_program() {
-    let limits = limits(|limits| limits.drain_time = std::time::Duration::from_millis(50));
+    let limits = limits(|limits| limits.timeout_work(std::time::Duration::from_millis(50)));
     let script = sh("printf 'A: b\n\n'; exec sleep 1000").limits(limits);
     run(async {
         ask(&script, request("HEAD", "/").body(Empty::<Bytes>::new()).unwrap()).await;
-        script.idle().await;
+        script.stopped().await;
     });
 }
 
@@ -95,10 +95,7 @@ fn redirecting(rest: &str) -> Script {
         "case $PATH_INFO in /a) printf 'Location: /b?c=d\n\n{rest};; *) printf 'A: b\n\n%s' $QUERY_STRING;; esac"
     );
     // A second permit would be one too many.
-    sh(&text).limits(limits(|limits| {
-        limits.programs = 1;
-        limits.drained = 100_000;
-    }))
+    sh(&text).limits(limits(|limits| limits.max_programs(1).max_drained(100_000)))
 }
 
 #[test]
@@ -152,7 +149,7 @@ fn requirement_9_a_failing_redirect_is_a_502_and_one_that_nobody_follows_a_302()
 
 #[test]
 fn requirement_9_a_loop_of_redirects_ends() {
-    let script = sh("echo again >&2; printf 'Location: /\n\n'").limits(limits(|limits| limits.programs = 1));
+    let script = sh("echo again >&2; printf 'Location: /\n\n'").limits(limits(|limits| limits.max_programs(1)));
     let (script, lines) = heard(script);
     let response = run(async { LocalRedirects::new(script.clone()).call(get()).await.unwrap() });
     assert_eq!(response.status(), 502);

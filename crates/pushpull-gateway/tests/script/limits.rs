@@ -4,27 +4,24 @@ use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
 use http_body_util::Empty;
-use pushpull_gateway::{Limits, RequestBody, Script};
+use pushpull_gateway::{BodyPolicy, ProgramLimits, Script};
 
 use crate::support::{ask, collect, get, heard, limits, post, request, run, sh, text, upload};
 
 const SHORT: Duration = Duration::from_millis(50);
 
-fn short(set: impl FnOnce(&mut Limits)) -> Limits {
-    limits(|limits| {
-        limits.grace = SHORT;
-        set(limits);
-    })
+fn short(set: impl FnOnce(ProgramLimits) -> ProgramLimits) -> ProgramLimits {
+    limits(|limits| set(limits.kill_grace(SHORT)))
 }
 
 #[test]
 fn requirement_13_a_program_that_hangs_before_its_head_is_a_504_and_stopped() {
     for text in ["exec sleep 1000", "printf 'A: b\n'; exec sleep 1000"] {
-        let (script, mut lines) = heard(sh(text).limits(short(|limits| limits.first_byte = SHORT)));
+        let (script, mut lines) = heard(sh(text).limits(short(|limits| limits.timeout_first_byte(SHORT))));
         run(async {
             assert_eq!(ask(&script, get()).await.status(), 504);
             assert!(lines.next().await.starts_with("GET /: 504 "));
-            script.idle().await;
+            script.stopped().await;
         });
     }
 }
@@ -32,12 +29,12 @@ fn requirement_13_a_program_that_hangs_before_its_head_is_a_504_and_stopped() {
 #[test]
 fn requirement_13_a_program_that_hangs_after_its_head_is_cut_and_stopped() {
     let text = "printf 'A: b\n\nsome'; sleep 1000";
-    let (script, mut lines) = heard(sh(text).limits(short(|limits| limits.idle = SHORT)));
+    let (script, mut lines) = heard(sh(text).limits(short(|limits| limits.timeout_idle(SHORT))));
     run(async {
         let (bytes, error) = collect(ask(&script, get()).await.into_body()).await;
         assert_eq!((&bytes[..], error.unwrap().kind()), (&b"some"[..], ErrorKind::TimedOut));
         assert!(lines.next().await.starts_with("GET /: the program writes nothing"));
-        script.idle().await;
+        script.stopped().await;
     });
 }
 
@@ -49,37 +46,37 @@ fn requirement_14_a_program_works_on_after_its_response_until_a_limit_that_is_to
         ("GET", "Status: 204\n\n"),
         ("HEAD", "A: b\n\n"),
     ] {
-        let limits = short(|limits| limits.drain_time = SHORT);
+        let limits = short(|limits| limits.timeout_work(SHORT));
         let (script, mut lines) = heard(sh(&format!("printf '{head}'; exec sleep 1000")).limits(limits));
         run(async {
             let asked = request(method, "/").body(Empty::<bytes::Bytes>::new()).unwrap();
             assert!(collect(ask(&script, asked).await.into_body()).await.1.is_none(), "{method} {head}");
             let line = lines.next().await;
             assert!(line.ends_with("it ran on for too long after its response"), "{line}");
-            script.idle().await;
+            script.stopped().await;
         });
     }
 }
 
 #[test]
 fn requirement_13_the_total_time_is_limited_if_asked_for() {
-    let script = sh("printf 'A: b\n\n'; exec yes").limits(short(|limits| limits.total = Some(SHORT)));
+    let script = sh("printf 'A: b\n\n'; exec yes").limits(short(|limits| limits.timeout_total(SHORT)));
     run(async {
         let response = ask(&script, get()).await;
         let status = response.status().as_u16();
         let error = collect(response.into_body()).await.1.map(|error| error.kind());
         // Where the machine has much else to do the head is late too.
         assert!(matches!((status, error), (200, Some(ErrorKind::TimedOut)) | (504, None)), "{status} {error:?}");
-        script.idle().await;
+        script.stopped().await;
     });
-    let script = sh("exec sleep 1000").limits(short(|limits| limits.total = Some(SHORT)));
+    let script = sh("exec sleep 1000").limits(short(|limits| limits.timeout_total(SHORT)));
     assert_eq!(run(async { ask(&script, get()).await.status().as_u16() }), 504);
 }
 
 #[test]
 fn requirement_13_a_program_too_many_is_a_503_at_once_until_one_is_reaped() {
-    let script = sh("echo ready >&2; read line; printf 'A: b\n\n%s' \"$line\"").request_body(RequestBody::Stream);
-    let (script, mut lines) = heard(script.limits(short(|limits| limits.programs = 2)));
+    let script = sh("echo ready >&2; read line; printf 'A: b\n\n%s' \"$line\"").request_body(BodyPolicy::Stream);
+    let (script, mut lines) = heard(script.limits(short(|limits| limits.max_programs(2))));
     run(async {
         let mut held = Vec::new();
         for _ in 0..2 {
@@ -92,7 +89,7 @@ fn requirement_13_a_program_too_many_is_a_503_at_once_until_one_is_reaped() {
         assert!(lines.next().await.starts_with("GET /: 503 "));
         // Also one whose body would have to be waited for.
         let (_writer, request) = upload();
-        assert_eq!(ask(&script.clone().request_body(RequestBody::Spool), request).await.status(), 503);
+        assert_eq!(ask(&script.clone().request_body(BodyPolicy::Spool), request).await.status(), 503);
         lines.next().await;
         for (mut writer, response) in held {
             writer.write_all(b"done\n").unwrap();
@@ -100,7 +97,7 @@ fn requirement_13_a_program_too_many_is_a_503_at_once_until_one_is_reaped() {
             let (bytes, error) = collect(response.await.unwrap().into_body()).await;
             assert_eq!((&bytes[..], error.is_none()), (&b"done"[..], true));
         }
-        script.idle().await;
+        script.stopped().await;
         assert_eq!(text(&script, get()).await, "");
     });
 }
@@ -108,14 +105,14 @@ fn requirement_13_a_program_too_many_is_a_503_at_once_until_one_is_reaped() {
 #[test]
 fn requirement_13_a_client_that_stops_sending_is_a_408() {
     let script = sh("echo started >&2; cat >/dev/null; printf 'A: b\n\n'");
-    let (script, lines) = heard(script.limits(short(|limits| limits.idle = SHORT)));
-    for mode in [RequestBody::Spool, RequestBody::Stream] {
+    let (script, lines) = heard(script.limits(short(|limits| limits.timeout_idle(SHORT))));
+    for mode in [BodyPolicy::Spool, BodyPolicy::Stream] {
         let script = script.clone().request_body(mode);
         run(async {
             let (mut writer, request) = upload();
             writer.write_all(b"some").unwrap();
             assert_eq!(ask(&script, request).await.status(), 408, "{mode:?}");
-            script.idle().await;
+            script.stopped().await;
         });
     }
     // The one that was spooled held no program; the other may have been stopped before it said anything.
@@ -125,8 +122,8 @@ fn requirement_13_a_client_that_stops_sending_is_a_408() {
 
 #[test]
 fn requirement_3_a_body_that_is_too_large_is_a_413() {
-    let script = sh("cat >/dev/null; printf 'A: b\n\n'").limits(short(|limits| limits.body = 100_000));
-    for mode in [RequestBody::Spool, RequestBody::Stream] {
+    let script = sh("cat >/dev/null; printf 'A: b\n\n'").limits(short(|limits| limits.max_body(100_000)));
+    for mode in [BodyPolicy::Spool, BodyPolicy::Stream] {
         let script = script.clone().request_body(mode);
         run(async {
             assert_eq!(ask(&script, post(vec![0; 100_000])).await.status(), 200);
@@ -135,15 +132,15 @@ fn requirement_3_a_body_that_is_too_large_is_a_413() {
             writer.write_all(&[0; 100_001]).unwrap();
             writer.finish().unwrap();
             assert_eq!(ask(&script, request).await.status(), 413, "{mode:?}");
-            script.idle().await;
+            script.stopped().await;
         });
     }
 }
 
 #[test]
 fn requirement_13_a_body_that_becomes_too_large_cuts_the_response() {
-    let script = sh("printf 'A: b\n\n'; exec cat").request_body(RequestBody::Stream);
-    let script = script.limits(short(|limits| limits.body = 10));
+    let script = sh("printf 'A: b\n\n'; exec cat").request_body(BodyPolicy::Stream);
+    let script = script.limits(short(|limits| limits.max_body(10)));
     run(async {
         let (mut writer, request) = upload();
         writer.write_all(b"0123456789").unwrap();
@@ -157,7 +154,7 @@ fn requirement_13_a_body_that_becomes_too_large_cuts_the_response() {
 
 #[test]
 fn requirement_13_a_head_is_limited() {
-    let script = |bytes| sh("printf 'A: b\n\n'").limits(short(|limits| limits.head = bytes));
+    let script = |bytes| sh("printf 'A: b\n\n'").limits(short(|limits| limits.max_head(bytes)));
     let status = |script: Script| run(async { ask(&script, get()).await.status().as_u16() });
     assert_eq!((status(script(6)), status(script(5))), (200, 502));
 }
@@ -165,5 +162,5 @@ fn requirement_13_a_head_is_limited() {
 #[test]
 #[should_panic(expected = "no program could ever run")]
 fn no_programs_at_all_is_a_mistake() {
-    let _ = sh("").limits(limits(|limits| limits.programs = 0));
+    let _ = sh("").limits(limits(|limits| limits.max_programs(0)));
 }

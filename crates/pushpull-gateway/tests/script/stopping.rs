@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use http_body_util::Empty;
-use pushpull_gateway::{RequestBody, Script};
+use pushpull_gateway::{BodyPolicy, Script};
 use tempfile::TempDir;
 use tower_service::Service;
 
@@ -26,7 +26,7 @@ fn held(text: &str, grace: Duration) -> Held {
     let path = directory.path().join("line");
     let lifeline = Lifeline::new(&path);
     let script = sh(&format!("exec 9>\"$LINE\"; {text}")).env("LINE", &path).unwrap();
-    let (script, lines) = heard(script.limits(limits(|limits| limits.grace = grace)));
+    let (script, lines) = heard(script.limits(limits(|limits| limits.kill_grace(grace))));
     Held { _directory: directory, lifeline, script, lines }
 }
 
@@ -35,7 +35,7 @@ async fn leave_within_the_body(script: &Script) {
     let mut body = ask(script, get()).await.into_body();
     chunk(&mut body).await;
     drop(body);
-    script.idle().await;
+    script.stopped().await;
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -49,7 +49,7 @@ fn requirement_14_a_client_that_goes_before_the_head_stops_the_program() {
             let response = tokio::spawn(async move { ask(&asked, get()).await });
             assert_eq!(held.lines.next().await, "ready");
             response.abort();
-            held.script.idle().await;
+            held.script.stopped().await;
             held.lifeline.end().await;
         });
     }
@@ -71,7 +71,7 @@ fn requirement_14_a_response_that_is_dropped_unread_stops_the_program() {
     let held = held("printf 'A: b\n\n'; exec sleep 1000", HOUR);
     run(async {
         drop(ask(&held.script, get()).await);
-        held.script.idle().await;
+        held.script.stopped().await;
         held.lifeline.end().await;
     });
 }
@@ -159,7 +159,7 @@ fn requirement_14_what_outlives_its_leader_is_killed_before_the_leader_is_reaped
 #[test]
 fn requirement_14_a_client_that_goes_during_its_upload_stops_the_program() {
     let mut held = held("echo ready >&2; cat >/dev/null", HOUR);
-    let script = held.script.clone().request_body(RequestBody::Stream);
+    let script = held.script.clone().request_body(BodyPolicy::Stream);
     run(async {
         let (mut writer, request) = upload();
         writer.write_all(b"some").unwrap();
@@ -169,7 +169,7 @@ fn requirement_14_a_client_that_goes_during_its_upload_stops_the_program() {
         // This is how a host tells it.
         writer.abort(std::io::ErrorKind::ConnectionReset.into());
         assert_eq!(response.await.unwrap().status(), 400);
-        script.idle().await;
+        script.stopped().await;
         held.lifeline.end().await;
     });
 }
@@ -182,7 +182,7 @@ fn requirement_14_a_client_that_goes_from_a_redirect_stops_the_program() {
         let response = tokio::spawn(async move { ask(&asked, get()).await });
         assert_eq!(held.lines.next().await, "ready");
         response.abort();
-        held.script.idle().await;
+        held.script.stopped().await;
         held.lifeline.end().await;
     });
 }
@@ -192,7 +192,7 @@ fn nothing_is_started_before_the_first_poll() {
     let (script, lines) = cannot_start();
     run(async {
         drop(script.clone().call(get()));
-        script.idle().await;
+        script.stopped().await;
     });
     drop(script);
     assert!(lines.rest().is_empty());
@@ -205,7 +205,7 @@ fn requirement_17_stop_cuts_what_runs_and_refuses_what_comes() {
         let mut body = ask(&held.script, get()).await.into_body();
         assert_eq!(chunk(&mut body).await, "some");
         held.script.stop();
-        held.script.idle().await;
+        held.script.stopped().await;
         held.lifeline.end().await;
         assert_eq!(collect(body).await.1.unwrap().kind(), std::io::ErrorKind::ConnectionAborted);
         let asked = request("HEAD", "/").body(Empty::<bytes::Bytes>::new()).unwrap();
@@ -235,8 +235,8 @@ fn requirement_17_a_runtime_that_is_shut_down_leaves_nothing_behind() {
         });
         drop(runtime);
         run(async {
-            one.script.idle().await;
-            other.script.idle().await;
+            one.script.stopped().await;
+            other.script.stopped().await;
             assert!(collect(body).await.1.is_some());
             one.lifeline.end().await;
             other.lifeline.end().await;

@@ -1,13 +1,14 @@
 //! Standard input, output and error are pumped at the same time, and nothing is withheld.
 
 use std::io::Write;
+use std::time::Duration;
 
 use http_body_util::BodyExt;
-use pushpull_gateway::{RequestBody, Script};
+use pushpull_gateway::{BodyPolicy, Script};
 
 use crate::support::{ask, chunk, collect, get, heard, limits, post, run, sh, text, upload};
 
-const MODES: [RequestBody; 3] = [RequestBody::Spool, RequestBody::Stream, RequestBody::Reject];
+const MODES: [BodyPolicy; 3] = [BodyPolicy::Spool, BodyPolicy::Stream, BodyPolicy::Reject];
 
 fn sample() -> Vec<u8> {
     (0..3_000_000_u32).map(|n| (n % 251) as u8).collect()
@@ -82,7 +83,7 @@ fn requirement_17_lines_of_stderr_are_whole_and_escaped() {
 #[test]
 fn requirement_12_a_program_that_trickles_is_seen_as_it_trickles() {
     let script = sh("printf 'A: b\n\n'; while read line; do echo \"got $line\"; done");
-    let script = script.request_body(RequestBody::Stream).limits(limits(|_| {}));
+    let script = script.request_body(BodyPolicy::Stream).limits(limits(|limits| limits));
     run(async {
         let (mut writer, request) = upload();
         let mut body = ask(&script, request).await.into_body();
@@ -98,10 +99,10 @@ fn requirement_12_a_program_that_trickles_is_seen_as_it_trickles() {
 
 #[test]
 fn requirement_12_a_head_is_not_held_until_a_body_follows() {
-    let script = sh("printf 'A: b\n\n'; read line; echo $line").request_body(RequestBody::Stream);
+    let script = sh("printf 'A: b\n\n'; read line; echo $line").request_body(BodyPolicy::Stream);
     run(async {
         let (mut writer, request) = upload();
-        let response = ask(&script.limits(limits(|_| {})), request).await;
+        let response = ask(&script.limits(limits(|limits| limits)), request).await;
         assert_eq!(response.headers()["a"], "b");
         writer.write_all(b"now\n").unwrap();
         writer.finish().unwrap();
@@ -113,14 +114,11 @@ fn requirement_12_a_head_is_not_held_until_a_body_follows() {
 fn requirement_16_a_stalled_client_stalls_the_program() {
     // The program says when it has got rid of another 64 KiB. The only thing that ends it is its client's time.
     let script = sh("printf 'A: b\n\n'; while head -c 65536 /dev/zero; do echo more >&2; done");
-    let limits = limits(|limits| {
-        limits.client = std::time::Duration::from_millis(300);
-        limits.grace = std::time::Duration::from_secs(1);
-    });
+    let limits = limits(|limits| limits.timeout_client(Duration::from_millis(300)).kill_grace(Duration::from_secs(1)));
     let (script, lines) = heard(script.limits(limits));
     let end = run(async {
         let mut body = ask(&script, get()).await.into_body();
-        script.idle().await;
+        script.stopped().await;
         let first = chunk(&mut body).await;
         assert!(!first.is_empty());
         collect(body).await.1

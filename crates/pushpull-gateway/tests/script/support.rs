@@ -12,7 +12,7 @@ use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use pushpull::Writer;
-use pushpull_gateway::{Body, ErrorStream, Limits, Script};
+use pushpull_gateway::{Body, ErrorStream, ProgramLimits, Script};
 use rustix::fs::{CWD, Mode, OFlags, mkfifoat, open};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
@@ -30,14 +30,11 @@ pub fn sh(text: &str) -> Script {
     Script::new("/bin/sh").unwrap().args(["-c", text])
 }
 
-/// Limits that a test does not come to, but for what it sets itself.
-pub fn limits(set: impl FnOnce(&mut Limits)) -> Limits {
+/// ProgramLimits that a test does not come to, but for what it sets itself.
+pub fn limits(set: impl FnOnce(ProgramLimits) -> ProgramLimits) -> ProgramLimits {
     let hour = Duration::from_secs(3600);
-    let mut limits = Limits::default();
-    (limits.first_byte, limits.idle, limits.client) = (hour, hour, hour);
-    (limits.drain_time, limits.grace) = (hour, hour);
-    set(&mut limits);
-    limits
+    let limits = ProgramLimits::new().timeout_first_byte(hour).timeout_idle(hour).timeout_client(hour);
+    set(limits.timeout_work(hour).kill_grace(hour))
 }
 
 /// What a script's programs write to their standard error, line by line.
@@ -46,7 +43,7 @@ pub struct Lines(UnboundedReceiver<String>);
 pub fn heard(script: Script) -> (Script, Lines) {
     let (sender, receiver) = unbounded_channel();
     let errors = ErrorStream::new(move |line| drop(sender.send(line.to_owned())));
-    (script.errors(errors), Lines(receiver))
+    (script.error_log(errors), Lines(receiver))
 }
 
 /// A script that can no longer be started, which would be a 500 and is told.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty, Full};
-use pushpull_gateway::{Body, ErrorStream, Limits, Upstream};
+use pushpull_gateway::{Body, ErrorStream, ProgramLimits, Upstream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tower_service::Service;
 
@@ -19,28 +19,26 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
     local.block_on(&runtime, limited)
 }
 
-/// Limits that a test does not come to, but for what it sets itself.
-pub fn limits(set: impl FnOnce(&mut Limits)) -> Limits {
+/// ProgramLimits that a test does not come to, but for what it sets itself.
+pub fn limits(set: impl FnOnce(ProgramLimits) -> ProgramLimits) -> ProgramLimits {
     let hour = Duration::from_secs(3600);
-    let mut limits = Limits::default();
-    (limits.first_byte, limits.idle, limits.client, limits.drain_time) = (hour, hour, hour, hour);
-    set(&mut limits);
-    limits
+    let limits = ProgramLimits::new().timeout_first_byte(hour).timeout_idle(hour).timeout_client(hour);
+    set(limits.timeout_work(hour))
 }
 
 pub fn upstream(address: &str) -> Upstream {
-    Upstream::fastcgi(address).unwrap().limits(limits(|_| {})).errors(ErrorStream::new(|_| {}))
+    Upstream::fastcgi(address).unwrap().limits(limits(|limits| limits)).error_log(ErrorStream::new(|_| {}))
 }
 
 /// One that keeps connections.
 pub fn keeping(address: &str) -> Upstream {
-    upstream(address).idle(8, Duration::from_secs(3600))
+    upstream(address).max_idle(8).idle_timeout(Duration::from_secs(3600))
 }
 
 /// What is said of failures, line by line.
 pub fn heard(upstream: Upstream) -> (Upstream, UnboundedReceiver<String>) {
     let (sender, receiver) = unbounded_channel();
-    (upstream.errors(ErrorStream::new(move |line| drop(sender.send(line.to_owned())))), receiver)
+    (upstream.error_log(ErrorStream::new(move |line| drop(sender.send(line.to_owned())))), receiver)
 }
 
 pub fn request(method: &str, path: &str) -> http::request::Builder {

@@ -41,7 +41,7 @@ fn without_idle_connections_each_request_has_its_own_and_says_so() {
             peer.closed().await;
         })
         .await;
-        let upstream = upstream(&address).idle(0, HOUR);
+        let upstream = upstream(&address).max_idle(0).idle_timeout(HOUR);
         for _ in 0..3 {
             assert_eq!(got(&upstream, "/").await, well("false"));
         }
@@ -89,7 +89,7 @@ fn no_more_connections_are_kept_than_may_be() {
         })
         .await;
         // A time too long to name is no limit.
-        let upstream = upstream(&address).idle(2, Duration::MAX);
+        let upstream = upstream(&address).max_idle(2).idle_timeout(Duration::MAX);
         let mut answers = Vec::new();
         for _ in 0..5 {
             answers.push(ask(&upstream, get("/")).await);
@@ -156,7 +156,7 @@ fn an_idle_connection_is_closed_in_time() {
             }
         })
         .await;
-        let upstream = upstream(&address).idle(1, Duration::from_millis(10));
+        let upstream = upstream(&address).max_idle(1).idle_timeout(Duration::from_millis(10));
         for _ in 0..3 {
             assert_eq!(got(&upstream, "/").await, well("hello"));
             gone.notified().await;

@@ -129,16 +129,16 @@ fn requirement_13_each_wait_has_its_limit() {
     run(async {
         let short = Duration::from_millis(20);
         let silent = raw(Vec::new(), false).await;
-        let hasty = upstream(&silent).limits(limits(|limits| limits.first_byte = short));
+        let hasty = upstream(&silent).limits(limits(|limits| limits.timeout_first_byte(short)));
         assert_eq!(got(&hasty, "/").await.0, 504);
         let begun = raw(stdout("A: b\n\nhello"), false).await;
-        let hasty = upstream(&begun).limits(limits(|limits| limits.idle = short));
+        let hasty = upstream(&begun).limits(limits(|limits| limits.timeout_idle(short)));
         assert_eq!(got(&hasty, "/").await, (200, "hello".to_owned(), Some(TimedOut)));
-        let hasty = upstream(&begun).limits(limits(|limits| limits.total = Some(short)));
+        let hasty = upstream(&begun).limits(limits(|limits| limits.timeout_total(short)));
         let (status, _, error) = got(&hasty, "/").await;
         // Where the machine has much else to do the head is late too.
         assert!(matches!((status, error), (200, Some(TimedOut)) | (504, None)), "{status} {error:?}");
-        let hasty = upstream(&begun).limits(limits(|limits| limits.head = 4));
+        let hasty = upstream(&begun).limits(limits(|limits| limits.max_head(4)));
         assert_eq!(got(&hasty, "/").await.0, 502);
         // A client that takes nothing.
         let flood = app(|_, mut peer| async move {
@@ -148,14 +148,14 @@ fn requirement_13_each_wait_has_its_limit() {
         })
         .await
         .0;
-        let (hasty, mut lines) = heard(upstream(&flood).limits(limits(|limits| limits.client = short)));
+        let (hasty, mut lines) = heard(upstream(&flood).limits(limits(|limits| limits.timeout_client(short))));
         let response = ask(&hasty, get("/")).await;
         hasty.stopped().await;
         assert_eq!(collect(response.into_body()).await.1.unwrap().kind(), TimedOut);
         assert!(lines.try_recv().is_err(), "it is no failure of the application");
         // As many requests as may be.
         let (busy, count) = app(|_, mut peer| async move { peer.closed().await }).await;
-        let narrow = upstream(&busy).limits(limits(|limits| limits.programs = 1));
+        let narrow = upstream(&busy).limits(limits(|limits| limits.max_programs(1)));
         let asked = narrow.clone();
         let first = tokio::task::spawn_local(async move { got(&asked, "/").await.0 });
         while count.load(SeqCst) == 0 {
@@ -222,7 +222,7 @@ fn requirement_14_an_application_works_on_after_its_response_until_a_limit_that_
             peer.closed().await;
         })
         .await;
-        let limits = limits(|limits| limits.drain_time = Duration::from_millis(50));
+        let limits = limits(|limits| limits.timeout_work(Duration::from_millis(50)));
         let (upstream, mut lines) = heard(upstream(&address).limits(limits));
         assert_eq!(got(&upstream, "/").await, (200, "hello".to_owned(), None));
         assert!(lines.recv().await.unwrap().contains("ran on for too long"));

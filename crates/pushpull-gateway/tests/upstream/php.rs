@@ -174,7 +174,7 @@ async fn answers(php: &Php) {
         assert_eq!((words[0], words[1].len()), (&length.to_string()[..], 8), "{text}");
     }
     // Without, on one that is kept. PHP closes it after 500 requests, at any moment.
-    let keeping = upstream.clone().idle(8, Duration::from_secs(10));
+    let keeping = upstream.clone().max_idle(8);
     let mut pids = std::collections::BTreeSet::new();
     for _ in 0..1000 {
         let (status, text, error) = got(&keeping, "/sum.php").await;

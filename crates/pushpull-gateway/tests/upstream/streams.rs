@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, StreamBody};
 use pushpull_gateway::fastcgi::{ProtocolStatus, Stream};
-use pushpull_gateway::{LocalRedirects, Mount, RequestBody, Upstream};
+use pushpull_gateway::{BodyPolicy, LocalRedirects, Mount, Upstream};
 use tokio::sync::Notify;
 use tower_service::Service;
 
@@ -39,7 +39,7 @@ fn requirement_12_a_duplex_echo_flows_both_ways() {
             }
         })
         .await;
-        let upstream = keeping(&address).request_body(RequestBody::Stream);
+        let upstream = keeping(&address).request_body(BodyPolicy::Stream);
         for _ in 0..3 {
             let (mut writer, request) = upload();
             let mut body = ask(&upstream, request).await.into_body();
@@ -80,10 +80,10 @@ fn requirement_3_content_length_is_there_if_the_length_is_known() {
             assert_eq!(collect(response.into_body()).await.0, format!("[{length}] {length}").as_bytes());
             sent.join().unwrap();
         }
-        let reject = upstream.clone().request_body(RequestBody::Reject);
+        let reject = upstream.clone().request_body(BodyPolicy::Reject);
         assert_eq!(ask(&reject, upload().1).await.status(), 411);
         assert_eq!(collect(ask(&reject, post("/", "four")).await.into_body()).await.0, b"[4] 4");
-        let small = upstream.limits(limits(|limits| limits.body = 3));
+        let small = upstream.limits(limits(|limits| limits.max_body(3)));
         assert_eq!(ask(&small, post("/", "four")).await.status(), 413);
     });
 }
@@ -285,7 +285,7 @@ fn requirement_9_local_redirects_are_marked_and_followed() {
         })
         .await;
         // The permit is used again.
-        let upstream: Upstream = keeping(&address).limits(limits(|limits| limits.programs = 1));
+        let upstream: Upstream = keeping(&address).limits(limits(|limits| limits.max_programs(1)));
         assert_eq!(got(&upstream, "/from").await.0, 302);
         let response = LocalRedirects::new(upstream).call(get("/from")).await.unwrap();
         assert_eq!(collect(response.into_body()).await.0, b"/to x 0");

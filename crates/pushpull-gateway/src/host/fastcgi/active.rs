@@ -9,7 +9,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::server::FastCgi;
-use crate::Refusal;
+use crate::cgi::refusal::Refusal;
 use crate::fastcgi::{Malformed, Pairs, ProtocolStatus, Queue, Records, Stream, end_request};
 use crate::host::protocol::Failure;
 use crate::host::responder::{Arriving, Exchange, Messages, Params, Piece, Taken, arriving};
@@ -72,18 +72,18 @@ where
         }
         let params = std::mem::take(&mut coming.1);
         let begun = taken.and_then(|()| params.length());
-        let errors = self.messages.stream(host.errors.clone());
+        let error_log = self.messages.stream(host.error_log.clone());
         let (exchange, body) = match begun {
             Ok(length) => {
                 let (body, arrived) = arriving(length);
-                let arrived = RequestBody::of_front(arrived, host.limits.body_idle);
+                let arrived = RequestBody::of_front(arrived, host.limits.get_timeout_idle());
                 let (accept, told) = (&host.protocol.accept, host.told.clone());
-                (Exchange::begin(params, arrived, accept, service.clone(), errors, told), body)
+                (Exchange::begin(params, arrived, accept, service.clone(), error_log, told), body)
             }
             // Its body goes nowhere.
             Err(refusal) => {
                 let told = host.told.clone();
-                (Exchange::refused(refusal, &params, errors, told), arriving(Some(0)).0)
+                (Exchange::refused(refusal, &params, error_log, told), arriving(Some(0)).0)
             }
         };
         self.part = Part::Answering { exchange: Box::new(exchange), body };

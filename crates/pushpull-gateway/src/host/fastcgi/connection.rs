@@ -1,8 +1,6 @@
-//! One connection, from its first byte to its close.
+//! The requests of one connection.
 
-use std::future::{Future, poll_fn};
-use std::io::{self, IoSlice};
-use std::pin::{Pin, pin};
+use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -14,23 +12,14 @@ use tower_service::Service;
 use super::active::{Active, Step};
 use super::server::FastCgi;
 use crate::fastcgi::{
-    Decoder, MAX_PARAMS, Pairs, ProtocolStatus, Queue, Record, Role, Stream as Records, end_request, get_values_result,
+    Decoder, MAX_PARAMS, Pairs, ProtocolStatus, Record, Role, Stream as Records, end_request, get_values_result,
     unknown_type,
 };
 use crate::host::protocol::Failure;
-use crate::host::responder::{Overdue, Taken, Watch};
-use crate::host::server::either;
-use crate::host::shutdown::Stage;
-use crate::host::stream::{LAST_TIME, Stream, UNREAD_TIME};
+use crate::host::responder::{Link, MAX_QUEUED, Outcome, PIECE, Taken, Wire};
 use crate::host::{End, RequestBody};
 
 type Host = crate::host::server::Host<FastCgi>;
-
-/// How much is read at once.
-const PIECE: usize = 64 * 1024;
-
-/// How much may wait to be sent before responses are no longer asked for more.
-const MAX_QUEUED: usize = 128 * 1024;
 
 /// How many bytes of answers to the front server's own records may wait: it asks, and does not read.
 const MAX_REPLIES: usize = 64 * 1024;
@@ -38,136 +27,48 @@ const MAX_REPLIES: usize = 64 * 1024;
 /// How many requests a connection may have at a time.
 const MAX_REQUESTS: usize = 100;
 
-/// How often something is moved before others have their turn.
-const TURNS: usize = 64;
-
-/// Why there is nothing more to be done on a connection.
-enum Outcome {
-    /// It was agreed upon: all that was written is to arrive.
-    Over,
-    /// A response is not whole, and the close is to tell.
-    Cut,
-    Gone,
-    Failed(String),
-    Overdue(Overdue),
-    Stopped,
-}
-
-/// Serves a connection and closes it.
-pub(super) async fn serve<S, R>(stream: Stream, service: S, host: Rc<Host>)
-where
-    S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
-    S::Error: Into<Failure>,
-    R: Body<Data = Bytes> + 'static,
-    R::Error: Into<Failure>,
-{
-    stream.set_nodelay();
-    // A close is taken for the end by some front servers. Unless it was agreed upon, it is not to look like one.
-    stream.set_zero_linger();
-    let stream = Rc::new(stream);
-    let mut link = Link {
-        watch: Watch::new(&host.limits, stream.clone()),
-        service,
-        decoder: Decoder::new(),
-        buffer: BytesMut::new(),
-        queue: Queue::new(),
-        replies: 0,
-        active: Vec::new(),
-        gone: None,
-        is_closing: false,
-        is_cut: false,
-        host: host.clone(),
-        stream: stream.clone(),
-    };
-    let mut closing = pin!(host.shutdown.reached(Stage::Closing));
-    let mut cutting = pin!(host.shutdown.reached(Stage::Cut));
-    let mut stops = false;
-    let outcome = poll_fn(|context| {
-        if cutting.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Outcome::Stopped);
-        }
-        if !stops && closing.as_mut().poll(context).is_ready() {
-            stops = true;
-            link.is_closing = true;
-        }
-        if let Poll::Ready(outcome) = link.poll(context) {
-            return Poll::Ready(outcome);
-        }
-        link.watch.poll(context).map(Outcome::Overdue)
-    })
-    .await;
-    let end = if matches!(outcome, Outcome::Gone) { End::Gone } else { End::Cut };
-    link.active.iter_mut().for_each(|active| active.set_end(end));
-    let is_answering = !link.active.is_empty();
-    drop(link);
-    let Some(stream) = Rc::into_inner(stream) else { return };
-    match outcome {
-        Outcome::Cut => stream.reset(UNREAD_TIME).await,
-        Outcome::Stopped if is_answering => stream.reset(LAST_TIME).await,
-        Outcome::Gone | Outcome::Stopped => {}
-        Outcome::Over => either(stream.linger(), host.shutdown.reached(Stage::Cut)).await,
-        Outcome::Failed(why) => host.say(&stream, &why),
-        Outcome::Overdue(Overdue::Head) => host.say(&stream, "a request that was begun did not come in time"),
-        Outcome::Overdue(Overdue::Stalled) => {
-            host.say(&stream, "the front server takes nothing of a response");
-            stream.set_zero_linger();
-        }
-    }
-}
-
 /// What belongs to a connection.
-struct Link<S, R> {
-    stream: Rc<Stream>,
+pub(super) struct Requests<S, R> {
+    wire: Wire,
     host: Rc<Host>,
     service: S,
     decoder: Decoder,
     /// What was read, and is not a record yet.
     buffer: BytesMut,
-    queue: Queue,
     /// How many bytes at the most are in the queue that no request stands for.
     replies: usize,
     active: Vec<Active<R>>,
-    /// Sees the front server go while nothing is read.
-    gone: Option<Pin<Box<dyn Future<Output = ()>>>>,
     /// It is closed when nothing is left to be done.
     is_closing: bool,
     /// And then so that it does not look whole.
     is_cut: bool,
-    watch: Watch,
 }
 
-impl<S, R> Link<S, R>
+impl<S, R> Requests<S, R> {
+    pub(super) fn new(wire: Wire, service: S, host: Rc<Host>) -> Requests<S, R> {
+        Requests {
+            wire,
+            host,
+            service,
+            decoder: Decoder::new(),
+            buffer: BytesMut::new(),
+            replies: 0,
+            active: Vec::new(),
+            is_closing: false,
+            is_cut: false,
+        }
+    }
+}
+
+impl<S, R> Link for Requests<S, R>
 where
     S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
     S::Error: Into<Failure>,
     R: Body<Data = Bytes> + 'static,
     R::Error: Into<Failure>,
 {
-    /// Moves what can be moved.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Outcome> {
-        for _ in 0..TURNS {
-            let moved = match self.turn(context) {
-                Ok(moved) => moved,
-                Err(outcome) => return Poll::Ready(outcome),
-            };
-            if self.is_closing && self.active.is_empty() && self.queue.is_empty() {
-                return Poll::Ready(if self.is_cut { Outcome::Cut } else { Outcome::Over });
-            }
-            if !moved {
-                return Poll::Pending;
-            }
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    /// Reads, answers and writes, in this order, so that a short answer is one write. Says whether anything was moved.
-    fn turn(&mut self, context: &mut Context<'_>) -> Result<bool, Outcome> {
-        let read = self.read(context)?;
-        let answered = self.answer(context)?;
-        let written = self.write(context)?;
-        self.watch.held(!self.queue.is_empty(), written);
-        Ok(read || answered || written)
+    fn wire(&mut self) -> &mut Wire {
+        &mut self.wire
     }
 
     fn read(&mut self, context: &mut Context<'_>) -> Result<bool, Outcome> {
@@ -175,12 +76,10 @@ where
         if let [only] = &self.active[..]
             && only.poll_room(context).is_pending()
         {
-            let stream = self.stream.clone();
-            let gone = self.gone.get_or_insert_with(|| Box::pin(async move { stream.gone().await }));
-            return if gone.as_mut().poll(context).is_ready() { Err(Outcome::Gone) } else { Ok(false) };
+            return self.wire.wait(context);
         }
         self.buffer.reserve(PIECE);
-        match self.stream.poll_read(context, &mut self.buffer, PIECE) {
+        match self.wire.stream.poll_read(context, &mut self.buffer, PIECE) {
             Poll::Pending => return Ok(false),
             Poll::Ready(Ok(0)) => {
                 return Err(match self.decoder.finish(&self.buffer) {
@@ -195,16 +94,73 @@ where
         while let Some(record) = self.decoder.decode(&mut self.buffer).map_err(|error| broken(error.into()))? {
             self.take(record).map_err(broken)?;
         }
-        self.stream.leave(self.active.iter().all(Active::has_all));
+        self.wire.stream.leave(self.active.iter().all(Active::has_all));
         if self.replies > MAX_REPLIES {
             return Err(Outcome::Failed("it asks and takes no answers".to_owned()));
         }
         let is_within = self.decoder.finish(&self.buffer).is_err() && self.active.is_empty();
         let coming = self.active.iter().find(|active| active.is_beginning()).map(|active| active.id);
-        self.watch.begun(coming.or(is_within.then_some(0)));
+        self.wire.watch.begun(coming.or(is_within.then_some(0)));
         Ok(true)
     }
 
+    /// Asks the requests for what comes next of their answers, in turn.
+    fn answer(&mut self, context: &mut Context<'_>) -> bool {
+        let mut moved = false;
+        let mut place = 0;
+        while place < self.active.len() {
+            if self.wire.queue.len() >= MAX_QUEUED {
+                break;
+            }
+            match self.active[place].poll(&mut self.wire.queue, context) {
+                Poll::Pending => {
+                    place += 1;
+                    continue;
+                }
+                Poll::Ready(Step::Moved) if self.active.len() > 1 => place += 1,
+                Poll::Ready(Step::Moved) => {}
+                Poll::Ready(Step::Done) => self.end_one(place, 0, ProtocolStatus::RequestComplete),
+                Poll::Ready(Step::Cut) if self.active.len() > 1 => self.end_one(place, 1, ProtocolStatus::Overloaded),
+                Poll::Ready(Step::Cut) => {
+                    // The close is what tells. Until then it is not to be begun anew.
+                    self.active.remove(place);
+                    (self.is_closing, self.is_cut) = (true, true);
+                }
+            }
+            moved = true;
+        }
+        if place > 0 && place < self.active.len() {
+            self.active.rotate_left(place);
+        }
+        moved
+    }
+
+    fn sent(&mut self) {
+        self.replies = 0;
+    }
+
+    fn close(&mut self) {
+        self.is_closing = true;
+    }
+
+    fn is_over(&self) -> Option<Outcome> {
+        let is_over = self.is_closing && self.active.is_empty();
+        is_over.then_some(if self.is_cut { Outcome::Cut } else { Outcome::Over })
+    }
+
+    fn end(&mut self, end: End) -> bool {
+        self.active.iter_mut().for_each(|active| active.set_end(end));
+        !self.active.is_empty()
+    }
+}
+
+impl<S, R> Requests<S, R>
+where
+    S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
+    S::Error: Into<Failure>,
+    R: Body<Data = Bytes> + 'static,
+    R::Error: Into<Failure>,
+{
     /// Does what a record asks for.
     fn take(&mut self, record: Record) -> io::Result<()> {
         let place = |active: &[Active<R>], id: u16| active.iter().position(|active| active.id == id);
@@ -212,7 +168,7 @@ where
             Record::Begin { id, role, keep } => return self.begin(id, role, keep),
             Record::Abort { id } => {
                 if let Some(place) = place(&self.active, id) {
-                    self.end(place, 0, ProtocolStatus::RequestComplete);
+                    self.end_one(place, 0, ProtocolStatus::RequestComplete);
                 }
             }
             Record::Stream { stream: Records::Params, id, content } => {
@@ -230,9 +186,9 @@ where
                     Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(error),
                     Err(error) => format!("a body that is not read cannot be kept, and was given up: {error}"),
                 };
-                self.host.say(&self.stream, &trouble);
+                self.host.say(&self.wire.stream, &trouble);
                 self.active[place].set_end(End::Cut);
-                self.end(place, 1, ProtocolStatus::Overloaded);
+                self.end_one(place, 1, ProtocolStatus::Overloaded);
             }
             Record::GetValues(names) => {
                 let values = self.values(names)?;
@@ -250,7 +206,7 @@ where
             let message = format!("request {id} is begun again before its end");
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
-        let refusal = if Role::of(role) != Some(Role::Responder) {
+        let refusal = if Role::try_from(role) != Ok(Role::Responder) {
             ProtocolStatus::UnknownRole
         } else if !self.host.protocol.multiplexes && !self.active.is_empty() {
             ProtocolStatus::CantMpxConn
@@ -259,12 +215,12 @@ where
         } else {
             if keep {
                 // Where connections are kept, one that closes before the end is not taken for the end.
-                self.stream.take_at_once();
+                self.wire.stream.take_at_once();
             }
             self.active.push(Active::new(id, keep, self.host.protocol.most_params));
             return Ok(());
         };
-        self.host.say(&self.stream, &format!("a request was refused: {refusal:?}"));
+        self.host.say(&self.wire.stream, &format!("a request was refused: {refusal:?}"));
         self.is_closing |= !keep;
         self.reply(&end_request(id, 0, refusal));
         Ok(())
@@ -273,7 +229,7 @@ where
     /// What the front server may ask of an application (4.1).
     fn values(&self, names: Bytes) -> io::Result<Vec<u8>> {
         let multiplexes = self.host.protocol.multiplexes;
-        let connections = self.host.limits.most_connections();
+        let connections = self.host.limits.get_max_connections();
         let requests = if multiplexes { connections.saturating_mul(MAX_REQUESTS) } else { connections };
         let known = [
             (&b"FCGI_MAX_CONNS"[..], connections.to_string()),
@@ -293,63 +249,12 @@ where
 
     fn reply(&mut self, record: &[u8]) {
         self.replies += record.len();
-        self.queue.put_slice(record);
+        self.wire.queue.put_slice(record);
     }
 
-    /// Asks the requests for what comes next of their answers, in turn.
-    fn answer(&mut self, context: &mut Context<'_>) -> Result<bool, Outcome> {
-        let mut moved = false;
-        let mut place = 0;
-        while place < self.active.len() {
-            if self.queue.len() >= MAX_QUEUED {
-                break;
-            }
-            match self.active[place].poll(&mut self.queue, context) {
-                Poll::Pending => {
-                    place += 1;
-                    continue;
-                }
-                Poll::Ready(Step::Moved) if self.active.len() > 1 => place += 1,
-                Poll::Ready(Step::Moved) => {}
-                Poll::Ready(Step::Done) => self.end(place, 0, ProtocolStatus::RequestComplete),
-                Poll::Ready(Step::Cut) if self.active.len() > 1 => self.end(place, 1, ProtocolStatus::Overloaded),
-                Poll::Ready(Step::Cut) => {
-                    // The close is what tells. Until then it is not to be begun anew.
-                    self.active.remove(place);
-                    (self.is_closing, self.is_cut) = (true, true);
-                }
-            }
-            moved = true;
-        }
-        if place > 0 && place < self.active.len() {
-            self.active.rotate_left(place);
-        }
-        Ok(moved)
-    }
-
-    fn end(&mut self, place: usize, app_status: u32, status: ProtocolStatus) {
+    fn end_one(&mut self, place: usize, app_status: u32, status: ProtocolStatus) {
         let active = self.active.remove(place);
-        active.end(&mut self.queue, app_status, status);
+        active.end(&mut self.wire.queue, app_status, status);
         self.is_closing |= !active.keep;
-    }
-
-    fn write(&mut self, context: &mut Context<'_>) -> Result<bool, Outcome> {
-        let mut moved = false;
-        while !self.queue.is_empty() {
-            let mut slices = [IoSlice::new(&[]); crate::fastcgi::MAX_SLICES];
-            let count = self.queue.slices(&mut slices);
-            match self.stream.poll_write(context, &slices[..count]) {
-                Poll::Pending => break,
-                Poll::Ready(Ok(written)) => {
-                    self.queue.advance(written);
-                    moved = true;
-                }
-                Poll::Ready(Err(_)) => return Err(Outcome::Gone),
-            }
-        }
-        if self.queue.is_empty() {
-            self.replies = 0;
-        }
-        Ok(moved)
     }
 }

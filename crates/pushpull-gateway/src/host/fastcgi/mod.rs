@@ -30,7 +30,7 @@
 //!   written. Several front servers do not look at the status in an `END_REQUEST`, and nginx takes a close without one for the
 //!   end. With other requests on the connection it is an `END_REQUEST` as `OVERLOADED`, with an application status of 1.
 //! * When this process is killed, the system's close of its connections is a reset too.
-//! * What an application says to its error stream goes to the server's [errors](crate::host::Server::errors) and, as
+//! * What an application says to its error stream goes to the server's [error log](crate::host::Server::error_log) and, as
 //!   `STDERR`, to the front server.
 //!
 //! # Caveats

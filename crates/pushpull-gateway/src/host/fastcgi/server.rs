@@ -1,19 +1,9 @@
-//! The server's own settings, and what it does with a connection.
+//! The server's own settings.
 
-use std::rc::Rc;
-
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
-use tower_service::Service;
-
-use super::connection;
+use super::connection::Requests;
 use crate::fastcgi::MAX_PARAMS;
-use crate::host::protocol::{Failure, Fronted, Protocol, sealed};
-use crate::host::responder::Accept;
-use crate::host::server::Host;
-use crate::host::stream::Stream;
-use crate::host::{self, RequestBody};
+use crate::host;
+use crate::host::responder::{Accept, front_protocol};
 
 /// FastCGI, as an application speaks it.
 #[derive(Debug, Clone)]
@@ -54,29 +44,4 @@ impl host::Server<FastCgi> {
     }
 }
 
-#[allow(private_interfaces, reason = "sealed: nobody else calls it")]
-impl Fronted for FastCgi {
-    fn accept(&mut self) -> &mut Accept {
-        &mut self.accept
-    }
-}
-
-impl sealed::Sealed for FastCgi {}
-
-#[allow(private_interfaces, reason = "sealed: nobody else calls it")]
-impl Protocol for FastCgi {
-    const TRUSTS: bool = true;
-
-    async fn serve<S, R>(stream: Stream, service: S, host: Rc<Host<FastCgi>>)
-    where
-        S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
-        S::Error: Into<Failure>,
-        R: Body<Data = Bytes> + 'static,
-        R::Error: Into<Failure>,
-    {
-        connection::serve(stream, service, host).await;
-    }
-
-    /// There is no word for it before a request was begun.
-    fn refuse(_: &Stream) {}
-}
+front_protocol!(FastCgi, Requests);

@@ -26,11 +26,11 @@ use super::socket::Socket;
 use super::streams::Streams;
 use super::traffic::{Overdue, Traffic};
 use super::{End, RequestBody};
+use crate::cgi::request::{ClientWatched, check_host};
 use crate::host::protocol::{Failure, Protocol, about_server, sealed};
 use crate::host::server::{self, either};
 use crate::host::shutdown::Stage;
 use crate::host::stream::{LAST_TIME, Stream, UNREAD_TIME};
-use crate::{ClientWatched, check_host};
 
 /// How long the head of a request may be, in bytes. With a longer one a program could not be started.
 const MAX_HEAD: u32 = 64 * 1024;
@@ -110,7 +110,7 @@ where
         // On HTTP/2 what is not read of one request is no hindrance to others. Who expects to be asked for a body is not.
         let is_drained = request.version() != Version::HTTP_2 && !request.headers().contains_key(EXPECT);
         let unread = is_drained.then(|| unread.clone());
-        let mut request = request.map(|body| RequestBody::of_http(body, asked.limits.body_idle, unread));
+        let mut request = request.map(|body| RequestBody::of_http(body, asked.limits.get_timeout_idle(), unread));
         if let Some(ends) = ends {
             request.extensions_mut().insert(ends);
         }
@@ -209,7 +209,7 @@ struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     fn new(traffic: &'a Traffic, stream: &'a Stream) -> Watch<'a> {
-        let first = traffic.limits.head_time.min(traffic.limits.stall);
+        let first = traffic.limits.get_timeout_head().min(traffic.limits.get_timeout_client());
         Watch { traffic, stream, time: Box::pin(sleep_until(Instant::now() + first)) }
     }
 

@@ -1,13 +1,14 @@
 //! How a connection is closed, so that the client gets all that was sent, or can see that it did not.
 
+use std::future::poll_fn;
 use std::net::Shutdown;
+use std::pin::Pin;
 
-use bytes::Bytes;
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use socket2::SockRef;
 use tokio::time::timeout;
 
+use crate::app::data::poll_data;
 use crate::host::stream::{MAX_UNREAD, Stream, UNREAD_TIME};
 
 /// The answer to a request whose head did not come in time.
@@ -28,8 +29,8 @@ pub(super) fn refuse(stream: &Stream) {
 pub(super) async fn drain(mut body: Incoming) {
     let drained = async {
         let mut left = MAX_UNREAD;
-        while let Some(Ok(frame)) = body.frame().await {
-            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len) as u64);
+        while let Some(Ok(data)) = poll_fn(|context| poll_data(Pin::new(&mut body), context)).await {
+            left = left.saturating_sub(data.len() as u64);
             if left == 0 {
                 break;
             }

@@ -9,7 +9,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::traffic::Traffic;
-use super::{End, Record};
+use super::{AccessRecord, End};
 use crate::host::server::Told;
 
 /// A request that is being answered. When the last owner drops it, it has ended, in whatever way.
@@ -101,7 +101,7 @@ impl Drop for Answered {
             self.traffic.is_cut.set(true);
         }
         if let Some(told) = &self.told {
-            told(&Record {
+            told(&AccessRecord {
                 remote: self.remote,
                 method: self.method.clone(),
                 uri: self.uri.clone(),

@@ -125,7 +125,7 @@ impl Heads {
         if name.eq_ignore_ascii_case(b"transfer-encoding") {
             self.body = Body::Chunked;
         } else if name.eq_ignore_ascii_case(b"content-length") && matches!(self.body, Body::Length(_)) {
-            match crate::content_length(value) {
+            match crate::cgi::head::content_length(value) {
                 Some(length) => self.body = Body::Length(length),
                 None => return Part::Unknown,
             }

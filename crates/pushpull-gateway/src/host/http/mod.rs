@@ -26,7 +26,7 @@ mod socket;
 mod streams;
 mod traffic;
 
-pub use super::{End, Limits, Record, RequestBody, Shutdown};
+pub use super::{AccessRecord, ClientLimits, End, RequestBody, Shutdown};
 pub use connection::Http;
 
 /// An HTTP server. Over TCP, a response that is cut and has no length ends with a reset for a client of HTTP/1.0; a Unix

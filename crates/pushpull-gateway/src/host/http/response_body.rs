@@ -15,7 +15,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::End;
 use super::exchange::Answered;
-use crate::{content_length, has_no_body, set_no_length};
+use crate::cgi::head::{content_length, has_no_body, set_no_length};
 
 /// How long what is queued on HTTP/2 has to leave before a reset, which throws it away.
 const FLUSH_TIME: Duration = Duration::from_millis(50);

@@ -9,12 +9,12 @@ use tokio::time::Instant;
 
 use super::exchange::Answered;
 use super::heads::Heads;
-use super::{End, Limits};
+use super::{ClientLimits, End};
 use crate::host::stall::{Look, Stall};
 
 /// The state of one connection, which its parts share. Nothing in it waits.
 pub(super) struct Traffic {
-    pub(super) limits: Limits,
+    pub(super) limits: ClientLimits,
     /// How many requests are under way.
     active: Cell<usize>,
     /// When the last of them ended, or the client last took something of its answer.
@@ -50,9 +50,9 @@ pub(super) enum Overdue {
 }
 
 impl Traffic {
-    pub(super) fn new(limits: Limits) -> Traffic {
+    pub(super) fn new(limits: ClientLimits) -> Traffic {
         Traffic {
-            stall: RefCell::new(Stall::new(limits.stall)),
+            stall: RefCell::new(Stall::new(limits.get_timeout_client())),
             limits,
             active: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
@@ -139,7 +139,7 @@ impl Traffic {
     /// Whether a limit was reached; else when to look again. Streams that have stalled are stopped here, each alone. A write
     /// that waits may have to be `tried`.
     pub(super) fn check(&self, now: Instant, tried: impl FnOnce()) -> Result<Instant, Overdue> {
-        let Limits { head_time, stall, .. } = self.limits;
+        let (head_time, stall) = (self.limits.get_timeout_head(), self.limits.get_timeout_client());
         // Whatever begins to wait after this look is seen before its time is over.
         let mut next = now + head_time.min(stall);
         let mut due = |since: Instant, time: Duration| {

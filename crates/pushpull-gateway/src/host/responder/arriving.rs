@@ -5,13 +5,14 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
+use atomic_waker::AtomicWaker;
 use bytes::{Buf, Bytes, BytesMut};
 use parking_lot::Mutex;
 
-use crate::waker;
-use crate::{Refusal, unnamed};
+use crate::cgi::refusal::Refusal;
+use crate::external::spool::unnamed;
 
 /// How many bytes wait in memory. Beyond them the connection is not read, unless another request needs it.
 const MAX_HELD: usize = 64 * 1024;
@@ -24,11 +25,19 @@ const PIECE: usize = 64 * 1024;
 
 /// The connection's end.
 #[derive(Debug)]
-pub(in crate::host) struct Arriving(Arc<Mutex<State>>);
+pub(in crate::host) struct Arriving(Arc<Shared>);
 
 /// The program's end.
 #[derive(Debug)]
-pub(in crate::host) struct Arrived(Arc<Mutex<State>>);
+pub(in crate::host) struct Arrived(Arc<Shared>);
+
+/// Who waits is registered before the state is looked at for the last time, and woken after it was changed.
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    connection: AtomicWaker,
+    program: AtomicWaker,
+}
 
 #[derive(Debug)]
 struct State {
@@ -41,8 +50,6 @@ struct State {
     is_ended: bool,
     /// The program wants no more.
     is_unwanted: bool,
-    connection: Option<Waker>,
-    program: Option<Waker>,
 }
 
 #[derive(Debug, Default)]
@@ -69,11 +76,10 @@ pub(in crate::host) fn arriving(length: Option<u64>) -> (Arriving, Arrived) {
         missing: length,
         is_ended: false,
         is_unwanted: false,
-        connection: None,
-        program: None,
     };
-    let state = Arc::new(Mutex::new(state));
-    (Arriving(state.clone()), Arrived(state))
+    let (connection, program) = (AtomicWaker::new(), AtomicWaker::new());
+    let shared = Arc::new(Shared { state: Mutex::new(state), connection, program });
+    (Arriving(shared.clone()), Arrived(shared))
 }
 
 impl Arriving {
@@ -89,24 +95,23 @@ impl Arriving {
 
     /// Whether its end has been told.
     pub(in crate::host) fn is_ended(&self) -> bool {
-        self.0.lock().is_ended
+        self.0.state.lock().is_ended
     }
 
     /// Ready when there is room; else the program has to read first.
     pub(in crate::host) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
-        let state = self.0.lock();
-        if !state.is_full() {
-            return Poll::Ready(());
+        if self.0.state.lock().is_full() {
+            self.0.connection.register(context.waker());
+            if self.0.state.lock().is_full() {
+                return Poll::Pending;
+            }
         }
-        waker::wait(state, |state| &mut state.connection, context)
+        Poll::Ready(())
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = self.0.lock();
-        let changed = change(&mut state);
-        let waker = state.program.take();
-        drop(state);
-        waker::wake(waker);
+        let changed = change(&mut self.0.state.lock());
+        self.0.program.wake();
         changed
     }
 }
@@ -114,39 +119,51 @@ impl Arriving {
 impl Arrived {
     /// The next bytes.
     pub(in crate::host) fn poll_chunk(&mut self, context: &Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        let mut state = self.0.lock();
-        let chunk = match state.pop() {
-            Ok(Some(chunk)) => Some(Ok(chunk)),
-            Ok(None) if state.is_complete() => None,
-            Ok(None) if state.is_ended => Some(Err(short(state.missing.unwrap_or_default()))),
-            Ok(None) => {
-                return waker::wait(state, |state| &mut state.program, context);
+        let polled = self.0.state.lock().poll();
+        let Poll::Ready((chunk, has_room)) = (match polled {
+            Poll::Pending => {
+                self.0.program.register(context.waker());
+                self.0.state.lock().poll()
             }
-            Err(error) => Some(Err(error)),
+            ready => ready,
+        }) else {
+            return Poll::Pending;
         };
-        // Half of it is free, so that the two do not wake each other at every chunk.
-        let has_room = state.spool.is_empty() && state.held_bytes <= MAX_HELD / 2;
-        let waker = if has_room { state.connection.take() } else { None };
-        drop(state);
-        waker::wake(waker);
+        if has_room {
+            self.0.connection.wake();
+        }
         Poll::Ready(chunk)
     }
 
     /// All of it has been read.
     pub(in crate::host) fn is_end(&self) -> bool {
-        let state = self.0.lock();
+        let state = self.0.state.lock();
         state.waiting() == 0 && state.is_complete()
     }
 
     /// How many bytes are still to be read, if that is known.
     pub(in crate::host) fn left(&self) -> Option<u64> {
-        let state = self.0.lock();
+        let state = self.0.state.lock();
         let missing = if state.is_complete() { Some(0) } else { state.missing };
         missing.map(|missing| missing + state.waiting())
     }
 }
 
 impl State {
+    /// The next bytes, and whether there is room for more now.
+    fn poll(&mut self) -> Poll<(Option<io::Result<Bytes>>, bool)> {
+        let chunk = match self.pop() {
+            Ok(Some(chunk)) => Some(Ok(chunk)),
+            Ok(None) if self.is_complete() => None,
+            Ok(None) if self.is_ended => Some(Err(short(self.missing.unwrap_or_default()))),
+            Ok(None) => return Poll::Pending,
+            Err(error) => Some(Err(error)),
+        };
+        // Half of it is free, so that the two do not wake each other at every chunk.
+        let has_room = self.spool.is_empty() && self.held_bytes <= MAX_HELD / 2;
+        Poll::Ready((chunk, has_room))
+    }
+
     fn push(&mut self, mut chunk: Bytes) -> io::Result<Taken> {
         if let Some(missing) = &mut self.missing {
             chunk.truncate(usize::try_from(*missing).unwrap_or(usize::MAX));
@@ -238,13 +255,12 @@ impl Drop for Arriving {
 
 impl Drop for Arrived {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         state.is_unwanted = true;
         let unwanted = (std::mem::take(&mut state.held), std::mem::take(&mut state.spool));
         state.held_bytes = 0;
-        let waker = state.connection.take();
         drop(state);
-        waker::wake(waker);
+        self.0.connection.wake();
         drop(unwanted);
     }
 }
@@ -252,6 +268,8 @@ impl Drop for Arrived {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use std::task::Waker;
 
     fn read(arrived: &mut Arrived) -> Vec<io::Result<Bytes>> {
         let context = Context::from_waker(Waker::noop());
@@ -300,7 +318,7 @@ mod tests {
             assert_eq!(arriving.push(chunk(number)).unwrap(), Taken::Well);
         }
         assert!(is_full(&arriving));
-        assert_eq!(arriving.0.lock().held_bytes, 100_000);
+        assert_eq!(arriving.0.state.lock().held_bytes, 100_000);
         let joined =
             |found: Vec<io::Result<Bytes>>| found.into_iter().flat_map(|chunk| chunk.unwrap()).collect::<Vec<_>>();
         let expected: Vec<u8> = (0..10).flat_map(chunk).collect();
@@ -325,6 +343,6 @@ mod tests {
             assert_eq!(arriving.push(vec![b'x'; 1 << 20].into()).unwrap(), Taken::Well);
         }
         assert!(!is_full(&arriving));
-        assert_eq!(arriving.0.lock().waiting(), 0);
+        assert_eq!(arriving.0.state.lock().waiting(), 0);
     }
 }

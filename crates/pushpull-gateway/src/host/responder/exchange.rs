@@ -13,17 +13,20 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use super::params::{Accept, Params, remote};
+use crate::cgi::environ::Environ;
+use crate::cgi::error_stream::ErrorStream;
+use crate::cgi::head::{ResponseHead, has_no_body};
+use crate::cgi::refusal::Refusal;
 use crate::host::protocol::{Failure, about_server};
 use crate::host::server::Told;
-use crate::host::{End, Record, RequestBody};
-use crate::{Environ, ErrorStream, Head, Refusal, has_no_body};
+use crate::host::{AccessRecord, End, RequestBody};
 
 /// A request that is being answered.
 pub(in crate::host) struct Exchange<R> {
     stage: Stage<R>,
     is_head: bool,
     logged: Logged,
-    errors: ErrorStream,
+    error_log: ErrorStream,
 }
 
 enum Stage<R> {
@@ -59,7 +62,7 @@ where
         body: RequestBody,
         accept: &Accept,
         mut service: S,
-        errors: ErrorStream,
+        error_log: ErrorStream,
         told: Option<Arc<Told>>,
     ) -> Exchange<R>
     where
@@ -68,13 +71,13 @@ where
     {
         if params.is_about_server() {
             let logged = Logged::of(&params.known(), told);
-            let mut exchange = Exchange { stage: Stage::Over, is_head: false, logged, errors };
+            let mut exchange = Exchange { stage: Stage::Over, is_head: false, logged, error_log };
             exchange.answer(about_server(String::new()));
             return exchange;
         }
-        let request = match params.request(body, accept, errors.clone()) {
+        let request = match params.request(body, accept, error_log.clone()) {
             Ok(request) => request,
-            Err(refusal) => return Exchange::refused(refusal, &params, errors, told),
+            Err(refusal) => return Exchange::refused(refusal, &params, error_log, told),
         };
         let logged = Logged::of(&request, told);
         let is_head = *request.method() == Method::HEAD;
@@ -82,20 +85,20 @@ where
             poll_fn(|context| service.poll_ready(context)).await.map_err(Into::into)?;
             service.call(request).await.map_err(Into::into)
         };
-        Exchange { stage: Stage::Asked(Box::pin(answer)), is_head, logged, errors }
+        Exchange { stage: Stage::Asked(Box::pin(answer)), is_head, logged, error_log }
     }
 
     /// Answers in the service's place, whatever of the parameters has come.
     pub(in crate::host) fn refused(
         refusal: Refusal,
         params: &Params,
-        errors: ErrorStream,
+        error_log: ErrorStream,
         told: Option<Arc<Told>>,
     ) -> Exchange<R> {
-        errors.say(&format!("a request was refused: {refusal}"));
+        error_log.say(&format!("a request was refused: {refusal}"));
         let known = params.known();
         let is_head = *known.method() == Method::HEAD;
-        let mut exchange = Exchange { stage: Stage::Over, is_head, logged: Logged::of(&known, told), errors };
+        let mut exchange = Exchange { stage: Stage::Over, is_head, logged: Logged::of(&known, told), error_log };
         exchange.answer(refusal.into_response());
         exchange
     }
@@ -105,7 +108,7 @@ where
         let (parts, text) = response.into_parts();
         self.logged.record.status = Some(parts.status);
         let mut bytes = Vec::with_capacity(256);
-        Head::of_response(&parts).write(&mut bytes);
+        ResponseHead::of_response(&parts).write(&mut bytes);
         if !self.is_head {
             bytes.extend_from_slice(text.as_bytes());
             self.logged.record.bytes += text.len() as u64;
@@ -125,7 +128,7 @@ where
                     Ok(response) => return Poll::Ready(Piece::Bytes(self.open(response))),
                     Err(error) => {
                         let error: Failure = error;
-                        self.errors.say(&format!("the service failed: {error}"));
+                        self.error_log.say(&format!("the service failed: {error}"));
                         let refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the service failed");
                         self.answer(refusal.into_response());
                     }
@@ -162,7 +165,7 @@ where
     fn open(&mut self, response: Response<R>) -> Bytes {
         let (parts, body) = response.into_parts();
         self.logged.record.status = Some(parts.status);
-        let mut head = Head::of_response(&parts);
+        let mut head = ResponseHead::of_response(&parts);
         let has_none = self.is_head || has_no_body(parts.status);
         if !has_none && !body.is_end_stream() {
             head.set_unknown_type();
@@ -184,14 +187,14 @@ where
 
 /// Tells of a request when it has ended, in whatever way.
 struct Logged {
-    record: Record,
+    record: AccessRecord,
     began: Instant,
     told: Option<Arc<Told>>,
 }
 
 impl Logged {
     fn of<B>(request: &Request<B>, told: Option<Arc<Told>>) -> Logged {
-        let record = Record {
+        let record = AccessRecord {
             remote: request.extensions().get::<Environ>().and_then(remote),
             method: request.method().clone(),
             uri: request.uri().clone(),

@@ -2,26 +2,31 @@
 
 use std::mem;
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::Context;
 
+use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::ErrorStream;
-use crate::waker;
+use crate::cgi::error_stream::ErrorStream;
 
 /// How many bytes may wait to be sent. What does not fit is counted.
 const MAX_WAITING: usize = 64 * 1024;
 
 /// Lines that wait. Clones are one and the same.
 #[derive(Debug, Clone, Default)]
-pub(in crate::host) struct Messages(Arc<Mutex<State>>);
+pub(in crate::host) struct Messages(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    connection: AtomicWaker,
+}
 
 #[derive(Debug, Default)]
 struct State {
     lines: Vec<u8>,
     lost: usize,
-    connection: Option<Waker>,
 }
 
 impl Messages {
@@ -35,29 +40,27 @@ impl Messages {
     }
 
     fn add(&self, line: &str) {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         if state.lines.len() + line.len() >= MAX_WAITING {
             state.lost += 1;
             return;
         }
         state.lines.extend_from_slice(line.as_bytes());
         state.lines.push(b'\n');
-        let waker = state.connection.take();
         drop(state);
-        waker::wake(waker);
+        self.0.connection.wake();
     }
 
     /// What has come since the last time; who asks is woken when there is more.
     pub(in crate::host) fn take(&self, context: &Context<'_>) -> Option<Bytes> {
-        let mut state = self.0.lock();
-        let before = waker::keep(&mut state.connection, context.waker());
+        self.0.connection.register(context.waker());
+        let mut state = self.0.state.lock();
         let lost = mem::take(&mut state.lost);
         if lost > 0 {
             state.lines.extend_from_slice(format!("{lost} lines did not fit and are lost\n").as_bytes());
         }
         let lines = mem::take(&mut state.lines);
         drop(state);
-        drop(before);
         (!lines.is_empty()).then(|| lines.into())
     }
 }
@@ -67,6 +70,7 @@ mod tests {
     use super::*;
 
     use std::io::Write;
+    use std::task::Waker;
 
     #[test]
     fn requirement_24_lines_that_nobody_takes_are_counted_and_not_kept() {

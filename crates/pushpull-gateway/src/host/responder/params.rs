@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use http::{Method, Request, StatusCode, Uri};
 
-use crate::{
-    ClientWatched, Connection, Environ, ErrorStream, Mount, Refusal, SOFTWARE, WITHHELD, check, complete,
-    content_length, of_meta_variables, uri, version,
-};
+use crate::cgi::environ::Environ;
+use crate::cgi::error_stream::ErrorStream;
+use crate::cgi::head::content_length;
+use crate::cgi::path::{Mount, check};
+use crate::cgi::refusal::Refusal;
+use crate::cgi::request::{ClientWatched, Connection, SOFTWARE, WITHHELD, complete, of_meta_variables, uri, version};
 
 /// The names of RFC 3875 (4.1), and two that every server sends beside them.
 const NAMES: [&[u8]; 19] = [
@@ -128,13 +130,14 @@ impl Params {
         &mut self,
         body: B,
         accept: &Accept,
-        errors: ErrorStream,
+        error_log: ErrorStream,
     ) -> Result<Request<B>, Refusal> {
         if self.env.get("REQUEST_METHOD").is_none_or(<[u8]>::is_empty) {
             return Err(Refusal::bad_request("the request has no method"));
         }
         self.complete(accept)?;
-        self.env = mem::take(&mut self.env).with_errors(errors).with_multi_threaded(true).with_multi_process(true);
+        self.env =
+            mem::take(&mut self.env).with_error_log(error_log).with_multi_threaded(true).with_multi_process(true);
         let told = |error: io::Error| Refusal::bad_request(&error.to_string());
         let env = &self.env;
         let mut request = of_meta_variables(env, body).map_err(told)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::host::Limits;
+use crate::host::ClientLimits;
 use crate::host::stall::{Look, Stall};
 use crate::host::stream::Stream;
 
@@ -35,9 +35,10 @@ pub(in crate::host) struct Watch {
 }
 
 impl Watch {
-    pub(in crate::host) fn new(limits: &Limits, stream: Rc<Stream>) -> Watch {
-        let (head_time, every) = (limits.head_time, limits.head_time.min(limits.stall));
-        let stall = Stall::new(limits.stall);
+    pub(in crate::host) fn new(limits: &ClientLimits, stream: Rc<Stream>) -> Watch {
+        let (head_time, every) =
+            (limits.get_timeout_head(), limits.get_timeout_head().min(limits.get_timeout_client()));
+        let stall = Stall::new(limits.get_timeout_client());
         Watch { head_time, every, begun: None, stall, stream, time: Box::pin(sleep(every)) }
     }
 
@@ -92,7 +93,7 @@ mod tests {
     #[tokio::test]
     async fn requirement_13_each_request_of_a_connection_has_a_time_of_its_own() {
         let (stream, _other) = tokio::net::UnixStream::pair().unwrap();
-        let mut watch = Watch::new(&Limits::new(), Rc::new(Stream::unix(stream)));
+        let mut watch = Watch::new(&ClientLimits::new(), Rc::new(Stream::unix(stream)));
         watch.begun(Some(1));
         let first = watch.begun;
         watch.begun(Some(1));

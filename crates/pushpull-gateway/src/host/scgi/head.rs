@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use crate::content_length;
+use crate::cgi::head::content_length;
 
 /// How long it may be, in bytes: a program could hardly be started with more.
 pub(super) const MAX_HEAD: usize = 64 * 1024;

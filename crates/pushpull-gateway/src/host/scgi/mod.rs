@@ -20,7 +20,7 @@
 //! * The close is the end of a response. One that fails after its head ends with a reset instead, over TCP and on a Unix
 //!   socket, after every byte that was written.
 //! * There is no way to the front server's log: what an application says to its error stream goes to the server's
-//!   [errors](super::Server::errors) alone.
+//!   [error log](super::Server::error_log) alone.
 //! * What is no SCGI is answered with 400, and parameters of more than 64 KiB with 431.
 
 mod connection;

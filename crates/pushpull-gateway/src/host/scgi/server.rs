@@ -1,18 +1,8 @@
-//! The server's own settings, and what it does with a connection.
+//! The server's own settings.
 
-use std::rc::Rc;
-
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
-use tower_service::Service;
-
-use super::connection;
-use crate::host::protocol::{Failure, Fronted, Protocol, sealed};
-use crate::host::responder::Accept;
-use crate::host::server::Host;
-use crate::host::stream::Stream;
-use crate::host::{self, RequestBody};
+use super::connection::OneRequest;
+use crate::host;
+use crate::host::responder::{Accept, front_protocol};
 
 /// SCGI, as an application speaks it.
 #[derive(Debug, Clone, Default)]
@@ -23,29 +13,4 @@ pub struct Scgi {
 /// An SCGI server.
 pub type Server = host::Server<Scgi>;
 
-#[allow(private_interfaces, reason = "sealed: nobody else calls it")]
-impl Fronted for Scgi {
-    fn accept(&mut self) -> &mut Accept {
-        &mut self.accept
-    }
-}
-
-impl sealed::Sealed for Scgi {}
-
-#[allow(private_interfaces, reason = "sealed: nobody else calls it")]
-impl Protocol for Scgi {
-    const TRUSTS: bool = true;
-
-    async fn serve<S, R>(stream: Stream, service: S, host: Rc<Host<Scgi>>)
-    where
-        S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
-        S::Error: Into<Failure>,
-        R: Body<Data = Bytes> + 'static,
-        R::Error: Into<Failure>,
-    {
-        connection::serve(stream, service, host).await;
-    }
-
-    /// It would have to be asked first.
-    fn refuse(_: &Stream) {}
-}
+front_protocol!(Scgi, OneRequest);

@@ -10,7 +10,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use pushpull::Local;
 use pushpull_gateway::fastcgi::{ProtocolStatus, Role, Stream, begin_request, records};
-use pushpull_gateway::host::{Limits, RequestBody};
+use pushpull_gateway::host::{ClientLimits, RequestBody};
 use pushpull_gateway::{push_fn, service};
 use tower::service_fn;
 
@@ -20,7 +20,7 @@ use crate::front::Host;
 
 const SHORT: Duration = Duration::from_millis(100);
 
-fn limited(limits: Limits) -> Host {
+fn limited(limits: ClientLimits) -> Host {
     Host::start(server().limits(limits), || service(Local::new(), app()))
 }
 
@@ -53,7 +53,7 @@ fn requirement_23_a_body_beside_others_ends_with_overloaded_when_its_spool_is_fu
 
 #[test]
 fn requirement_13_a_request_that_was_begun_and_does_not_come_is_closed() {
-    let host = limited(Limits::new().head_time(SHORT));
+    let host = limited(ClientLimits::new().timeout_head(SHORT));
     let whole = request(1, true, &[]);
     // Within its first record, and between two.
     for length in [5, begin_request(1, Role::Responder, true).len(), whole.len() - 8] {
@@ -69,7 +69,7 @@ fn requirement_13_a_request_that_was_begun_and_does_not_come_is_closed() {
 
 #[test]
 fn requirement_13_a_body_that_does_not_come_is_an_error_to_the_read() {
-    let host = limited(Limits::new().body_idle(SHORT));
+    let host = limited(ClientLimits::new().timeout_idle(SHORT));
     let mut client = Client::connect(host.address);
     let mut sent = BytesMut::from(&request(1, true, &[("QUERY_STRING", "all"), ("CONTENT_LENGTH", "5")])[..]);
     records(Stream::Stdin, 1, "four".into()).put(&mut sent);
@@ -79,7 +79,7 @@ fn requirement_13_a_body_that_does_not_come_is_an_error_to_the_read() {
     assert!(answer.text().ends_with(&format!("4 {:?}\n", Some(ErrorKind::InvalidInput))), "{answer:?}");
     // Who has not begun to answer answers with it.
     let echo = || service(Local::new(), push_fn(|inp, out, _err, _env| std::io::copy(inp, out).map(drop)));
-    let host = Host::start(server().limits(Limits::new().body_idle(SHORT)), echo);
+    let host = Host::start(server().limits(ClientLimits::new().timeout_idle(SHORT)), echo);
     let answer = Client::connect(host.address).send(request(1, true, &[("CONTENT_LENGTH", "5")])).answer(1);
     assert!(answer.is_complete() && answer.text().starts_with("Status: 408 "), "{answer:?}");
 }
@@ -95,7 +95,7 @@ fn requirement_13_a_front_server_that_takes_nothing_is_closed() {
         });
         service(Local::new(), write)
     };
-    let host = Host::start(server().limits(Limits::new().stall(SHORT)), endless);
+    let host = Host::start(server().limits(ClientLimits::new().timeout_client(SHORT)), endless);
     let mut client = Client::connect(host.address);
     client.send(get(1, true, &[]));
     host.wait_for("the front server takes nothing of a response");

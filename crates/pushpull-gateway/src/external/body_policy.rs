@@ -12,18 +12,18 @@ use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::request::Parts;
 use http_body::Body as HttpBody;
 
-use super::limits::Limits;
+use super::limits::ProgramLimits;
 use super::spool::{Spooled, spool};
-use crate::Environ;
-use crate::data::poll_data;
-use crate::head::content_length;
-use crate::refusal::Refusal;
+use crate::app::data::poll_data;
+use crate::cgi::environ::Environ;
+use crate::cgi::head::content_length;
+use crate::cgi::refusal::Refusal;
 
 pub(crate) use super::spool::{failed, too_large};
 
 /// How a script, or an application upstream, takes the body of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum RequestBody {
+pub enum BodyPolicy {
     /// All of it, before the program starts: slow clients hold no program, `CONTENT_LENGTH` is always known, and whatever
     /// the program does with its input, nothing can be stuck.
     #[default]
@@ -62,7 +62,7 @@ where
     }
 }
 
-impl RequestBody {
+impl BodyPolicy {
     /// Takes a body so, and tells the program its length where that turned out only now. `check_room` refuses early what
     /// would be refused later.
     ///
@@ -72,7 +72,7 @@ impl RequestBody {
     pub(crate) async fn take<B>(
         self,
         body: B,
-        limits: &Limits,
+        limits: &ProgramLimits,
         parts: &Parts,
         env: &mut Environ,
         check_room: impl FnOnce() -> Result<(), Refusal>,
@@ -81,21 +81,21 @@ impl RequestBody {
         B: HttpBody + Send + 'static,
         B::Error: Into<Box<dyn error::Error + Send + Sync>>,
     {
-        if body.size_hint().lower() > limits.body {
+        if body.size_hint().lower() > limits.get_max_body() {
             return Err(too_large());
         }
         match self {
             _ if body.is_end_stream() => Ok(Taken::Nothing),
-            RequestBody::Spool => {
+            BodyPolicy::Spool => {
                 check_room()?;
                 let spooled = spool(body, limits).await?;
                 announce(parts, &spooled, env)?;
                 Ok(spooled.file.map_or(Taken::Nothing, Taken::Whole))
             }
-            RequestBody::Reject if body.size_hint().exact().is_none() => {
+            BodyPolicy::Reject if body.size_hint().exact().is_none() => {
                 Err(Refusal::new(StatusCode::LENGTH_REQUIRED, "the request's body has to have a length"))
             }
-            RequestBody::Stream | RequestBody::Reject => Ok(Taken::Coming(Box::pin(body))),
+            BodyPolicy::Stream | BodyPolicy::Reject => Ok(Taken::Coming(Box::pin(body))),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::ErrorStream;
+use super::error_stream::ErrorStream;
 
 /// The meta-variables of a request, in order, as bytes; and the typed extras that WSGI taught gateways to have.
 ///
@@ -30,7 +30,7 @@ struct Inner {
     /// All names and values in their order, in one piece of memory, and nothing else.
     text: Vec<u8>,
     variables: Vec<Variable>,
-    errors: ErrorStream,
+    error_log: ErrorStream,
     multi_threaded: bool,
     multi_process: bool,
     run_once: bool,
@@ -122,9 +122,10 @@ impl Environ {
         self.0.variables.iter().map(|variable| self.text(variable))
     }
 
-    /// Where the application's messages to the server's log go. It is the `err` of a [`PushApp`](super::PushApp).
-    pub fn errors(&self) -> ErrorStream {
-        self.0.errors.clone()
+    /// Returns the stream that takes the application's messages to the server's log. It is the `err` of a
+    /// [`PushApp`](crate::PushApp).
+    pub fn error_log(&self) -> ErrorStream {
+        self.0.error_log.clone()
     }
 
     /// The version of the gateway interface: (1, 1).
@@ -147,10 +148,10 @@ impl Environ {
         self.0.run_once
     }
 
-    /// The same with another error stream.
+    /// Returns the same with another error log.
     #[must_use]
-    pub fn with_errors(mut self, errors: ErrorStream) -> Environ {
-        Arc::make_mut(&mut self.0).errors = errors;
+    pub fn with_error_log(mut self, error_log: ErrorStream) -> Environ {
+        Arc::make_mut(&mut self.0).error_log = error_log;
         self
     }
 
@@ -204,7 +205,7 @@ impl Default for Inner {
             // What a request needs, so that memory is asked for once.
             text: Vec::with_capacity(1024),
             variables: Vec::with_capacity(40),
-            errors: ErrorStream::default(),
+            error_log: ErrorStream::default(),
             multi_threaded: false,
             multi_process: false,
             run_once: false,

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 
 /// Polls for a body's next bytes. Trailers are passed over.
-pub(super) fn poll_data<B>(mut body: Pin<&mut B>, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>
+pub(crate) fn poll_data<B>(mut body: Pin<&mut B>, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>
 where
     B: http_body::Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -26,7 +26,7 @@ where
 }
 
 /// Returns the error of a body as an `io::Error`.
-pub(super) fn as_io(error: Box<dyn Error + Send + Sync>) -> io::Error {
+pub(crate) fn as_io(error: Box<dyn Error + Send + Sync>) -> io::Error {
     match error.downcast::<io::Error>() {
         Ok(error) => *error,
         Err(error) => io::Error::other(error),

@@ -87,13 +87,13 @@ impl Input {
     }
 
     /// Joins it to the response that its reader writes.
-    pub(super) fn join(&self, response: Rc<dyn Outgoing>) {
+    pub(crate) fn join(&self, response: Rc<dyn Outgoing>) {
         self.responses.borrow_mut().insert(0, response);
     }
 }
 
 /// The response that a request's program writes, as far as its input has to know.
-pub(super) trait Outgoing {
+pub(crate) trait Outgoing {
     /// The program is about to wait: a head that is complete is not to be held any longer.
     fn before_wait(&self);
 

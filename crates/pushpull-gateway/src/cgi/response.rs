@@ -3,14 +3,14 @@
 use http::Response;
 use http::response::Parts;
 
-use super::head::{Head, set_no_length, strip};
+use super::head::{ResponseHead, set_no_length, strip};
 
 /// In the extensions of a response: its `Location` names a place on this server, which the server is to answer with (RFC
-/// 3875, 6.2.2). [`LocalRedirects`](super::LocalRedirects) does that; where nobody does, the client gets a 302.
+/// 3875, 6.2.2). [`LocalRedirects`](crate::LocalRedirects) does that; where nobody does, the client gets a 302.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LocalRedirect;
 
-impl Head {
+impl ResponseHead {
     /// The response that begins with this head.
     pub fn into_response<B>(self, body: B) -> Response<B> {
         let mut response = Response::new(body);
@@ -23,11 +23,11 @@ impl Head {
     }
 
     /// The head that a response begins with, less the fields that belong to a connection.
-    pub fn of_response(parts: &Parts) -> Head {
+    pub fn of_response(parts: &Parts) -> ResponseHead {
         let mut fields = parts.headers.clone();
         strip(&mut fields);
         set_no_length(parts.status, &mut fields);
         let is_local_redirect = parts.extensions.get::<LocalRedirect>().is_some();
-        Head { status: parts.status, fields, is_local_redirect }
+        ResponseHead { status: parts.status, fields, is_local_redirect }
     }
 }

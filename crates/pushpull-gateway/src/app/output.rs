@@ -16,23 +16,23 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::head::{Fed, Head, HeadError, HeadParser, has_no_body};
 use super::input::Outgoing;
+use crate::cgi::head::{Fed, HeadError, HeadParser, ResponseHead, has_no_body};
 use pushpull::{BridgeWriter, Error};
 
 /// The head on its way to the host.
-pub(super) type Slot = Arc<Mutex<Option<Held>>>;
+pub(crate) type Slot = Arc<Mutex<Option<Held>>>;
 
 /// A head that is complete.
-pub(super) struct Held {
-    pub(super) head: Head,
+pub(crate) struct Held {
+    pub(crate) head: ResponseHead,
     /// How often its program had waited by then.
-    pub(super) waits: u64,
+    pub(crate) waits: u64,
 }
 
 /// What made the program's side give the head away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(crate) enum Mark {
     /// More is there already: bytes of the body, or the end.
     More,
     /// A flush, or the program is about to wait.
@@ -50,7 +50,7 @@ impl Mark {
         })
     }
 
-    pub(super) fn of(chunk: &[u8]) -> Mark {
+    pub(crate) fn of(chunk: &[u8]) -> Mark {
         match chunk {
             b"f" => Mark::Flush,
             b"!" => Mark::Failure,
@@ -74,7 +74,7 @@ struct Parted<W> {
 
 /// Whether a body is kept to the length that its head says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Length {
+pub(crate) enum Length {
     /// It is whatever the program writes.
     Free,
     /// It will be, once the head is there.
@@ -93,7 +93,7 @@ enum Part {
 
 /// Runs a program whose output is parted, and sees to it that the host is told head, then end or error. Beside how it ended
 /// it says how many bytes came beyond the body's length.
-pub(super) fn part<W: BridgeWriter>(
+pub(crate) fn part<W: BridgeWriter>(
     writer: &mut W,
     slot: Slot,
     most_head: usize,
@@ -115,12 +115,12 @@ pub(super) fn part<W: BridgeWriter>(
 
 impl<W: BridgeWriter> Output<W> {
     /// Gives a head that was never text.
-    pub(super) fn begin(&mut self, head: Head) {
+    pub(crate) fn begin(&mut self, head: ResponseHead) {
         self.0.borrow_mut().hold(head);
     }
 
     /// Hands over a chunk of the body as it is.
-    pub(super) fn hand(&mut self, chunk: Bytes) -> io::Result<()> {
+    pub(crate) fn hand(&mut self, chunk: Bytes) -> io::Result<()> {
         if chunk.is_empty() {
             return Ok(());
         }
@@ -130,7 +130,7 @@ impl<W: BridgeWriter> Output<W> {
     }
 
     /// What the program's input has to know of its response.
-    pub(super) fn outgoing(&self) -> Rc<dyn Outgoing> {
+    pub(crate) fn outgoing(&self) -> Rc<dyn Outgoing> {
         self.0.clone()
     }
 }
@@ -157,7 +157,7 @@ impl<W: BridgeWriter> Outgoing for RefCell<Parted<W>> {
 }
 
 impl<W: BridgeWriter> Parted<W> {
-    fn hold(&mut self, head: Head) {
+    fn hold(&mut self, head: ResponseHead) {
         if let (Length::Kept, Some(left), false) = (self.length, head.length(), has_no_body(head.status)) {
             self.length = Length::Known { left, excess: 0 };
         }

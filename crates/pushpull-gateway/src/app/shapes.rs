@@ -8,7 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::{Environ, Input};
+use super::input::Input;
+use crate::cgi::environ::Environ;
 
 /// An application that is handed streams and writes: `runCGI(inp, out, err, env)`.
 ///

@@ -9,16 +9,16 @@ use http_body::Frame;
 /// A body's error, held back for one poll. hyper then sends everything that came before it, where it would otherwise
 /// throw away what it has buffered, even the head.
 #[derive(Debug, Default)]
-pub(super) struct Delayed(Option<io::Error>);
+pub(crate) struct Delayed(Option<io::Error>);
 
-pub(super) type Polled = Poll<Option<Result<Frame<Bytes>, io::Error>>>;
+pub(crate) type Polled = Poll<Option<Result<Frame<Bytes>, io::Error>>>;
 
 impl Delayed {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    pub(super) fn poll(
+    pub(crate) fn poll(
         &mut self,
         context: &mut Context<'_>,
         next: impl FnOnce(&mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>,

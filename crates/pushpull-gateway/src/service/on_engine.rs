@@ -11,21 +11,23 @@ use std::task::{Context, Poll};
 use http::{Method, Request, Response};
 use http_body::Body as HttpBody;
 
-use super::answer::Answering;
+use super::answer::ResponseFuture;
 use super::body::{Body, LocalBody};
-use super::head::MAX_HEAD;
-use super::kind::App;
-use super::output::{Length, Slot, part};
-use super::refusal::Refusal;
 use super::report::{Report, surplus};
-use super::request;
-use super::{Environ, Input, Mount};
+use crate::app::input::Input;
+use crate::app::kind::App;
+use crate::app::output::{Length, Slot, part};
+use crate::cgi::environ::Environ;
+use crate::cgi::head::MAX_HEAD;
+use crate::cgi::path::Mount;
+use crate::cgi::refusal::Refusal;
+use crate::cgi::request;
 use pushpull::{BridgeWriter, Chunks, Error, Local, Pool, Thread, local};
 
 /// An app of either kind as a `tower::Service`, whose programs run on `engine`.
 ///
 /// On [`Local`](pushpull::Local) a program runs inside the polls of its response, on the thread that polls; neither app nor
-/// service need be `Send`, and the body is [`local::Body`](super::local::Body). On [`Thread`](pushpull::Thread) and
+/// service need be `Send`, and the body is [`local::Body`](crate::local::Body). On [`Thread`](pushpull::Thread) and
 /// [`Pool`](pushpull::Pool) the app is shared between threads, and the body is [`Body`].
 ///
 /// The request's body is pulled as the program reads: a program that never reads it hangs nothing. The service answers
@@ -60,7 +62,7 @@ use pushpull::{BridgeWriter, Chunks, Error, Local, Pool, Thread, local};
 ///   the service answers, up to 16 MiB or 10 s; then the program is stopped. The time is kept by tokio's clock, so that
 ///   the service then has to be polled in a tokio runtime that has one.
 /// * A local redirect (`Location: /path` without a status) is marked, and a 302 for the client: put
-///   [`LocalRedirects`](super::LocalRedirects) around it to have it answered here.
+///   [`LocalRedirects`](crate::LocalRedirects) around it to have it answered here.
 pub fn service<E, A, K>(engine: E, app: A) -> Service<E, A, K>
 where
     A: App<K>,
@@ -70,7 +72,7 @@ where
     Service { engine, app, mount: Mount::root(), most_head: MAX_HEAD, kind: PhantomData }
 }
 
-/// What [`service`] makes: a `tower::Service<Request<B>, Response = Response<Body>, Error = Infallible>`.
+/// What [`service()`] makes: a `tower::Service<Request<B>, Response = Response<Body>, Error = Infallible>`.
 pub struct Service<E, A, K> {
     engine: E,
     app: Arc<A>,
@@ -137,7 +139,7 @@ where
             input.join(out.outgoing());
             app.answer(input, out, &env)
         });
-        let report = |what: &dyn fmt::Display| Report { errors: env.errors(), env: env.clone() }.failure(what);
+        let report = |what: &dyn fmt::Display| Report { error_log: env.error_log(), env: env.clone() }.failure(what);
         match &result {
             Err(error) if !Error::of(error).is_some_and(Error::is_disconnected) => report(error),
             _ if excess > 0 => report(&surplus(excess)),
@@ -159,7 +161,7 @@ macro_rules! services {
         {
             type Response = Response<$body>;
             type Error = Infallible;
-            type Future = Answering<$chunks, $body>;
+            type Future = ResponseFuture<$chunks, $body>;
 
             fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
                 Poll::Ready(Ok(()))
@@ -169,9 +171,9 @@ macro_rules! services {
                 match self.program(request, $multi_threaded) {
                     Ok(program) => {
                         let (slot, method) = (program.slot.clone(), program.method.clone());
-                        Answering::new(self.engine.pull(move |writer| program.run(writer)), slot, &method)
+                        ResponseFuture::new(self.engine.pull(move |writer| program.run(writer)), slot, &method)
                     }
-                    Err(refusal) => Answering::refused(refusal),
+                    Err(refusal) => ResponseFuture::refused(refusal),
                 }
             }
         }

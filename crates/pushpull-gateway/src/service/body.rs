@@ -9,10 +9,10 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_core::stream::FusedStream;
 use http_body::{Frame, SizeHint};
-use http_body_util::BodyExt;
+use pin_project_lite::pin_project;
 
-use super::data::as_io;
 use super::delayed::{Delayed, Polled};
+use crate::app::data::as_io;
 use pushpull::{Chunks, local};
 
 /// The body of a gateway's response: what a program writes, or a text of the gateway's own. It is `Send`.
@@ -59,19 +59,19 @@ impl Pull for local::Chunks {
 }
 
 /// What a program writes after its head.
-pub(super) struct Written<C> {
-    pub(super) chunks: C,
+pub(crate) struct Written<C> {
+    pub(crate) chunks: C,
     /// A chunk that has been looked at already.
-    pub(super) first: Option<Bytes>,
+    pub(crate) first: Option<Bytes>,
     /// Whether the mark for the head is still to come.
-    pub(super) marked: bool,
+    pub(crate) marked: bool,
     /// How many bytes are still to come, if the head said how many there are.
-    pub(super) left: Option<u64>,
+    pub(crate) left: Option<u64>,
     held: Delayed,
 }
 
 impl<C: Pull> Written<C> {
-    pub(super) fn new(chunks: C, first: Option<Bytes>, marked: bool, length: Option<u64>) -> Written<C> {
+    pub(crate) fn new(chunks: C, first: Option<Bytes>, marked: bool, length: Option<u64>) -> Written<C> {
         Written { chunks, first, marked, left: length, held: Delayed::default() }
     }
 
@@ -135,6 +135,35 @@ fn poll_chunk(
     }
 }
 
+pin_project! {
+    /// A body of another kind, whose errors become those of the system.
+    struct Other<B> {
+        #[pin]
+        body: B,
+    }
+}
+
+impl<B> http_body::Body for Other<B>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Polled {
+        self.project().body.poll_frame(context).map_err(|error| as_io(error.into()))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 macro_rules! bodies {
     ($body:ident, $chunks:ty, $boxed:ident, ($($send:tt)*)) => {
         impl $body {
@@ -149,7 +178,7 @@ macro_rules! bodies {
                 B: http_body::Body<Data = Bytes> $($send)* + 'static,
                 B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
             {
-                $body(Kind::Other(Box::pin(body.map_err(|error| as_io(error.into())))))
+                $body(Kind::Other(Box::pin(Other { body })))
             }
         }
 

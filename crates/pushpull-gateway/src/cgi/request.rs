@@ -12,11 +12,12 @@ use http::uri::{Authority, Uri};
 use http::{Method, Request, StatusCode, Version};
 use http_body::SizeHint;
 
+use super::environ::Environ;
 use super::environ::{InvalidVariable, VERSION};
 use super::head::content_length;
+use super::path::Mount;
 use super::path::{decode, encode, encode_target};
 use super::refusal::Refusal;
-use super::{Environ, Mount};
 
 /// What the server is, as `SERVER_SOFTWARE` says it.
 pub(crate) const SOFTWARE: &str = concat!("pushpull/", env!("CARGO_PKG_VERSION"));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode, Uri, Version};
 
-use crate::escape;
+use crate::cgi::error_stream::escape;
 
 /// How the answer to a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum End {
 /// come, or is none, is `-`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Record {
+pub struct AccessRecord {
     /// The client's address, if it is known: one on a Unix socket has none.
     pub remote: Option<SocketAddr>,
     /// The request's method.
@@ -45,9 +45,9 @@ pub struct Record {
     pub end: End,
 }
 
-impl fmt::Display for Record {
+impl fmt::Display for AccessRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Record { remote, method, uri, version, status, bytes, time, end } = self;
+        let AccessRecord { remote, method, uri, version, status, bytes, time, end } = self;
         let target = uri.path_and_query().map_or_else(|| uri.to_string(), |target| target.to_string());
         match remote {
             Some(remote) => write!(f, "{}", remote.ip().to_canonical())?,

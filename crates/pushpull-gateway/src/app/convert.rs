@@ -6,10 +6,13 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 
-use super::head::{Head, HeadError, MAX_HEAD};
+use super::input::Input;
 use super::kind::App;
 use super::output::{Held, Length, Mark, Slot, part};
-use super::{Environ, Input, PullApp, PushApp, request};
+use super::shapes::{PullApp, PushApp};
+use crate::cgi::environ::Environ;
+use crate::cgi::head::{HeadError, MAX_HEAD, ResponseHead};
+use crate::cgi::request;
 use pushpull::Local;
 use pushpull::local::Chunks;
 
@@ -37,13 +40,20 @@ pub struct AsPull<A> {
 /// See the type of this name.
 #[allow(non_snake_case, reason = "the constructor of a type whose field is shared and not the app itself")]
 pub fn AsPull<A: PushApp>(app: A) -> AsPull<A> {
-    #[allow(clippy::arc_with_non_send_sync, reason = "an app that can be sent makes a converter that can")]
-    let app = Arc::new(app);
-    AsPull { app, engine: Local::new() }
+    AsPull::new(app)
+}
+
+impl<A: PushApp> AsPull<A> {
+    /// Creates a converter of `app`, as `AsPull(app)` does.
+    pub fn new(app: A) -> AsPull<A> {
+        #[allow(clippy::arc_with_non_send_sync, reason = "an app that can be sent makes a converter that can")]
+        let app = Arc::new(app);
+        AsPull { app, engine: Local::new() }
+    }
 }
 
 impl<A> AsPull<A> {
-    /// The same on another engine's options.
+    /// Returns the same on another engine's options.
     #[must_use]
     pub fn on(mut self, engine: Local) -> AsPull<A> {
         self.engine = engine;
@@ -67,7 +77,7 @@ impl<A: PushApp> PullApp for AsPull<A> {
 
 /// An app's response as far as its head.
 pub(crate) struct Opened {
-    pub(crate) head: Head,
+    pub(crate) head: ResponseHead,
     /// Whether the app wants the head to be seen at once.
     pub(crate) is_flushed: bool,
     pub(crate) chunks: Chunks,
@@ -114,12 +124,19 @@ where
 #[derive(Clone, Copy)]
 pub struct AsPush<A>(pub A);
 
+impl<A: PullApp> AsPush<A> {
+    /// Creates a converter of `app`, as `AsPush(app)` does.
+    pub const fn new(app: A) -> AsPush<A> {
+        AsPush(app)
+    }
+}
+
 impl<A: PullApp> PushApp for AsPush<A> {
     fn run(&self, inp: &mut Input, out: &mut dyn Write, _: &mut dyn Write, env: &Environ) -> io::Result<()> {
         let request = request::of_meta_variables(env, std::mem::take(inp))?;
         let (parts, chunks) = self.0.handle(request)?.into_parts();
         let mut text = Vec::with_capacity(256);
-        Head::of_response(&parts).write(&mut text);
+        ResponseHead::of_response(&parts).write(&mut text);
         out.write_all(&text)?;
         for chunk in chunks {
             out.write_all(&chunk?)?;

@@ -12,9 +12,9 @@ use http::{Method, Response};
 use tokio::time::Sleep;
 
 use super::body::{Pull, Written};
-use super::head::{Head, HeadError, has_no_body};
-use super::output::{Held, Mark, Slot};
-use super::refusal::Refusal;
+use crate::app::output::{Held, Mark, Slot};
+use crate::cgi::head::{HeadError, ResponseHead, has_no_body};
+use crate::cgi::refusal::Refusal;
 
 /// How much of an output that is not sent is taken from its program, so that the program can end by itself.
 pub(crate) const MAX_DRAINED: u64 = 16 << 20;
@@ -22,8 +22,8 @@ pub(crate) const MAX_DRAINED: u64 = 16 << 20;
 /// How long that may take.
 pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(10);
 
-/// The future of a [`Service`](super::Service).
-pub struct Answering<C, R> {
+/// The response of a [`Service`](crate::Service).
+pub struct ResponseFuture<C, R> {
     state: State<C>,
     body: PhantomData<fn() -> R>,
 }
@@ -46,35 +46,35 @@ struct Asked<C> {
 
 struct Headed<C> {
     chunks: C,
-    head: Head,
+    head: ResponseHead,
     mark: Option<Mark>,
 }
 
 /// The output is not sent.
 struct Draining<C> {
     chunks: C,
-    head: Head,
+    head: ResponseHead,
     left: u64,
     time: Pin<Box<Sleep>>,
 }
 
-impl<C: Pull, R> Answering<C, R> {
-    pub(super) fn new(chunks: C, slot: Slot, method: &Method) -> Answering<C, R> {
-        Answering::in_state(State::Asked(Asked { chunks, slot, is_head: *method == Method::HEAD }))
+impl<C: Pull, R> ResponseFuture<C, R> {
+    pub(crate) fn new(chunks: C, slot: Slot, method: &Method) -> ResponseFuture<C, R> {
+        ResponseFuture::in_state(State::Asked(Asked { chunks, slot, is_head: *method == Method::HEAD }))
     }
 
-    pub(super) fn refused(refusal: Refusal) -> Answering<C, R> {
-        Answering::in_state(State::Refused(refusal))
+    pub(crate) fn refused(refusal: Refusal) -> ResponseFuture<C, R> {
+        ResponseFuture::in_state(State::Refused(refusal))
     }
 
-    fn in_state(state: State<C>) -> Answering<C, R> {
-        Answering { state, body: PhantomData }
+    fn in_state(state: State<C>) -> ResponseFuture<C, R> {
+        ResponseFuture { state, body: PhantomData }
     }
 }
 
 impl<C: Pull> Asked<C> {
     /// The head and the mark that came for it; no mark when the program waits with its head complete.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(Head, Option<Mark>), Refusal>> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(ResponseHead, Option<Mark>), Refusal>> {
         let Poll::Ready(first) = self.chunks.poll_chunk(context) else {
             return self.poll_waiting(context).map(|head| Ok((head, None)));
         };
@@ -86,7 +86,7 @@ impl<C: Pull> Asked<C> {
     }
 
     /// The head of a program that has waited since it was complete.
-    fn poll_waiting(&mut self, context: &mut Context<'_>) -> Poll<Head> {
+    fn poll_waiting(&mut self, context: &mut Context<'_>) -> Poll<ResponseHead> {
         // First, so that a wait that comes between is not missed.
         let _ = self.chunks.poll_blocked(u64::MAX, context);
         let mut slot = self.slot.lock();
@@ -113,7 +113,7 @@ impl<C: Pull> Headed<C> {
 }
 
 impl<C: Pull> Draining<C> {
-    fn new(chunks: C, head: Head) -> Draining<C> {
+    fn new(chunks: C, head: ResponseHead) -> Draining<C> {
         Draining { chunks, head, left: MAX_DRAINED, time: Box::pin(tokio::time::sleep(DRAIN_TIME)) }
     }
 
@@ -131,7 +131,7 @@ impl<C: Pull> Draining<C> {
     }
 }
 
-impl<C, R> Future for Answering<C, R>
+impl<C, R> Future for ResponseFuture<C, R>
 where
     C: Pull + Unpin,
     R: From<Written<C>> + From<String>,
@@ -174,14 +174,14 @@ where
     }
 }
 
-impl<C, R> Answering<C, R> {
+impl<C, R> ResponseFuture<C, R> {
     fn pending(&mut self, state: State<C>) -> Poll<Result<Response<R>, Infallible>> {
         self.state = state;
         Poll::Pending
     }
 }
 
-impl<C, R> fmt::Debug for Answering<C, R> {
+impl<C, R> fmt::Debug for ResponseFuture<C, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.state {
             State::Refused(_) => "Refused",

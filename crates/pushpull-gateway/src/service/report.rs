@@ -6,21 +6,22 @@ use std::io::Write;
 #[cfg(all(feature = "script", target_os = "linux"))]
 use http::Response;
 
+use crate::cgi::environ::Environ;
+use crate::cgi::error_stream::ErrorStream;
 #[cfg(all(feature = "script", target_os = "linux"))]
-use super::refusal::Refusal;
-use super::{Environ, ErrorStream};
+use crate::cgi::refusal::Refusal;
 
 /// Where it goes, and which request it is about.
 #[derive(Debug, Clone)]
-pub(super) struct Report {
-    pub(super) env: Environ,
-    pub(super) errors: ErrorStream,
+pub(crate) struct Report {
+    pub(crate) env: Environ,
+    pub(crate) error_log: ErrorStream,
 }
 
 impl Report {
     /// The response, or what the client is told in its place: failures on this side are reported.
     #[cfg(all(feature = "script", target_os = "linux"))]
-    pub(super) fn answer<B: From<String>>(&self, result: Result<Response<B>, Refusal>) -> Response<B> {
+    pub(crate) fn answer<B: From<String>>(&self, result: Result<Response<B>, Refusal>) -> Response<B> {
         result.unwrap_or_else(|refusal| {
             if refusal.status().is_server_error() {
                 self.failure(&refusal);
@@ -30,19 +31,19 @@ impl Report {
     }
 
     /// One line.
-    pub(super) fn failure(&self, what: &dyn fmt::Display) {
+    pub(crate) fn failure(&self, what: &dyn fmt::Display) {
         let text = |name| String::from_utf8_lossy(self.env.get(name).unwrap_or_default());
-        tell(&self.errors, &text("REQUEST_METHOD"), &text("REQUEST_URI"), what);
+        tell(&self.error_log, &text("REQUEST_METHOD"), &text("REQUEST_URI"), what);
     }
 }
 
 /// What is told of bytes that nobody gets.
-pub(super) fn surplus(bytes: u64) -> String {
+pub(crate) fn surplus(bytes: u64) -> String {
     format!("the program wrote {bytes} bytes more than its content length")
 }
 
 /// One line about the request with this method and target.
-pub(super) fn tell(errors: &ErrorStream, method: &str, target: &str, what: &dyn fmt::Display) {
+pub(crate) fn tell(error_log: &ErrorStream, method: &str, target: &str, what: &dyn fmt::Display) {
     // An error stream takes everything.
-    let _ = writeln!(errors.clone(), "{method} {target}: {what}");
+    let _ = writeln!(error_log.clone(), "{method} {target}: {what}");
 }

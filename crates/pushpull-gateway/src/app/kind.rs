@@ -2,9 +2,12 @@
 
 use std::io::{self, Write};
 
-use super::head::Head;
+use super::input::Input;
 use super::output::Output;
-use super::{Environ, Input, PullApp, PushApp, request};
+use super::shapes::{PullApp, PushApp};
+use crate::cgi::environ::Environ;
+use crate::cgi::head::ResponseHead;
+use crate::cgi::request;
 use pushpull::BridgeWriter;
 
 /// A longer block is not copied for the sake of a length.
@@ -27,7 +30,7 @@ pub enum Pull {}
 
 impl<A: PushApp> App<Push> for A {
     fn answer<W: BridgeWriter>(&self, mut input: Input, out: &mut Output<W>, env: &Environ) -> io::Result<()> {
-        self.run(&mut input, out, &mut env.errors(), env)
+        self.run(&mut input, out, &mut env.error_log(), env)
     }
 }
 
@@ -36,7 +39,7 @@ impl<A: PullApp> App<Pull> for A {
     /// and short, is written: it goes together with the end, so that the host knows how long the answer is.
     fn answer<W: BridgeWriter>(&self, input: Input, out: &mut Output<W>, env: &Environ) -> io::Result<()> {
         let (parts, mut blocks) = self.handle(request::of_meta_variables(env, input)?)?.into_parts();
-        out.begin(Head::of_response(&parts));
+        out.begin(ResponseHead::of_response(&parts));
         while let Some(block) = blocks.next() {
             let block = block?;
             if block.len() <= MAX_COPIED && blocks.size_hint().1 == Some(0) {

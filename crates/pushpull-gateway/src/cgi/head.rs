@@ -32,7 +32,7 @@ const HOP_BY_HOP: [HeaderName; 7] = [
 
 /// What a response says before its body, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Head {
+pub struct ResponseHead {
     /// The status; 200 unless the program said another, or 302 for a `Location` without one (RFC 3875, 6.2.3, 6.3.3).
     pub status: StatusCode,
     /// The fields, without `Status`, without hop-by-hop fields and without `X-CGI-*`.
@@ -109,7 +109,7 @@ pub enum Fed {
     /// All of the piece belongs to the head, which goes on.
     Wanting,
     /// The head is complete; so many bytes of the piece belonged to it, and the rest is the body.
-    Complete(Head, usize),
+    Complete(ResponseHead, usize),
 }
 
 impl HeadParser {
@@ -135,7 +135,7 @@ impl HeadParser {
             from = end + 1;
             if empty && from <= self.most {
                 let seen = mem::take(&mut self.seen);
-                return Head::parse(&seen[..self.line]).map(|head| Fed::Complete(head, from - before));
+                return ResponseHead::parse(&seen[..self.line]).map(|head| Fed::Complete(head, from - before));
             }
             self.line = from;
         }
@@ -143,13 +143,13 @@ impl HeadParser {
     }
 }
 
-impl Head {
+impl ResponseHead {
     /// Reads a head that is complete, without the blank line that ends it.
     ///
     /// ```
-    /// use pushpull_gateway::Head;
+    /// use pushpull_gateway::ResponseHead;
     ///
-    /// let head = Head::parse(b"Content-Type: text/plain\r\nStatus: 404 Not Here\r\n")?;
+    /// let head = ResponseHead::parse(b"Content-Type: text/plain\r\nStatus: 404 Not Here\r\n")?;
     /// assert_eq!(head.status, 404);
     /// assert_eq!(head.fields["content-type"], "text/plain");
     /// # Ok::<(), pushpull_gateway::HeadError>(())
@@ -158,7 +158,7 @@ impl Head {
     /// # Errors
     ///
     /// When a line is no field, or the fields contradict themselves: see [`HeadError`].
-    pub fn parse(block: &[u8]) -> Result<Head, HeadError> {
+    pub fn parse(block: &[u8]) -> Result<ResponseHead, HeadError> {
         let mut fields = HeaderMap::new();
         let mut status = None;
         for (index, line) in block.split_inclusive(|byte| *byte == b'\n').enumerate() {
@@ -189,7 +189,7 @@ impl Head {
         let implied = if place.is_some() { StatusCode::FOUND } else { StatusCode::OK };
         let status = status.unwrap_or(implied);
         set_no_length(status, &mut fields);
-        Ok(Head { status, fields, is_local_redirect })
+        Ok(ResponseHead { status, fields, is_local_redirect })
     }
 
     /// Writes the head as a CGI response begins, with the blank line.
@@ -307,7 +307,7 @@ fn is_local(place: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn parse(block: &str) -> Result<Head, HeadError> {
+    fn parse(block: &str) -> Result<ResponseHead, HeadError> {
         match HeadParser::new(MAX_HEAD).feed(block.as_bytes())? {
             Fed::Complete(head, _) => Ok(head),
             Fed::Wanting => Err(HeadError::Incomplete),
@@ -379,10 +379,10 @@ mod tests {
     fn requirement_8_more_names_than_can_be_kept_are_an_error() {
         let block = |names: usize| (0..names).map(|name| format!("N{name}: 1\n")).collect::<String>();
         for names in [40_000, 24_576, MAX_NAMES + 1] {
-            assert_eq!(Head::parse(block(names).as_bytes()), Err(HeadError::TooManyNames), "{names}");
+            assert_eq!(ResponseHead::parse(block(names).as_bytes()), Err(HeadError::TooManyNames), "{names}");
         }
         let most = block(MAX_NAMES - 1) + "Content-Length: 1\n" + &"Content-Length: 1\nN0: 2\n".repeat(10_000);
-        let mut head = Head::parse(most.as_bytes()).unwrap();
+        let mut head = ResponseHead::parse(most.as_bytes()).unwrap();
         assert_eq!((head.length(), head.fields.get_all("n0").iter().count()), (Some(1), 10_001));
         head.fields.insert("added", HeaderValue::from(1));
     }

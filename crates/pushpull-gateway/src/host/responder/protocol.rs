@@ -1,0 +1,41 @@
+//! A protocol that a front server speaks, as the server sees it.
+
+/// Makes a type the protocol of a server: `$link` is what its connections carry, and the type has a field `accept`.
+macro_rules! front_protocol {
+    ($protocol:ty, $link:ident) => {
+        #[allow(private_interfaces, reason = "sealed: nobody else calls it")]
+        impl crate::host::protocol::Fronted for $protocol {
+            fn accept(&mut self) -> &mut crate::host::responder::Accept {
+                &mut self.accept
+            }
+        }
+
+        impl crate::host::protocol::sealed::Sealed for $protocol {}
+
+        #[allow(private_interfaces, reason = "sealed: nobody else calls it")]
+        impl crate::host::protocol::Protocol for $protocol {
+            const TRUSTS: bool = true;
+
+            async fn serve<S, R>(
+                stream: crate::host::stream::Stream,
+                service: S,
+                host: std::rc::Rc<crate::host::server::Host<$protocol>>,
+            ) where
+                S: tower_service::Service<http::Request<crate::host::RequestBody>, Response = http::Response<R>>
+                    + Clone
+                    + 'static,
+                S::Error: Into<crate::host::protocol::Failure>,
+                R: http_body::Body<Data = bytes::Bytes> + 'static,
+                R::Error: Into<crate::host::protocol::Failure>,
+            {
+                let open = |wire| $link::new(wire, service, host.clone());
+                crate::host::responder::serve(stream, &host, open).await;
+            }
+
+            /// Nothing can be said to a front server before it has begun a request.
+            fn refuse(_: &crate::host::stream::Stream) {}
+        }
+    };
+}
+
+pub(in crate::host) use front_protocol;
