@@ -7,7 +7,7 @@ import threading
 
 import pytest
 import wsgi_apps
-from wsgi_apps import BROKEN, KINDS
+from wsgi_apps import BROKEN
 
 import pushpull
 from pushpull import asgi

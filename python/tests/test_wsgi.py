@@ -6,6 +6,7 @@ import io
 import re
 import sys
 import threading
+from typing import ClassVar
 from wsgiref.handlers import SimpleHandler
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
@@ -59,7 +60,7 @@ def answer(app, body=b"", method=None):
     out, log = io.BytesIO(), io.StringIO()
 
     class Handler(SimpleHandler):
-        os_environ = {}
+        os_environ: ClassVar = {}
 
     Handler(io.BytesIO(body), out, log, environ, multithread=True, multiprocess=True).run(app)
     # wsgiref knows the length of a short list, and the time.

@@ -168,6 +168,30 @@ def endless_written(environ, start_response):
             write(BLOCK)
 
 
+def waits(environ, start_response):
+    """Wait until the pipe that the query names is opened by another process."""
+    write = start_response("200 OK", [*TEXT])
+    write(b"begun\n")
+    with open(environ["QUERY_STRING"], "rb") as pipe:
+        pipe.read()
+    return [b"ended\n"]
+
+
+def silent(environ, start_response):
+    threading.Event().wait()
+
+
+def silent_after_start(environ, start_response):
+    start_response("200 OK", [*TEXT])(b"begun\n")
+    threading.Event().wait()
+
+
+def computes(environ, start_response):
+    start_response("200 OK", [*TEXT])(b"begun\n")
+    while True:
+        sum(range(1000))
+
+
 def echo(environ, start_response):
     start_response("200 OK", [*TEXT])
     source = environ["wsgi.input"]
@@ -294,6 +318,10 @@ KINDS = {
         replaced_too_late,
         endless,
         endless_written,
+        waits,
+        silent,
+        silent_after_start,
+        computes,
         echo,
         count,
         lines,

@@ -4,7 +4,13 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use http::request::Parts;
+use http_body::SizeHint;
+
 use super::error_stream::ErrorStream;
+use super::path::Mount;
+use super::refusal::Refusal;
+use super::request;
 
 /// The meta-variables of a request, in order, as bytes; and the typed extras that WSGI taught gateways to have.
 ///
@@ -55,6 +61,28 @@ impl Environ {
     /// Without any variable.
     pub fn new() -> Environ {
         Environ::default()
+    }
+
+    /// Returns the meta-variables of a request to an application at `mount`: those in the request's extensions, where a front
+    /// server's are, or else those that are made from its head and what is known of its body. It is for code that answers
+    /// requests without [`service()`](crate::service()).
+    ///
+    /// ```
+    /// use http::Request;
+    /// use http_body::SizeHint;
+    /// use pushpull_gateway::{Environ, Mount};
+    ///
+    /// let (parts, ()) = Request::get("http://localhost/app/here?a=1").body(()).unwrap().into_parts();
+    /// let env = Environ::of_request(&parts, &SizeHint::with_exact(0), &Mount::at("/app").unwrap()).unwrap();
+    /// assert_eq!(env.get_str("PATH_INFO"), Some("/here"));
+    /// assert_eq!(env.get_str("CONTENT_LENGTH"), None);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns the answer to a request for which no application is to run: 400, 404 or 501.
+    pub fn of_request(parts: &Parts, body: &SizeHint, mount: &Mount) -> Result<Environ, Refusal> {
+        request::environ(parts, body, mount, |env| env)
     }
 
     /// The value of a variable.

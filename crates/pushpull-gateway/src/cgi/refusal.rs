@@ -16,7 +16,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn new(status: StatusCode, reason: impl Into<String>) -> Refusal {
+    /// Creates the answer with this status. The client is told a reason that is of its own making (4xx); the log, every one.
+    pub fn new(status: StatusCode, reason: impl Into<String>) -> Refusal {
         Refusal { status, reason: reason.into() }
     }
 
@@ -42,8 +43,8 @@ impl Refusal {
         self.status
     }
 
-    /// The answer. It tells the client the status; the reason of a failure on this side is for the log.
-    pub(crate) fn into_response<B: From<String>>(self) -> http::Response<B> {
+    /// Returns the response that says so. It tells the client the status; the reason of a failure on this side is for the log.
+    pub fn into_response<B: From<String>>(self) -> http::Response<B> {
         let text = if self.status.is_client_error() {
             format!("{}: {}\n", self.status, self.reason)
         } else {
