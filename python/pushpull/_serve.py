@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from ._pushpull import Host, Job, Listening
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+# What would end the process, and says nothing to a server.
+UNHEEDED = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
 # What an application is told once its client has gone.
 GONE = (BrokenPipeError, TruncatedError, Stopped)
 # A process that ends sooner after its start is not replaced.
@@ -153,15 +155,16 @@ def _serve_here(
     from ._pushpull import Host
 
     address = listening.address()
-    signals = threading.current_thread() is threading.main_thread()
-    with _handlers_kept(signals):
-        host = Host(listening, {**options, "signals": signals})
+    host = Host(listening, options)
+    with _signals(host):
         host.start()
         if not options["multi_process"]:
             host.say(f"serving at {_url(address, options['protocol'])}")
         if on_ready is not None:
             on_ready(Serving(host, address))
-        while host.wait():
+        while (wanted := host.wait()) is not None:
+            if not wanted:
+                continue  # Python has handled a signal here.
             thread = threading.Thread(target=_work, args=(host, app), name="pushpull serve", daemon=True)
             try:
                 thread.start()
@@ -175,9 +178,29 @@ def _url(address: str, protocol: str) -> str:
 
 
 @contextmanager
-def _handlers_kept(kept: bool) -> Iterator[None]:
-    """Give Python its handlers of signals back in the end: meanwhile the server has its own."""
-    handlers = {number: signal.getsignal(number) for number in SIGNALS} if kept else {}
+def _signals(host: Host) -> Iterator[None]:
+    """Have signals stop the server, and give Python its handlers back in the end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with _handlers(lambda *_: None):
+        before = signal.set_wakeup_fd(host.wakeup_fd(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+
+
+@contextmanager
+def _handlers(stop: Callable[[int, Any], None]) -> Iterator[None]:
+    """Have `stop` called by the signals that stop, unless they are ignored."""
+    handlers = {number: signal.getsignal(number) for number in (*STOPPING, *UNHEEDED)}
+    for number, handler in handlers.items():
+        if number in UNHEEDED:
+            if handler == signal.SIG_DFL:
+                signal.signal(number, lambda *_: None)
+        elif handler != signal.SIG_IGN:
+            signal.signal(number, stop)
     try:
         yield
     finally:
@@ -216,8 +239,9 @@ def _answer(host: Host, app: WSGIApplication, job: Job) -> None:
         job.finish()
     except BaseException as error:
         # SystemExit too: it ends neither the thread nor the server.
-        if job.fail() or not isinstance(error, GONE):
+        if not (job.disconnected and isinstance(error, GONE)):
             _report(host, job.target, error)
+        job.fail()
 
 
 def _report(host: Host, target: str, error: BaseException) -> None:
@@ -247,11 +271,8 @@ class _Processes:
         # Held by this process alone: its end is the end of all.
         self._alive, held = os.pipe()
         try:
-            with _handlers_kept(True):
-                for number in SIGNALS:
-                    if signal.getsignal(number) is not signal.SIG_IGN:
-                        signal.signal(number, self._stop)
-                self._held = held
+            self._held = held
+            with _handlers(self._stop):
                 self._run()
         finally:
             os.close(held)
@@ -294,7 +315,7 @@ class _Processes:
     def _be_child(self, ready: int, tell: int) -> None:
         status = 1
         try:
-            for number in SIGNALS:
+            for number in STOPPING:
                 if signal.getsignal(number) == self._stop:
                     signal.signal(number, signal.SIG_DFL)
             os.close(ready)
@@ -320,7 +341,9 @@ class _Processes:
         threading.Thread(target=self._watch, args=(serving,), name="pushpull parent", daemon=True).start()
         if self._on_ready is not None:
             self._on_ready(serving)
-        os.write(tell, b"+")
+        # The parent waits for the first process only.
+        with suppress(BrokenPipeError):
+            os.write(tell, b"+")
         os.close(tell)
 
     def _watch(self, serving: Serving) -> None:
@@ -336,7 +359,9 @@ class _Processes:
             return
         code = os.waitstatus_to_exitcode(status)
         if self._stopping:
-            self._status = self._status or (1 if code else 0)
+            # One that had not begun to serve is ended by the signal itself.
+            if code and -code not in STOPPING:
+                self._status = self._status or 1
             return
         how = f"by signal {-code}" if code < 0 else f"with status {code}"
         if code == 2 or time.monotonic() - started < SHORT_LIFE:

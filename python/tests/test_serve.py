@@ -28,7 +28,7 @@ def served():
         yield server
         # Whatever was asked of it, it ends as it should.
         server.signal()
-        server.signal()
+        server.signal(signal.SIGINT)
         assert server.wait()[0] == 0, server.errors
 
 
@@ -179,7 +179,8 @@ def test_a_client_is_asked_for_its_body_when_the_app_reads(at):
     with Exchange(at, "/ignores", method="POST", fields=fields) as exchange:
         assert exchange.connection.recv(12) == b"HTTP/1.1 200"
     with Exchange(at, "/count", method="POST", fields=fields) as exchange:
-        assert exchange.connection.recv(12) == b"HTTP/1.1 100"
+        interim = b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert exchange.connection.recv(len(interim), socket.MSG_WAITALL) == interim
         exchange.connection.sendall(b"body")
         assert exchange.response().body == b"4\n"
 
@@ -201,6 +202,8 @@ def test_a_stop_lets_a_response_end(tmp_path):
         with open(go, "wb"):
             pass
         assert (list(blocks), exchange.end) == ([b"ended\n"], "whole")
+        # The server waits a while for the client to close first.
+        exchange.close()
         status, log = server.wait()
         assert status == 0
         assert "/waits" in log and log.rstrip().endswith("done")
@@ -221,6 +224,12 @@ def test_a_second_signal_does_not_wait(kind):
             assert log.count(" cut\n") == 4
             for exchange in exchanges:
                 exchange.close()
+
+
+def test_other_signals_stop_nothing(at, served):
+    for other in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM):
+        served.signal(other)
+        assert get(at, "/hello").body == b"hello\n"
 
 
 def test_the_grace_ends():
@@ -258,13 +267,13 @@ def test_limits():
         # It still runs.
         assert get(at, "/app/hello").status == 503
         server.signal()
-        server.signal()
+        server.signal(signal.SIGINT)
         assert server.wait()[0] == 0
         assert "wrote nothing for 0.05 s" in server.errors
     with Serve(*limits) as server:
         assert get(server.address, "/silent").status == 504
         server.signal()
-        server.signal()
+        server.signal(signal.SIGINT)
         assert server.wait()[0] == 0
 
 
@@ -404,7 +413,8 @@ def test_the_function_gives_the_signals_back(run):
         import os, signal, pushpull
         def ready(serving):
             os.kill(os.getpid(), signal.SIGINT)
-        pushpull.serve(lambda *_: [], listen="127.0.0.1:0", access_log=False, on_ready=ready)
+        for _ in range(2):
+            pushpull.serve(lambda *_: [], listen="127.0.0.1:0", access_log=False, on_ready=ready)
         try:
             os.kill(os.getpid(), signal.SIGINT)
             signal.pause()

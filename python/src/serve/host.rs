@@ -1,10 +1,10 @@
 //! The server as Python has it.
 
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::net::UnixListener;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::{Arc, Mutex, OnceLock, MutexGuard, PoisonError};
 use std::thread;
 
 use pushpull_gateway::ErrorStream;
@@ -19,6 +19,7 @@ use super::job::Job;
 use super::log::Log;
 use super::options::{Options, Protocol};
 use super::service::{Shared, Wsgi};
+use super::workers::Wanted;
 use crate::exit;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -79,6 +80,23 @@ pub(crate) struct Host {
     log: Arc<Log>,
     server: Mutex<Option<Listener>>,
     result: Arc<Mutex<Option<io::Result<()>>>>,
+    /// Where Python writes the numbers of signals.
+    signals: OnceLock<UnixStream>,
+}
+
+/// The signals that stop the server.
+const STOPPING: [i32; 4] = [1, 2, 3, 15];
+
+/// Stops the server at the first signal that does, at once at the second, and lets Python handle the others.
+fn watch(mut signals: UnixStream, shutdown: &Shutdown, shared: &Shared) {
+    let mut byte = [0];
+    while signals.read_exact(&mut byte).is_ok() {
+        match STOPPING.contains(&i32::from(byte[0])) {
+            true if shutdown.has_begun() => shutdown.cut(),
+            true => shutdown.begin(),
+            false => shared.workers.interrupt(),
+        }
+    }
 }
 
 #[pymethods]
@@ -89,12 +107,11 @@ impl Host {
         let Some(listener) = lock(&listening.0).take() else {
             return Err(PyValueError::new_err("the socket belongs to a server"));
         };
-        // Listened for before anything is answered: who can connect can stop it.
-        let shutdown = if options.signals { Shutdown::on_signals()? } else { Shutdown::new() };
+        let shutdown = Shutdown::new();
         let log = Arc::new(Log::start()?);
         let troubles = log.clone();
         let shared = Shared::new(options, move |line| troubles.troubles.add(&line));
-        Ok(Host { shared, shutdown, log, server: Mutex::new(Some(listener)), result: Arc::default() })
+        Ok(Host { shared, shutdown, log, server: Mutex::new(Some(listener)), result: Arc::default(), signals: OnceLock::new() })
     }
 
     /// Serve, on threads of the server's own.
@@ -112,17 +129,30 @@ impl Host {
         Ok(())
     }
 
-    /// Wait until a thread is to be made for `next_job`. Returns False once the server has stopped.
-    fn wait(&self, py: Python<'_>) -> PyResult<bool> {
+    /// Return a descriptor for `signal.set_wakeup_fd`. Python's own handlers run on its main thread, which waits here.
+    fn wakeup_fd(&self) -> PyResult<i32> {
+        let (writer, reader) = UnixStream::pair()?;
+        writer.set_nonblocking(true)?;
+        let (shared, shutdown) = (self.shared.clone(), self.shutdown.clone());
+        thread::Builder::new().name("signals".into()).spawn(move || watch(reader, &shutdown, &shared))?;
+        let writer = self.signals.get_or_init(|| writer);
+        Ok(writer.as_raw_fd())
+    }
+
+    /// Wait until a thread is to be made for `next_job`, and return True; or until signals are to be handled, and return False.
+    /// Returns None once the server has stopped.
+    fn wait(&self, py: Python<'_>) -> PyResult<Option<bool>> {
         let shared = self.shared.clone();
-        if exit::detached(py, move || shared.workers.wanted()) {
-            return Ok(true);
+        match exit::detached(py, move || shared.workers.wanted()) {
+            Wanted::Thread => return Ok(Some(true)),
+            Wanted::Other => return Ok(Some(false)),
+            Wanted::End => {}
         }
         let log = self.log.clone();
         exit::detached(py, move || log.finish());
         match lock(&self.result).take() {
             Some(Err(error)) => Err(PyOSError::new_err(error.to_string())),
-            _ => Ok(false),
+            _ => Ok(None),
         }
     }
 

@@ -231,23 +231,29 @@ impl Job {
         finished
     }
 
-    /// Say that the application has failed. Returns False if that is because the client has gone, or makes no difference.
-    fn fail(&self) -> bool {
-        let gone = match self.outlet.get() {
-            Some(outlet) => {
-                let gone = outlet.is_disconnected();
-                self.failed.set();
-                outlet.end(Ok(()));
-                gone
-            }
-            None => match lock(&self.state).answer.take() {
-                Some(answer) => answer.send(Answer::Failed).is_err(),
-                None => false,
-            },
-        };
-        let running = lock(&self.state).running.take();
+    /// Whether what is written reaches no client.
+    #[getter]
+    fn disconnected(&self) -> bool {
+        match self.outlet.get() {
+            Some(outlet) => outlet.is_disconnected(),
+            None => lock(&self.state).answer.as_ref().is_none_or(oneshot::Sender::is_closed),
+        }
+    }
+
+    /// Say that the application has failed.
+    fn fail(&self) {
+        if let Some(outlet) = self.outlet.get() {
+            self.failed.set();
+            outlet.end(Ok(()));
+        }
+        let mut state = lock(&self.state);
+        let (answer, running) = (state.answer.take(), state.running.take());
+        drop(state);
+        if let Some(answer) = answer {
+            // If the client has gone, it makes no difference.
+            let _ = answer.send(Answer::Failed);
+        }
         drop(running);
-        !gone
     }
 
     /// The method and target of the request.

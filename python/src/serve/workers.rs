@@ -20,7 +20,19 @@ struct State<T> {
     idle: Vec<Arc<Inbox<T>>>,
     /// How many threads are to be made.
     wanted: usize,
+    /// The thread that makes threads has something else to do.
+    interrupted: bool,
     ended: bool,
+}
+
+/// What the thread that makes threads is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Thread,
+    /// Nothing here.
+    Other,
+    /// Nothing ever again.
+    End,
 }
 
 struct Inbox<T> {
@@ -34,7 +46,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl<T> Workers<T> {
     pub(super) fn new() -> Workers<T> {
-        let state = State { waiting: VecDeque::new(), idle: Vec::new(), wanted: 0, ended: false };
+        let state = State { waiting: VecDeque::new(), idle: Vec::new(), wanted: 0, interrupted: false, ended: false };
         Workers { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -57,23 +69,32 @@ impl<T> Workers<T> {
         inbox.filled.notify_one();
     }
 
-    /// Waits until a thread is to be made. Returns `false` once none is, for ever.
-    pub(super) fn wanted(&self) -> bool {
+    /// Waits until a thread is to be made, or something else is to be done.
+    pub(super) fn wanted(&self) -> Wanted {
         let mut state = lock(&self.state);
         loop {
             if state.ended {
-                return false;
+                return Wanted::End;
+            }
+            if std::mem::take(&mut state.interrupted) {
+                return Wanted::Other;
             }
             if state.wanted > 0 {
                 state.wanted -= 1;
                 // A thread that has become idle meanwhile may have taken it.
                 if !state.waiting.is_empty() {
-                    return true;
+                    return Wanted::Thread;
                 }
                 continue;
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Ends a wait for what is wanted.
+    pub(super) fn interrupt(&self) {
+        lock(&self.state).interrupted = true;
+        self.changed.notify_all();
     }
 
     /// Drops the work that waits for a thread which cannot be made.
