@@ -40,63 +40,64 @@ class StreamingResponse(WSGIResponse):
     server, which cuts the response. Nor is the request published again after a conflict.
     """
 
-    _start_response: StartResponse
-    _send: Callable[[bytes], object] | None = None
-    # What was raised after the first piece, and would have become a page.
-    _failure: BaseException | None = None
+    _publication: _Publication
 
     def write(self, data: bytes | str) -> None:
         """Send a piece of the body."""
-        if self._send is None:
+        send = self._publication.send
+        if send is None:
             notify(pubevents.PubBeforeStreaming(self))
             self._streaming = 1
             status, headers = self.finalize()
-            self._send = self._start_response(status, headers)
+            send = self._publication.begin(status, headers)
             # The publisher then raises what it would have rendered.
             self.debug_exceptions = True
-        self._send(data.encode(self.charset) if isinstance(data, str) else data)
+        send(data.encode(self.charset) if isinstance(data, str) else data)
 
     def _unauthorized(self) -> None:
         # The publisher raises every exception but this one.
-        if self._send is not None:
-            self._failure = sys.exc_info()[1]
+        if self._publication.send is not None:
+            self._publication.failure = sys.exc_info()[1]
         super()._unauthorized()
 
     def retry(self) -> StreamingResponse:
         """Return a response for another attempt."""
         response: StreamingResponse = super().retry()
-        response._start_response = self._start_response
+        response._publication = self._publication
         return response
 
 
 class _Request(WSGIRequest):
     def supports_retry(self) -> bool:
         # What has been sent cannot be taken back.
-        return self.response._send is None and bool(super().supports_retry())
+        return self.response._publication.send is None and bool(super().supports_retry())
 
 
 class _Publication:
-    """One request."""
+    """One request, however often it is published."""
+
+    # What sends a piece, once the head is on its way.
+    send: Callable[[bytes], object] | None = None
+    # What was raised after the first piece, and would have become a page.
+    failure: BaseException | None = None
 
     def __init__(self, environ: WSGIEnvironment, start_response: StartResponse) -> None:
         self._environ, self._start_response = environ, start_response
-        self._request: Any = None
+
+    def begin(self, status: str, headers: list[tuple[str, str]]) -> Callable[[bytes], object]:
+        self.send = self._start_response(status, headers)
+        return self.send
 
     def _make_response(self, **streams: Any) -> StreamingResponse:
-        self._response = response = StreamingResponse(**streams)
-        response._start_response = self._start_response
+        response = StreamingResponse(**streams)
+        response._publication = self
         return response
 
-    def _start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-        if self._response._failure is not None:
-            raise self._response._failure
-        if self._response._send is not None:
-            return self._response._send  # The head is on its way.
-        return (
-            self._start_response(status, headers)
-            if exc_info is None
-            else self._start_response(status, headers, exc_info)
-        )
+    def _start(self, status: str, headers: list[tuple[str, str]]) -> Callable[[bytes], object]:
+        """Start the response at the publisher's end, unless it has begun."""
+        if self.failure is not None:
+            raise self.failure
+        return self.begin(status, headers) if self.send is None else self.send
 
     def run(self) -> Any:
         return publish_module(
@@ -110,8 +111,9 @@ class _Publication:
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
     """Publish a request, as `ZPublisher.WSGIPublisher.publish_module` does, with a response that streams.
 
-    Put what usually lies around Zope around it, such as `ZPublisher.httpexceptions.HTTPExceptionHandler`. It uses `write()`, which `pushpull.serve` and waitress have. For other servers, take `pushpull.wsgi.iterable(application)` or
-    `pushpull.asgi.from_wsgi(application)`. `make_wsgi_app` is to be called before.
+    Call `make_wsgi_app` before, and put around it what lies around Zope elsewhere, such as
+    `ZPublisher.httpexceptions.HTTPExceptionHandler`. It uses `write()`, which `pushpull.serve` and waitress have. For other servers,
+    take `pushpull.wsgi.iterable(application)` or `pushpull.asgi.from_wsgi(application)`.
     """
     _make_seekable(environ)
     return _Publication(environ, start_response).run()
