@@ -88,6 +88,9 @@ def iterable(app: WSGIApplication) -> WSGIApplication:
                 body: Any = _Body(first, chunks, call)
             elif call.started.status is not None:
                 body = call.returned
+                if isinstance(body, (list, tuple)):
+                    for block in body:
+                        _checked(block)
                 # The server closes it. A list goes as it is: its length may be of use.
                 call.returned = ()
             else:

@@ -22,7 +22,7 @@ from ZPublisher.HTTPRequest import WSGIRequest
 from ZPublisher.HTTPResponse import WSGIResponse
 from ZPublisher.WSGIPublisher import publish_module
 
-from .wsgi import limited
+from ._limited_body import LimitedBody
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -127,6 +127,6 @@ def _make_seekable(environ: WSGIEnvironment) -> None:
         return
     # Closed when the request is dropped.
     spooled = tempfile.SpooledTemporaryFile(MAX_MEMORY)  # noqa: SIM115
-    shutil.copyfileobj(limited(environ), spooled)
+    shutil.copyfileobj(LimitedBody(environ), spooled)
     spooled.seek(0)
     environ["wsgi.input"] = spooled

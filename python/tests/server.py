@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -9,6 +10,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+
+from http_client import connect
 
 HERE = pathlib.Path(__file__).parent
 DEADLINE = 30
@@ -23,13 +27,15 @@ def _die_with_parent():
 class Process:
     """A process, and what it says."""
 
-    def __init__(self, arguments, **options):
+    def __init__(self, arguments, stdout=subprocess.PIPE, **options):
         self.process = subprocess.Popen(
             [str(argument) for argument in arguments],
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
             preexec_fn=_die_with_parent,
+            # Some start processes of their own, which end with the group.
+            start_new_session=True,
             **options,
         )
         self.errors = ""
@@ -57,9 +63,11 @@ class Process:
         return self
 
     def __exit__(self, *_):
-        self.process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        self.process.stdout.close()
+        if self.process.stdout:
+            self.process.stdout.close()
 
 
 class Serve(Process):
@@ -74,5 +82,18 @@ class Serve(Process):
         self.address = place.split(" ")[0] if place.startswith("unix:") else place.split("//")[1].rstrip("/")
 
 
-def environment(**variables):
-    return {**os.environ, **variables}
+class Foreign(Process):
+    """Another project's server on a Unix socket, once it accepts connections."""
+
+    def __init__(self, module, arguments, path):
+        self.address = f"unix:{path}"
+        command = [sys.executable, "-m", module, *(str(a).replace("SOCKET", str(path)) for a in arguments)]
+        super().__init__(command, subprocess.DEVNULL, cwd=HERE, env={**os.environ, "PYTHONPATH": str(HERE)})
+        until = time.monotonic() + DEADLINE
+        while True:
+            try:
+                connect(self.address).close()
+                return
+            except OSError:
+                assert self.process.poll() is None and time.monotonic() < until, self.errors
+                time.sleep(0.01)

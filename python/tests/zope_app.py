@@ -102,4 +102,4 @@ with open(_configuration, "w") as _file:
 make_wsgi_app({}, _configuration)
 application = HTTPExceptionHandler(_zope.application)
 iterable = _wsgi.iterable(application)
-asgi = _asgi.from_wsgi(application)
+asgi_application = _asgi.from_wsgi(application)
