@@ -1,7 +1,7 @@
-//! What do capacity and chunk size do, where one side is faster than the other?
+//! How do capacity and chunk size matter if one side is faster than the other?
 //!
-//! The time is a byte's. What else there is to know of each setting is printed below it: how often anybody had to be
-//! woken, how long the writer was held, how much was in flight, and how long a write took to arrive.
+//! The time is per byte. Below each setting, the benchmark prints wake-ups, the share of time that the writer was
+//! blocked, bytes in flight, and the latency of a write.
 //!
 //! `cargo bench --bench backpressure`
 

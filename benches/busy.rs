@@ -1,8 +1,8 @@
-//! How soon does a write arrive, and how much gets through, beside threads that compute and never wait?
+//! How soon does a write arrive, and how much gets through, beside threads that never sleep?
 //!
-//! Both sides and the busy threads share one processor, or two. All contenders take turns, round after round; a figure is the
-//! median of its rounds, and a ratio, to `sync_channel` with the same writes gathered by hand, the median of the ratios within
-//! the rounds.
+//! Both sides and the busy threads share one processor, or two. All contenders take turns in rounds. A figure is the
+//! median of its rounds. A ratio is the median of the ratios to `sync_channel` within the rounds, with the writes
+//! gathered by hand.
 //!
 //! `cargo bench --bench busy -- [--rounds N] [--millis N] [--only NAME,...] [--neighbours N,...]`
 
@@ -44,7 +44,7 @@ fn main() -> io::Result<()> {
                             continue;
                         }
                     };
-                    // The first round makes the threads, and touches the memory.
+                    // The first round starts threads and touches memory: it does not count.
                     if round > 0 || arguments.rounds == 0 {
                         samples.entry((processors.count(), neighbours, contender.name())).or_default().push(sample);
                     }
@@ -53,7 +53,7 @@ fn main() -> io::Result<()> {
         }
     }
     println!(
-        "| processors | busy threads | | write to pull, median | of `sync_channel`'s | 99th | 4 KiB writes | of the same by hand |"
+        "| processors | busy threads | | write to pull, median | relative to `sync_channel` | 99th | 4 KiB writes | relative to `sync_channel` |"
     );
     println!("|---|---|---|---|---|---|---|---|");
     for ((processors, neighbours, name), of) in &samples {
@@ -91,7 +91,7 @@ fn arguments() -> Arguments {
         match &argument[..] {
             "--rounds" => said.rounds = number() as usize,
             "--millis" => said.time = Duration::from_millis(number()),
-            // As criterion does it: only to see that it works.
+            // As with criterion: only check that the benchmark works.
             "--test" => (said.rounds, said.time) = (0, Duration::from_millis(2)),
             "--neighbours" => {
                 let list = arguments.next().expect(USAGE);

@@ -1,4 +1,4 @@
-//! What do many bridges at once cost? Each moves 32 KiB, a chunk of 4 KiB at a time, all of them in turns.
+//! What do many bridges at once cost? Each moves 32 KiB in chunks of 4 KiB, and all take turns.
 //!
 //! `cargo bench --bench fan`
 
@@ -11,14 +11,14 @@ use pushpull_measure::figure::Measure;
 use pushpull_measure::peers::Peer;
 
 fn many(c: &mut Criterion) {
-    // As criterion does it: only to see that it works.
+    // As with criterion: only check that the benchmark works.
     let is_test = std::env::args().any(|argument| argument == "--test");
     for bridges in BRIDGES.into_iter().filter(|bridges| !is_test || *bridges <= 100) {
         let mut group = c.benchmark_group(format!("fan/{bridges}"));
         group.throughput(Throughput::Elements(bridges as u64)).sampling_mode(SamplingMode::Flat).sample_size(10);
         group.warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(1));
         for peer in [Peer::Known(Contender::Local)].into_iter().chain(Peer::QUEUES).chain(Peer::PIPES) {
-            // A system may refuse so many threads or files, which is an answer too.
+            // A system that refuses the threads or files is a result too.
             if let Err(error) = fan::run(peer, bridges) {
                 println!("fan/{bridges}/{}: {error}", peer.name());
                 continue;

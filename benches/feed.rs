@@ -1,4 +1,4 @@
-//! What does it cost that a program reads a stream, and not memory? What does a filter cost as a layer of a stream?
+//! What does a program cost that reads a stream, not memory? What does a filter cost as a layer of a stream?
 //!
 //! `cargo bench --bench feed`
 
@@ -17,10 +17,10 @@ use futures_util::Stream;
 use pushpull::{Local, Pool, Thread};
 use tokio::runtime::Builder;
 
-/// What hyper gives a body at a time, more or less.
+/// The approximate size of the pieces that hyper passes to a body.
 const PIECE: usize = 16 << 10;
 
-/// An archive of files of every size.
+/// Creates an archive of files of every size.
 fn archive() -> Bytes {
     let mut archive = tar::Builder::new(Vec::new());
     for n in 0..400_usize {
@@ -32,7 +32,7 @@ fn archive() -> Bytes {
     archive.into_inner().unwrap().into()
 }
 
-/// Somebody else's parser, which only knows `Read`: how many files there are, and the sum of their bytes.
+/// Parses with a library that only knows `Read`. Returns the number of files and the sum of their bytes.
 fn parse(reader: impl Read) -> io::Result<(usize, u64)> {
     let mut buffer = vec![0; 64 << 10];
     let (mut files, mut sum) = (0, 0);
@@ -49,7 +49,7 @@ fn parse(reader: impl Read) -> io::Result<(usize, u64)> {
     Ok((files, sum))
 }
 
-/// Lines that a compressor has to work for.
+/// Creates lines that are not trivial to compress.
 fn text() -> Bytes {
     let mut text = Vec::new();
     let mut number = 1_u64;
@@ -60,14 +60,14 @@ fn text() -> Bytes {
     text.into()
 }
 
-/// Everything, in pieces that are there.
+/// Returns the bytes as pieces that are ready at once.
 fn pieces(bytes: &Bytes) -> impl Stream<Item = io::Result<Bytes>> + Send + Unpin + use<> {
     let bytes = bytes.clone();
     let count = bytes.len().div_ceil(PIECE);
     futures_util::stream::iter((0..count).map(move |n| Ok(bytes.slice(n * PIECE..bytes.len().min((n + 1) * PIECE)))))
 }
 
-/// Reads what lies in memory no further than to the end of a piece: what the pieces cost without a bridge.
+/// A reader of memory that stops at the end of each piece. It shows what the pieces cost without a bridge.
 struct Torn<'a>(&'a [u8], usize);
 
 impl Read for Torn<'_> {
@@ -120,7 +120,7 @@ fn upload(c: &mut Criterion) {
     });
 }
 
-/// Somebody's layer: reads, and writes into an encoder.
+/// Reads, and writes into an encoder: a layer written by hand.
 fn gzip(mut r: impl Read, w: impl Write) -> io::Result<()> {
     let mut gzip = GzEncoder::new(w, Compression::default());
     io::copy(&mut r, &mut gzip)?;
@@ -150,7 +150,7 @@ fn layer(c: &mut Criterion) {
         ($name:literal, $engine:expr) => {
             let pull = || $engine.filter(|r, w| gzip(r, w)).pull_from_stream(pieces(black_box(&text)));
             let packed: Vec<Bytes> = pull().collect::<io::Result<_>>().unwrap();
-            // Other bytes than from memory: an encoder cuts its blocks where its input is cut.
+            // The output differs from that of memory: an encoder splits its blocks where its input is split.
             let packed = packed.concat();
             assert!(unpack(&packed) == text, "what came out is not what went in");
             group.bench_function($name, |b| b.iter(|| assert_eq!(runtime.block_on(length(pull())), packed.len())));

@@ -1,4 +1,4 @@
-//! What does one ready chunk cost, from the program's hands into the host's?
+//! What does one ready chunk cost, from the program to the reader?
 //!
 //! `cargo bench --bench handoff`
 
@@ -18,7 +18,7 @@ use pushpull_measure::cores::Cores;
 
 const CHUNKS: usize = 20_000;
 const LEN: usize = 1024;
-/// As many of these as the default capacity of `Thread` holds.
+/// The number of these chunks that the default capacity of `Thread` holds.
 const QUEUE: usize = 256;
 
 fn chunk() -> Bytes {
@@ -29,15 +29,15 @@ fn check(bytes: usize) {
     assert_eq!(black_box(bytes), CHUNKS * LEN);
 }
 
-/// The plainest push there is: the program calls a closure.
+/// Calls a closure with each chunk: the simplest push.
 fn dyn_call(chunk: &Bytes, sink: &mut dyn FnMut(Bytes)) {
     for _ in 0..CHUNKS {
         sink(chunk.clone());
     }
 }
 
-/// Chunks of which it is counted who holds them, at two atomic operations each; and static ones, which are as much work as a slice
-/// is in a language that collects its garbage.
+/// Measures contenders without a second thread. Chunks with a reference count cost two atomic operations each. Static
+/// chunks cost as much as a slice in a language with garbage collection.
 fn on_one_stack_or_two(group: &mut BenchmarkGroup<'_, WallTime>, of: &str, ready: &Bytes) {
     group.bench_function(format!("dyn call{of}"), |b| {
         b.iter(|| {
@@ -101,8 +101,8 @@ fn handoff(c: &mut Criterion) {
     }
 }
 
-/// Of a chunk that is counted, the count goes from core to core with it: the program clones the one while the host drops the
-/// other.
+/// Measures contenders with a second thread. The count of a counted chunk moves from core to core: the program clones
+/// one chunk while the reader drops another.
 fn between_threads(group: &mut BenchmarkGroup<'_, WallTime>, cores: Cores, of: &str, ready: &Bytes) {
     group.bench_function(format!("Thread{of}"), |b| {
         b.iter(|| {
@@ -156,7 +156,7 @@ fn between_threads(group: &mut BenchmarkGroup<'_, WallTime>, cores: Cores, of: &
             by_thread(cores, ready, send, from_fn(|| receiver.blocking_recv()));
         });
     });
-    // It has no way to wait: both sides look again and again, and yield in between.
+    // The ring cannot wait: both sides poll it, and yield in between.
     group.bench_function(format!("rtrb, looking{of}"), |b| {
         b.iter(|| {
             let (mut sender, mut receiver) = rtrb::RingBuffer::new(QUEUE);
@@ -170,7 +170,8 @@ fn between_threads(group: &mut BenchmarkGroup<'_, WallTime>, cores: Cores, of: &
             let receive = || loop {
                 match receiver.pop() {
                     Ok(chunk) => return Some(chunk),
-                    // What came between the look at the ring and the one at the sender is not lost.
+                    // Check the ring once more: a chunk can have arrived between the checks of the ring and of the
+                    // sender.
                     Err(_) if receiver.is_abandoned() => return receiver.pop().ok(),
                     Err(_) => thread::yield_now(),
                 }
@@ -180,7 +181,7 @@ fn between_threads(group: &mut BenchmarkGroup<'_, WallTime>, cores: Cores, of: &
     });
 }
 
-/// All chunks from a thread of its own, through a channel.
+/// Sends all chunks from a separate thread, through a channel.
 fn by_thread(
     cores: Cores,
     ready: &Bytes,

@@ -1,4 +1,4 @@
-//! What does it cost to run a program that writes large pieces through a bridge, instead of giving it the sink?
+//! What does a program that writes large pieces cost through a bridge, compared with writing to the sink directly?
 //!
 //! `cargo bench --bench lend`
 

@@ -17,13 +17,13 @@ use pushpull_measure::figure::Measure;
 use pushpull_measure::life::{self, Life};
 use pushpull_measure::peers::Peer;
 
-/// One bridge of a pool, from its making to its end.
+/// Runs one bridge of a pool from its creation to its end.
 fn pooled(pool: &Pool) {
     let mut chunks = pool.pull(|w| w.write_all(black_box(b"hello")));
     assert_eq!(black_box(chunks.next().unwrap().unwrap()).len(), 5);
 }
 
-/// The same in a program of that pool.
+/// Does the same inside a program of that pool.
 fn pooled_inside(pool: &Pool, times: u64) -> Duration {
     let inner = pool.clone();
     let feed = pool.push(move |_| {
@@ -36,7 +36,7 @@ fn pooled_inside(pool: &Pool, times: u64) -> Duration {
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A thread that waits for jobs, as one keeps it by hand.
+/// Starts a thread that waits for jobs, as written by hand.
 fn fed_thread() -> crossbeam_channel::Sender<Job> {
     let (sender, jobs) = crossbeam_channel::unbounded::<Job>();
     thread::spawn(move || jobs.into_iter().for_each(|job| job()));
@@ -101,7 +101,7 @@ fn lifetime(c: &mut Criterion) {
     group.finish();
 }
 
-/// The three lives of a bridge, of all contenders: with nothing but a thread by hand, which is what such a bridge has.
+/// Measures the three lives of a bridge with all contenders.
 fn lives(c: &mut Criterion) {
     for (name, life) in Life::ALL {
         let mut group = c.benchmark_group(format!("lifetime/{name}"));

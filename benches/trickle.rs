@@ -1,8 +1,8 @@
-//! How long does a single write take to reach a puller that sleeps?
+//! How long does a single write take to reach a sleeping reader?
 //!
-//! The time is taken from before the write until the puller has the bytes. The producer writes only when the puller has
-//! had time to fall asleep. On one core waking is a switch, on two the other core has to be woken too; left to the
-//! scheduler it is the one or the other.
+//! The time runs from before the write until the reader has the bytes. The program writes only after the reader has had
+//! time to fall asleep. On one core a wake-up is a switch; on two the other core has to be woken too. Without
+//! placement, the scheduler decides which.
 //!
 //! `cargo bench --bench trickle`
 
@@ -19,7 +19,7 @@ use pushpull_measure::cores::Cores;
 /// Long enough for a thread to fall asleep.
 const NAP: Duration = Duration::from_micros(200);
 
-/// Asks a program for one write at a time and adds up how long each took.
+/// Requests one write at a time and adds up how long each took.
 struct Trickle {
     ask: mpsc::Sender<()>,
     written: mpsc::Receiver<Instant>,

@@ -1,4 +1,4 @@
-//! What does a byte cost, written in small pieces or in large ones?
+//! What does a byte cost, in small writes or in large ones?
 //!
 //! `cargo bench --bench write_size`
 
@@ -17,7 +17,7 @@ use pushpull_measure::quantity;
 
 const WRITES: [usize; 8] = [64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20];
 
-/// So much for each write size: some milliseconds.
+/// Returns the bytes to write with each write size: some milliseconds.
 fn total(write: usize) -> usize {
     (write << 19).clamp(32 << 20, 256 << 20)
 }
@@ -43,7 +43,7 @@ fn group<'a>(c: &'a mut Criterion, name: &str, write: usize) -> BenchmarkGroup<'
     group
 }
 
-/// Program and host take turns on one thread.
+/// Runs program and reader in turns on one thread.
 fn alone(group: &mut BenchmarkGroup<'_, WallTime>, data: &Arc<[u8]>) {
     let times = total(data.len()) / data.len();
     let chunk = Sizes::DEFAULT.chunk;
@@ -67,7 +67,7 @@ fn alone(group: &mut BenchmarkGroup<'_, WallTime>, data: &Arc<[u8]>) {
     });
 }
 
-/// Program and host have a thread each.
+/// Runs program and reader on a thread each.
 fn apart(group: &mut BenchmarkGroup<'_, WallTime>, cores: Cores, data: &Arc<[u8]>) {
     let times = (total(data.len()) / data.len()) as u64;
     for peer in Peer::QUEUES.into_iter().chain(Peer::PIPES) {

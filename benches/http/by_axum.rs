@@ -47,7 +47,7 @@ impl Kind {
                     let send = |chunk| sender.blocking_send(Ok(chunk)).map_err(|_| io::ErrorKind::BrokenPipe.into());
                     let mut gather = Gather::new(Sizes::DEFAULT.chunk, send);
                     if let Err(error) = write_body(&mut gather, kib).and_then(|()| gather.flush()) {
-                        // Whoever is there still is told.
+                        // If the client is gone, the send fails too.
                         let _ = sender.blocking_send(Err(error));
                     }
                 });
@@ -58,12 +58,12 @@ impl Kind {
     }
 }
 
-/// Starts one. The kernel may be told how much to hold for each client.
+/// Starts a server. `send_buffer` limits what the kernel holds for each client.
 pub fn start(kind: Kind, send_buffer: Option<usize>) -> io::Result<Server> {
     Server::start(&format!("{}:{}", kind.name(), send_buffer.unwrap_or_default()))
 }
 
-/// If the arguments name a server, is it, until it is killed; false otherwise.
+/// Runs the server that the arguments name, until the process is killed. Returns `false` if they name no server.
 pub fn main(arguments: &[String]) -> io::Result<bool> {
     let Some((name, send_buffer)) = server::is_wanted(arguments).and_then(|name| name.split_once(':')) else {
         return Ok(false);
@@ -75,7 +75,7 @@ pub fn main(arguments: &[String]) -> io::Result<bool> {
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         println!("{}", listener.local_addr()?);
-        // Or else a body that comes after its head waits 40 ms for the client to acknowledge that.
+        // Without this, a body that follows its head waits 40 ms for the client's acknowledgement.
         let listener = listener.tap_io(move |stream| {
             let _ = stream.set_nodelay(true);
             if send_buffer > 0 {

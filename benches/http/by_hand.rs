@@ -74,15 +74,15 @@ impl Service<Request<Incoming>> for ByHand {
     }
 }
 
-/// The program: so many KiB, each a write.
+/// Writes a number of KiB, one per write: the program.
 pub fn write_body(out: &mut (impl Write + ?Sized), kib: usize) -> io::Result<()> {
     let piece = PATTERN.repeat(1024 / PATTERN.len());
     (0..kib).try_for_each(|_| out.write_all(&piece))
 }
 
-/// All of it first, in one piece.
+/// Collects the whole body first, in one piece.
 pub fn in_memory(kib: usize) -> Bytes {
     let mut body = Vec::new();
-    write_body(&mut body, kib).expect("memory takes everything");
+    write_body(&mut body, kib).expect("writing to memory cannot fail");
     body.into()
 }

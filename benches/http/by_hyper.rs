@@ -1,4 +1,4 @@
-//! Servers of hyper, each with one thread for its connections.
+//! Servers of hyper, with one thread for all connections.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -56,12 +56,12 @@ impl Contender {
     }
 }
 
-/// How many KiB a path asks for.
+/// Returns the number of KiB that a path requests.
 pub fn asked(path: &str) -> usize {
     path.strip_prefix('/').and_then(|kib| kib.parse().ok()).unwrap_or_default()
 }
 
-/// If the arguments name a server, is it, until it is killed; false otherwise.
+/// Runs the server that the arguments name, until the process is killed. Returns `false` if they name no server.
 pub fn main(arguments: &[String]) -> io::Result<bool> {
     let Some(name) = server::is_wanted(arguments) else { return Ok(false) };
     let app = push_fn(|_inp, out, _err, env| {

@@ -1,14 +1,15 @@
-//! What does a response cost a server, when its body is written in small pieces, and what do clients cost that do not
+//! What does a response cost a server if its body is written in small pieces, and what do clients cost that do not
 //! read?
 //!
-//! A program writes 1 KiB at a time. It is served over HTTP/1.1 on kept connections, by hyper and by axum: as the body
-//! of each engine, as a service of the gateway, by what people write by hand (`spawn_blocking` and a channel, with and
-//! without a buffer in between), and all of it in memory first (`Full`), which is the least that a response can cost.
-//! Each server is a process, and the load another; every byte is checked. What counts is the processor time that the
-//! server has used for a request, all its threads together, and the ratio is taken turn by turn.
+//! A program writes 1 KiB at a time. hyper and axum serve it over HTTP/1.1 on kept connections. The contenders are each
+//! engine, a service of the gateway, and code written by hand (`spawn_blocking` and a channel, with and without a
+//! buffer). The lower bound is the whole body in memory (`Full`).
 //!
-//! `cargo bench --bench http`, or `-- requests` or `-- stalled` for one of the two; `-- --beside NAME PROGRAM` measures
-//! another server too, which prints its address and answers `/8` with 8 KiB: `benches/go.sh` does so.
+//! Server and load are separate processes, and every byte is checked. The figure is the processor time of all threads
+//! of the server per request. The ratios are taken within each turn.
+//!
+//! `cargo bench --bench http` runs both parts, `-- requests` or `-- stalled` one of them. `-- --beside NAME PROGRAM`
+//! measures another server too. It has to print its address and answer `/8` with 8 KiB, as in `benches/go.sh`.
 
 mod by_axum;
 mod by_hand;
@@ -24,21 +25,21 @@ use load::Stalled;
 use load::server::Server;
 use pushpull_measure::statistics::Spread;
 
-/// How many connections ask at once.
+/// The number of connections at once.
 const CONNECTIONS: usize = 16;
 
-/// Bodies, in KiB.
+/// The sizes of bodies, in KiB.
 const BODIES: [usize; 5] = [8, 64, 256, 1024, 4096];
 
-/// How much the kernel may hold for a client that reads nothing. Left to itself it takes megabytes for each.
+/// The limit of what the kernel holds for a client that reads nothing. Its default is megabytes.
 const SEND_BUFFER: usize = 64 << 10;
 
-/// What is asked of this benchmark.
+/// The command line.
 struct Asked {
     turns: usize,
     time: Duration,
     clients: usize,
-    /// Names of parts; all of them if there are none.
+    /// The parts to run; all if empty.
     parts: Vec<String>,
     beside: Option<(String, String)>,
 }
@@ -50,7 +51,7 @@ impl Asked {
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             match &argument[..] {
-                // As criterion does it: only to see that it works.
+                // As with criterion: only check that the benchmark works.
                 "--test" => (asked.turns, asked.time, asked.clients) = (1, Duration::from_millis(100), 50),
                 "--seconds" => {
                     let seconds = arguments.next().and_then(|seconds| seconds.parse().ok());
@@ -86,7 +87,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// The servers, each with its name, the first of which is what the others are compared with.
+/// Starts the servers. The first is the one that others are compared with.
 fn servers(asked: &Asked) -> io::Result<Vec<(String, Server)>> {
     let mut servers = Vec::new();
     for contender in Contender::ALL {
@@ -101,7 +102,7 @@ fn servers(asked: &Asked) -> io::Result<Vec<(String, Server)>> {
     Ok(servers)
 }
 
-/// The processor time for each request.
+/// Measures the processor time per request.
 fn requests(kib: usize, asked: &Asked) -> io::Result<()> {
     println!("{kib} KiB in writes of 1 KiB, {CONNECTIONS} connections: the server's time for a request");
     let (path, bytes) = (format!("/{kib}"), kib << 10);
@@ -127,7 +128,7 @@ fn requests(kib: usize, asked: &Asked) -> io::Result<()> {
     Ok(())
 }
 
-/// Threads, and the latency of others, beside clients that read nothing.
+/// Measures the threads, and the latency of other clients, beside clients that read nothing.
 fn stalled(asked: &Asked) -> io::Result<()> {
     println!("{} stalled clients, and 4 that read 8 KiB", asked.clients);
     for kind in [by_axum::Kind::Pool, by_axum::Kind::Blocking] {

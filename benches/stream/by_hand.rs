@@ -1,4 +1,4 @@
-//! What people put between `spawn_blocking` and a task today.
+//! What is put between `spawn_blocking` and a task by hand today.
 
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -38,7 +38,7 @@ pub async fn simplex(job: Job) -> Checksum {
     sum
 }
 
-/// A message for every write.
+/// Sends a message per write.
 struct Messages<F>(F);
 
 impl<F: FnMut(Bytes) -> io::Result<()>> Write for Messages<F> {
@@ -63,7 +63,7 @@ pub async fn mpsc(job: Job) -> Checksum {
     sum
 }
 
-/// The same by somebody who knows what a message costs.
+/// Gathers writes by hand before it sends a message.
 pub async fn mpsc_gathered(job: Job) -> Checksum {
     let (sender, mut receiver) = tokio::sync::mpsc::channel::<Bytes>(CAPACITY / CHUNK - 1);
     let program = spawn_blocking(move || {
@@ -79,7 +79,7 @@ pub async fn mpsc_gathered(job: Job) -> Checksum {
     sum
 }
 
-/// Waits only where it has to: to enter the runtime costs more than a short write.
+/// Waits only if it has to: entering the runtime costs more than a short write.
 struct Piped(piper::Writer, Handle);
 
 impl Write for Piped {
@@ -114,7 +114,8 @@ pub async fn piper(job: Job) -> Checksum {
     sum
 }
 
-/// Gives the sender back: a frame that is sent while it goes may be lost.
+/// Sends frames through the channel of `http_body_util`. The program returns its sender, since dropping the sender can
+/// lose a frame in transit.
 pub async fn channel(job: Job) -> Checksum {
     let (sender, mut channel) = Channel::<Bytes, io::Error>::new((CAPACITY / job.data.len()).max(1));
     let program = spawn_blocking(move || {

@@ -1,4 +1,4 @@
-//! What does code that writes cost, as a stream for a task of tokio's, beside what one writes by hand?
+//! What does code that writes cost as a stream for a tokio task, compared with code written by hand?
 //!
 //! `cargo bench --bench stream`
 
@@ -20,13 +20,13 @@ use pushpull_measure::contender::Sizes;
 use pushpull_measure::cores::Cores;
 use tokio::runtime::{Builder, Runtime};
 
-/// As many bytes as every one of them may hold in between: the default capacity of the bridges.
+/// The number of bytes that each contender may hold: the default capacity of a bridge.
 const CAPACITY: usize = Sizes::DEFAULT.capacity;
 
-/// Where small writes are cut, by the bridges and by whoever gathers by hand.
+/// The size of chunks of small writes, in bridges and by hand.
 const CHUNK: usize = Sizes::DEFAULT.chunk;
 
-/// What is written how often, and where.
+/// The data of a write, the number of writes, and the cores.
 #[derive(Clone, Copy)]
 struct Job {
     data: &'static [u8],
@@ -35,13 +35,13 @@ struct Job {
 }
 
 impl Job {
-    /// What every program does.
+    /// Writes everything on the program's core.
     fn write(self, w: &mut impl io::Write) -> io::Result<()> {
         self.cores.program();
         self.write_here(w)
     }
 
-    /// The same on the host's own core, whichever the others use.
+    /// Writes on the current core: that of the reader, wherever other contenders run.
     fn write_here(self, w: &mut impl io::Write) -> io::Result<()> {
         (0..self.times).try_for_each(|_| w.write_all(black_box(self.data)))
     }
@@ -49,7 +49,7 @@ impl Job {
     fn check(self, sum: Checksum) {
         let mut expected = Checksum::default();
         expected.take(self.data);
-        assert!(sum == expected.times(self.times as u64), "bytes were lost or made up");
+        assert!(sum == expected.times(self.times as u64), "the bytes read differ from the bytes written");
     }
 }
 
@@ -63,7 +63,7 @@ async fn consume(mut stream: impl Stream<Item = io::Result<Bytes>> + Unpin) -> C
 
 fn stream(c: &mut Criterion) {
     let runtime = Builder::new_current_thread().build().unwrap();
-    // Once: a thread that was put on one core knows of no other.
+    // Once only: a thread placed on one core does not see the others.
     let placements = Cores::all();
     for (name, size, total) in [("64 B", 64, 4 << 20), ("4 KiB", 4 << 10, 64 << 20), ("64 KiB", 64 << 10, 128 << 20)] {
         let data: &'static [u8] = (0..size).map(|n| (n % 251) as u8).collect::<Vec<_>>().leak();

@@ -1,22 +1,24 @@
-//! The command line.
+//! Parses the command line.
 
 use std::path::PathBuf;
 
 use lexopt::{Arg, Error, Parser, ValueExt};
 
 pub const HELP: &str = "\
-Serves a directory over HTTP, with every directory in it as .zip and .tar.gz, made while it is downloaded.
+Serves a directory over HTTP, and each directory in it as .zip and .tar.gz.
 
 Usage: archive [DIRECTORY] [--listen ADDRESS]
 
-  DIRECTORY           what to serve (the current directory)
-  --listen ADDRESS    where (127.0.0.1:8080); port 0 takes a free one and prints it
-  --help              this text
-
 Examples:
-  archive                                    the current directory, for this machine
-  archive ~/photos --listen 0.0.0.0:8000     for everyone who can reach this machine
-  curl -O http://127.0.0.1:8080/?zip         the whole of it
+  archive                                  the current directory, local only
+  archive ~/photos --listen 0.0.0.0:8000   for other machines too
+  curl -O http://127.0.0.1:8080/?zip       downloads everything
+
+Options:
+  DIRECTORY           directory to serve (default: the current directory)
+  --listen ADDRESS    HOST:PORT, where port 0 takes a free port and prints it
+                      (default: 127.0.0.1:8080)
+  --help              prints this text
 ";
 
 pub struct Arguments {

@@ -1,7 +1,7 @@
-//! Push code: it writes. None of it knows that its output is pulled.
+//! The encoders. They only write, and do not know that their output is pulled.
 //!
-//! A file is read where the encoder wants it, in modest pieces, which blocks this core's other downloads for as long as
-//! one read takes. For files on a slow disk one would use `Thread` instead of `Local`.
+//! A file is read in small pieces, where the encoder needs them. Each read blocks the other downloads of this core. For
+//! files on a slow disk, use `Thread` instead of `Local`.
 
 use std::cell::Cell;
 use std::io::{self, Read, Write};
@@ -27,7 +27,7 @@ pub enum Format {
 impl Format {
     pub const ALL: [Format; 2] = [Format::Zip, Format::TarGz];
 
-    /// What follows the directory's name, and what the URL's query asks with.
+    /// Returns the file extension, which is also the query of the URL.
     pub fn extension(self) -> &'static str {
         match self {
             Format::Zip => "zip",
@@ -42,7 +42,8 @@ impl Format {
         }
     }
 
-    /// Writes everything below `dir` into `w`, under the name `top`. `skip` hears of what cannot be archived.
+    /// Writes everything below `dir` into `w`, under the name `top`. Calls `skip` with each path that cannot be
+    /// archived.
     pub fn write(self, dir: Dir, top: &Path, w: &mut impl Write, skip: impl FnMut(&Path)) -> io::Result<()> {
         match self {
             Format::Zip => write_zip(dir, top, w, skip),
@@ -51,7 +52,7 @@ impl Format {
     }
 }
 
-/// Writes one file as it is, which has to be as long as was said.
+/// Writes a file. The file must have `size` bytes.
 pub fn write_file(file: File, size: u64, w: &mut impl Write) -> io::Result<()> {
     io::copy(&mut Exactly { file, left: size }, w).map(drop)
 }
@@ -63,7 +64,7 @@ fn write_zip(dir: Dir, top: &Path, w: &mut impl Write, mut skip: impl FnMut(&Pat
         SimpleFileOptions::default()
             .unix_permissions(entry.mode)
             .last_modified_time(zip_time(entry.modified))
-            // A file of 4 GiB or more needs longer fields, and its size when compressed is not known here.
+            // Compression may exceed 4 GiB for a file just below it, and the compressed size is not known here.
             .large_file(entry.size >= u32::MAX as u64 - (1 << 24))
     };
     let walked = walk(dir, top, |dir, path, entry| {
@@ -87,8 +88,8 @@ fn write_zip(dir: Dir, top: &Path, w: &mut impl Write, mut skip: impl FnMut(&Pat
     walked
 }
 
-/// Lets nothing through once something has failed. A `ZipWriter` that is dropped writes the archive's directory all the
-/// same, and what came before would look like the whole.
+/// A sink that discards everything after an error. A dropped `ZipWriter` still writes the archive's directory, which
+/// would make a truncated archive look complete.
 struct Valve<'a, W> {
     sink: W,
     shut: &'a Cell<bool>,
@@ -115,7 +116,7 @@ impl<W: Write> Write for Valve<'_, W> {
     }
 }
 
-/// The time as a zip archive has it: since 1980, in steps of two seconds, without a zone.
+/// Converts a time to that of a zip archive: since 1980, in steps of two seconds, without a time zone.
 fn zip_time(time: SystemTime) -> DateTime {
     let time = OffsetDateTime::from(time);
     DateTime::try_from(PrimitiveDateTime::new(time.date(), time.time())).unwrap_or_default()
@@ -152,8 +153,8 @@ fn write_tar_gz(dir: Dir, top: &Path, w: &mut impl Write, mut skip: impl FnMut(&
     Ok(())
 }
 
-/// A file as long as its listing said: what has been added since is left out, and what is missing is an error, for the
-/// length has gone out before the bytes.
+/// A reader of exactly the announced length. Bytes appended since are left out. Missing bytes are an error, because the
+/// length is sent before the bytes.
 struct Exactly {
     file: File,
     left: u64,

@@ -1,11 +1,10 @@
-//! Serves a directory: a page that lists it, its files, and every directory as `.zip` and `.tar.gz`, made while it is
-//! downloaded.
+//! Serves a directory: a listing, its files, and every directory as `.zip` and `.tar.gz`, packed during the download.
 //!
 //! `cargo run --release --example archive`
 //!
-//! The encoders are the `zip`, `tar` and `flate2` crates as they are: they write into a `Writer`. Each runs on a
-//! coroutine inside hyper's `poll_frame`, so that a download costs a stack and no thread, and one whose client does not
-//! read stands still.
+//! The unmodified `zip`, `tar` and `flate2` crates write into a `Writer`. Each download runs on a coroutine inside
+//! hyper's
+//! `poll_frame`, so it costs a stack and no thread. If its client does not read, the download is suspended.
 
 mod arguments;
 mod encode;
@@ -44,6 +43,6 @@ fn run() -> Result<(), String> {
     let tree = Tree::open(&directory).map_err(|error| format!("cannot open the directory {shown}: {error}"))?;
     let listener = TcpListener::bind(&listen[..]).map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    println!("{shown} is at http://{address}/");
+    println!("serving {shown} at http://{address}/");
     serve::run(&listener, &tree, &Downloads::start()).map_err(|error| error.to_string())
 }

@@ -1,4 +1,4 @@
-//! The pages, as push code: they write HTML.
+//! Writes the HTML pages.
 
 use std::ffi::OsStr;
 use std::fmt::{Display, Formatter};
@@ -16,17 +16,17 @@ use time::macros::format_description;
 use super::encode::Format;
 use super::tree::{Entry, Kind};
 
-/// What need not be encoded in a segment of a URL's path.
+/// The characters that need no encoding in a segment of a URL's path.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 const STYLE: &str = include_str!("page.css");
 
-/// A name as a segment of a URL.
+/// Encodes a name as a segment of a URL.
 pub fn segment(name: &OsStr) -> impl Display {
     percent_encode(name.as_bytes(), SEGMENT)
 }
 
-/// The page of the directory at `path`, whose own name is `name`.
+/// Writes the page of the directory at `path`, whose own name is `name`.
 pub fn write_listing(w: &mut impl Write, root: &OsStr, path: &Path, name: &OsStr, entries: &[Entry]) -> io::Result<()> {
     let title = name.to_string_lossy();
     write_head(w, &title)?;
@@ -48,7 +48,7 @@ pub fn write_listing(w: &mut impl Write, root: &OsStr, path: &Path, name: &OsStr
     writeln!(w, "<footer>Archives are made while you download them.</footer></main></body></html>")
 }
 
-/// A page that says why there is nothing to show.
+/// Writes a page with an error message.
 pub fn write_error(w: &mut impl Write, title: &str, reason: &str) -> io::Result<()> {
     write_head(w, title)?;
     writeln!(w, "<header><h1>{}</h1><p>{}</p>", encode_text(title), encode_text(reason))?;
@@ -62,7 +62,7 @@ fn write_head(w: &mut impl Write, title: &str) -> io::Result<()> {
     writeln!(w, "<title>{}</title><style>{STYLE}</style></head><body><main>", encode_text(title))
 }
 
-/// The way from the top to `path`, each step but the last a link.
+/// Writes the path from the top, with a link for each step but the last.
 fn write_breadcrumbs(w: &mut impl Write, root: &OsStr, path: &Path) -> io::Result<()> {
     let steps: Vec<&OsStr> = path.iter().collect();
     let mut href = "/".to_owned();
@@ -132,7 +132,7 @@ fn date(time: SystemTime) -> String {
     OffsetDateTime::from(time).format(&format).unwrap_or_default()
 }
 
-/// How much there is.
+/// Formats a size.
 struct Summary<'a>(&'a [Entry]);
 
 impl Display for Summary<'_> {

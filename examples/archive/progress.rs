@@ -1,4 +1,4 @@
-//! A line on the terminal for each download: bytes, rate, and whether it runs, stalls, is done, was aborted or failed.
+//! Shows a line per download: bytes, rate, and state (running, stalled, done, aborted or failed).
 
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use humansize::{BINARY, format_size};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// How often the lines are drawn.
+/// The interval between two updates.
 const TICK: Duration = Duration::from_millis(250);
 
-/// A client that has asked for nothing for so long has stalled.
+/// A client that has requested nothing for this long counts as stalled.
 const STALLED: Duration = Duration::from_secs(2);
 
 /// All downloads of the process.
@@ -23,12 +23,12 @@ pub struct Downloads {
     running: Arc<Mutex<Vec<Weak<Download>>>>,
 }
 
-/// One download. Dropped before [`end`](Download::end) it was aborted.
+/// One download. If it is dropped before [`end`](Download::end), it was aborted.
 pub struct Download {
     name: String,
     started: Instant,
     bytes: AtomicU64,
-    /// When the client last asked, in milliseconds since the start.
+    /// The time of the last request for a chunk, in milliseconds since the start.
     asked: AtomicU64,
     stalled: AtomicBool,
     ended: AtomicBool,
@@ -37,7 +37,7 @@ pub struct Download {
 }
 
 impl Downloads {
-    /// Begins to draw, on a thread of its own.
+    /// Starts a thread that draws the lines.
     pub fn start() -> Downloads {
         let all = Downloads { lines: MultiProgress::new(), drawn: io::stderr().is_terminal(), running: Arc::default() };
         let drawn = all.clone();
@@ -55,7 +55,7 @@ impl Downloads {
             ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
         let line = self.lines.add(ProgressBar::new_spinner().with_style(style));
         let download = Arc::new(Download {
-            // A name may hold what a terminal obeys.
+            // A name can contain terminal control characters.
             name: name.escape_debug().to_string(),
             started: Instant::now(),
             bytes: AtomicU64::new(0),
@@ -70,7 +70,7 @@ impl Downloads {
         download
     }
 
-    /// Prints a line that stays.
+    /// Prints a permanent line.
     pub fn log(&self, text: &str) {
         self.say(text, true);
     }
@@ -80,7 +80,7 @@ impl Downloads {
             return;
         }
         if self.drawn {
-            // A terminal that is gone cannot be told.
+            // A closed terminal is not an error.
             let _ = self.lines.println(text);
         } else {
             eprintln!("{text}");
@@ -94,7 +94,7 @@ impl Downloads {
 }
 
 impl Download {
-    /// The client asks for more.
+    /// Records that the client requests a chunk.
     pub fn asked(&self) {
         self.asked.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
     }
@@ -107,7 +107,7 @@ impl Download {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// How it ended; the first word stays.
+    /// Ends the download. The first state that is set stays.
     pub fn end(&self, how: &str) {
         if !self.ended.swap(true, Ordering::Relaxed) {
             self.line.finish_and_clear();
@@ -116,7 +116,7 @@ impl Download {
         }
     }
 
-    /// Says how it is going; false when there is nothing more to say.
+    /// Draws the line. Returns `false` if the download has ended.
     fn draw(&self) -> bool {
         if self.ended.load(Ordering::Relaxed) {
             return false;

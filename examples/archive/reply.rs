@@ -1,4 +1,4 @@
-//! The response's body: what a program writes, counted.
+//! A response body that counts the bytes of a program.
 
 use std::io;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use super::progress::Download;
 
 pub struct Reply {
     body: local::Body,
-    /// How many bytes there will be, if that is known.
+    /// The length of the body, if it is known.
     size: Option<u64>,
     download: Option<Arc<Download>>,
 }
@@ -44,7 +44,7 @@ impl Body for Reply {
         match &frame {
             Some(Ok(frame)) => {
                 download.count(frame.data_ref().map_or(0, Bytes::len));
-                // A server that knows the length does not ask for more.
+                // A server that knows the length does not poll for the end.
                 if self.size == Some(download.bytes()) {
                     download.end("done");
                 }

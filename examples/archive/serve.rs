@@ -1,4 +1,4 @@
-//! HTTP: one current-thread runtime per core, and what each URL gives.
+//! The HTTP server: one current-thread runtime per core.
 
 use std::convert::Infallible;
 use std::ffi::OsStr;
@@ -25,7 +25,7 @@ use super::progress::Downloads;
 use super::reply::Reply;
 use super::tree::{Found, Tree, entries};
 
-/// What hyper may hold of one response beside what the socket holds.
+/// The maximum that hyper buffers for a response, in addition to the socket buffer.
 const MAX_BUFFERED: usize = 64 * 1024;
 
 /// Serves until the process is stopped.
@@ -45,7 +45,7 @@ pub fn run(listener: &TcpListener, tree: &Tree, downloads: &Downloads) -> io::Re
     Ok(())
 }
 
-/// One core's share: every connection that it accepts stays on this thread, and so do the programs behind it.
+/// Serves on one core. Every accepted connection stays on this thread, and so do its programs.
 fn serve(listener: TcpListener, tree: &Tree, downloads: &Downloads) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
@@ -54,7 +54,7 @@ fn serve(listener: TcpListener, tree: &Tree, downloads: &Downloads) -> io::Resul
             match listener.accept().await {
                 Ok((stream, _)) => drop(tokio::task::spawn_local(connection(stream, tree.clone(), downloads.clone()))),
                 Err(error) => {
-                    // Out of descriptors, most likely: others will be given back.
+                    // Probably no descriptors are left. Wait until others are closed.
                     downloads.log(&format!("cannot accept a connection: {error}"));
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
@@ -73,14 +73,14 @@ fn connection(stream: TcpStream, tree: Tree, downloads: Downloads) -> impl Futur
         .max_buf_size(MAX_BUFFERED)
         .serve_connection(TokioIo::new(stream), service);
     async move {
-        // What went wrong with a download is its own line.
+        // A failed download is reported on its own line.
         let _ = served.await;
     }
 }
 
 fn respond<B>(request: &Request<B>, tree: &Tree, downloads: &Downloads) -> Response<Reply> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut response = error(StatusCode::METHOD_NOT_ALLOWED, "There is nothing here to change.");
+        let mut response = error(StatusCode::METHOD_NOT_ALLOWED, "This server only supports GET and HEAD.");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
@@ -97,11 +97,9 @@ fn respond<B>(request: &Request<B>, tree: &Tree, downloads: &Downloads) -> Respo
     };
     found.unwrap_or_else(|failed| match failed.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-            error(StatusCode::NOT_FOUND, "There is no such thing here.")
+            error(StatusCode::NOT_FOUND, "There is no such file or directory.")
         }
-        io::ErrorKind::InvalidInput => {
-            error(StatusCode::BAD_REQUEST, "This is not the address of a file or directory.")
-        }
+        io::ErrorKind::InvalidInput => error(StatusCode::BAD_REQUEST, "This is not the path of a file or directory."),
         // Unreadable, or a link that leads outside.
         io::ErrorKind::PermissionDenied => error(StatusCode::FORBIDDEN, "This may not be read."),
         _ => error(StatusCode::INTERNAL_SERVER_ERROR, "This cannot be read."),
@@ -124,7 +122,7 @@ fn archive(tree: &Tree, dir: Dir, path: &Path, format: Format, downloads: Option
     let chunks = Local::new().pull(move |w| {
         format.write(dir, Path::new(&top), w, |skipped| {
             if let Some(log) = &log {
-                log.log(&format!("skipped  {}: it is not a file", skipped.to_string_lossy().escape_debug()));
+                log.log(&format!("skipped  {}: not a file", skipped.to_string_lossy().escape_debug()));
             }
         })
     });
@@ -138,13 +136,13 @@ fn whole_file(file: File, path: &Path, size: u64, downloads: Option<&Downloads>)
     let chunks = Local::new().pull(move |w| write_file(file, size, w));
     let mut response = Response::new(Reply::download(chunks, Some(size), download));
     let kind = mime_guess::from_path(path).first_raw().unwrap_or("application/octet-stream");
-    // What a browser would run is shown as text: it is somebody's file, not this server's page.
+    // Show as text what a browser would run: the file does not belong to this server's pages.
     let kind = if kind.contains("html") || kind.contains("svg") { "text/plain; charset=utf-8" } else { kind };
     describe(&mut response, kind, "inline", path.file_name().unwrap_or_default());
     response
 }
 
-/// The headers of a download: RFC 6266, with the name as RFC 8187 encodes it.
+/// Sets the headers of a download (RFC 6266), with the name encoded by RFC 8187.
 fn describe(response: &mut Response<Reply>, kind: &'static str, disposition: &str, name: &OsStr) {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -155,10 +153,10 @@ fn describe(response: &mut Response<Reply>, kind: &'static str, disposition: &st
     }
 }
 
-/// To the same directory with a slash, against which its links are resolved.
+/// Redirects to the same directory with a trailing slash, which relative links need.
 fn redirect(path: &str) -> Response<Reply> {
     let mut response = error(StatusCode::MOVED_PERMANENTLY, "A directory's address ends with a slash.");
-    // The leading slashes of `//host/` would be a host.
+    // A `Location` of `//host/` would lead to another host.
     if let Ok(location) = HeaderValue::try_from(format!("/{}/", path.trim_start_matches('/'))) {
         response.headers_mut().insert(LOCATION, location);
     }

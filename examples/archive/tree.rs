@@ -1,5 +1,5 @@
-//! The directory that is served. Nothing outside it can be reached: every path is resolved by `cap-std`, which follows a
-//! symbolic link only as long as it stays inside.
+//! The served directory. `cap-std` resolves every path, and follows a symbolic link only if it stays inside, so that
+//! nothing outside can be reached.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -18,7 +18,7 @@ pub struct Tree {
     name: OsString,
 }
 
-/// What a request's path leads to.
+/// The target of a request's path.
 pub enum Found {
     Directory { dir: Dir, path: PathBuf },
     File { file: File, path: PathBuf, size: u64 },
@@ -37,9 +37,9 @@ pub struct Entry {
 pub enum Kind {
     Directory,
     File,
-    /// A symbolic link and what it says; where that leads is not asked.
+    /// A symbolic link and its target, which is not resolved.
     Link(PathBuf),
-    /// A socket, a pipe, a device.
+    /// A socket, a pipe or a device.
     Other,
 }
 
@@ -50,16 +50,17 @@ impl Tree {
         Ok(Tree { root, name })
     }
 
-    /// What to call a directory: its own name, or that of the whole tree.
+    /// Returns the name of a directory: its own, or that of the whole tree.
     pub fn name_of(&self, path: &Path) -> OsString {
         path.file_name().unwrap_or(&self.name).to_owned()
     }
 
-    /// Finds what the path of a request's URL names.
+    /// Finds what the path of a URL names.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a path that no page here links to, `PermissionDenied` for one that leads outside, `NotFound`.
+    /// Returns `InvalidInput` for a path that no page links to, `PermissionDenied` for a path that leads outside, and
+    /// `NotFound` if nothing has that name.
     pub fn find(&self, url_path: &str) -> io::Result<Found> {
         let path = decode(url_path).ok_or(io::ErrorKind::InvalidInput)?;
         let place = if path.as_os_str().is_empty() { Path::new(".") } else { &path };
@@ -68,7 +69,7 @@ impl Tree {
             let dir = self.root.open_dir(place)?;
             return Ok(Found::Directory { dir, path });
         }
-        // Opening a pipe would wait for whoever writes to it.
+        // Opening a pipe would wait for its writer.
         if !metadata.is_file() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
@@ -78,7 +79,7 @@ impl Tree {
     }
 }
 
-/// The relative path that a URL's path means; none for one with `.`, `..`, NUL or an encoded slash in it.
+/// Returns the relative path of a URL's path, or `None` if it contains `.`, `..`, NUL or an encoded slash.
 fn decode(url_path: &str) -> Option<PathBuf> {
     let mut path = PathBuf::new();
     for segment in url_path.split('/').filter(|segment| !segment.is_empty()) {
@@ -91,7 +92,7 @@ fn decode(url_path: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-/// What a directory holds, in the order of a listing: directories first, then by name.
+/// Returns the entries of a directory, directories first, then by name.
 pub fn entries(dir: &Dir) -> io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for entry in dir.entries()? {
@@ -99,7 +100,7 @@ pub fn entries(dir: &Dir) -> io::Result<Vec<Entry>> {
         let name = entry.file_name();
         match dir.symlink_metadata(&name) {
             Ok(metadata) => entries.push(Entry::new(dir, name, &metadata)?),
-            // Gone since it was listed.
+            // The file was removed after the listing.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -129,10 +130,10 @@ impl Entry {
     }
 }
 
-/// Calls `visit` for everything below `top`, parents before children, with the directory that holds it and the path
-/// from `prefix` on.
+/// Calls `visit` for everything below `top`, parents before children. `visit` gets the containing directory, and the
+/// path that starts with `prefix`.
 pub fn walk(top: Dir, prefix: &Path, mut visit: impl FnMut(&Dir, &Path, &Entry) -> io::Result<()>) -> io::Result<()> {
-    // Not by recursion: a program's stack is small, and a tree may be deep.
+    // Iterative: a program's stack is small, and a tree may be deep.
     let mut open = vec![(entries(&top)?.into_iter(), top, prefix.to_owned())];
     while let Some((rest, dir, path)) = open.last_mut() {
         let Some(entry) = rest.next() else {

@@ -1,19 +1,25 @@
-//! The command line.
+//! Parses the command line.
 
 use lexopt::{Arg, Error, Parser, ValueExt};
 
 pub const HELP: &str = "\
-Serves downloads over HTTP that are made while they are sent, on axum and a pool of coroutines.
+Serves downloads over HTTP, written while they are sent, with axum and a pool.
 
 Usage: downloads [--listen ADDRESS]
 
-  --listen ADDRESS    where (127.0.0.1:8081); port 0 takes a free one and prints it
-  --help              this text
+Examples:
+  downloads
+  downloads --listen 0.0.0.0:8000
 
-What it serves:
-  /                          a page with links
-  /readings.csv?rows=1000    so many rows (1000000 unless given), by the csv crate
-  /readings.zip?rows=1000    the same, packed while it is written, by the zip crate
+Options:
+  --listen ADDRESS    HOST:PORT, where port 0 takes a free port and prints it
+                      (default: 127.0.0.1:8081)
+  --help              prints this text
+
+Paths:
+  /                          page with links
+  /readings.csv?rows=1000    rows written by the csv crate (default: 1000000)
+  /readings.zip?rows=1000    the same, packed by the zip crate
 ";
 
 pub struct Arguments {

@@ -1,10 +1,10 @@
-//! Downloads that are made while they are sent, by axum on tokio's multi-thread runtime.
+//! Serves downloads that are written while they are sent, with axum on tokio's multi-thread runtime.
 //!
 //! `cargo run --release --example downloads`, and then open http://127.0.0.1:8081/ or
 //! `curl http://127.0.0.1:8081/readings.csv?rows=1000000 | tail -1`
 //!
-//! The `csv` and `zip` crates write into a `Writer`, as they would into a file. Each download is a coroutine on a `Pool`
-//! and its body is `Send`, as axum wants it. A client that does not read costs a stack, and no thread.
+//! The `csv` and `zip` crates write into a `Writer` as they would into a file. Each download is a coroutine on a
+//! `Pool`, so its body is `Send`, as axum requires. A client that does not read costs a stack and no thread.
 
 mod arguments;
 mod readings;
@@ -36,6 +36,6 @@ fn run() -> Result<(), String> {
     };
     let listener = TcpListener::bind(&listen[..]).map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    println!("downloads are at http://{address}/");
+    println!("serving downloads at http://{address}/");
     serve::run(listener, Pool::global()).map_err(|error| error.to_string())
 }

@@ -1,15 +1,15 @@
-//! What there is to download: rows that are computed one by one, and the encoders that write them.
+//! Rows that are computed one by one, and the encoders that write them.
 
 use std::io::{self, Write};
 
 use zip::write::SimpleFileOptions;
 
-/// Rows as a CSV file.
+/// Writes rows as a CSV file.
 pub fn write_csv(rows: u64, w: &mut impl Write) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(w);
     csv.write_record(["row", "station", "degrees"])?;
     for row in 0..rows {
-        // A day that goes up and down, and a bit of noise.
+        // A daily curve with a bit of noise.
         let degrees =
             15.0 + 10.0 * (row as f64 / 1440.0).sin() + (row.wrapping_mul(0x9E37_79B9) >> 7 & 0xff) as f64 / 256.0;
         csv.write_record([row.to_string(), format!("station {}", row % 7), format!("{degrees:.2}")])?;
@@ -17,7 +17,7 @@ pub fn write_csv(rows: u64, w: &mut impl Write) -> io::Result<()> {
     csv.flush()
 }
 
-/// The same, packed into an archive whose size nobody knows yet.
+/// Writes the same file, packed into an archive of unknown size.
 pub fn write_zip(rows: u64, w: &mut impl Write) -> io::Result<()> {
     let mut zip = zip::ZipWriter::new_stream(w);
     zip.start_file("readings.csv", SimpleFileOptions::default().large_file(true))?;

@@ -1,4 +1,4 @@
-//! HTTP: what each address gives.
+//! The HTTP server.
 
 use std::io;
 use std::net::TcpListener;
@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::readings::{write_csv, write_zip};
 
-/// How long downloads may go on when the server is stopped.
+/// The time that downloads may take to finish when the server is stopped.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Deserialize)]
@@ -31,7 +31,7 @@ impl Default for Wanted {
     }
 }
 
-/// Serves until it is interrupted.
+/// Serves until an interrupt.
 pub fn run(listener: TcpListener, pool: &'static Pool) -> io::Result<()> {
     let csv = pool.clone().name("readings.csv");
     let zip = pool.clone().name("readings.zip");
@@ -48,7 +48,7 @@ pub fn run(listener: TcpListener, pool: &'static Pool) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        // A body that comes after its head is not to wait for the client to acknowledge that.
+        // Without this, a body that follows its head waits for the client's acknowledgement.
         let listener = tokio::net::TcpListener::from_std(listener)?.tap_io(|stream| drop(stream.set_nodelay(true)));
         tokio::select! {
             served = axum::serve(listener, app).into_future() => served,
@@ -59,7 +59,7 @@ pub fn run(listener: TcpListener, pool: &'static Pool) -> io::Result<()> {
     Ok(())
 }
 
-/// The response of a program that writes. It starts when axum asks for the first byte of the body.
+/// Returns the response of a program that writes. The program starts when axum requests the first byte of the body.
 fn download<P>(pool: &Pool, media_type: &'static str, program: P) -> impl IntoResponse + use<P>
 where
     P: FnOnce(&mut Writer) -> io::Result<()> + Send + 'static,
@@ -70,6 +70,6 @@ where
 
 const PAGE: &str = "<!doctype html><meta charset=utf-8><title>Readings</title>
 <h1>Readings</h1>
-<p>Made while they are sent: <a href=/readings.csv>readings.csv</a>, <a href=/readings.zip>readings.zip</a>,
+<p>Written while they are sent: <a href=/readings.csv>readings.csv</a>, <a href=/readings.zip>readings.zip</a>,
 and with <a href='/readings.csv?rows=10'>ten rows</a> only.
 ";

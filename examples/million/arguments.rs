@@ -1,22 +1,25 @@
-//! The command line.
+//! Parses the command line.
 
 use std::thread;
 
 use lexopt::{Arg, Error, Parser, ValueExt};
 
 pub const HELP: &str = "\
-Holds a million programs in the middle of a write, and prints what each of them costs.
+Suspends a million programs in the middle of a write, and prints their cost.
 
 Usage: million [BRIDGES] [--workers COUNT]
 
-  BRIDGES            how many programs (1000000, which takes about 8 GB of memory)
-  --workers COUNT    how many threads run them (one for each processor)
-  --help             this text
-
 Examples:
-  million                    all of it
+  million                    a million programs
   million 50000              for a small machine
-  million 50000 --workers 1  on one thread, beside the one that pulls
+  million 50000 --workers 1  on one thread, besides the one that pulls
+
+Options:
+  BRIDGES            number of programs (default: 1000000, which takes about
+                     8 GB of memory; maximum: 100000000)
+  --workers COUNT    threads that run them (default: one per processor,
+                     maximum: 10000)
+  --help             prints this text
 ";
 
 pub struct Arguments {
@@ -42,9 +45,11 @@ pub fn parse() -> Result<Wish, Error> {
         }
     }
     let bridges = bridges.unwrap_or(1_000_000);
-    // More than an address space of 47 bits has room for.
+    // More bridges do not fit into an address space of 47 bits.
     if !(1..=100_000_000).contains(&bridges) || !(1..=10_000).contains(&workers) {
-        return Err(Error::Custom("the number of bridges or of workers is out of range".into()));
+        return Err(Error::Custom(
+            "invalid BRIDGES or --workers: expected 1 to 100000000 bridges and 1 to 10000 workers".into(),
+        ));
     }
     Ok(Wish::Run(Arguments { bridges, workers }))
 }

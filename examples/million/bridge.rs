@@ -1,4 +1,4 @@
-//! One of the programs, and what it has to write.
+//! A bridge, and the program that writes into it.
 
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -10,10 +10,10 @@ use futures_util::Stream;
 use pushpull::{Chunks, Pool};
 use serde::Serialize;
 
-/// How many records each program writes.
+/// The number of records that each program writes.
 const RECORDS: usize = 16;
 
-/// How much of it a program may have written before it is held: one chunk.
+/// The number of bytes that a program may write before it is suspended: one chunk.
 const CHUNK: usize = 256;
 
 #[derive(Serialize)]
@@ -29,7 +29,7 @@ pub fn pool(workers: usize) -> Pool {
     Pool::new(workers).chunk_size(CHUNK).capacity(CHUNK)
 }
 
-/// The program: anything that implements `Write` would do for it.
+/// Writes the records: the program. It works with anything that implements `Write`.
 fn write_records(number: usize, w: &mut impl Write) -> io::Result<()> {
     for record in 0..RECORDS {
         let values = [number as u32, record as u32, (number * 31 + record) as u32];
@@ -40,8 +40,7 @@ fn write_records(number: usize, w: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// One program's chunks, and what is known of those that were pulled. They themselves are let go at once, as a host does
-/// that has sent them.
+/// A program's chunks, and a digest of those that were pulled. The chunks are dropped at once, as after sending them.
 pub struct Bridge {
     number: usize,
     chunks: Chunks,
@@ -71,7 +70,7 @@ impl Bridge {
         Bridge { number, chunks, pulled: Digest::default() }
     }
 
-    /// Starts the program, as an asynchronous host does that asks for the first chunk and has other things to do.
+    /// Starts the program, as an asynchronous server does that polls for the first chunk.
     pub fn start(&mut self) -> io::Result<()> {
         match Pin::new(&mut self.chunks).poll_next(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(chunk) => self.take_in(chunk.transpose()?).map(drop),
@@ -79,7 +78,7 @@ impl Bridge {
         }
     }
 
-    /// Pulls the next chunk. Says whether there was one.
+    /// Pulls the next chunk. Returns `false` at the end.
     pub fn pull(&mut self) -> io::Result<bool> {
         let chunk = self.chunks.next().transpose()?;
         self.take_in(chunk)
@@ -92,7 +91,7 @@ impl Bridge {
         Ok(chunk.is_some())
     }
 
-    /// Compares what was pulled, when that has ended, with what the program has to write, and says how long it was.
+    /// Compares the digest with the program's output after the end, and returns the length.
     pub fn check(self) -> io::Result<u64> {
         let mut expected = Vec::new();
         write_records(self.number, &mut expected)?;
@@ -100,7 +99,7 @@ impl Bridge {
         digest.add(&expected);
         match self.pulled.result() == digest.result() {
             true => Ok(expected.len() as u64),
-            false => Err(io::Error::other(format!("program {} wrote something else", self.number))),
+            false => Err(io::Error::other(format!("program {} delivered wrong bytes", self.number))),
         }
     }
 

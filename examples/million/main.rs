@@ -1,15 +1,15 @@
-//! A million programs that write, each stopped in the middle of a `write` until somebody wants its next chunk.
+//! Runs a million programs that write, each suspended in a `write` until its next chunk is pulled.
 //!
-//! `cargo run --release --example million` (or `-- 100000` for fewer, `-- --help` for the rest)
+//! `cargo run --release --example million` (or `-- 100000` for fewer, `-- --help` for all options)
 //!
-//! Each program is `serde_json` writing records into a `Writer`, as it would into a file, on a coroutine of a `Pool`. It is
-//! pulled until it is held by backpressure. Then this prints what a held program costs, resumes each once by a pull from
-//! this thread, and once by a pull from a program on its own worker, lets all of them finish, and checks every byte by
-//! their CRC-32.
+//! Each program is `serde_json` writing records into a `Writer`, as it would into a file, on a coroutine of a `Pool`.
+//! First, backpressure suspends every program, and the example prints what a suspended program costs. Then it resumes
+//! each program twice: by a pull from this thread, and by a pull from a program on the same worker. At last, all
+//! programs finish, and every byte is checked by CRC-32.
 //!
-//! There is a pool of one worker for each processor, so that whose worker it is that runs a program is known. Pulled from
-//! outside, a chunk goes from the worker's core to that of this thread, for which the workers have to make room; pulled
-//! from inside, it stays where it was written.
+//! There is a pool of one worker per processor, so that the worker of each program is known. A chunk pulled from
+//! outside moves from the worker's core to this thread's core, and the workers have to yield to this thread. A chunk
+//! pulled from inside stays on its core.
 
 mod arguments;
 mod bridge;
@@ -26,10 +26,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use process::Status;
 use pushpull::Pool;
 
-/// How often the progress is drawn, in bridges.
+/// The number of bridges between two updates of the progress bar.
 const STEP: usize = 1 << 10;
 
-/// So many bridges are looked at to know that a round is over: each worker's last is among them.
+/// The number of bridges that are checked to know that a round is over. They include the last one of each worker.
 const LAST: usize = 1000;
 
 fn main() -> ExitCode {
@@ -58,7 +58,7 @@ fn million(&Arguments { bridges: count, workers }: &Arguments) -> io::Result<()>
     let mut bridges: Vec<Bridge> = Vec::with_capacity(count);
     let progress = Progress::new(count)?;
 
-    // So that threads and libraries are there before anything is counted.
+    // Start threads and load libraries before anything is measured.
     warm_up(&pools)?;
     let before = Status::read()?;
     progress.begin("creating");
@@ -96,7 +96,7 @@ fn million(&Arguments { bridges: count, workers }: &Arguments) -> io::Result<()>
     let mut bytes = 0;
     let mut round: Vec<Bridge> = shares.into_iter().flatten().collect();
     while !round.is_empty() {
-        // One chunk of each in turn, so that all of them go on at the same time.
+        // Pull one chunk of each in turn, so that all programs run at the same time.
         let mut next = Vec::with_capacity(round.len());
         for mut bridge in round {
             if bridge.pull()? {
@@ -109,10 +109,10 @@ fn million(&Arguments { bridges: count, workers }: &Arguments) -> io::Result<()>
         round = next;
     }
     progress.end();
-    println!("checked     {bytes:>12} bytes, all of them right");
+    println!("checked     {bytes:>12} bytes, all correct");
     match pools.iter().all(|pool| pool.shutdown(Duration::from_secs(10)).wait().is_complete()) {
         true => Ok(()),
-        false => Err(io::Error::other("a program is still there")),
+        false => Err(io::Error::other("a program is still running")),
     }
 }
 
@@ -120,7 +120,7 @@ fn warm_up(pools: &[Pool]) -> io::Result<()> {
     pools.iter().enumerate().try_for_each(|(number, pool)| Bridge::new(pool, number).pull().map(drop))
 }
 
-/// Resumes each program of a pool's share by a pull from one more program of that pool, all pools at the same time.
+/// Resumes each program of a pool's share by a pull from a program of the same pool, in all pools at once.
 fn resume_inside(pools: &[Pool], shares: &mut [Vec<Bridge>]) -> io::Result<Duration> {
     let held: Vec<_> = shares.iter().map(|share| times_held(share)).collect();
     let pullers = pools.iter().zip(&mut *shares).map(|(pool, share)| {
@@ -129,7 +129,7 @@ fn resume_inside(pools: &[Pool], shares: &mut [Vec<Bridge>]) -> io::Result<Durat
     });
     let mut pullers: Vec<_> = pullers.collect();
     let start = Instant::now();
-    // It starts with the first write.
+    // The first write starts the pulling program.
     pullers.iter_mut().try_for_each(|puller| puller.write_all(b"go"))?;
     for (share, puller) in shares.iter_mut().zip(pullers) {
         *share = puller.finish()?;
@@ -140,15 +140,15 @@ fn resume_inside(pools: &[Pool], shares: &mut [Vec<Bridge>]) -> io::Result<Durat
     Ok(start.elapsed())
 }
 
-/// How often those were held that are looked at, the last first.
+/// Returns how often each of the last bridges was suspended, the last first.
 fn times_held(bridges: &[Bridge]) -> Vec<u64> {
     bridges.iter().rev().take(LAST).map(Bridge::times_held).collect()
 }
 
-/// How often that is looked at: seldom, so that looking takes nothing from those who work.
+/// The interval between two checks, long enough not to disturb the workers.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// Waits until the programs that were pulled last have been held so often, each by its number from the end.
+/// Waits until each of the last bridges has been suspended `times` times. `times` gets its number from the end.
 fn wait_for_the_last(bridges: &[Bridge], times: impl Fn(usize) -> u64) {
     for (last, bridge) in bridges.iter().rev().take(LAST).enumerate() {
         while bridge.times_held() < times(last) {
@@ -161,7 +161,7 @@ fn report(what: &str, per: &str, time: Duration) {
     println!("{what:<11} {:>12} ns {per}", time.as_nanos());
 }
 
-/// A bar on the terminal, if standard error is one.
+/// A progress bar, if standard error is a terminal.
 struct Progress(ProgressBar);
 
 impl Progress {

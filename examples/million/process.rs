@@ -1,4 +1,4 @@
-//! What the system says of this process.
+//! Reads figures about this process.
 
 use std::fs;
 use std::io;

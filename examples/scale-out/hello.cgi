@@ -1,3 +1,3 @@
 #!/bin/sh
-# Says who answers.
+# Prints which responder answers.
 printf 'Content-Type: text/plain\n\nhello from %s, process %s\n' "$RESPONDER" "$$"

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from types import TracebackType
 from typing import Literal, Self
 
 from . import _wakeups
 from ._ended import Stats
 from ._pushpull import Chunks
-
-# After so many chunks that were there at once other tasks have their turn.
-TURN = 16
 
 
 class AsyncChunks:
@@ -23,7 +19,6 @@ class AsyncChunks:
 
     def __init__(self, chunks: Chunks) -> None:
         self._chunks = chunks
-        self._in_turn = 0
         self._pulling = False
 
     def __aiter__(self) -> Self:
@@ -34,10 +29,6 @@ class AsyncChunks:
             raise RuntimeError("another task is pulling from this bridge")
         self._pulling = True
         try:
-            if self._in_turn >= TURN:
-                self._in_turn = 0
-                await asyncio.sleep(0)
-            self._in_turn += 1
             chunk: bytes | Literal[False] = await _wakeups.until(self._chunks._poll)
         finally:
             self._pulling = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -40,12 +41,22 @@ def bridge(
 
 def _run(call: Callable[[], object], writer: Writer) -> None:
     try:
-        call()
+        check_done(call())
     except BaseException as error:
         # Also SystemExit and KeyboardInterrupt: the reader decides what they mean.
         writer.abort(error)
     else:
         writer.finish()
+
+
+def check_done(result: object) -> None:
+    """Refuse the result of a function that has not done anything yet: it would look like one that has written nothing."""
+    if isinstance(result, (types.CoroutineType, types.GeneratorType)):
+        result.close()
+    elif not isinstance(result, types.AsyncGeneratorType):
+        return
+    kind = type(result).__name__.replace("_", " ")
+    raise TypeError(f"the function returned a {kind}, which nothing runs: it must have written when it returns")
 
 
 def _ended(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from . import _text
+from ._program import check_done
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -64,7 +65,7 @@ def filtering(
 
     def program(writer: Any) -> None:
         try:
-            function(io.BufferedReader(Source(source), 65_536), writer, *args)
+            check_done(function(io.BufferedReader(Source(source), 65_536), writer, *args))
         finally:
             close = getattr(source, "close", None)
             if close is not None:

@@ -23,13 +23,8 @@ def writing(
             if not text.closed:
                 text.flush()
             return result
-        except BaseException:
-            # What was written before the exception arrives before it.
-            with contextlib.suppress(OSError, ValueError):
-                text.flush()
-            raise
         finally:
-            # A text file that is dropped would close the file below it.
+            # This flushes too: what was written before an exception arrives before it.
             with contextlib.suppress(OSError, ValueError):
                 text.detach()
 

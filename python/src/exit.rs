@@ -1,8 +1,9 @@
 //! Waits without the interpreter lock, and what becomes of a waiting thread when the interpreter ends.
 //!
-//! CPython ends a thread that asks for the interpreter lock while the interpreter is finalized by `pthread_exit`, which
-//! aborts the process if a frame of Rust lies on the thread's stack. So `atexit` sets a mark, and a thread that comes back
-//! from a wait after that stays where it is. The mark waits for the threads that passed it before.
+//! CPython ends a thread that asks for the interpreter lock while the interpreter is finalized by `pthread_exit`, which aborts
+//! the process if a frame of Rust lies on the thread's stack. PyO3 lets no thread return from its own request then, but it does not
+//! know of one in Python code that was called from Rust. So `atexit` sets a mark. After it a thread that comes back from a wait, or is
+//! about to call Python code, stays where it is. The mark waits for the threads that passed before it.
 //!
 //! Functions of `atexit` that were registered earlier run after the mark. While the thread that runs them waits here, the
 //! interpreter cannot be finalized, and the other threads may go on.

@@ -63,13 +63,14 @@ impl Lent {
         }
     }
 
-    /// Notes that a chunk has arrived. Returns the first object on its way if the chunk ends it.
+    /// Notes that a chunk has arrived. Returns the object that it ends, if there is one. Objects before that one were given up on
+    /// their way.
     pub(crate) fn pass<'py>(&self, py: Python<'py>, chunk: &Bytes) -> Option<Bound<'py, PyBytes>> {
+        let end = chunk.as_ptr_range().end;
         let mut lent = self.lock();
-        let end = lent.front()?.bind(py).as_bytes().as_ptr_range().end;
-        if end != chunk.as_ptr_range().end {
-            return None;
-        }
-        lent.pop_front().map(|object| object.into_bound(py))
+        let at = lent.iter().position(|object| object.bind(py).as_bytes().as_ptr_range().end == end)?;
+        let passed: Vec<_> = lent.drain(..=at).collect();
+        drop(lent);
+        passed.into_iter().next_back().map(|object| object.into_bound(py))
     }
 }

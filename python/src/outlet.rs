@@ -193,6 +193,8 @@ impl Outlet {
 
     /// A program that ignores too many errors is ended by an exception that `except Exception` does not catch.
     fn refuse(&self, py: Python<'_>, error: io::Error) -> PyErr {
+        // An object that was not accepted is not on its way. What of the others still arrives is copied.
+        self.lent.clear();
         if error.kind() == io::ErrorKind::BrokenPipe && self.refusals.fetch_add(1, Ordering::Relaxed) >= MAX_REFUSALS {
             return stopped();
         }

@@ -22,8 +22,6 @@ pub(crate) struct Source {
     chunks: Mutex<Option<pushpull::Chunks>>,
     /// Whether a thread is pulling.
     pulled: AtomicBool,
-    /// Of the thread or task that waits, for `close`.
-    waiter: Mutex<Option<Waker>>,
     program: Mutex<Program>,
     pub(crate) lent: Lent,
 }
@@ -53,13 +51,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Source {
     pub(crate) fn new(chunks: pushpull::Chunks, lent: Lent) -> Source {
-        Source {
-            chunks: Mutex::new(Some(chunks)),
-            pulled: AtomicBool::new(false),
-            waiter: Mutex::default(),
-            program: Mutex::default(),
-            lent,
-        }
+        Source { chunks: Mutex::new(Some(chunks)), pulled: AtomicBool::new(false), program: Mutex::default(), lent }
     }
 
     /// Sets what starts the program, at the first pull, and what is called once it has ended, with `(outcome, error, bytes,
@@ -102,10 +94,7 @@ impl Source {
         self.begin(py)?;
         let next = match self.poll_chunks(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(next) => Some(next),
-            Poll::Pending => park::until(py, None, |context| {
-                *lock(&self.waiter) = Some(context.waker().clone());
-                self.poll_chunks(context)
-            })?,
+            Poll::Pending => park::until(py, None, |context| self.poll_chunks(context))?,
         };
         next.map_or(Ok(None), |next| self.settle(py, next))
     }
@@ -119,14 +108,13 @@ impl Source {
         if let Err(error) = self.begin(py) {
             return Poll::Ready(Err(error));
         }
-        *lock(&self.waiter) = Some(waker.clone());
         self.poll_chunks(&mut Context::from_waker(waker)).map(|next| self.settle(py, next))
     }
 
     fn settle(&self, py: Python<'_>, next: Option<io::Result<Bytes>>) -> PyResult<Option<Bytes>> {
         match next.transpose() {
             Ok(None) => {
-                self.end(py, "finished", None)?;
+                self.end(py, "finished", None);
                 Ok(None)
             }
             Ok(chunk) => Ok(chunk),
@@ -139,14 +127,14 @@ impl Source {
                 } else {
                     "failed"
                 };
-                self.end(py, outcome, Some(&error))?;
+                self.end(py, outcome, Some(&error));
                 Err(error)
             }
         }
     }
 
     /// The bridge has ended: says so, once, if its program was started.
-    fn end(&self, py: Python<'_>, outcome: &str, error: Option<&PyErr>) -> PyResult<()> {
+    fn end(&self, py: Python<'_>, outcome: &str, error: Option<&PyErr>) {
         let stats = self.stats();
         let mut program = lock(&self.program);
         program.stats = stats;
@@ -154,14 +142,13 @@ impl Source {
         let on_end = program.on_end.take();
         drop(program);
         self.lent.clear();
-        let Some(on_end) = on_end else { return Ok(()) };
+        let Some(on_end) = on_end else { return };
         let _inside = exit::calling(py);
         let error = error.map(|error| error.clone_ref(py).into_value(py));
         if let Err(error) = on_end.call1(py, (outcome, error, stats.0, stats.1)) {
             // It has no caller of its own, and the chunk's caller is not to blame.
             error.write_unraisable(py, Some(on_end.bind(py)));
         }
-        Ok(())
     }
 
     /// Goes: the program is told at its next write. Does not wait for it.
@@ -179,12 +166,9 @@ impl Source {
         let stats = self.stats();
         let Some(chunks) = lock(&self.chunks).take() else { return };
         lock(&self.program).stats = stats;
+        // This wakes a thread or a task that waits for a chunk.
         drop(chunks);
-        let waiter = lock(&self.waiter).take();
-        if let Some(waiter) = waiter {
-            waiter.wake();
-        }
-        let _ = self.end(py, "disconnected", None);
+        self.end(py, "disconnected", None);
     }
 
     /// Returns how many bytes, and in how many chunks, have been pulled.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 import weakref
 
@@ -224,6 +225,24 @@ def test_apipe():
         with pytest.raises(BrokenPipeError):
             await task
         assert writer.disconnected
+
+    asyncio.run(main())
+
+
+def test_a_write_that_is_given_up_keeps_no_later_one():
+    async def main():
+        writer, chunks = pushpull.apipe(100_000)
+        held = bytes(90_000)
+        await writer.write(held)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(writer.write(bytes(50_000)), 0.001)
+        assert next(chunks) is held
+        for n in range(5):
+            data = bytes([n]) * 60_000
+            await writer.write(data)
+            assert next(chunks) is data
+            # Held here, by the argument of the call, and by nothing of the bridge.
+            assert sys.getrefcount(data) == 2
 
     asyncio.run(main())
 

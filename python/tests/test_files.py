@@ -335,14 +335,14 @@ def test_filter_of_a_source_that_fails():
 def test_filter_closes_its_source():
     closed = threading.Event()
 
-    def source():
-        try:
-            while True:
-                yield b"x" * 1000
-        finally:
+    class Source:
+        def __iter__(self):
+            return iter([b"x" * 1000] * 10_000)
+
+        def close(self):
             closed.set()
 
-    chunks = pushpull.filter(shutil.copyfileobj, source())
+    chunks = pushpull.filter(shutil.copyfileobj, Source())
     next(chunks)
     chunks.close()
     closed.wait()

@@ -87,7 +87,16 @@ impl<T> Feed<T> {
 
     async fn feed_from(mut self, source: impl Source) -> io::Result<T> {
         let (mut pump, mut stop) = (Pump::new(source), StopWaker::default());
-        poll_fn(|context| settle(stop.watch(self.poll_fed(&mut pump, context), context))).await
+        poll_fn(|context| {
+            let fed = self.poll_fed(
+                |writer, context| {
+                    let _ = pump.poll(writer, context);
+                },
+                context,
+            );
+            settle(stop.watch(fed, context))
+        })
+        .await
     }
 }
 
@@ -146,7 +155,11 @@ impl<T> local::Feed<T> {
 
     async fn feed_from(mut self, source: impl Source) -> io::Result<T> {
         let (mut supply, mut stop) = (Supply::new(source), StopWaker::default());
-        poll_fn(|context| settle(stop.watch(self.poll_fed(&mut supply, context), context))).await
+        poll_fn(|context| {
+            let fed = self.poll_fed(|context| supply.poll(context), context);
+            settle(stop.watch(fed, context))
+        })
+        .await
     }
 }
 

@@ -10,10 +10,6 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{Channel, Job, Writer};
-#[cfg(any(feature = "http", feature = "stream"))]
-use crate::adapt::pump::Pump;
-#[cfg(any(feature = "http", feature = "stream"))]
-use crate::adapt::source::Source;
 use crate::ended::{Ledger, Outcome};
 use crate::error::uninterrupted;
 use crate::error::{Echo, Error};
@@ -185,12 +181,16 @@ impl<T> Feed<T> {
         wait::until(|context| self.poll_result(context)).unwrap_or_else(|_| Err(Error::disconnected()))
     }
 
-    /// Moves the pump's bytes to the program. Ready with the program's result.
+    /// Lets `feed` write what there is for the program, and polls for the program's result.
     #[cfg(any(feature = "http", feature = "stream"))]
-    pub(crate) fn poll_fed(&mut self, pump: &mut Pump<impl Source>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+    pub(crate) fn poll_fed(
+        &mut self,
+        feed: impl FnOnce(&mut Writer, &mut Context<'_>),
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
         self.begin();
-        // The program's result decides, not the pump's, even after all input has been moved.
-        let _ = pump.poll(&mut self.writer, context);
+        // The program's result decides, even after all input has been written.
+        feed(&mut self.writer, context);
         self.poll_result(context)
     }
 

@@ -9,6 +9,7 @@
 mod ahead;
 mod blocked;
 mod chunks;
+mod closed;
 mod feed;
 mod head;
 mod job;
@@ -32,11 +33,11 @@ mod yielding;
 
 pub use blocked::Blocked;
 pub use chunks::Chunks;
+pub use closed::Closed;
 pub use feed::Feed;
 pub use head::Head;
 pub use pipe::Pipe;
 pub use reader::Reader;
-pub use shared::Closed;
 pub use writer::{Writer, pipe};
 
 pub(crate) use feed::Verdict;

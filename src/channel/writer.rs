@@ -8,10 +8,11 @@ use std::task::Poll;
 use bytes::Bytes;
 
 use super::chunks::Chunks;
+use super::closed::Closed;
 #[cfg(any(feature = "http", feature = "stream"))]
 use super::polled::WrittenByTask;
 use super::sender::{Sender, Short};
-use super::shared::{Channel, Closed};
+use super::shared::Channel;
 use super::stall::{self, Patience};
 use crate::buf::chunker::write_each;
 use crate::buf::shared_sink::TryWrite;

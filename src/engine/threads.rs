@@ -26,7 +26,8 @@ static IDLE: PerProcess<Idle> = PerProcess::new();
 /// The idle threads of this process.
 struct Idle {
     /// A channel without capacity: a job goes through only if a thread is waiting for it.
-    hand_over: (Sender<Box<dyn Job>>, Receiver<Box<dyn Job>>),
+    hand_over: Sender<Box<dyn Job>>,
+    jobs: Receiver<Box<dyn Job>>,
     count: AtomicUsize,
 }
 
@@ -42,7 +43,7 @@ pub(super) fn run(job: Box<dyn Job>) -> io::Result<()> {
     if fresh_threads || stack_size != default {
         return spawn(stack_size, move || run_on_this(job));
     }
-    match Idle::here().hand_over.0.try_send(job) {
+    match Idle::here().hand_over.try_send(job) {
         Ok(()) => Ok(()),
         Err(refused) => {
             let job = refused.into_inner();
@@ -74,7 +75,10 @@ fn work_on(first: Box<dyn Job>) {
 
 impl Idle {
     fn here() -> &'static Idle {
-        IDLE.get(|| Idle { hand_over: bounded(0), count: AtomicUsize::new(0) })
+        IDLE.get(|| {
+            let (hand_over, jobs) = bounded(0);
+            Idle { hand_over, jobs, count: AtomicUsize::new(0) }
+        })
     }
 
     /// Waits for the next job.
@@ -83,8 +87,7 @@ impl Idle {
     /// program has returned in a child: then the thread ends, as any other would.
     fn next(&'static self) -> Option<Box<dyn Job>> {
         let enough = self.count.fetch_add(1, Ordering::Relaxed) >= MAX_IDLE;
-        let next =
-            if enough || !ptr::eq(self, Idle::here()) { None } else { self.hand_over.1.recv_timeout(PATIENCE).ok() };
+        let next = if enough || !ptr::eq(self, Idle::here()) { None } else { self.jobs.recv_timeout(PATIENCE).ok() };
         self.count.fetch_sub(1, Ordering::Relaxed);
         next
     }

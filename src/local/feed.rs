@@ -11,8 +11,6 @@ use bytes::Bytes;
 
 use super::bridge::{Bridge, ENGINE_NAME};
 use super::exchange::Given;
-#[cfg(any(feature = "http", feature = "stream"))]
-use crate::adapt::source::{Source, Supply};
 use crate::buf::chunker::{Cut, Pending};
 use crate::ended::{Ledger, Outcome};
 use crate::error::{Echo, Error};
@@ -185,18 +183,18 @@ impl<T> Feed<T> {
         if self.sink_would_block() { Err(io::ErrorKind::WouldBlock.into()) } else { self.take_result() }
     }
 
-    /// Runs the program on what the supply has, until its result is ready. Wherever the program waits, it is suspended.
+    /// Runs the program on what `supply` returns, until its result is ready. Wherever the program waits, it is suspended.
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(crate) fn poll_fed(
         &mut self,
-        supply: &mut Supply<impl Source>,
+        mut supply: impl FnMut(&mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
         self.ledger.begin();
         while let FeedStage::Running(bridge) = &mut self.state {
             let given = match self.pending.take() {
                 Some(chunk) => Some(Given::Chunk(chunk)),
-                None if bridge.needs_input() => Some(ready!(supply.poll(context)).map_or(Given::End, Given::from)),
+                None if bridge.needs_input() => Some(ready!(supply(context)).map_or(Given::End, Given::from)),
                 None => None,
             };
             if let Some(Given::Chunk(chunk)) = &given {

@@ -6,6 +6,7 @@ use std::io;
 use bytes::Bytes;
 
 use super::bridge::{Bridge, push_linked, write};
+use super::steps::LocalFilterProgram;
 use super::{Chunks, Feed, Reader, Steps, Writer};
 use crate::buf::shared_sink::SharedSink;
 use crate::options::Options;
@@ -19,8 +20,6 @@ pub struct Filter {
     options: Options,
     program: LocalFilterProgram,
 }
-
-pub(super) type LocalFilterProgram = Box<dyn FnOnce(&mut Reader, &mut Writer) -> io::Result<()>>;
 
 impl Filter {
     pub(crate) fn new(options: &Options, program: LocalFilterProgram) -> Filter {

@@ -6,7 +6,6 @@ use bytes::Bytes;
 
 use super::bridge::{Bridge, ENGINE_NAME, Pause};
 use super::exchange::Given;
-use super::filter::LocalFilterProgram;
 use super::{Reader, Writer};
 use crate::ended::{Ledger, Outcome};
 use crate::error::Error;
@@ -47,6 +46,9 @@ pub struct Steps {
     chunks: u64,
     ledger: Ledger,
 }
+
+/// A program of a filter, until it is known what it reads from.
+pub(super) type LocalFilterProgram = Box<dyn FnOnce(&mut Reader, &mut Writer) -> io::Result<()>>;
 
 #[derive(Debug)]
 enum StepsStage {

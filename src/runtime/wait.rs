@@ -31,6 +31,37 @@ const MAX_PAUSE: Duration = Duration::from_millis(10);
 ///
 /// # Examples
 ///
+/// A report on [`Local`](crate::Local) awaits a database call between two rows. It runs inside the poll of the task that
+/// streams it:
+///
+/// ```
+/// use std::io::{self, Write};
+/// use futures_util::TryStreamExt;
+///
+/// /// A call of an asynchronous database driver.
+/// async fn load_price(id: u32) -> io::Result<u32> {
+///     tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+///     Ok(id * 10)
+/// }
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+/// # runtime.block_on(async {
+/// let report = pushpull::Local::new().pull(|w| {
+///     for id in 1..=3 {
+///         let price = pushpull::wait(load_price(id))??;
+///         writeln!(w, "{id},{price}")?;
+///     }
+///     Ok(())
+/// });
+/// # #[cfg(feature = "stream")]
+/// let lines: Vec<_> = report.into_stream().try_collect().await?;
+/// # #[cfg(feature = "stream")]
+/// assert_eq!(lines.concat(), b"1,10\n2,20\n3,30\n");
+/// # io::Result::Ok(())
+/// # })?;
+/// # io::Result::Ok(())
+/// ```
+///
 /// A thousand programs on one worker wait for a thousand timers:
 ///
 /// ```

@@ -8,13 +8,23 @@
 
 use std::marker::PhantomData;
 use std::ptr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
-
-#[cfg(all(unix, not(any(miri, pushpull_loom))))]
-use crate::runtime::coroutine;
 
 /// The number of forks between the first process and this one, plus one.
 static PROCESS: AtomicU32 = AtomicU32::new(1);
+
+/// The call of [`in_child`].
+static IN_CHILD: OnceLock<fn()> = OnceLock::new();
+
+/// Has `call` called in the child of every `fork`, on the thread that forked. Only the first call given counts. It must
+/// be fit for a signal handler, and must not unwind.
+#[inline]
+pub(crate) fn in_child(call: fn()) {
+    if IN_CHILD.get().is_none() {
+        let _ = IN_CHILD.set(call);
+    }
+}
 
 /// Returns the number of this process. It is never zero, and differs between parent and child.
 #[inline]
@@ -52,13 +62,15 @@ mod hook {
     fn install_now() {
         // SAFETY: the handler lives as long as this library, touches only atomics and plain thread-locals, and does not
         // unwind. If the system has no memory for it, a child behaves as without it.
-        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        unsafe { libc::pthread_atfork(None, None, Some(child)) };
         INSTALLED.store(true, Ordering::Release);
     }
 
-    unsafe extern "C" fn in_child() {
+    unsafe extern "C" fn child() {
         PROCESS.store(PROCESS.load(Ordering::Relaxed).wrapping_add(1).max(1), Ordering::Relaxed);
-        coroutine::stay();
+        if let Some(call) = IN_CHILD.get() {
+            call();
+        }
     }
 }
 

@@ -1,7 +1,7 @@
-//! A load of HTTP requests, from a process of its own: so many connections, each of which asks, reads and checks the whole
-//! answer, and asks again. And clients that ask and then read nothing.
+//! A load of HTTP requests, in a separate process. Each connection sends a request, reads and checks the whole
+//! response, and starts over. Stalled clients send a request and then read nothing.
 //!
-//! A benchmark's `main` gives its arguments to [`main`] first: where they name a load, this process is that load.
+//! A benchmark's `main` passes its arguments to [`main`] first. If the arguments name a load, the process is that load.
 #![allow(dead_code, reason = "each benchmark uses its own part")]
 
 pub mod server;
@@ -17,21 +17,21 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use socket2::{Domain, Socket, Type};
 
-/// What a body holds, over and over.
+/// The repeated content of a body.
 pub const PATTERN: &[u8; 64] = b"pushpull writes these sixty-four bytes here, and then once more\n";
 
-/// What a load has seen.
+/// The results of a load.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen {
     pub requests: u64,
     pub seconds: f64,
-    /// Of the slowest hundredth, the fastest, in microseconds.
+    /// The 99th percentile of the latency, in microseconds.
     pub slow: u64,
-    /// Of all, the middle one.
+    /// The median of the latency, in microseconds.
     pub middle: u64,
 }
 
-/// Runs a load in a process of its own.
+/// Runs a load in a separate process.
 pub fn ask(address: SocketAddr, path: &str, bytes: usize, connections: usize, time: Duration) -> io::Result<Seen> {
     let output = this()?
         .args(["--load", &address.to_string(), path, &bytes.to_string(), &connections.to_string()])
@@ -48,14 +48,14 @@ pub fn ask(address: SocketAddr, path: &str, bytes: usize, connections: usize, ti
             middle: words.next()?.parse().ok()?,
         })
     })();
-    seen.ok_or_else(|| io::Error::other(format!("the load failed: {text}")))
+    seen.ok_or_else(|| io::Error::other(format!("the load failed, its output was {text:?}")))
 }
 
-/// Clients that stand still, until it is dropped.
+/// Clients that read nothing, until this is dropped.
 pub struct Stalled(Child);
 
 impl Stalled {
-    /// Comes back when all have asked.
+    /// Starts clients, and returns when all have sent their request.
     pub fn start(address: SocketAddr, path: &str, clients: usize) -> io::Result<Stalled> {
         let mut child = this()?
             .args(["--stall", &address.to_string(), path, &clients.to_string()])
@@ -63,7 +63,7 @@ impl Stalled {
             .stdout(Stdio::piped())
             .spawn()?;
         let mut line = String::new();
-        let read = BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line);
+        let read = BufReader::new(child.stdout.take().expect("stdout is piped")).read_line(&mut line);
         let stalled = Stalled(child);
         read?;
         if line.trim() == "stalled" { Ok(stalled) } else { Err(io::Error::other("the clients could not connect")) }
@@ -81,7 +81,7 @@ fn this() -> io::Result<Command> {
     Ok(Command::new(std::env::current_exe()?))
 }
 
-/// If the arguments name a load, is it; false otherwise.
+/// Runs the load that the arguments name. Returns `false` if they name no load.
 pub fn main(arguments: &[String]) -> io::Result<bool> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let number = |text: &str| text.parse::<usize>().map_err(io::Error::other);
@@ -98,7 +98,7 @@ pub fn main(arguments: &[String]) -> io::Result<bool> {
             let address = address.parse().map_err(io::Error::other)?;
             let clients = (0..number(clients)?).map(|_| stall(address, path)).collect::<io::Result<Vec<_>>>()?;
             println!("stalled");
-            // Until whoever started this goes.
+            // Runs until the parent process closes the pipe.
             io::stdin().read_to_end(&mut Vec::new())?;
             drop(clients);
             Ok(true)
@@ -118,7 +118,7 @@ async fn load(address: SocketAddr, path: &str, bytes: usize, connections: usize,
     Ok(Seen { requests: times.len() as u64, seconds, slow: part(99), middle: part(50) })
 }
 
-/// One connection: how long each answer took, in microseconds.
+/// Runs one connection. Returns the latency of each response, in microseconds.
 async fn client(address: SocketAddr, path: &str, bytes: usize, until: Instant) -> io::Result<Vec<u64>> {
     let stream = tokio::net::TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
@@ -132,11 +132,11 @@ async fn client(address: SocketAddr, path: &str, bytes: usize, until: Instant) -
             let answer = async {
                 let response = sender.send_request(request).await.map_err(io::Error::other)?;
                 if response.status() != StatusCode::OK {
-                    return Err(io::Error::other("an answer that is not one"));
+                    return Err(io::Error::other("the response is not 200"));
                 }
                 check(response, bytes).await
             };
-            // One that does not come, or stops in the middle, ends the load.
+            // A response that is missing or incomplete ends the load.
             match tokio::time::timeout_at((until + Duration::from_secs(1)).into(), answer).await {
                 Ok(checked) => checked?,
                 Err(_) => break,
@@ -151,7 +151,7 @@ async fn client(address: SocketAddr, path: &str, bytes: usize, until: Instant) -
     }
 }
 
-/// Compares every byte.
+/// Compares every byte of the body.
 async fn check(response: hyper::Response<hyper::body::Incoming>, bytes: usize) -> io::Result<()> {
     let mut body = response.into_body();
     let mut seen = 0;
@@ -161,15 +161,15 @@ async fn check(response: hyper::Response<hyper::body::Incoming>, bytes: usize) -
             let at = seen % PATTERN.len();
             let first = (PATTERN.len() - at).min(part.len());
             if part[..first] != PATTERN[at..at + first] || part[first..] != PATTERN[..part.len() - first] {
-                return Err(io::Error::other("the body has other bytes"));
+                return Err(io::Error::other("the body has unexpected bytes"));
             }
             seen += part.len();
         }
     }
-    if seen == bytes { Ok(()) } else { Err(io::Error::other(format!("{seen} bytes in place of {bytes}"))) }
+    if seen == bytes { Ok(()) } else { Err(io::Error::other(format!("the body has {seen} bytes: expected {bytes}"))) }
 }
 
-/// A client that has asked and reads no more than the first bytes. Its window is small.
+/// Connects a client that sends a request and reads only the first bytes. Its receive window is small.
 fn stall(address: SocketAddr, path: &str) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_recv_buffer_size(4096)?;

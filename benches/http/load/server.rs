@@ -1,6 +1,7 @@
-//! A server under load: a process of its own, so that what it costs can be told from what the load costs.
+//! A server under load, in a separate process, so that its costs are measured apart from those of the load.
 //!
-//! A benchmark's `main` gives its arguments to [`is_wanted`]: where they name a server, this process is that server.
+//! A benchmark's `main` passes its arguments to [`is_wanted`]. If the arguments name a server, the process is that
+//! server.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
@@ -9,39 +10,40 @@ use std::process::{self, Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-/// A server, until it is dropped.
+/// A running server. It is stopped when this is dropped.
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
 }
 
 impl Server {
-    /// This program, as the server of this name.
+    /// Starts this program as the server of this name.
     pub fn start(name: &str) -> io::Result<Server> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["--serve", name]);
         Server::run(command)
     }
 
-    /// A program that serves, and says first where.
+    /// Starts a server program, which prints its address first.
     pub fn run(mut command: Command) -> io::Result<Server> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line)?;
+        BufReader::new(child.stdout.take().expect("stdout is piped")).read_line(&mut line)?;
         let address = line.trim().parse().map_err(io::Error::other)?;
         Ok(Server { child, address })
     }
 
-    /// What it has used of all processors.
+    /// Returns the processor time that the server has used.
     pub fn cpu(&self) -> io::Result<Duration> {
         let text = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // After the name, which may hold anything: the 14th and 15th fields of all, in hundredths of a second.
+        // The name may contain anything. After it, the 14th and 15th fields of the line are times in hundredths of a
+        // second.
         let fields = text.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
         let ticks = fields.map(|field| field.parse::<u64>().map_err(io::Error::other)).sum::<io::Result<u64>>()?;
         Ok(Duration::from_millis(ticks * 10))
     }
 
-    /// Waits until it does nothing any more: until all that its clients do not read has filled what there is to fill.
+    /// Waits until the server is idle: all buffers of the clients that do not read are full.
     pub fn settle(&self) -> io::Result<()> {
         let mut before = self.cpu()?;
         loop {
@@ -54,7 +56,7 @@ impl Server {
         }
     }
 
-    /// All of them, with the one that waits for this benchmark to end.
+    /// Returns the number of threads, including the one that waits for this benchmark to end.
     pub fn threads(&self) -> io::Result<usize> {
         Ok(fs::read_dir(format!("/proc/{}/task", self.child.id()))?.count())
     }
@@ -67,7 +69,7 @@ impl Drop for Server {
     }
 }
 
-/// The server that the arguments name, if they name one. This process ends when the one that started it has gone.
+/// Returns the server that the arguments name, if any. The process ends when its parent has ended.
 pub fn is_wanted(arguments: &[String]) -> Option<&str> {
     let [serve, name] = arguments else { return None };
     if serve != "--serve" {

@@ -1,4 +1,4 @@
-//! `pushpull bench`: bridges measured on this machine, for choosing.
+//! `pushpull bench`: measures bridges on this machine and recommends an engine.
 
 mod advice;
 mod arguments;
@@ -27,13 +27,13 @@ use questions::{Asked, Question};
 use report::{Report, SCHEMA};
 use rounds::Interrupted;
 
-/// Something got slower.
+/// The exit code of `--compare` if a figure got slower.
 const SLOWER: u8 = 1;
 
-/// Who has to wait longer than was asked for, by this factor, is told before.
+/// A workload that takes longer than its time by this factor is announced before it starts.
 const MUCH_LONGER: u32 = 2;
 
-/// And nobody waits longer than this.
+/// A workload that takes longer than this is refused.
 const ABSURD: Duration = Duration::from_secs(86_400);
 
 pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
@@ -57,7 +57,7 @@ pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
     let report = match measure(&arguments, asked, progress, &interrupt) {
         Ok(report) => report,
         Err(Interrupted) => {
-            eprintln!("pushpull: interrupted; nothing is kept");
+            eprintln!("pushpull: interrupted; no report was written");
             return Ok(ExitCode::from(interrupt::EXIT_CODE));
         }
     };
@@ -73,38 +73,42 @@ pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
     if comparison.is_empty() {
         return Err(nothing_in_common(path));
     }
-    crate::say(&format!("\nSince {}, taken {}:\n{comparison}", path.display(), old.taken));
+    crate::say(&format!("\nCompared with {} of {}:\n{comparison}", path.display(), old.taken));
     Ok(if comparison.slower().is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SLOWER) })
 }
 
-/// Each question with its part of the time.
+/// Returns each question with its share of the time.
 fn asked(Arguments { questions, effort, .. }: &Arguments) -> Vec<Asked> {
     let all: u32 = questions.iter().map(|question| question.weight()).sum();
     let ask = |question: &Question| question.asked(*effort, effort.total * question.weight() / all);
     questions.iter().map(ask).collect()
 }
 
-/// Whether an engine is to be measured as it was then.
+/// Returns `true` if at least one trial of an engine is also in the old report.
 fn is_comparable(asked: &[Asked], old: &Report) -> bool {
     let has = |asked: &Asked| asked.trials.iter().any(|trial| compare::has(old, asked.question.name(), trial));
     asked.iter().any(has)
 }
 
 fn nothing_in_common(path: &Path) -> String {
-    format!("--compare {}: no engine was measured there in any case that is measured now", path.display())
+    format!("--compare {}: no engine in common: expected a report of the same questions or workload", path.display())
 }
 
-/// Says how long it takes, if that is much longer than it should.
+/// Warns if a question takes much longer than its time.
+///
+/// # Errors
+///
+/// Returns an error if a question takes longer than [`ABSURD`].
 fn warn(asked: &[Asked]) -> Result<(), String> {
     for Asked { time, takes, .. } in asked {
         let about = humantime::format_duration(Duration::from_secs(takes.as_secs())).to_string();
-        // Nobody knows it to the second.
+        // The estimate is not exact to the second: show the two largest units.
         let about = about.split(' ').take(2).collect::<Vec<_>>().join(" ");
         if *takes > ABSURD {
-            return Err(format!("--workload: even the least of it would take about {about}"));
+            return Err(format!("--workload would take about {about}: expected at most one day"));
         }
         if *takes > *time * MUCH_LONGER {
-            eprintln!("pushpull: --workload takes about {about}: its pauses and bridges leave nothing shorter");
+            eprintln!("pushpull: --workload takes about {about}: its pauses or bridges allow no shorter run");
         }
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! What the program says while it runs. Threads of their own write it, one for each stream, so that serving never waits for
-//! a terminal or a pipe, nor one stream for the other. What does not fit is counted, and logged later.
+//! Output of the running server. One thread per stream writes it, so that serving never waits for a terminal or a pipe,
+//! and neither stream waits for the other. Lines that do not fit are counted, and the count is logged later.
 
 use std::io::{self, stderr, stdout};
 use std::mem;
@@ -10,26 +10,26 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustix::io::{Errno, write};
 
-/// How many bytes of lines may wait for a stream.
+/// The maximum number of bytes that wait for a stream.
 const MAX_WAITING: usize = 1 << 20;
 
-/// How long lines gather before they are written: to wake a thread for each would cost more than the line.
+/// The time that lines gather before they are written: waking a thread for each line would cost more than the line.
 const GATHER: Duration = Duration::from_millis(10);
 
-/// How much is written at once, so that it is known what was taken of a stream that is no longer read.
+/// The maximum of one write, so that it is known how much of a stream that is no longer read was accepted.
 const PIECE: usize = 16 << 10;
 
-/// How long the end waits for a stream that is not read.
+/// The time that [`Log::finish`] waits for a stream that is not read.
 const LAST_TIME: Duration = Duration::from_secs(1);
 
-/// Takes lines for standard output (requests) and standard error (everything else). A clone writes to the same.
+/// The log: requests go to standard output, everything else to standard error. Clones share both queues.
 #[derive(Clone)]
 pub struct Log {
     requests: Arc<Queue>,
     troubles: Arc<Queue>,
 }
 
-/// The lines on their way to one stream.
+/// Lines waiting for one stream.
 #[derive(Default)]
 struct Queue {
     state: Mutex<State>,
@@ -39,53 +39,51 @@ struct Queue {
 #[derive(Default)]
 struct State {
     waiting: String,
-    /// How many lines wait, how many are being written, and how many were lost and not told of.
+    /// The number of lines that wait, that are being written, and that were lost and not reported yet.
     lines: u64,
     writing: u64,
     lost: u64,
-    /// The thread waits for a line.
+    /// `true` while the thread waits for a line.
     is_idle: bool,
 }
 
 impl Log {
-    /// Starts the threads.
+    /// Starts one thread per stream.
     ///
     /// # Errors
     ///
-    /// Returns an error if the system has no thread to give.
+    /// Returns an error if the system refuses a thread.
     pub fn start() -> io::Result<Log> {
         let log = Log { requests: Arc::default(), troubles: Arc::default() };
         let (requests, troubles) = (log.clone(), log.clone());
         let thread = |name: &str| thread::Builder::new().name(name.to_owned());
-        thread("log requests").spawn(move || requests.requests.write_all(stdout().as_fd(), "requests", &requests))?;
-        thread("log troubles").spawn(move || troubles.troubles.write_all(stderr().as_fd(), "troubles", &troubles))?;
+        thread("log requests").spawn(move || requests.requests.write_all(stdout().as_fd(), "request", &requests))?;
+        thread("log troubles").spawn(move || troubles.troubles.write_all(stderr().as_fd(), "error", &troubles))?;
         Ok(log)
     }
 
-    /// Logs a request that was answered.
+    /// Logs an answered request.
     pub fn request(&self, line: &dyn std::fmt::Display) {
         self.requests.add(&stamped(line));
     }
 
-    /// Logs what a program or the server itself has to say.
+    /// Logs a message of a program or of the server itself.
     pub fn trouble(&self, line: &dyn std::fmt::Display) {
         self.troubles.add(&stamped(line));
     }
 
-    /// Says a line on standard output, as it is.
+    /// Writes text to standard output, without a timestamp.
     pub fn say(&self, line: &str) {
         self.requests.add(line);
     }
 
-    /// Waits until everything is written, or is not taken any more.
+    /// Waits until everything is written, or until a stream accepts nothing more.
     pub fn finish(self) {
         let lost = self.requests.finish();
         if lost > 0 {
-            self.trouble(&format_args!(
-                "standard output is not read: the last {lost} lines of the log of requests are lost"
-            ));
+            self.trouble(&format_args!("standard output is not read: lost the last {lost} lines of the request log"));
         }
-        // There is no place to say what is lost here.
+        // Lines lost on standard error cannot be reported anywhere.
         self.troubles.finish();
     }
 }
@@ -96,7 +94,7 @@ fn stamped(line: &dyn std::fmt::Display) -> String {
 
 impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics under the lock.
+        // Nothing panics while the lock is held.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -114,22 +112,22 @@ impl Queue {
         }
     }
 
-    /// Writes lines as they come, without end. A log that cannot be written stops no server.
+    /// Writes lines as they come, and never returns. A log that cannot be written does not stop the server.
     fn write_all(&self, stream: BorrowedFd<'_>, name: &str, log: &Log) {
         let mut failing = Failing(false);
         loop {
             let lines = self.take();
             let (written, lost) = self.put(stream, &lines);
             if let Some(error) = failing.begins(written) {
-                log.trouble(&format_args!("the log of {name} cannot be written, and is lost: {error}"));
+                log.trouble(&format_args!("cannot write the {name} log, its lines are lost: {error}"));
             }
             if lost > 0 {
-                log.trouble(&format_args!("{lost} lines of the log of {name} did not fit and are lost"));
+                log.trouble(&format_args!("lost {lost} lines of the {name} log: they did not fit"));
             }
         }
     }
 
-    /// Waits for lines, and lets more of them gather.
+    /// Waits for lines, then lets more of them gather.
     fn take(&self) -> String {
         let mut state = self.lock();
         while state.waiting.is_empty() {
@@ -143,7 +141,7 @@ impl Queue {
         mem::take(&mut state.waiting)
     }
 
-    /// Writes lines, and says how many others were lost before.
+    /// Writes lines, and returns how many other lines were lost before.
     fn put(&self, stream: BorrowedFd<'_>, lines: &str) -> (io::Result<()>, u64) {
         let mut pieces = lines.as_bytes().chunks(PIECE);
         let written = pieces.try_for_each(|piece| {
@@ -159,7 +157,7 @@ impl Queue {
         (written, lost)
     }
 
-    /// Waits until everything is written, or until nothing was for a while: returns how many lines are lost then.
+    /// Waits until everything is written or the time is up. Returns how many lines are lost.
     fn finish(&self) -> u64 {
         let until = Instant::now() + LAST_TIME;
         let mut state = self.lock();
@@ -186,11 +184,11 @@ fn put_piece(stream: BorrowedFd<'_>, mut piece: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a stream cannot be written.
+/// `true` while a stream cannot be written.
 struct Failing(bool);
 
 impl Failing {
-    /// The error, if it is the first after a success.
+    /// Returns the error if it is the first one after a success.
     fn begins(&mut self, written: io::Result<()>) -> Option<io::Error> {
         let was_failing = mem::replace(&mut self.0, written.is_err());
         written.err().filter(|_| !was_failing)
@@ -210,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_cannot_be_written_is_told_of_once() {
+    fn a_log_that_cannot_be_written_is_reported_once() {
         let mut failing = Failing(false);
         let told = [true, false, false, true, false, true].map(|is_well| {
             failing.begins(if is_well { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }).is_some()
@@ -238,11 +236,11 @@ mod tests {
     }
 
     #[test]
-    fn requirement_17_the_end_does_not_wait_for_a_log_that_is_not_read() {
+    fn requirement_17_the_end_does_not_wait_for_an_unread_log() {
         let queue = Arc::new(Queue::default());
         let (reader, writer) = pipe();
         let own = queue.clone();
-        // A pipe holds 64 KiB.
+        // A pipe holds 64 KiB, less than all lines.
         (0..10_000).for_each(|_| queue.add("0123456789abcde\n"));
         let wrote = thread::spawn(move || own.put(writer.as_fd(), &own.take()));
         let lost = queue.finish();

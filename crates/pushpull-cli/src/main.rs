@@ -1,30 +1,33 @@
-//! Push-to-pull bridges as a program. Each subcommand has a file and a directory of its own.
+//! The `pushpull` program. Each subcommand has a file and a directory.
 
 mod bench;
 mod log;
 mod serve;
 
+use std::fmt::Debug;
 use std::io::Write;
 use std::process::ExitCode;
 
 use lexopt::{Arg, Parser};
 
 const HELP: &str = "\
-Runs programs that push behind servers that pull, and measures the bridges in between.
+Serves CGI and FastCGI programs, and measures push-to-pull bridges.
 
 Usage: pushpull COMMAND [OPTIONS] ...
-
-Commands:
-  bench      measures bridges on this machine, and says which to take
-  serve      serves a CGI program, or a FastCGI application, over HTTP, FastCGI or SCGI
-
-  --help     this text; `pushpull COMMAND --help` tells more about a command
-  --version  which version this is
 
 Examples:
   pushpull serve -- ./hello.cgi
   pushpull bench --html report.html
   pushpull serve --help
+
+Commands:
+  bench      measures bridges on this machine and recommends an engine
+  serve      serves a CGI program or a FastCGI application over HTTP, FastCGI or
+             SCGI
+
+Options:
+  --help     prints this text; `pushpull COMMAND --help` describes a command
+  --version  prints the version
 ";
 
 fn main() -> ExitCode {
@@ -45,20 +48,36 @@ fn run() -> Result<ExitCode, String> {
         Some(Arg::Value(command)) => match command.to_str() {
             Some("bench") => return bench::run(parser),
             Some("serve") => return serve::run(parser),
-            _ => return Err(format!("there is no command {command:?}; try --help")),
+            _ => return Err(format!("unknown command {command:?}: expected bench or serve; try --help")),
         },
         Some(other) => return Err(unclear(other.unexpected())),
-        None => return Err("which command? Try --help".to_owned()),
+        None => return Err("missing command: expected bench or serve; try --help".to_owned()),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes to standard output. Nobody may be reading it, which is no reason to stop.
+/// Writes to standard output. A closed standard output is not an error.
 fn say(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 fn unclear(error: lexopt::Error) -> String {
-    format!("{error}; try --help")
+    match error {
+        lexopt::Error::UnexpectedOption(option) => format!("unknown option {option}; try --help"),
+        lexopt::Error::UnexpectedValue { option, value } => {
+            format!("unexpected value {value:?} for {option}: expected none; try --help")
+        }
+        other => format!("{other}; try --help"),
+    }
+}
+
+/// Returns the message for an option that has no value.
+fn missing(name: &str, expected: &str) -> String {
+    format!("missing value for --{name}: expected {expected}")
+}
+
+/// Returns the message for an option that has a wrong value.
+fn invalid(name: &str, value: impl Debug, expected: &str) -> String {
+    format!("invalid value {value:?} for --{name}: expected {expected}")
 }

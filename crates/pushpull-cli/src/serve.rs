@@ -1,4 +1,4 @@
-//! `pushpull serve`: a CGI program, or a FastCGI application, over HTTP, FastCGI or SCGI.
+//! `pushpull serve`: serves a CGI program or a FastCGI application over HTTP, FastCGI or SCGI.
 
 mod app;
 mod arguments;
@@ -31,12 +31,13 @@ pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    // A signal that is blocked would stop nothing, and programs would inherit that.
+    // A blocked signal could not stop the server, and programs would inherit the mask.
     let _ = SigSet::all().thread_unblock();
-    // Listened for before the port is: who can connect can stop it.
+    // Listen for signals before the port opens: from the first connection on, a signal stops the server cleanly.
     let shutdown = Shutdown::on_signals().map_err(|error| format!("cannot listen for signals: {error}"))?;
     let listen = &arguments.listen;
-    let listener = Listener::bind(listen).map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+    let listener = Listener::bind(listen)
+        .map_err(|error| format!("cannot listen on {listen}: {error}; expected a free local address"))?;
     let told = |error: std::io::Error| error.to_string();
     let app = arguments.app.clone();
     match &arguments.speaks {
@@ -46,7 +47,7 @@ pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
                 |error_log: ErrorStream| LocalRedirects::new(app.error_log(error_log.clone())).error_log(error_log);
             serve(server, "http", &arguments, &shutdown, service)
         }
-        // There the front server follows local redirects, and has a log that is told of failures too.
+        // The front server follows local redirects, and logs failures itself.
         Speaks::FastCgi { front, multiplexes } => {
             let server = fastcgi::Server::new(listener).map_err(told)?.multiplex(*multiplexes);
             serve(behind(front, server), "fastcgi", &arguments, &shutdown, |_| app)
@@ -58,13 +59,13 @@ pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
     }
 }
 
-/// What a front server may say.
+/// Applies the settings for front servers.
 fn behind<P: Fronted>(front: &Front, server: Server<P>) -> Server<P> {
     let server = front.accepted.iter().fold(server, |server, name| server.accept_param(name));
     front.mount.iter().fold(server, |server, mount| server.mount(mount.clone()))
 }
 
-/// Serves until a signal comes.
+/// Serves until a signal arrives.
 fn serve<P, S, R>(
     server: Server<P>,
     scheme: &str,
@@ -88,12 +89,12 @@ where
     }
     let program = app.name();
     match &address {
-        Address::Tcp(address) => log.say(&format!("{program} is at {scheme}://{address}/\n")),
-        Address::Unix(_) => log.say(&format!("{program} is at {address} ({scheme})\n")),
+        Address::Tcp(address) => log.say(&format!("serving {program} at {scheme}://{address}/\n")),
+        Address::Unix(_) => log.say(&format!("serving {program} at {address} ({scheme})\n")),
     }
     let (requests, troubles) = (log.clone(), log.clone());
     let error_log = ErrorStream::new(move |line| troubles.trouble(&line));
-    // Where the standard library would write it, it could wait.
+    // The default hook writes to standard error directly, which can block.
     let panics = error_log.clone();
     panic::set_hook(Box::new(move |panic| drop(writeln!(panics.clone(), "{panic}"))));
     let (stopped, service) = (app.clone(), Health::new(health.as_deref(), shutdown, service(error_log.clone())));

@@ -1,6 +1,6 @@
-//! A push app in axum: the calendar mounted in a router, beside handlers of axum's own.
+//! A push app in axum: the calendar mounted in a router, beside axum's own handlers.
 //!
-//! `cargo run --release --example calendar_axum`, then open the address that it prints
+//! `cargo run --release --example calendar_axum`, then open the printed address
 
 #[path = "calendar/app.rs"]
 mod app;

@@ -1,7 +1,7 @@
-//! A push app as a CGI program: the calendar for any server that runs such programs.
+//! A push app as a CGI program: the calendar for any server that runs CGI programs.
 //!
-//! `cargo build --release --example calendar_cgi`, then for instance
-//! `QUERY_STRING='year=2026&month=11' target/release/examples/calendar_cgi`, or give the program to a web server
+//! `cargo build --release --example calendar_cgi`, then for example
+//! `QUERY_STRING='year=2026&month=11' target/release/examples/calendar_cgi`, or let a web server run the program
 
 #[path = "calendar/app.rs"]
 mod app;

@@ -1,6 +1,7 @@
-//! A push app in hyper: the calendar on a coroutine inside the connection's own poll, packed by a processor.
+//! A push app in hyper: the calendar runs on a coroutine inside the connection's own poll, and a processor compresses
+//! it.
 //!
-//! `cargo run --release --example calendar_hyper`, then open the address that it prints
+//! `cargo run --release --example calendar_hyper`, then open the printed address
 
 #[path = "calendar/app.rs"]
 mod app;
@@ -24,7 +25,7 @@ fn main() -> io::Result<()> {
         let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8081".to_owned());
         let listener = TcpListener::bind(&address).await?;
         println!("the calendar is at http://{}/", listener.local_addr()?);
-        // Neither the app nor its response has to be `Send`: everything of a connection stays on this thread.
+        // Neither the app nor its response need be `Send`: everything of a connection stays on this thread.
         let calendar = service(Local::new(), Gzip(AsPull(push_fn(app::calendar))));
         loop {
             let (stream, _) = listener.accept().await?;

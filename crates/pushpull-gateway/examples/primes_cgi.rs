@@ -1,7 +1,7 @@
-//! A pull app as a CGI program: prime numbers, a block at a time, for as long as the client reads.
+//! A pull app as a CGI program: prime numbers, one block at a time, while the client reads.
 //!
-//! `cargo build --release --example primes_cgi`, then for instance
-//! `QUERY_STRING=below=100 target/release/examples/primes_cgi`, or give the program to a web server
+//! `cargo build --release --example primes_cgi`, then for example
+//! `QUERY_STRING=below=100 target/release/examples/primes_cgi`, or let a web server run the program
 
 use std::io;
 
@@ -10,14 +10,14 @@ use http::header::CONTENT_TYPE;
 use http::{Request, Response, StatusCode};
 use pushpull_gateway::{Input, pull_fn};
 
-/// How many numbers go into a block.
+/// The number of primes in a block.
 const BLOCK: usize = 1000;
 
 fn main() -> io::Result<()> {
     pushpull_gateway::host::cgi::run(pull_fn(primes))
 }
 
-/// Answers `below=N` with the primes below `N`, or without end.
+/// Answers `below=N` with the primes below `N`; without a query, with endless primes.
 fn primes(req: Request<Input>) -> io::Result<Response<Box<dyn Iterator<Item = io::Result<Bytes>>>>> {
     let below = match req.uri().query().filter(|query| !query.is_empty()) {
         None => u64::MAX,

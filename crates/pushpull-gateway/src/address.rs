@@ -1,10 +1,12 @@
-//! Where a server is: a TCP port or a Unix socket.
+//! The address of a server: a TCP port or a Unix socket.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Where a server listens, or an application upstream, as a command line says it: `127.0.0.1:9000`, `localhost:9000` or `unix:/run/app.sock`.
+/// The address that a server listens on, or that an `Upstream` connects to.
+///
+/// As text it is `127.0.0.1:9000`, `localhost:9000` or `unix:/run/app.sock`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     /// A host and port.
@@ -13,7 +15,7 @@ pub enum Address {
     Unix(PathBuf),
 }
 
-/// A text that names no address.
+/// A text that is not an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadAddress(String);
 
@@ -41,7 +43,7 @@ impl fmt::Display for Address {
 
 impl fmt::Display for BadAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is no address: one is like 127.0.0.1:9000 or unix:/run/app.sock", self.0)
+        write!(f, "invalid address {:?}: expected HOST:PORT or unix:PATH", self.0)
     }
 }
 
@@ -58,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read_and_told() {
+    fn an_address_is_parsed_and_formatted() {
         for text in ["127.0.0.1:80", "[::1]:80", "unix:/run/a.sock", "unix:a.sock"] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }

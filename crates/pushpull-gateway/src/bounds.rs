@@ -1,10 +1,10 @@
-//! What the setters of limits refuse.
+//! Checks for the setters of limits.
 
 use std::time::Duration;
 
-/// Returns a time that is not zero.
+/// Returns `time`. Panics if it is zero.
 #[track_caller]
 pub(crate) fn positive(name: &str, time: Duration) -> Duration {
-    assert!(!time.is_zero(), "`{name}` must not be zero: nothing is as fast as that");
+    assert!(!time.is_zero(), "`{name}` must not be zero; `Duration::MAX` sets no limit");
     time
 }

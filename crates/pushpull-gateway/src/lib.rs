@@ -1,9 +1,9 @@
-//! Web applications of both shapes, published, converted and served.
+//! Web applications of both shapes, converted into each other and served over HTTP, FastCGI, SCGI and CGI.
 //!
-//! A [`PushApp`] is `runCGI(inp, out, err, env)`: it is handed streams and writes a CGI response. A [`PullApp`] is
-//! `handle_http(env) -> (status, headers, iterable)`: it is asked for block after block. Each becomes the other
-//! ([`AsPull`](struct@AsPull), [`AsPush`]), and both become a `tower::Service` ([`service()`]), which is the pull interface of the
-//! asynchronous world.
+//! A [`PushApp`] is `runCGI(inp, out, err, env)`: it reads and writes streams. A [`PullApp`] is
+//! `handle_http(env) -> (status, headers, iterable)`: it returns a head and an iterator of blocks.
+//! [`AsPull`](struct@AsPull) and [`AsPush`] convert each into the other. [`service()`] makes either of them a
+//! `tower::Service`, the pull interface of asynchronous servers.
 //!
 //! ```text
 //!  Request ── cgi/request.rs ──> Environ ──┐
@@ -15,12 +15,12 @@
 //!
 //! | you have | and want it | use |
 //! |---|---|---|
-//! | code that writes a CGI response | in hyper, on one thread | [`service()`] on [`Local`](pushpull::Local) |
+//! | an app that writes a CGI response | in hyper, on one thread | [`service()`] on [`Local`](pushpull::Local) |
 //! | | in axum | [`service()`] on [`Pool`](pushpull::Pool) |
 //! | | anywhere, and it blocks | [`service()`] on [`Thread`](pushpull::Thread) |
-//! | | asked for block after block | [`AsPull`](struct@AsPull) |
-//! | code that gives a response and an iterator | as a push app | [`AsPush`] |
-//! | either of them | to be a CGI program | [`host::cgi::run`] |
+//! | | as a pull app | [`AsPull`](struct@AsPull) |
+//! | an app that returns a response with an iterator | as a push app | [`AsPush`] |
+//! | either of them | as a CGI program | [`host::cgi::run`] |
 //! | an external CGI program | in hyper or axum | `Script` (feature `script`) |
 //! | php-fpm, or another FastCGI application | in hyper or axum | `Upstream` (feature `upstream`) |
 
@@ -56,12 +56,12 @@ pub use service::{Service, service};
 #[cfg(all(feature = "upstream", target_os = "linux"))]
 pub use upstream::Upstream;
 
-/// Local redirects: a program's answer that is somewhere else on this server (RFC 3875, 6.2.2).
+/// Local redirects: responses that name another path on this server (RFC 3875, 6.2.2).
 pub mod redirect {
     pub use crate::service::redirect::{LocalRedirects, LocalRedirectsLayer, ResponseFuture};
 }
 
-/// The bodies of responses that stay on their thread.
+/// Response bodies that are not `Send`.
 pub mod local {
     pub use crate::service::body::LocalBody as Body;
 }

@@ -1,4 +1,4 @@
-//! One bridge beside busy neighbours: how soon a write arrives, and how much gets through.
+//! Measures a bridge beside busy threads: latency of a write, and throughput.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -12,25 +12,25 @@ use super::engines;
 use super::figure::{Measure, Sample};
 use super::neighbours::{Neighbours, Processors};
 
-/// How many neighbours there are.
+/// The numbers of busy threads to measure beside.
 pub const NEIGHBOURS: [usize; 4] = [1, 2, 4, 8];
 
-/// What is written at full speed, each time.
+/// The size of a write at full speed.
 pub const WRITE: usize = 4 << 10;
 
-/// What is written to see how soon it arrives: a stamp.
+/// The size of a write that measures latency: a timestamp.
 const STAMP: usize = size_of::<u64>();
 
-/// Long enough for the reader to fall asleep.
+/// A pause after which the reader sleeps.
 const NAP: Duration = Duration::from_micros(200);
 
-/// How many writes come between two looks at the clock.
+/// The number of writes between two checks of the time.
 const WRITES_BETWEEN: u32 = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Busy {
     Known(Contender),
-    /// The bare bridge, with a thread for the program.
+    /// `pushpull::pipe`, with a thread for the program.
     Pipe,
 }
 
@@ -68,18 +68,20 @@ impl Way for Busy {
     }
 }
 
-/// Who measures, where, beside how many others, and for how long.
+/// The place, the number of busy threads, and the duration of a measurement.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
     pub processors: Processors,
     pub neighbours: usize,
-    /// About how long each half of the measurement takes.
+    /// The approximate time of each half of the measurement.
     pub time: Duration,
 }
 
+/// Measures latency and throughput.
+///
 /// # Errors
 ///
-/// Returns an error if the processors are not there, a bridge fails, or bytes are lost.
+/// Returns an error if the processors are not available, a bridge fails, or bytes are lost.
 pub fn run(way: impl Way, setting: Setting) -> io::Result<Sample> {
     let _entered = setting.processors.enter()?;
     let _neighbours = Neighbours::start(setting.neighbours)?;
@@ -88,10 +90,10 @@ pub fn run(way: impl Way, setting: Setting) -> io::Result<Sample> {
     Ok(sample)
 }
 
-/// From a write to the pull of it, by a reader that had fallen asleep.
+/// Measures the time from a write until a reader that sleeps has pulled it.
 fn latency(way: impl Way, setting: Setting) -> io::Result<Sample> {
     let placed = Placed { way, processors: setting.processors };
-    // By hand each write is sent at once, as it arrives from the engines.
+    // Code written by hand sends each write at once, as the engines do.
     let sizes = if way.is_engine() { Sizes::DEFAULT } else { Sizes { chunk: STAMP, ..Sizes::DEFAULT } };
     let start = Instant::now();
     let mut bridge = placed.open(sizes, Trickle { start, time: setting.time })?;
@@ -108,7 +110,7 @@ fn latency(way: impl Way, setting: Setting) -> io::Result<Sample> {
     Ok(measured.into_iter().filter_map(|(measure, value)| Some((measure, value?))).collect())
 }
 
-/// Bytes a second of a program that writes for as long as the setting says.
+/// Returns the bytes per second of a program that writes for the time of the setting.
 fn throughput(way: impl Way, setting: Setting) -> io::Result<f64> {
     let placed = Placed { way, processors: setting.processors };
     let (done, told) = mpsc::channel();
@@ -118,14 +120,14 @@ fn throughput(way: impl Way, setting: Setting) -> io::Result<f64> {
     let mut sum = Checksum::default();
     while bridge.pull(&mut |chunk| sum.take(chunk))? {}
     let time = start.elapsed();
-    let written = told.recv().map_err(|_| io::Error::other("the program did not end"))?;
+    let written = told.recv().map_err(|_| io::Error::other("the program did not finish"))?;
     if written != sum {
-        return Err(io::Error::other("bytes were lost or made up"));
+        return Err(io::Error::other("the bytes read differ from the bytes written"));
     }
     Ok(sum.bytes() as f64 / time.as_secs_f64())
 }
 
-/// Says again and again when it writes.
+/// A program that writes timestamps, with pauses.
 struct Trickle {
     start: Instant,
     time: Duration,
@@ -133,7 +135,7 @@ struct Trickle {
 
 impl Program for Trickle {
     fn run(self, w: &mut impl Write) -> io::Result<()> {
-        // At least once: beside many others the time may be over before it begins.
+        // At least one write: beside many busy threads the time can be over before the program starts.
         loop {
             thread::sleep(NAP);
             w.write_all(&(self.start.elapsed().as_nanos() as u64).to_le_bytes())?;
@@ -144,7 +146,7 @@ impl Program for Trickle {
     }
 }
 
-/// Writes at full speed until some time.
+/// A program that writes at full speed until a given time.
 struct Flow {
     data: Arc<[u8]>,
     until: Instant,
@@ -167,7 +169,7 @@ impl Program for Flow {
     }
 }
 
-/// A way whose programs run on the same processors as their host.
+/// A way whose programs run on the same processors as the reader.
 #[derive(Debug, Clone, Copy)]
 struct Placed<W> {
     way: W,
@@ -195,7 +197,7 @@ struct PlacedProgram<P> {
 
 impl<P: Program> Program for PlacedProgram<P> {
     fn run(self, w: &mut impl Write) -> io::Result<()> {
-        // A kept thread or worker is others' afterwards.
+        // The guard restores a kept thread or a worker for other programs.
         let _entered = self.processors.enter()?;
         self.program.run(w)
     }

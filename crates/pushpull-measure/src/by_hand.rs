@@ -1,4 +1,4 @@
-//! What people write by hand today around a channel or a pipe, with a thread for the program.
+//! What is written by hand today around a channel or a pipe, with a thread for the program.
 
 use std::io::{self, BufWriter, Read, Write};
 use std::sync::mpsc;
@@ -8,8 +8,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::contender::{Bridge, Program, Sizes};
 
-/// A `Write` that gathers into a `BytesMut` and sends chunks. Large writes are cut too: a queue of chunks is bounded in bytes
-/// only if its chunks are.
+/// A `Write` that gathers bytes in a `BytesMut` and sends chunks. Large writes are split too: a queue of chunks is
+/// bounded in bytes only if its chunks are.
 pub struct Gather<F> {
     chunk: usize,
     buffer: BytesMut,
@@ -61,7 +61,7 @@ pub fn tokio_mpsc(sizes: Sizes, program: impl Program) -> io::Result<Box<dyn Bri
     Ok(Box::new(Received { receive: move || receiver.blocking_recv(), producer }))
 }
 
-/// The operating system's own, written and read through buffers of a chunk. How much it holds is the system's to say.
+/// Opens a pipe of the operating system, with buffers of a chunk at both ends. The system decides its capacity.
 pub fn os_pipe(sizes: Sizes, program: impl Program) -> io::Result<Box<dyn Bridge>> {
     let (reader, writer) = io::pipe()?;
     let producer = Producer::start(move || {
@@ -76,7 +76,7 @@ pub fn gone<E>(_: E) -> io::Error {
     io::ErrorKind::BrokenPipe.into()
 }
 
-/// A thread with a program whose chunks are sent.
+/// Starts a thread for a program whose chunks are sent.
 pub fn gathered(
     sizes: Sizes,
     program: impl Program,
@@ -89,7 +89,7 @@ pub fn gathered(
     })
 }
 
-/// The program's thread, until it has been waited for.
+/// The program's thread, until it is joined.
 pub struct Producer(Option<JoinHandle<io::Result<()>>>);
 
 impl Producer {
@@ -97,7 +97,7 @@ impl Producer {
         Ok(Producer(Some(thread::Builder::new().spawn(run)?)))
     }
 
-    /// The stream is at its end: how did the program end?
+    /// Joins the program's thread at the end of the stream, and returns the program's result.
     pub fn finish(&mut self) -> io::Result<()> {
         match self.0.take().map(JoinHandle::join) {
             Some(Ok(result)) => result,
@@ -121,7 +121,7 @@ impl<R: FnMut() -> Option<Bytes>> Bridge for Received<R> {
     }
 }
 
-/// The reading end of something that is read.
+/// The reading end of a pipe.
 pub struct ReadInto<R> {
     pub reader: R,
     pub buffer: Vec<u8>,
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_gathered_and_queued_is_no_more_than_the_capacity() {
+    fn gathered_and_queued_bytes_stay_within_the_capacity() {
         let sizes = Sizes { chunk: 8, capacity: 32 };
         let mut chunks = Vec::new();
         let mut gather = Gather::new(sizes.chunk, |chunk: Bytes| {

@@ -1,20 +1,21 @@
-//! Both sides count and add up what they move, so that nobody is measured without moving it.
+//! A checksum. Both sides count and add up every byte, so that no contender skips work.
 
-/// How many bytes, and their sum.
+/// The number of bytes, and their sum modulo 255.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Checksum {
     bytes: u64,
     sum: u64,
 }
 
-/// A sum that knows how many bytes it is of.
+/// The modulus of the sum.
 const MODULUS: u64 = 255;
 
 impl Checksum {
     #[inline]
     pub fn take(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
-        // A word is its bytes' sum modulo 255, however the stream is cut: so words are added in place of bytes.
+        // 256 is 1 modulo 255, so a word is congruent to the sum of its bytes, wherever the stream is split: words
+        // can be added instead of bytes.
         let (words, rest) = bytes.as_chunks::<4>();
         self.sum += words.iter().map(|word| u64::from(u32::from_le_bytes(*word))).sum::<u64>()
             + rest.iter().map(|byte| u64::from(*byte)).sum::<u64>();
@@ -23,7 +24,7 @@ impl Checksum {
         }
     }
 
-    /// As if it had been taken so many times.
+    /// Returns the checksum of the same bytes repeated `times` times.
     pub fn times(self, times: u64) -> Checksum {
         Checksum { bytes: self.bytes * times, sum: (self.sum % MODULUS) * (times % MODULUS) }
     }
@@ -44,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_does_not_matter_how_the_stream_is_cut() {
+    fn the_checksum_does_not_depend_on_how_the_stream_is_split() {
         let stream: Vec<u8> = (0..1000_u32).map(|n| (n * n % 251) as u8).collect();
         let of = |size: usize| {
             let mut sum = Checksum::default();
@@ -62,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_more_less_or_other_is_seen() {
+    fn an_added_missing_or_changed_byte_changes_the_checksum() {
         let of = |bytes: &[u8]| {
             let mut sum = Checksum::default();
             sum.take(bytes);

@@ -1,5 +1,5 @@
-//! Ways to carry what a program writes to who pulls it: the engines, and what is written by hand today. All of them run
-//! the same programs, cut alike, and hold alike.
+//! The ways to carry bytes from a program to its reader: the engines, and what is written by hand today. All of them
+//! run the same programs, with the same chunks and capacities.
 
 use std::io::{self, Write};
 
@@ -8,23 +8,23 @@ use pushpull::Stats;
 use super::by_hand;
 use super::engines;
 
-/// Code that writes. A trait of its own, and not a closure, so that each contender compiles it for its own writer.
+/// Code that writes. It is a trait, not a closure, so that each contender compiles it for its own writer.
 pub trait Program: Send + 'static {
     fn run(self, w: &mut impl Write) -> io::Result<()>;
 }
 
-/// The pulling end.
+/// The reading end of a bridge.
 pub trait Bridge {
-    /// Gives the next chunk to `take`. False at the end.
+    /// Passes the next chunk to `take`. Returns `false` at the end.
     fn pull(&mut self, take: &mut dyn FnMut(&[u8])) -> io::Result<bool>;
 
-    /// What the bridge itself has counted.
+    /// Returns the bridge's own statistics, if it has any.
     fn stats(&self) -> Option<Stats> {
         None
     }
 }
 
-/// How a bridge is set.
+/// The settings of a bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sizes {
     pub chunk: usize,
@@ -35,23 +35,24 @@ impl Sizes {
     /// The defaults of the engines.
     pub const DEFAULT: Sizes = Sizes { chunk: 32 << 10, capacity: 256 << 10 };
 
-    /// How many places a queue of chunks has: with the chunk that is being gathered, it holds as much as the capacity.
+    /// Returns the length of a queue of chunks. Together with the chunk that is being gathered, the queue holds the
+    /// capacity.
     pub fn places(self) -> usize {
         (self.capacity / self.chunk).saturating_sub(1).max(1)
     }
 }
 
-/// A way to carry what a program writes.
+/// A way to carry bytes from a program to its reader.
 pub trait Way: Copy + 'static {
-    /// Whether it is one of ours.
+    /// Returns `true` for an engine of pushpull.
     fn is_engine(self) -> bool;
 
-    /// Whether a writer that is held is a task, which is woken beside any thread.
+    /// Returns `true` if a blocked writer is a task. Waking a task does not show in the context switches of threads.
     fn holds_tasks(self) -> bool {
         false
     }
 
-    /// A bridge with this program at its other end.
+    /// Opens a bridge to this program.
     fn open(self, sizes: Sizes, program: impl Program) -> io::Result<Box<dyn Bridge>>;
 }
 
@@ -89,7 +90,7 @@ impl Contender {
         }
     }
 
-    /// Whether a bridge of it has a thread of its own.
+    /// Returns `true` if each bridge has a thread.
     pub fn has_threads(self) -> bool {
         !matches!(self, Contender::Local | Contender::Pool)
     }

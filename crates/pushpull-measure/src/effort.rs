@@ -1,18 +1,18 @@
-//! How much is measured.
+//! The extent of a measurement.
 
 use std::time::Duration;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
-    /// All of it.
+    /// The total time.
     pub total: Duration,
-    /// About one run, where a pace decides how long it takes.
+    /// The approximate time of one run with pauses.
     pub run: Duration,
-    /// What runs at full speed moves so many times less.
+    /// A run at full speed moves this many times fewer bytes.
     pub divisor: usize,
-    /// A pause of a case of one's own is no longer than this.
+    /// The maximum pause of the user's workload.
     pub pause: Duration,
-    /// The least number of rounds.
+    /// The minimum number of rounds.
     pub rounds: usize,
 }
 
@@ -21,7 +21,7 @@ impl Effort {
         Effort { total, run: Duration::from_millis(20), divisor: 1, pause: Duration::MAX, rounds: 3 }
     }
 
-    /// Only to see that it works.
+    /// The effort of a run that only checks that everything works.
     pub const QUICK: Effort = Effort {
         total: Duration::from_secs(1),
         run: Duration::from_millis(2),

@@ -22,7 +22,7 @@ pub fn pool(sizes: Sizes, program: impl Program) -> Box<dyn Bridge> {
     Box::new(engine.pull(move |w| program.run(w)))
 }
 
-/// The bare bridge, with a thread for the program.
+/// Opens `pushpull::pipe`, with a thread for the program.
 ///
 /// # Errors
 ///

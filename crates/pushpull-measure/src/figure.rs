@@ -1,4 +1,4 @@
-//! What is measured of a bridge, and in which unit.
+//! The measures of a bridge, and their units.
 
 use std::collections::BTreeMap;
 
@@ -10,18 +10,18 @@ use super::statistics::Spread;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Measure {
-    /// For one of whatever the question is about.
+    /// The time of one unit of the question: a chunk, a bridge or a byte.
     Time,
     Throughput,
-    /// Threads that slept and tasks that waited, and had to be woken, for each mebibyte.
+    /// Wake-ups per mebibyte, of threads that slept and of tasks that waited.
     Wakes,
-    /// The part of the time that the writer was held.
+    /// The share of the time that the writer was blocked.
     Held,
-    /// The most bytes that were in flight at any time.
+    /// The maximum number of bytes in flight.
     InFlight,
-    /// From the write to the pull of its last byte: the middle one.
+    /// The median time from a write to the pull of its last byte.
     Latency,
-    /// The 99th of a hundred.
+    /// The 99th percentile of that time.
     SlowLatency,
 }
 
@@ -31,8 +31,8 @@ impl Measure {
             Measure::Time => "time",
             Measure::Throughput => "throughput",
             Measure::Wakes => "wake-ups per MiB",
-            Measure::Held => "writer held",
-            Measure::InFlight => "most in flight",
+            Measure::Held => "writer blocked",
+            Measure::InFlight => "maximum in flight",
             Measure::Latency => "latency, median",
             Measure::SlowLatency => "latency, 99th percentile",
         }
@@ -48,7 +48,7 @@ impl Measure {
         }
     }
 
-    /// How much worse one value is than another, as a factor; `None` of what is neither good nor bad.
+    /// Returns the factor by which `new` is worse than `old`, or `None` if the measure is neither good nor bad.
     pub fn worsening(self, old: f64, new: f64) -> Option<f64> {
         let (worse, than) = match self {
             Measure::Time | Measure::Latency | Measure::SlowLatency => (new, old),
@@ -79,18 +79,18 @@ pub enum Unit {
     Part,
 }
 
-/// What one run has given.
+/// The figures of one run.
 pub type Sample = BTreeMap<Measure, f64>;
 
-/// What all runs have given.
+/// The figure of all runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
     pub unit: Unit,
-    /// The quartiles, for those who read the file.
+    /// The quartiles, for readers of the file.
     pub low: f64,
     pub median: f64,
     pub high: f64,
-    /// In the order of the rounds: the same place in two figures is the same moment.
+    /// The samples in the order of the rounds: samples at the same index of two figures are from the same round.
     pub samples: Vec<f64>,
 }
 

@@ -1,5 +1,5 @@
-//! How bridges are measured: what runs on them, what is seen of it, and what it is called. `pushpull bench` and the
-//! benchmarks measure with the same files; the peers that are libraries of others are behind the feature `peers`.
+//! Measures bridges: contenders, workloads and statistics. `pushpull bench` and the benchmarks share this code. Peers
+//! from other libraries need the feature `peers`.
 
 pub mod busy;
 pub mod by_hand;

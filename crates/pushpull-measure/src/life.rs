@@ -1,4 +1,4 @@
-//! The life of a bridge, from its making to its end.
+//! Measures the life of a bridge, from its creation to its end.
 
 use std::io::{self, Write};
 use std::time::Instant;
@@ -6,14 +6,14 @@ use std::time::Instant;
 use super::contender::{Program, Sizes, Way};
 use super::figure::{Measure, Sample};
 
-/// How a life ends.
+/// The ways in which a bridge can end.
 #[derive(Debug, Clone, Copy)]
 pub enum Life {
-    /// One small write, and the end.
+    /// The program writes once and returns.
     Whole,
-    /// Dropped before the first pull.
+    /// The bridge is dropped before the first pull.
     Unpulled,
-    /// Dropped after one chunk, while the program would go on.
+    /// The bridge is dropped after one chunk, while the program is still writing.
     Aborted,
 }
 
@@ -25,12 +25,12 @@ impl Program for Hello {
     }
 }
 
-/// Goes on until nobody wants it.
+/// A program that writes until its reader is gone.
 struct Endless;
 
 impl Program for Endless {
     fn run(self, w: &mut impl Write) -> io::Result<()> {
-        // What a program sees whose host has gone is an error, and nothing is wrong with that here.
+        // The error means that the reader is gone, which is expected here.
         while w.write_all(&[7; 1024]).is_ok() {}
         Ok(())
     }
@@ -46,13 +46,17 @@ impl Life {
             Life::Whole => {
                 let mut bridge = way.open(Sizes::DEFAULT, Hello)?;
                 while bridge.pull(&mut |chunk| bytes += chunk.len())? {}
-                return if bytes == 5 { Ok(()) } else { Err(io::Error::other(format!("{bytes} bytes in place of 5"))) };
+                return if bytes == 5 {
+                    Ok(())
+                } else {
+                    Err(io::Error::other(format!("{bytes} bytes arrived: expected 5")))
+                };
             }
             Life::Unpulled => drop(way.open(Sizes::DEFAULT, Hello)?),
             Life::Aborted => {
                 let going_on = way.open(Sizes::DEFAULT, Endless)?.pull(&mut |chunk| bytes += chunk.len())?;
                 if !going_on || bytes == 0 {
-                    return Err(io::Error::other("a program that goes on gave nothing"));
+                    return Err(io::Error::other("an endless program delivered nothing"));
                 }
             }
         }
@@ -60,7 +64,7 @@ impl Life {
     }
 }
 
-/// So many lives, one after the other.
+/// Runs `count` bridges, one after the other.
 pub fn live(way: impl Way, life: Life, count: usize) -> io::Result<Sample> {
     let start = Instant::now();
     (0..count).try_for_each(|_| life.once(way))?;

@@ -1,4 +1,4 @@
-//! One run of a workload.
+//! Measures one run of a workload.
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,23 +15,25 @@ use super::traffic::{Flight, Notes, Reading, Stamped, Watch, Writes};
 use super::usage;
 use super::workload::Workload;
 
-/// What a run is asked for.
+/// What a run records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Watching {
-    /// How fast it is, and nothing that would cost it time.
+    /// Only throughput and wake-ups, at no cost in time.
     Nothing,
-    /// Each write: what it waits for, and when it arrives. Costs two looks at the clock for each.
+    /// Also when each write blocks and when it arrives. Costs two clock reads per write.
     Writes,
 }
 
+/// Measures one run of a workload.
+///
 /// # Errors
 ///
-/// When a bridge fails, loses a byte, or holds more than its capacity.
+/// Returns an error if a bridge fails, loses a byte, or holds more than its capacity.
 pub fn run(way: impl Way, workload: &Workload, sizes: Sizes, watching: Watching, effort: Effort) -> io::Result<Sample> {
     run_writes(way, workload, sizes, workload.writes(sizes, effort), watching)
 }
 
-/// The same, with so many writes to each bridge.
+/// Measures one run with a given number of writes to each bridge.
 pub fn run_writes(
     way: impl Way,
     workload: &Workload,
@@ -68,7 +70,7 @@ pub fn run_writes(
             (Measure::Held, notes.held().as_secs_f64() / time.as_secs_f64() / workload.bridges as f64),
             (Measure::InFlight, most as f64),
         ]);
-        // A few very short writes have no room for a stamp.
+        // A few very short writes have no room for a timestamp.
         latencies.sort_unstable();
         for (measure, of_hundred) in [(Measure::Latency, 50), (Measure::SlowLatency, 99)] {
             let latency = latencies.get(latencies.len() * of_hundred / 100);
@@ -78,7 +80,7 @@ pub fn run_writes(
     Ok(sample)
 }
 
-/// A bridge with what is known of it.
+/// A bridge and what is known about it.
 struct Running {
     bridge: Box<dyn Bridge>,
     pulls: u64,
@@ -115,7 +117,7 @@ impl Running {
         Ok(Running { bridge, pulls: 0, sum: Checksum::default(), told, flight, reading })
     }
 
-    /// False at the end.
+    /// Pulls once. Returns `false` at the end.
     fn pull(&mut self) -> io::Result<bool> {
         let Running { bridge, pulls, sum, reading, .. } = self;
         *pulls += 1;
@@ -128,28 +130,25 @@ impl Running {
     }
 
     fn end(self, way: impl Way, sizes: Sizes, bytes: u64) -> io::Result<Ended> {
-        let written = self.told.recv().map_err(|_| io::Error::other("the program did not end"))?;
+        let written = self.told.recv().map_err(|_| io::Error::other("the program did not finish"))?;
         if written != self.sum || written.bytes() != bytes {
-            return Err(io::Error::other("bytes were lost or made up"));
+            return Err(io::Error::other("the bytes read differ from the bytes written"));
         }
         let stats = self.bridge.stats();
         let most = stats.map_or_else(|| self.flight.most(), |stats| stats.peak);
         if way.is_engine() && most > sizes.capacity {
-            return Err(io::Error::other(format!(
-                "{most} bytes were in flight, and the capacity is {}",
-                sizes.capacity
-            )));
+            return Err(io::Error::other(format!("{most} bytes were in flight: expected at most {}", sizes.capacity)));
         }
-        // A thread that is held sleeps, and is counted already.
+        // A blocked thread sleeps, and is counted by the context switches already.
         let task_wakes = stats.filter(|_| way.holds_tasks()).map_or(0, |stats| stats.writer_waits);
         Ok(Ended { latencies: self.reading.map(Reading::into_latencies).unwrap_or_default(), task_wakes, most })
     }
 }
 
-/// Pulls all bridges to their ends, one after the other in turns, each no sooner than its pace says.
+/// Reads all bridges to their ends in turns, each at its pace.
 fn host(bridges: &mut [Running], pace: Pace, notes: &Notes) -> io::Result<()> {
     let start = Instant::now();
-    // The pauses are all of one length: who has waited longest is first.
+    // All pauses have the same length, so the bridge that has waited longest is first in the queue.
     let mut turns: VecDeque<_> = (0..bridges.len()).map(|bridge| (Duration::ZERO, bridge)).collect();
     while let Some((due, bridge)) = turns.pop_front() {
         if due > Duration::ZERO {

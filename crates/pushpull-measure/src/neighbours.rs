@@ -1,4 +1,4 @@
-//! Busy neighbours: threads that compute and never wait, on the processors of a bridge.
+//! Busy neighbours: threads that compute and never sleep, on the processors of a bridge.
 
 use std::hint::black_box;
 use std::io;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
-/// How many processors the two sides of a bridge and its neighbours share.
+/// The processors that a bridge and its neighbours share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Processors {
     One,
@@ -30,17 +30,17 @@ impl Processors {
         }
     }
 
-    /// Keeps the calling thread on them until the guard is dropped; then it may run where this process may.
+    /// Keeps the calling thread on these processors until the guard is dropped.
     ///
     /// # Errors
     ///
-    /// Returns an error if this process has fewer processors, or the system cannot keep a thread on some of them.
+    /// Returns an error if this process has fewer processors, or if the system cannot place a thread.
     pub fn enter(self) -> io::Result<Entered> {
         affinity::stay_on(self.count()).map(|()| Entered)
     }
 }
 
-/// A thread that stays on some processors.
+/// A guard that keeps its thread on some processors.
 #[must_use = "the thread stays there until this is dropped"]
 pub struct Entered;
 
@@ -98,7 +98,7 @@ mod affinity {
 
     const THIS_THREAD: Pid = Pid::from_raw(0);
 
-    /// Those of the thread that asks first, which is on all that the process has.
+    /// All processors of the process: those of the first thread that asks, before it is placed.
     static ALL: LazyLock<Result<CpuSet, Errno>> = LazyLock::new(|| sched_getaffinity(THIS_THREAD));
 
     pub fn stay_on(count: usize) -> io::Result<()> {
@@ -107,7 +107,7 @@ mod affinity {
         let there = (0..CpuSet::count()).filter(|processor| all.is_set(*processor) == Ok(true));
         let found = there.take(count).map(|processor| some.set(processor)).collect::<Result<Vec<_>, _>>()?;
         if found.len() < count {
-            return Err(io::Error::other(format!("this takes {count} processors, and there are {}", found.len())));
+            return Err(io::Error::other(format!("{} processors are available: expected {count}", found.len())));
         }
         Ok(sched_setaffinity(THIS_THREAD, &some)?)
     }
@@ -124,7 +124,7 @@ mod affinity {
     use std::io;
 
     pub fn stay_on(_: usize) -> io::Result<()> {
-        Err(io::Error::other("this system cannot keep a thread on a processor"))
+        Err(io::Error::other("this system cannot place a thread on a processor"))
     }
 
     pub fn leave() {}

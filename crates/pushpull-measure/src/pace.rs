@@ -1,4 +1,4 @@
-//! How fast a side is.
+//! The pace of a side.
 
 use std::fmt;
 use std::hint;
@@ -9,20 +9,20 @@ use std::time::{Duration, Instant};
 /// What a side does between its calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// Nothing: it goes on at once.
+    /// Nothing: the next call follows at once.
     Full,
-    /// It pauses after each so many calls.
+    /// The side pauses after every `calls` calls.
     Paused { calls: u32, pause: Duration },
 }
 
-/// A shorter pause is spent computing: no clock wakes anyone so soon.
+/// A shorter pause is spent computing: timers wake too late for it.
 const SHORT: Duration = Duration::from_micros(20);
 
-/// A longer one would make a measurement that nobody waits for.
+/// A longer pause would make the measurement too long.
 const LONGEST: Duration = Duration::from_secs(10);
 
 impl Pace {
-    /// How much pause there is to a call.
+    /// Returns the average pause per call.
     pub fn per_call(self) -> Duration {
         match self {
             Pace::Full => Duration::ZERO,
@@ -30,7 +30,7 @@ impl Pace {
         }
     }
 
-    /// How many calls there are to a pause.
+    /// Returns the number of calls per pause.
     pub fn calls(self) -> u64 {
         match self {
             Pace::Full => 1,
@@ -38,7 +38,7 @@ impl Pace {
         }
     }
 
-    /// The same with pauses of so much at the most.
+    /// Limits the pauses to `most`.
     pub fn hurried(self, most: Duration) -> Pace {
         match self {
             Pace::Full => self,
@@ -46,7 +46,7 @@ impl Pace {
         }
     }
 
-    /// The pause after the call of this number, from zero.
+    /// Returns the pause after the call with this number, counted from zero.
     pub fn after(self, call: u64) -> Option<Duration> {
         match self {
             Pace::Paused { calls, pause } if (call + 1).is_multiple_of(u64::from(calls)) => Some(pause),
@@ -55,7 +55,7 @@ impl Pace {
     }
 }
 
-/// Lets so much time go by. Says whether the thread has slept.
+/// Waits for `time`. Returns `true` if the thread slept.
 pub fn pause(time: Duration) -> bool {
     if time >= SHORT {
         thread::sleep(time);
@@ -68,7 +68,7 @@ pub fn pause(time: Duration) -> bool {
     false
 }
 
-/// `full`, `10ms` (after each call), or `16x10ms` (after each sixteen).
+/// Parses `full`, `10ms` (after each call), or `16x10ms` (after every 16 calls).
 impl FromStr for Pace {
     type Err = String;
 
@@ -76,7 +76,7 @@ impl FromStr for Pace {
         if text == "full" {
             return Ok(Pace::Full);
         }
-        let wrong = || format!("{text:?} is no pace: it is `full`, a pause such as `10ms`, or `16x10ms`");
+        let wrong = || format!("expected a pace such as full, 10ms or 16x10ms, got {text:?}");
         let (calls, pause) = match text.split_once('x') {
             Some((calls, pause)) => (calls.parse().map_err(|_| wrong())?, pause),
             None => (1, text),
@@ -84,7 +84,7 @@ impl FromStr for Pace {
         let pause = humantime::parse_duration(pause).map_err(|_| wrong())?;
         match (calls, pause) {
             (0, _) => Err(wrong()),
-            (_, pause) if pause > LONGEST => Err(format!("{text:?}: a pause is at most ten seconds")),
+            (_, pause) if pause > LONGEST => Err(format!("expected a pause of at most 10 s, got {text:?}")),
             (_, Duration::ZERO) => Ok(Pace::Full),
             _ => Ok(Pace::Paused { calls, pause }),
         }
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paces_are_read_as_they_are_written() {
+    fn paces_parse_back_as_they_are_displayed() {
         let paused = |calls, millis| Pace::Paused { calls, pause: Duration::from_millis(millis) };
         for (text, pace) in [("full", Pace::Full), ("10ms", paused(1, 10)), ("16x2ms", paused(16, 2))] {
             assert_eq!((text.parse(), pace.to_string()), (Ok(pace), text.to_owned()));
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_follows_each_so_many_calls() {
+    fn a_pause_follows_every_group_of_calls() {
         let pace = Pace::Paused { calls: 3, pause: Duration::from_millis(6) };
         let pauses: Vec<_> = (0..7).map(|call| pace.after(call).is_some()).collect();
         assert_eq!(pauses, [false, false, true, false, false, true, false]);

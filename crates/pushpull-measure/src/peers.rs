@@ -1,4 +1,4 @@
-//! Peers that are libraries: channels and pipes from elsewhere, each with a thread for the program.
+//! Peers from other libraries: channels and pipes, each with a thread for the program.
 
 use std::future::poll_fn;
 use std::io::{self, BufWriter, Read, Write};
@@ -13,20 +13,20 @@ use crate::contender::{Bridge, Contender, Program, Sizes, Way};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
-    /// An engine, or what is written by hand.
+    /// An engine, or a contender written by hand.
     Known(Contender),
     Flume,
     Kanal,
     /// The pipe of smol.
     Piper,
-    /// The crate of this name.
+    /// The crate `pipe`.
     Pipe,
     /// `tokio::io::simplex` with a `SyncIoBridge` at each end.
     Simplex,
 }
 
 impl Peer {
-    /// Those with a queue whose size can be set.
+    /// The peers with a queue of configurable length.
     pub const QUEUES: [Peer; 7] = [
         Peer::Known(Contender::Thread),
         Peer::Known(Contender::Pool),
@@ -37,7 +37,7 @@ impl Peer {
         Peer::Kanal,
     ];
 
-    /// Those that are pipes of bytes already.
+    /// The peers that are pipes of bytes.
     pub const PIPES: [Peer; 4] = [Peer::Known(Contender::OsPipe), Peer::Piper, Peer::Pipe, Peer::Simplex];
 
     pub fn name(self) -> &'static str {
@@ -86,7 +86,7 @@ impl Way for Peer {
                 let (reader, writer) = tokio::io::simplex(sizes.capacity);
                 let reader = SyncIoBridge::new_with_handle(reader, RUNTIME.handle().clone());
                 let writer = SyncIoBridge::new_with_handle(writer, RUNTIME.handle().clone());
-                // Dropping it would not end the stream.
+                // Dropping the bridge would not end the stream.
                 joined(sizes, program, reader, writer, |mut writer| {
                     let _ = writer.shutdown();
                 })
@@ -95,10 +95,10 @@ impl Way for Peer {
     }
 }
 
-/// Where a `SyncIoBridge` finds its executor.
+/// The runtime that a `SyncIoBridge` needs.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).build().unwrap());
 
-/// A pipe of bytes, written and read through buffers of a chunk.
+/// Starts a program on a pipe of bytes, with buffers of a chunk at both ends.
 fn joined<R: Read + 'static, W: Write + Send + 'static>(
     sizes: Sizes,
     program: impl Program,

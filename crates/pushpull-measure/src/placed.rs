@@ -22,12 +22,12 @@ impl<P: Program> Program for Placed<P> {
     }
 }
 
-/// One bridge, from its first byte to its last: so many writes, counted and added up on both sides.
+/// Runs one bridge from its first byte to its last, and checks the bytes.
 pub fn carry(way: impl Way, sizes: Sizes, cores: Cores, data: &Arc<[u8]>, times: u64) {
     let (done, told) = mpsc::channel();
     let program = Placed { cores, program: Writes { data: data.clone(), times, done } };
     let mut bridge = way.open(sizes, program).unwrap();
     let mut sum = Checksum::default();
     while bridge.pull(&mut |chunk| sum.take(chunk)).unwrap() {}
-    assert!(told.recv().unwrap() == sum, "bytes were lost or made up");
+    assert!(told.recv().unwrap() == sum, "the bytes read differ from the bytes written");
 }

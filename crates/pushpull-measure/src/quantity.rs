@@ -1,6 +1,6 @@
-//! Bytes and times, as people write and read them.
+//! Parses and formats bytes and times.
 
-/// `4096`, `4KiB`, `4k`, `1MiB`: a number of bytes.
+/// Parses a number of bytes: `4096`, `4KiB`, `4k` or `1MiB`.
 pub fn parse_bytes(text: &str) -> Result<usize, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -9,13 +9,14 @@ pub fn parse_bytes(text: &str) -> Result<usize, String> {
         "k" | "kib" => 10,
         "m" | "mib" => 20,
         "g" | "gib" => 30,
-        _ => return Err(format!("{text:?} is no number of bytes: such as 4096, 4KiB or 1MiB")),
+        _ => return Err(format!("expected bytes such as 4096, 4KiB or 1MiB, got {text:?}")),
     };
-    let number: usize = number.parse().map_err(|_| format!("{text:?} is no number of bytes"))?;
-    number.checked_mul(1 << shift).ok_or_else(|| format!("{text:?} is too large"))
+    let number: usize =
+        number.parse().map_err(|_| format!("expected bytes such as 4096, 4KiB or 1MiB, got {text:?}"))?;
+    number.checked_mul(1 << shift).ok_or_else(|| format!("expected fewer bytes, got {text:?}"))
 }
 
-/// In the largest unit that leaves no fraction, or one of a digit.
+/// Formats bytes in a suitable unit, with one decimal if the number is not whole.
 pub fn bytes(count: f64) -> String {
     let (value, unit) = match count {
         count if count < 1024.0 => (count, "B"),
@@ -26,7 +27,7 @@ pub fn bytes(count: f64) -> String {
     if value.fract() == 0.0 { format!("{value:.0} {unit}") } else { format!("{value:.1} {unit}") }
 }
 
-/// With three digits.
+/// Formats seconds in a suitable unit, with three digits.
 pub fn seconds(time: f64) -> String {
     let (value, unit) = match time {
         time if time < 1e-6 => (time * 1e9, "ns"),
@@ -46,7 +47,7 @@ pub fn per_second(rate: f64) -> String {
     format!("{} {unit}", digits(value))
 }
 
-/// Three digits that count, or all before the point.
+/// Formats a number with three significant digits, or with all digits before the point.
 pub fn digits(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_read_and_written() {
+    fn bytes_parse_and_format() {
         for (text, count) in [("0", 0), ("64", 64), ("4k", 4096), ("4KiB", 4096), ("1MiB", 1 << 20), ("2g", 2 << 30)] {
             assert_eq!(parse_bytes(text), Ok(count), "{text}");
         }

@@ -1,4 +1,4 @@
-//! Sides of given speeds, and what a bridge between them may be set to.
+//! Pairs of a writer and a reader of given speeds, and the settings of the bridge between them.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use super::workload::Workload;
 
 const WRITE: usize = 4096;
 
-/// Much slower than a bridge, and no slower than a run of some milliseconds can wait for.
+/// Much slower than a bridge, but fast enough for a run of some milliseconds.
 const SLOW_WRITE: Pace = Pace::Paused { calls: 1, pause: Duration::from_micros(50) };
 const SLOW_PULL: Pace = Pace::Paused { calls: 1, pause: Duration::from_micros(200) };
 
-/// 128 KiB at a time, or four chunks.
+/// 128 KiB, or four chunks, between two pauses.
 const WRITE_BURST: Pace = Pace::Paused { calls: 32, pause: Duration::from_millis(2) };
 const PULL_BURST: Pace = Pace::Paused { calls: 4, pause: Duration::from_millis(1) };
 
-/// Pairs of a writer and a reader.
+/// The pairs of a writer and a reader.
 pub const SPEEDS: [(&str, Workload); 4] = [
     ("fast/fast", Workload { write: WRITE, writer: Pace::Full, reader: Pace::Full, bridges: 1 }),
     ("fast/slow", Workload { write: WRITE, writer: Pace::Full, reader: SLOW_PULL, bridges: 1 }),
@@ -27,14 +27,14 @@ pub const SPEEDS: [(&str, Workload); 4] = [
 pub const CAPACITIES: [usize; 6] = [32 << 10, 64 << 10, 128 << 10, 256 << 10, 512 << 10, 1 << 20];
 pub const CHUNKS: [usize; 4] = [4 << 10, 16 << 10, 32 << 10, 64 << 10];
 
-/// The capacities with the usual chunk, and the chunks with the usual capacity.
+/// Returns all capacities with the default chunk size, and all chunk sizes with the default capacity.
 pub fn settings(contender: Contender) -> Vec<Sizes> {
     let usual = Sizes::DEFAULT;
     let chunks = CHUNKS.map(|chunk| Sizes { chunk, ..usual });
     let capacities = CAPACITIES.map(|capacity| Sizes { capacity, ..usual });
     match contender {
         Contender::Local => chunks.to_vec(),
-        // What it holds is the system's to say.
+        // The system decides the capacity.
         Contender::OsPipe => vec![usual],
         _ => capacities.into_iter().chain(chunks.into_iter().filter(|sizes| *sizes != usual)).collect(),
     }

@@ -1,6 +1,6 @@
-//! What can be said of a few samples of a noisy machine.
+//! Statistics of a few samples from a noisy machine.
 
-/// The middle of some samples, and the middle half of them around it.
+/// The median, and the middle half around it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spread {
     pub low: f64,
@@ -9,7 +9,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// The quartiles; `None` of nothing.
+    /// Returns the quartiles, or `None` without samples.
     pub fn of(samples: &[f64]) -> Option<Spread> {
         let mut sorted = samples.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -22,19 +22,19 @@ impl Spread {
         Some(Spread { low: at(0.25), middle: at(0.5), high: at(0.75) })
     }
 
-    /// One to the other, pair by pair: what moved both at the same moment moves no ratio.
+    /// Returns the quartiles of the ratios, pair by pair: a disturbance of both samples does not change their ratio.
     pub fn of_ratios(over: &[f64], under: &[f64]) -> Option<Spread> {
         let pairs = over.iter().zip(under).filter(|(_, under)| **under > 0.0);
         Spread::of(&pairs.map(|(over, under)| over / under).collect::<Vec<_>>())
     }
 
-    /// How wide the middle half is, as a part of the middle.
+    /// Returns the width of the middle half, relative to the median.
     pub fn width(self) -> f64 {
         if self.middle == 0.0 { 0.0 } else { (self.high - self.low) / self.middle.abs() }
     }
 }
 
-/// The middle one of some numbers.
+/// Returns the median.
 pub fn median(samples: &[f64]) -> Option<f64> {
     Spread::of(samples).map(|spread| spread.middle)
 }
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_moves_both_moves_no_ratio() {
+    fn a_disturbance_of_both_samples_does_not_change_their_ratio() {
         let ours = [10.0, 30.0, 20.0];
         let theirs = [20.0, 60.0, 40.0];
         assert_eq!(Spread::of_ratios(&ours, &theirs), Spread::of(&[0.5]));

@@ -1,5 +1,5 @@
-//! The program that writes and the host that takes, as a workload has them: both count and add up every byte, and where
-//! it is asked for, each record says when it was written.
+//! The writing program and the reader of a workload. Both count and add up every byte. If the run records writes, each
+//! record of the stream starts with the time of its write.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use super::checksum::Checksum;
 use super::contender::Program;
 use super::pace::{self, Pace};
 
-/// The length of a stamp.
+/// The size of a timestamp.
 const STAMP: usize = size_of::<u64>();
 
-/// A write that takes longer than this, and a microsecond for each kilobyte, was held: nothing else takes so long.
+/// A write that takes longer than this plus 1 µs per kilobyte was blocked: nothing else takes that long.
 const HELD: Duration = Duration::from_micros(10);
 
-/// What both sides of the bridges of a run note down together.
+/// Counters shared by both sides of all bridges of a run.
 #[derive(Debug)]
 pub struct Notes {
     start: Instant,
-    /// Pauses that the threads have slept through.
+    /// The number of pauses in which a thread slept.
     slept: AtomicU64,
     held: AtomicU64,
 }
@@ -31,7 +31,7 @@ impl Notes {
         Arc::new(Notes { start: Instant::now(), slept: AtomicU64::new(0), held: AtomicU64::new(0) })
     }
 
-    /// A pause of either side.
+    /// Pauses the calling thread, and counts the pause.
     pub fn pause(&self, time: Duration) {
         let slept = pace::pause(time);
         self.slept.fetch_add(u64::from(slept), Ordering::Relaxed);
@@ -41,13 +41,13 @@ impl Notes {
         self.slept.load(Ordering::Relaxed)
     }
 
-    /// How long writes were held, of all programs together.
+    /// Returns the time that writes were blocked, summed over all programs.
     pub fn held(&self) -> Duration {
         Duration::from_nanos(self.held.load(Ordering::Relaxed))
     }
 }
 
-/// What is in flight on one bridge, as both of its sides see it.
+/// The bytes in flight on one bridge.
 #[derive(Debug, Default)]
 pub struct Flight {
     accepted: AtomicUsize,
@@ -56,8 +56,8 @@ pub struct Flight {
 }
 
 impl Flight {
-    /// The most that was ever accepted and not yet in the host's hands. What is just being handed over may be counted
-    /// in: a chunk more than it is.
+    /// Returns the maximum number of bytes accepted and not yet pulled. A chunk that is being handed over can be
+    /// included, so the figure can be a chunk too high.
     pub fn most(&self) -> usize {
         self.most.load(Ordering::Relaxed)
     }
@@ -70,18 +70,18 @@ impl Flight {
     }
 }
 
-/// What is watched while a program writes.
+/// The counters that a watched program updates.
 #[derive(Debug, Clone)]
 pub struct Watch {
     pub notes: Arc<Notes>,
     pub flight: Arc<Flight>,
 }
 
-/// The program: the same write over and over.
+/// A program that repeats the same write.
 pub struct Writes {
     pub data: Arc<[u8]>,
     pub times: u64,
-    /// Where what was written is told at the end.
+    /// Receives the checksum of everything written, at the end.
     pub done: Sender<Checksum>,
 }
 
@@ -97,14 +97,14 @@ impl Program for Writes {
     }
 }
 
-/// The program, watched: it says in the stream when it wrote what, and pauses.
+/// The watched program: it writes timestamps into the stream, and pauses.
 pub struct Stamped {
     pub writes: Writes,
     pub pace: Pace,
     pub watch: Watch,
 }
 
-/// How many writes of this length have room for a stamp.
+/// Returns how many writes of this length have room for a timestamp.
 fn writes_a_record(write: usize) -> usize {
     STAMP.div_ceil(write)
 }
@@ -138,14 +138,14 @@ impl Program for Stamped {
     }
 }
 
-/// The host's side of a watched bridge: finds the stamps in the stream.
+/// The reader of a watched bridge: it finds the timestamps in the stream.
 pub struct Reading {
     watch: Watch,
     record: usize,
-    /// How much of the record has come.
+    /// The number of bytes of the record that have arrived.
     at: usize,
     stamp: [u8; STAMP],
-    /// From the write to the pull of its last byte, in nanoseconds.
+    /// The times from a write to the pull of its last byte, in nanoseconds.
     latencies: Vec<u64>,
 }
 
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stamps_are_found_however_the_stream_is_cut() {
+    fn stamps_are_found_wherever_the_stream_is_split() {
         for (write, times) in [(1, 64), (3, 24), (8, 10), (100, 10)] {
             let watch = Watch { notes: Notes::new(), flight: Arc::default() };
             let (done, told) = mpsc::channel();

@@ -1,9 +1,9 @@
-//! How often a thread of this process fell asleep and was woken again.
+//! Counts how often the threads of this process slept.
 
 use nix::sys::resource::{UsageWho, getrusage};
 
-/// Voluntary context switches of all threads so far, also of those that have ended: each is a thread that slept, and had
-/// to be woken. A yield is none.
+/// Returns the voluntary context switches of all threads, including threads that have ended. Each is a thread that
+/// slept and was woken. A yield does not count.
 pub fn sleeps() -> u64 {
     getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.voluntary_context_switches() as u64)
 }

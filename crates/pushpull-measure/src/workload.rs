@@ -1,4 +1,4 @@
-//! What is asked of a bridge: how large the writes are, how fast both sides, and how many bridges there are at once.
+//! A workload: the size of writes, the pace of both sides, and the number of bridges.
 
 use super::contender::Sizes;
 use super::effort::Effort;
@@ -9,38 +9,38 @@ use std::str::FromStr;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Workload {
-    /// The length of a write.
+    /// The size of a write.
     pub write: usize,
-    /// What the program does between its writes.
+    /// The pace of the program's writes.
     pub writer: Pace,
-    /// What the host does between its pulls of a bridge.
+    /// The pace of the reader's pulls from a bridge.
     pub reader: Pace,
-    /// How many there are at the same time.
+    /// The number of bridges at the same time.
     pub bridges: usize,
 }
 
-/// A write may be no longer: it is repeated, and memory is not what is asked about.
+/// The maximum size of a write: the write is repeated from memory.
 const LONGEST_WRITE: usize = 16 << 20;
 
 const MAX_BRIDGES: usize = 100_000;
 
-/// So many bytes make a run through all bridges together at full speed: some milliseconds.
+/// The bytes of a run at full speed, through all bridges together: a run takes some milliseconds.
 const FULL_SPEED: std::ops::RangeInclusive<usize> = 2 << 20..=64 << 20;
 
-/// And so many at the most where the reader is slow: what is full has to be emptied, and filled again.
+/// The maximum bytes of a run with a slow reader: a full bridge has to be emptied and filled again.
 const MAX_TRAFFIC: usize = 512 << 20;
 
-/// How many writes at full speed are worth a measurement.
+/// The number of writes at full speed that makes a measurement.
 const WRITES: usize = 1 << 15;
 
 impl Workload {
-    /// One bridge at full speed.
+    /// Creates the workload of one bridge at full speed.
     pub fn of_writes(write: usize) -> Workload {
         Workload { write, writer: Pace::Full, reader: Pace::Full, bridges: 1 }
     }
 
-    /// How many writes each bridge gets, so that a run takes about so long, and fills the capacity more than once where
-    /// the host is slow.
+    /// Returns the number of writes to each bridge. A run then takes about `effort.run`, and fills the capacity more
+    /// than once if the reader is slow.
     pub fn writes(&self, sizes: Sizes, effort: Effort) -> u64 {
         let full = (self.write.saturating_mul(WRITES)).clamp(*FULL_SPEED.start(), *FULL_SPEED.end());
         let mut writes = (full / effort.divisor / self.bridges / self.write) as u64;
@@ -50,7 +50,7 @@ impl Workload {
             writes = writes.min(calls);
         }
         if let Some(calls) = calls(self.reader) {
-            // Or else many bridges would all be done before one of them is full.
+            // With fewer bytes, each of many bridges would finish before it is full.
             let bytes =
                 (calls * sizes.chunk as u64).max(2 * sizes.capacity as u64).min((MAX_TRAFFIC / self.bridges) as u64);
             let of_reader = bytes / self.write as u64;
@@ -60,7 +60,7 @@ impl Workload {
     }
 }
 
-/// `write=4096,writer=16x1ms,reader=10ms,bridges=1000`, each of them where it is not as usual.
+/// Parses `write=4096,writer=16x1ms,reader=10ms,bridges=1000`. Each part is optional. An error says what is expected.
 impl FromStr for Workload {
     type Err = String;
 
@@ -68,17 +68,18 @@ impl FromStr for Workload {
         let mut workload = Workload::of_writes(4096);
         for part in text.split(',') {
             let Some((name, value)) = part.split_once('=') else {
-                return Err(format!("{part:?} is no NAME=VALUE of a workload"));
+                return Err(format!("expected NAME=VALUE, got {part:?}"));
             };
             match name {
                 "write" => workload.write = within(name, quantity::parse_bytes(value)?, LONGEST_WRITE)?,
                 "bridges" => {
-                    let count = value.parse().map_err(|_| format!("{value:?} is no number of bridges"))?;
+                    let count =
+                        value.parse().map_err(|_| format!("expected {name} from 1 to {MAX_BRIDGES}, got {value:?}"))?;
                     workload.bridges = within(name, count, MAX_BRIDGES)?;
                 }
                 "writer" => workload.writer = value.parse()?,
                 "reader" => workload.reader = value.parse()?,
-                _ => return Err(format!("a workload has write, writer, reader and bridges, and no {name:?}")),
+                _ => return Err(format!("expected write, writer, reader or bridges, got {name:?}")),
             }
         }
         Ok(workload)
@@ -86,7 +87,7 @@ impl FromStr for Workload {
 }
 
 fn within(name: &str, value: usize, most: usize) -> Result<usize, String> {
-    if (1..=most).contains(&value) { Ok(value) } else { Err(format!("{name}={value} is not from 1 to {most}")) }
+    if (1..=most).contains(&value) { Ok(value) } else { Err(format!("expected {name} from 1 to {most}, got {value}")) }
 }
 
 impl fmt::Display for Workload {
@@ -103,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn workloads_are_read_as_they_are_written() {
+    fn workloads_parse_back_as_they_are_displayed() {
         let text = "write=64,writer=16x2ms,reader=10ms,bridges=1000";
         let workload: Workload = text.parse().unwrap();
         assert_eq!((workload.write, workload.bridges), (64, 1000));
@@ -117,11 +118,11 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_as_long_as_its_slower_side_allows() {
+    fn the_slower_side_limits_the_writes() {
         let effort = Effort::full(Duration::from_secs(60));
         let slow = |text: &str| text.parse::<Workload>().unwrap().writes(Sizes::DEFAULT, effort);
         assert_eq!(slow("write=4096,writer=1ms"), 20);
-        // Two capacities' worth at least.
+        // At least twice the capacity.
         assert_eq!(slow("write=4096,reader=10ms"), 128);
         assert_eq!(slow("write=4096,reader=100us"), 200 * 8);
         assert_eq!(slow("write=4096,reader=10ms,bridges=1000"), 128);

@@ -1,14 +1,14 @@
-//! How programs end, on standard error.
+//! Logs on standard error how programs end.
 
 use std::fmt::Display;
 use std::io::{self, Write};
 
 use pushpull::local;
 
-/// The writers of all engines: they know whether anybody still wants what is written. An encoder that passes an error on
-/// may hide its kind.
+/// The writers of all engines, which know whether their reader is still there. Asking the writer is reliable; an
+/// encoder that passes an error on may change its kind.
 pub trait Outlet: Write {
-    /// Whether nobody does.
+    /// Returns `true` if the reader is gone.
     fn is_closed(&self) -> bool;
 }
 
@@ -24,8 +24,8 @@ impl Outlet for local::Writer {
     }
 }
 
-/// A program that writes, which says how it ended: `done`, `stopped` because its client had gone, `failed`; or `unwound`, by a
-/// panic or because it took no notice of being stopped.
+/// Wraps a program that writes, and logs how it ended: `done`, `stopped` because its client disconnected, `failed`, or
+/// `unwound` by a panic or because it ignored that it was stopped.
 pub fn of_writing<W: Outlet>(
     name: &'static str,
     program: impl FnOnce(&mut W) -> io::Result<()>,
@@ -42,8 +42,8 @@ pub fn of_writing<W: Outlet>(
     }
 }
 
-/// A program that reads, which says how it ended: `done`, `failed` because it was given what it cannot read or its client
-/// had gone; or `unwound`.
+/// Wraps a program that reads, and logs how it ended: `done`, `failed` because of its input or because its client
+/// disconnected, or `unwound`.
 pub fn of_reading<R, T>(
     name: String,
     program: impl FnOnce(&mut R) -> io::Result<T>,

@@ -1,4 +1,4 @@
-//! The command line of a server: where to listen, and help.
+//! The command line of a server: its address, and help.
 
 use std::io;
 use std::net::TcpListener;
@@ -6,13 +6,13 @@ use std::process::ExitCode;
 
 use lexopt::{Arg, Parser, ValueExt};
 
-/// Runs a server: reads the command line, opens the port, prints the address, and serves until the process is stopped.
-/// A mistake is one line on standard error, and exit code 2.
+/// Runs a server until the process is stopped: parses the command line, opens the port, and prints the address.
+/// An error is printed as one line on standard error, and the exit code is 2.
 pub fn server(name: &str, help: &str, listen: &str, serve: impl FnOnce(TcpListener) -> io::Result<()>) -> ExitCode {
     finish(name, run(name, help, listen, serve))
 }
 
-/// The end of a program whose mistakes are one line on standard error, and exit code 2.
+/// Ends a program. An error is printed as one line on standard error, and the exit code is 2.
 pub fn finish(name: &str, ended: Result<(), String>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -28,11 +28,11 @@ fn run(name: &str, help: &str, listen: &str, serve: impl FnOnce(TcpListener) -> 
     let listener = TcpListener::bind(&listen[..]).map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     listener.set_nonblocking(true).map_err(|error| error.to_string())?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    println!("{name} is at http://{address}/");
+    println!("serving {name} at http://{address}/");
     serve(listener).map_err(|error| error.to_string())
 }
 
-/// Where to listen; nothing after help.
+/// Parses the command line. Returns the address to listen on, or `None` after help.
 fn parse(help: &str, listen: &str) -> Result<Option<String>, lexopt::Error> {
     let mut listen = listen.to_owned();
     let mut parser = Parser::from_env();

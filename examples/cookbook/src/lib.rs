@@ -1,6 +1,6 @@
-//! What the programs of the cookbook share: something to send, the encoders that write it, the parsers that read, and a log.
+//! What the programs of the cookbook share: a table to send, encoders that write it, parsers that read, and a log.
 //!
-//! The programs themselves, in `src/bin`, are what there is to read.
+//! The programs are in `src/bin`.
 
 pub mod encode;
 pub mod ending;

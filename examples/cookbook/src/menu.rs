@@ -1,29 +1,29 @@
-//! What there is to download, and how much of it a client may ask for.
+//! The downloads, and the limits of their sizes.
 
 use serde::Deserialize;
 
-/// The links.
+/// A page with the links.
 pub const PAGE: &str = "<!doctype html><meta charset=utf-8><title>Downloads</title>
-<h1>Made while they are sent</h1>
-<p>Where the sun stands over Greenwich, minute by minute for a year:
+<h1>Written while they are sent</h1>
+<p>The position of the sun over Greenwich, minute by minute for a year:
 <a href=/sun.csv>csv</a>, <a href=/sun.json>JSON</a>, <a href='/sun.html?days=7'>a page (a week)</a>,
 <a href=/sun.parquet>parquet</a>, <a href=/sun.zip>zip</a>, <a href=/sun.tar.gz>tar.gz</a>.
 <p><a href=/mandelbrot.png>The Mandelbrot set</a>.
 ";
 
-/// How many days of the table: `?days=7`.
+/// The query of a table: `?days=7`.
 #[derive(Debug, Deserialize)]
 #[serde(default)]
 pub struct Table {
-    /// 365 unless asked for; a century at the most.
+    /// The number of days (default: 365, maximum: 36,525, a century).
     pub days: Days,
 }
 
-/// How wide a picture: `?width=1024`.
+/// The query of a picture: `?width=1024`.
 #[derive(Debug, Deserialize)]
 #[serde(default)]
 pub struct Picture {
-    /// 1024 unless asked for; 32768 at the most.
+    /// The width (default: 1024, maximum: 32768).
     pub width: Width,
 }
 
@@ -40,7 +40,7 @@ pub struct Width(u32);
 impl Days {
     const MAX: u32 = 36_525;
 
-    /// As a number.
+    /// Returns the number.
     pub fn get(self) -> u32 {
         self.0
     }
@@ -49,7 +49,7 @@ impl Days {
 impl Width {
     const MAX: u32 = 32_768;
 
-    /// As a number.
+    /// Returns the number.
     pub fn get(self) -> u32 {
         self.0
     }
@@ -59,7 +59,11 @@ impl TryFrom<u32> for Days {
     type Error = String;
 
     fn try_from(days: u32) -> Result<Days, String> {
-        if days <= Days::MAX { Ok(Days(days)) } else { Err(format!("there are {} days at the most", Days::MAX)) }
+        if days <= Days::MAX {
+            Ok(Days(days))
+        } else {
+            Err(format!("invalid days {days}: expected at most {}", Days::MAX))
+        }
     }
 }
 
@@ -70,7 +74,7 @@ impl TryFrom<u32> for Width {
         if (1..=Width::MAX).contains(&width) {
             Ok(Width(width))
         } else {
-            Err(format!("a picture is 1 to {} points wide", Width::MAX))
+            Err(format!("invalid width {width}: expected 1 to {}", Width::MAX))
         }
     }
 }

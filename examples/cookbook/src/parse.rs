@@ -1,6 +1,4 @@
-//! The parsers: libraries that read, each called as it would be for a file.
-//!
-//! Nothing here knows where the bytes come from, nor that they are still arriving.
+//! The parsers. Each calls a library as it would for a file, and does not know that its input is still arriving.
 
 use std::io::{self, Read, Write};
 
@@ -8,7 +6,7 @@ use flate2::Crc;
 use flate2::read::MultiGzDecoder;
 use serde::Serialize;
 
-/// What an upload is, by its name.
+/// The format of an upload, by its name.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
     /// `.csv`
@@ -17,31 +15,31 @@ pub enum Kind {
     Tar,
     /// `.tar.gz`
     TarGz,
-    /// `.gz`, of whatever.
+    /// `.gz`, with any content.
     Gz,
 }
 
-/// What was found in it.
+/// The result of a parser.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Report {
     /// A table.
     Table {
-        /// Without the one with the names.
+        /// The number of rows, without the header.
         rows: u64,
-        /// In their order.
+        /// The columns, in order.
         columns: Vec<Column>,
     },
     /// An archive.
     Archive {
-        /// Directories and links are not counted.
+        /// The number of files, without directories and links.
         files: u64,
-        /// What is in them, one after the other.
+        /// The contents of the files, one after the other.
         contents: Contents,
     },
-    /// Anything.
+    /// Any other content.
     Data {
-        /// What is in it.
+        /// The content.
         contents: Contents,
     },
 }
@@ -50,19 +48,19 @@ pub enum Report {
 #[derive(Debug, Serialize)]
 pub struct Column {
     name: String,
-    /// If there are numbers in it.
+    /// The range of its numbers, if it has any.
     #[serde(flatten)]
     range: Option<Range>,
 }
 
-/// Between which numbers.
+/// A range of numbers.
 #[derive(Debug, Clone, Copy, Serialize)]
 struct Range {
     least: f64,
     most: f64,
 }
 
-/// Bytes, counted and summed up.
+/// A number of bytes and their checksum.
 #[derive(Debug, Serialize)]
 pub struct Contents {
     bytes: u64,
@@ -70,7 +68,7 @@ pub struct Contents {
 }
 
 impl Kind {
-    /// By what the name ends with.
+    /// Returns the format that the end of the name stands for.
     pub fn of(name: &str) -> Option<Kind> {
         let ends = |end| name.ends_with(end);
         match () {
@@ -82,7 +80,7 @@ impl Kind {
         }
     }
 
-    /// Reads it to its end.
+    /// Parses a reader to its end.
     pub fn parse(self, r: impl Read) -> io::Result<Report> {
         match self {
             Kind::Csv => csv(r),
@@ -93,7 +91,7 @@ impl Kind {
     }
 }
 
-/// By the crate `csv`.
+/// Parses with the crate `csv`.
 fn csv(r: impl Read) -> io::Result<Report> {
     let mut csv = csv::Reader::from_reader(r);
     let mut columns: Vec<_> = csv.headers()?.iter().map(|name| Column { name: name.to_owned(), range: None }).collect();
@@ -110,7 +108,7 @@ fn csv(r: impl Read) -> io::Result<Report> {
     Ok(Report::Table { rows, columns })
 }
 
-/// By the crate `tar`.
+/// Parses with the crate `tar`.
 fn tar(mut r: impl Read) -> io::Result<Report> {
     let (mut files, mut tally) = (0, Tally::default());
     for entry in tar::Archive::new(&mut r).entries()? {
@@ -120,7 +118,7 @@ fn tar(mut r: impl Read) -> io::Result<Report> {
             tally = tally.with(entry)?;
         }
     }
-    // An archive is padded, and what packs it has a checksum after the padding.
+    // The archive is padded, and its compressor adds a checksum after the padding: read to the end to check both.
     io::copy(&mut r, &mut io::sink())?;
     Ok(Report::Archive { files, contents: tally.total() })
 }

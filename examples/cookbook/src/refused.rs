@@ -1,4 +1,4 @@
-//! What a client still sends that has been refused.
+//! Drains the rest of a request that was refused.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use hyper::body::{Body, Buf};
 
-/// A client that sends more does not want to know.
+/// The maximum that is drained from a client.
 const MAX_SIZE: usize = 16 * 1024 * 1024;
 
-/// For so long.
+/// The maximum time of draining.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Takes it and throws it away, on a task of its own. A connection that is closed while bytes arrive is reset, and the
-/// reset may overtake the answer that says why.
+/// Reads the body and discards it, in a separate task. If a connection is closed while bytes still arrive, it is reset,
+/// and the client may lose the response that says why.
 pub fn drain(mut body: impl Body + Unpin + Send + 'static) {
     let draining = async move {
         let mut taken = 0;

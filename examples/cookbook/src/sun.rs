@@ -1,8 +1,8 @@
-//! A table to download: where the sun stands over Greenwich, minute by minute, since the first of January 2000.
+//! A table to download: the position of the sun over Greenwich, minute by minute, since the first of January 2000.
 //!
-//! By the low-precision formulas for the sun's coordinates and the sidereal time in the *Astronomical Almanac* (also at the
-//! U.S. Naval Observatory, "Computing Approximate Solar Coordinates"), which are good to a hundredth of a degree or so
-//! for two centuries around the year 2000.
+//! It uses the low-precision formulas for the sun's coordinates and the sidereal time in the *Astronomical Almanac*
+//! (also at the U.S. Naval Observatory, "Computing Approximate Solar Coordinates"). They are accurate to about a
+//! hundredth of a degree for two centuries around the year 2000.
 
 use serde::Serialize;
 use time::macros::date;
@@ -11,50 +11,50 @@ use time::{Date, Duration};
 /// The first day of the table.
 const FIRST: Date = date!(2000 - 01 - 01);
 
-/// The latitude of the observatory; its longitude is zero.
+/// The latitude of the observatory. Its longitude is zero.
 const LATITUDE: f64 = 51.4769;
 
-/// How many rows a day has.
+/// The number of rows per day.
 pub const ROWS: u32 = 24 * 60;
 
 /// One day of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Day {
     date: Date,
-    /// How many days before it the table begins.
+    /// The number of days since the first day of the table.
     number: u32,
 }
 
 /// One row: angles in degrees.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
-    /// When, in universal time.
+    /// The time in UTC.
     pub time: String,
-    /// How far north of the equator the sun stands.
+    /// The declination: the angle north of the equator.
     pub declination: f64,
-    /// How high it stands over the horizon.
+    /// The elevation above the horizon.
     pub elevation: f64,
-    /// Where, from north over east.
+    /// The azimuth, from north over east.
     pub azimuth: f64,
 }
 
-/// The first `count` days of the table.
+/// Returns the first `count` days of the table.
 pub fn days(count: u32) -> impl Iterator<Item = Day> + Send + Clone + 'static {
     (0..count).map(|number| Day { date: FIRST + Duration::days(number.into()), number })
 }
 
-/// The rows of the first `count` days.
+/// Returns the rows of the first `count` days.
 pub fn rows(count: u32) -> impl Iterator<Item = Row> + Send + Clone + 'static {
     days(count).flat_map(Day::rows)
 }
 
 impl Day {
-    /// Which day it is.
+    /// Returns the date.
     pub fn date(self) -> Date {
         self.date
     }
 
-    /// A row for each minute.
+    /// Returns a row per minute.
     pub fn rows(self) -> impl Iterator<Item = Row> + Send + Clone + 'static {
         (0..ROWS).map(move |minute| self.row(minute))
     }
@@ -82,7 +82,7 @@ impl Day {
     }
 }
 
-/// In degrees, to four places: more would pretend to be exact.
+/// Converts to degrees with four decimals: more would pretend a higher accuracy.
 fn rounded(radians: f64) -> f64 {
     (radians.to_degrees() * 1e4).round() / 1e4
 }
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sun_is_where_it_was() {
+    fn the_sun_is_at_its_known_positions() {
         // The solstice of 2000 was on the 21st of June at 01:48, and noon in Greenwich two minutes after twelve.
         let noon = row(31 + 29 + 31 + 30 + 31 + 20, 12 * 60 + 2);
         assert_eq!(noon.time, "2000-06-21T12:02Z");

@@ -1,5 +1,5 @@
-//! What `docs/compare.md` says of the ways to join code that writes to an asynchronous server: each loss is seen here, and
-//! that pushpull does not have it.
+//! Tests the claims of `docs/compare.md`: each loss of the other ways to join code that writes to an asynchronous
+//! server occurs here, and pushpull does not have it.
 
 #[path = "compare/bridged.rs"]
 mod bridged;
@@ -30,7 +30,7 @@ const CHANNEL: Way = |program| channel::body(program);
 const PIPE: Way = |program| pipe::body(program).unwrap();
 const BRIDGED: Way = |program| bridged::body(move |w| program(w));
 
-/// The program's end, whatever ends it.
+/// Reports the end of a program, whatever ends it.
 struct Guard(mpsc::Sender<()>);
 
 impl Drop for Guard {
@@ -43,7 +43,7 @@ fn within<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
 }
 
-/// Everything that comes, and the error that ends it.
+/// Returns everything that arrives, and the error that ends it.
 async fn read(body: Body) -> (Vec<u8>, Option<axum::Error>) {
     let (mut stream, mut bytes) = (body.into_data_stream(), Vec::new());
     while let Some(item) = stream.next().await {
@@ -58,7 +58,7 @@ async fn read(body: Body) -> (Vec<u8>, Option<axum::Error>) {
 fn half_and_an_error() -> Program {
     Box::new(|w| {
         w.write_all(b"half")?;
-        Err(io::Error::other("the disk is on fire"))
+        Err(io::Error::other("disk failure"))
     })
 }
 
@@ -117,7 +117,7 @@ fn a_large_write_is_not_bounded() {
     });
 }
 
-/// A body that nobody asks for anything: its program says that it runs.
+/// Creates a body without reading it. Its program reports that it runs.
 fn unasked(way: Way) -> (Body, Receiver<()>) {
     let (runs, seen) = mpsc::channel();
     let body = way(Box::new(move |_| {
@@ -128,7 +128,7 @@ fn unasked(way: Way) -> (Body, Receiver<()>) {
 }
 
 #[test]
-fn it_runs_before_anybody_asks() {
+fn it_runs_before_the_first_read() {
     within(async {
         for way in [DUPLEX, CHANNEL, PIPE] {
             let (_body, runs) = unasked(way);
@@ -141,7 +141,7 @@ fn it_runs_before_anybody_asks() {
 }
 
 #[test]
-fn a_program_that_takes_no_notice_goes_on_after_the_client_has_gone() {
+fn a_program_that_ignores_errors_runs_on_after_a_disconnect() {
     within(async {
         for (way, goes_on) in [(DUPLEX, true), (CHANNEL, true), (PIPE, true), (BRIDGED, false)] {
             let (over, writes) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
@@ -150,7 +150,7 @@ fn a_program_that_takes_no_notice_goes_on_after_the_client_has_gone() {
             let body = way(Box::new(move |w| {
                 let _guard = Guard(ended);
                 while !told.load(Ordering::Relaxed) {
-                    // As who logs an error and tries the next row.
+                    // As code does that logs an error and tries the next row.
                     let _ = w.write_all(&[7; 64 * 1024]);
                     counted.fetch_add(1, Ordering::Relaxed);
                 }
@@ -171,7 +171,7 @@ fn a_program_that_takes_no_notice_goes_on_after_the_client_has_gone() {
     });
 }
 
-/// Starts a program that never ends while its client does not read, and says so.
+/// Starts an endless program, which reports its start. Its client does not read.
 fn endless(way: Way, started: mpsc::Sender<()>) -> Body {
     way(Box::new(move |w| {
         let _ = started.send(());
@@ -190,7 +190,7 @@ fn stalled_clients_use_up_the_threads() {
             let stalled = [endless(way, started.clone()), endless(way, started.clone())];
             starts.recv().unwrap();
             starts.recv().unwrap();
-            // Both threads are taken, and a third program is not even begun until a client goes.
+            // Both threads are taken: a third program starts only after a client has disconnected.
             let mut third = endless(way, started).into_data_stream();
             assert!(third.next().now_or_never().is_none());
             starts.try_recv().unwrap_err();
@@ -224,7 +224,7 @@ fn uploads_are_read_by_both() {
         upload::upload(body(), move |_| panics()).await.unwrap_err();
         let error = bridged::upload(body(), move |_| panics()).await.unwrap_err();
         assert!(pushpull::Error::of(&error).is_some_and(pushpull::Error::is_panic));
-        // What the client did not send is an error of the read.
+        // A body that the client did not finish makes the read fail.
         let cut = Body::from_stream(futures_util::stream::iter([
             Ok(Bytes::from("one\n")),
             Err(io::Error::from(io::ErrorKind::ConnectionReset)),
@@ -233,7 +233,7 @@ fn uploads_are_read_by_both() {
     });
 }
 
-/// Every block of code on the page is code that is compiled here.
+/// Checks that every block of code on the page is compiled here.
 #[test]
 fn the_page_shows_what_was_tested() {
     let page = include_str!("../../../docs/compare.md");
@@ -250,7 +250,7 @@ fn the_page_shows_what_was_tested() {
         blocks += 1;
     }
     assert!(blocks >= 6, "{blocks} blocks of code");
-    // And every loss that the page tells has its test.
+    // Every loss that the page names has a test.
     let tests = include_str!("compare.rs");
     let is_name = |word: &&str| word.len() > 20 && word.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase());
     let mut losses = 0;

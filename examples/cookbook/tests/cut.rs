@@ -1,4 +1,4 @@
-//! A download that fails in the middle is cut for the client to see, by axum and by actix-web.
+//! A download that fails in the middle is visibly truncated, with axum and actix-web.
 
 use std::fs;
 use std::io::{self, Write};
@@ -13,15 +13,15 @@ use axum::routing::get;
 use pushpull::{Local, Pool};
 use pushpull_testing::needed::there;
 
-/// What comes before the end.
+/// The bytes before the failure.
 const LEN: usize = 300_000;
 
-/// A program that ends as its address says.
+/// Returns a program that ends as its URL says.
 fn write(how: &str, w: &mut impl Write) -> io::Result<()> {
     w.write_all(&[b'x'; LEN])?;
     match how {
         "well" => Ok(()),
-        "error" => Err(io::Error::other("the disk is on fire")),
+        "error" => Err(io::Error::other("disk failure")),
         _ => panic!("the disk is on fire"),
     }
 }
@@ -75,7 +75,7 @@ fn law_2_a_download_that_fails_does_not_look_whole() {
             let mut curl = Command::new("curl");
             curl.args(["--silent", "--max-time", "60", "--output"]).arg(file.path());
             let status = curl.arg(format!("http://{address}/{how}")).status().unwrap();
-            // 18: the transfer was closed before its end.
+            // 18: the transfer ended early.
             assert_eq!(status.code(), Some(code), "{server}, {how}");
             assert_eq!(fs::metadata(file.path()).unwrap().len(), LEN as u64, "{server}, {how}");
         }

@@ -1,4 +1,4 @@
-//! The downloads of axum and of actix-web: `curl` gets them, and programs that were not written for this read them.
+//! Downloads from axum and actix-web: `curl` receives them, and independent programs read them.
 
 #[path = "downloads/formats.rs"]
 mod formats;
@@ -13,8 +13,8 @@ use pushpull_testing::needed::there;
 use support::server::Server;
 use support::tools::{curl, run, status_of};
 
-/// The most memory that a server may ever have, in KiB. It has 13 MiB with one download, and what is downloaded is
-/// several times the bound.
+/// The maximum memory of a server, in KiB. It uses 13 MiB with one download, and the downloads are several times as
+/// large as the bound.
 const BOUND: u64 = 16 * 1024;
 
 /// The same for parquet, which keeps groups of rows.
@@ -55,7 +55,7 @@ on_each_server! {
             curl(&server.url(&format.path(format.little)), &file);
             let mut same = Same { expected: BufReader::new(File::open(file).unwrap()), bytes: 0 };
             (format.write)(format.little, &mut same).unwrap_or_else(|error| panic!("{}: {error}", format.name));
-            assert_eq!(same.expected.read(&mut [0]).unwrap(), 0, "{} goes on after its end", format.name);
+            assert_eq!(same.expected.read(&mut [0]).unwrap(), 0, "{} continues after its end", format.name);
             assert!(same.bytes > 100_000, "{}: {} bytes", format.name, same.bytes);
         }
     }
@@ -88,8 +88,8 @@ on_each_server! {
         large(program, "mandelbrot.png", BOUND);
     }
 
-    /// Whatever the library, and over and over.
-    fn law_7_a_client_that_goes_stops_the_program(program: &str) {
+    /// Disconnects from every encoder, repeatedly.
+    fn law_7_a_disconnect_stops_the_program(program: &str) {
         if !there(&["curl"]) {
             return;
         }
@@ -108,7 +108,7 @@ on_each_server! {
         assert!(peak < BOUND_OF_GROUPS, "{peak} KiB");
     }
 
-    fn mistakes_are_told(program: &str) {
+    fn mistakes_are_reported(program: &str) {
         let server = Server::start(program);
         for path in ["/sun.csv?days=many", "/sun.csv?days=36526", "/sun.zip?days=-1", "/mandelbrot.png?width=0"] {
             let status = status_of(&[&server.url(path)]);
@@ -124,7 +124,7 @@ on_each_server! {
     }
 }
 
-/// What is over with its first chunk: the body knows its length, and the server says it.
+/// Checks that a download which ends within its first chunk has a `Content-Length`.
 #[test]
 fn a_short_download_says_how_long_it_is() {
     if !there(&["curl"]) {
@@ -139,7 +139,7 @@ fn a_short_download_says_how_long_it_is() {
     assert!(long.contains("transfer-encoding: chunked"), "{long}");
 }
 
-/// A download several times as large as all the memory that the server ever has, read by somebody else.
+/// Downloads several times the server's maximum memory, and lets an independent program read it.
 fn large(program: &str, name: &str, bound: u64) {
     let format = Format::called(name);
     if !there(&["curl", "gzip", "python3", "tar", "unzip"]) {
@@ -154,14 +154,14 @@ fn large(program: &str, name: &str, bound: u64) {
     server.log.wait_for(&format!("done     {name}"), 1);
 }
 
-/// One that would take minutes.
+/// Starts a download that would take minutes.
 fn slow_client(url: &str) -> Child {
     let mut command = Command::new("curl");
     command.args(["--silent", "--no-buffer", "--limit-rate", "1M", url]);
     command.stdout(Stdio::piped()).spawn().unwrap()
 }
 
-/// Compares what is written with what was downloaded.
+/// A writer that compares its input with the downloaded file.
 struct Same {
     expected: BufReader<File>,
     bytes: u64,
@@ -172,7 +172,7 @@ impl Write for Same {
         let mut expected = vec![0; buf.len()];
         self.expected.read_exact(&mut expected)?;
         if expected != buf {
-            return Err(io::Error::other(format!("other bytes after {}", self.bytes)));
+            return Err(io::Error::other(format!("unexpected bytes after {}", self.bytes)));
         }
         self.bytes += buf.len() as u64;
         Ok(buf.len())

@@ -1,4 +1,4 @@
-//! The layer that packs: `curl` asks, and unpacks.
+//! The gzip layer: `curl` requests and decompresses.
 
 mod support;
 
@@ -9,7 +9,7 @@ use pushpull_testing::needed::there;
 use support::server::Server;
 use support::tools::{curl_for, python, run};
 
-/// The most memory that the server may ever have, in KiB.
+/// The maximum memory of the server, in KiB.
 const BOUND: u64 = 16 * 1024;
 
 fn start() -> Server {
@@ -23,7 +23,7 @@ fn head(server: &Server, coding: &str, path: &str) -> String {
 }
 
 #[test]
-fn what_is_unpacked_is_what_was_made_in_little_memory() {
+fn the_decompressed_body_is_complete_in_little_memory() {
     if !there(&["curl", "gzip", "python3", "sh"]) {
         return;
     }
@@ -45,7 +45,7 @@ fn what_is_unpacked_is_what_was_made_in_little_memory() {
 }
 
 #[test]
-fn only_what_is_worth_it_is_packed_and_only_for_who_can_unpack() {
+fn only_suitable_bodies_are_compressed_and_only_if_accepted() {
     if !there(&["curl"]) {
         return;
     }
@@ -62,7 +62,7 @@ fn only_what_is_worth_it_is_packed_and_only_for_who_can_unpack() {
 }
 
 #[test]
-fn law_7_a_client_that_goes_stops_the_program_behind_the_filter() {
+fn law_7_a_disconnect_stops_the_program_behind_the_filter() {
     if !there(&["curl"]) {
         return;
     }

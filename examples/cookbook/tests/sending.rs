@@ -1,4 +1,4 @@
-//! A directory sent by reqwest while it is packed, to a server that parses it while it arrives.
+//! reqwest sends a directory while it is packed, to a server that parses it while it arrives.
 
 mod support;
 
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use support::server::Server;
 use support::tools::python;
 
-/// The most memory that the sender may ever have, in KiB.
+/// The maximum memory of the sender, in KiB.
 const BOUND: u64 = 14 * 1024;
 
 const SENDER: &str = env!("CARGO_BIN_EXE_send_archive");
@@ -31,7 +31,7 @@ fn told(output: &Output) -> &str {
 }
 
 #[test]
-fn a_directory_arrives_whole_from_little_memory() {
+fn a_directory_arrives_complete_with_little_memory() {
     if !there(&["python3"]) {
         return;
     }
@@ -51,7 +51,7 @@ fn a_directory_arrives_whole_from_little_memory() {
         assert!(output.status.success(), "{}", told(&output));
         let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
         let report = if form.is_some() { &answer[0] } else { &answer };
-        // The order in which a directory is read is its own affair, and with it the checksum of everything.
+        // The order of a directory's entries is not defined, so the checksum of the archive is not either.
         assert_eq!(json!([report["files"], report["contents"]["bytes"]]), expected);
         let peak: u64 = told(&output).split_whitespace().rev().nth(1).unwrap().parse().unwrap();
         let bytes = expected[1].as_u64().unwrap();
@@ -61,7 +61,7 @@ fn a_directory_arrives_whole_from_little_memory() {
 }
 
 #[test]
-fn law_2_what_cannot_be_packed_cuts_the_request() {
+fn law_2_a_file_that_cannot_be_packed_aborts_the_request() {
     let home = tempfile::tempdir().unwrap();
     // `tar` refuses a socket.
     let _socket = UnixListener::bind(home.path().join("socket")).unwrap();
@@ -73,7 +73,8 @@ fn law_2_what_cannot_be_packed_cuts_the_request() {
         assert_eq!(output.status.code(), Some(2));
         assert!(told(&output).contains("socket can not be archived"), "{}", told(&output));
     }
-    // Where the error comes with the first bytes, the server may never have heard of the request. It has taken none for whole.
+    // If the error comes with the first bytes, the server may never have seen the request. It has accepted none as
+    // complete.
     let whole = tempfile::tempdir().unwrap();
     let output = send(&[&whole.path().display().to_string(), &server.url("/source.tar.gz")]);
     assert!(output.status.success(), "{}", told(&output));
@@ -81,9 +82,9 @@ fn law_2_what_cannot_be_packed_cuts_the_request() {
 }
 
 #[test]
-fn law_7_a_server_that_goes_stops_the_sender() {
+fn law_7_a_disconnect_of_the_server_stops_the_sender() {
     let home = tempfile::tempdir().unwrap();
-    // More than fits into the sockets.
+    // More than fits into the socket buffers.
     let picture = home.path().join("1");
     encode::png(2000, fs::File::create(&picture).unwrap()).unwrap();
     for copy in 2..=8 {
@@ -95,14 +96,14 @@ fn law_7_a_server_that_goes_stops_the_sender() {
     let (mut connection, _) = listener.accept().unwrap();
     connection.set_read_timeout(Some(DEADLINE)).unwrap();
     connection.read_exact(&mut [0; 64 * 1024]).unwrap();
-    // What it has sent and nobody read makes this a reset.
+    // Unread bytes turn the close into a reset.
     drop((connection, listener));
     let output = sender.wait_with_output().unwrap();
     assert_eq!((output.status.code(), told(&output).lines().count()), (Some(2), 1), "{}", told(&output));
 }
 
 #[test]
-fn mistakes_are_told_in_one_line() {
+fn mistakes_are_reported_in_one_line() {
     for arguments in [&[][..], &["."], &[".", "nowhere"], &["--frobnicate"], &[".", "http://127.0.0.1:1/", "x"]] {
         let output = send(arguments);
         assert_eq!((output.status.code(), told(&output).lines().count()), (Some(2), 1), "{}", told(&output));

@@ -1,4 +1,4 @@
-//! The uploads to axum and hyper, parsed on every engine: made by programs that were not written for this, sent by `curl`.
+//! Uploads to axum and hyper, parsed on every engine. Independent programs create them, and `curl` sends them.
 
 #[path = "uploads/samples.rs"]
 mod samples;
@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use support::server::Server;
 use support::tools::{curl_for, status_of};
 
-/// The most memory that a server may ever have, in KiB. It has 9 MiB after all uploads, and what is uploaded is several
-/// times the bound.
+/// The maximum memory of a server, in KiB. It uses 9 MiB after all uploads, and the uploads are several times as large
+/// as the bound.
 const BOUND: u64 = 11 * 1024;
 
 const TOOLS: [&str; 4] = ["curl", "gzip", "python3", "tar"];
@@ -55,7 +55,7 @@ macro_rules! on_every_engine {
 }
 
 on_every_engine! {
-    fn uploads_are_parsed_whole_in_little_memory(server: &Server, engine: &str) {
+    fn uploads_are_parsed_completely_in_little_memory(server: &Server, engine: &str) {
         let samples = Samples::get();
         for sample in &samples.all {
             let answer = curl_for(&["--upload-file", &sample.path, &server.url(&format!("/{engine}"))]);
@@ -65,7 +65,7 @@ on_every_engine! {
         }
     }
 
-    /// The client has not sent the rest, and never will.
+    /// Sends the beginning of an upload, and never the rest.
     fn a_bad_upload_is_answered_while_it_arrives(server: &Server, engine: &str) {
         let mut client = TcpStream::connect(server.address()).unwrap();
         client.set_read_timeout(Some(DEADLINE)).unwrap();
@@ -77,15 +77,15 @@ on_every_engine! {
         server.log.wait_for("failed   bad.csv", 1);
     }
 
-    /// Though there are 50 MiB that nobody wants.
-    fn a_large_upload_that_is_refused_is_told_why(server: &Server, engine: &str) {
+    /// Sends 50 MiB that are not wanted.
+    fn a_refused_large_upload_gets_the_reason(server: &Server, engine: &str) {
         let file = &Samples::get().all[0].path;
         for _ in 0..10 {
             assert_eq!(status_of(&["--upload-file", file, &server.url(&format!("/sun.tar{engine}"))]), "400");
         }
     }
 
-    fn what_is_wrong_is_told(server: &Server, engine: &str) {
+    fn errors_are_reported(server: &Server, engine: &str) {
         let little = "a,b\n1,2\n".repeat(100);
         for (bytes, name, status) in [
             (&Samples::get().beginning_of("mandelbrot.png.gz", 1 << 20)[..], "cut.gz", "400"),
@@ -101,15 +101,15 @@ on_every_engine! {
         }
     }
 
-    /// Its read fails; and the next upload is parsed as if nothing had been.
-    fn law_7_a_client_that_goes_stops_the_parser(server: &Server, engine: &str) {
+    /// Checks that the parser's read fails, and that the next upload is parsed normally.
+    fn law_7_a_disconnect_stops_the_parser(server: &Server, engine: &str) {
         for round in 1..=10 {
             let mut command = Command::new("curl");
             command.args(["--silent", "--upload-file", "-", &server.url(&format!("/sun.csv{engine}"))]);
             let mut client = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
             let mut stdin = client.stdin.take().unwrap();
             stdin.write_all(b"a,b\n").unwrap();
-            // More than there is room for on the way: its head has long been read.
+            // More than fits into the buffers: the head has been read long before.
             stdin.write_all("1,2\n".repeat(4 << 20).as_bytes()).unwrap();
             client.kill().unwrap();
             client.wait().unwrap();

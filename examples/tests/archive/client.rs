@@ -1,4 +1,4 @@
-//! An HTTP client: hyper's, and a bare one that can stand still or go away.
+//! HTTP clients: one of hyper, and a plain socket that can stall or disconnect.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,7 +10,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use socket2::{Domain, Socket, Type};
 
-/// What came back. A message that was cut has an error in the place of its body.
+/// A response. If the message was truncated, its body is an error.
 pub struct Answer {
     pub status: StatusCode,
     pub headers: hyper::HeaderMap,
@@ -19,7 +19,7 @@ pub struct Answer {
 
 impl Answer {
     pub fn bytes(&self) -> &Bytes {
-        self.body.as_ref().expect("the message is whole")
+        self.body.as_ref().expect("the message is complete")
     }
 
     pub fn text(&self) -> &str {
@@ -43,7 +43,7 @@ pub fn ask(address: SocketAddr, method: Method, path: &str) -> Answer {
     })
 }
 
-/// Sends a request, and hands the response on before its body was read.
+/// Sends a request, and returns the response before its body was read.
 pub fn with_response<T>(
     address: SocketAddr,
     method: Method,
@@ -63,13 +63,13 @@ pub fn with_response<T>(
         tokio::select! {
             biased;
             answer = response => answer,
-            // The end of the connection is told by the body; here nothing else remains to be done.
+            // The body reports the end of the connection; there is nothing else to do here.
             _ = async { let _ = connection.await; std::future::pending::<()>().await } => unreachable!(),
         }
     })
 }
 
-/// A client that has asked, has the beginning of the answer, and reads no more. Its window is small.
+/// Connects a client that receives the beginning of a response and reads no more. Its receive window is small.
 pub fn stall(address: SocketAddr, path: &str) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();

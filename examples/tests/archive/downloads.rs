@@ -1,4 +1,4 @@
-//! The axum example, from end to end.
+//! Tests the axum example end to end.
 
 use std::io::{Cursor, Read};
 use std::process::Command;
@@ -35,12 +35,12 @@ fn law_1_what_is_downloaded_is_what_the_encoders_wrote() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn law_12_stalled_clients_cost_no_thread_and_hold_up_nobody() {
+fn law_12_stalled_clients_cost_no_thread_and_block_no_other_client() {
     const CLIENTS: usize = 300;
     let server = start();
     let threads = || status(server.child.id(), "Threads");
     assert_eq!(get(server.address, "/readings.zip?rows=100000").status, StatusCode::OK);
-    // By now every worker of either kind has been there.
+    // By now, every worker of either kind has run.
     let cores = std::thread::available_parallelism().unwrap().get() as u64;
     let clients: Vec<_> = (0..CLIENTS).map(|_| stall(server.address, "/readings.csv?rows=10000000")).collect();
     assert!(threads() <= 1 + 2 * cores, "{} threads", threads());
@@ -49,7 +49,7 @@ fn law_12_stalled_clients_cost_no_thread_and_hold_up_nobody() {
 }
 
 #[test]
-fn mistakes_are_told_in_one_line() {
+fn mistakes_are_reported_in_one_line() {
     for arguments in [&["--listen"][..], &["--listen", "nowhere"], &["--frobnicate"], &["a"]] {
         let (code, out, err) = run("downloads", arguments);
         assert_eq!((code, &out[..], err.lines().count()), (2, "", 1), "{arguments:?}: {err}");

@@ -1,4 +1,4 @@
-//! `examples/archive` from end to end: the built program, a real client, archives unpacked again.
+//! Tests `examples/archive` end to end: the built program, a real client, and the unpacked archives.
 
 mod client;
 mod downloads;
@@ -121,7 +121,7 @@ fn files_come_as_they_are() {
 }
 
 #[test]
-fn what_leaves_the_directory_is_refused() {
+fn paths_outside_the_directory_are_refused() {
     let (_home, tree) = sample::mixed();
     let server = Server::start(&tree);
     for path in ["/../secret", "/deep/../../secret", "/%2e%2e/secret", "/..%2Fsecret", "/one%00", "/./one"] {
@@ -133,12 +133,12 @@ fn what_leaves_the_directory_is_refused() {
     let archive = get(server.address, "/?tar.gz");
     let mut unpacked = Vec::new();
     GzDecoder::new(&archive.bytes()[..]).read_to_end(&mut unpacked).unwrap();
-    let leaked = b"nobody's business";
+    let leaked = b"a secret outside the tree";
     assert!(!unpacked.windows(leaked.len()).any(|window| window == leaked));
 }
 
 #[test]
-fn law_2_a_file_that_cannot_be_read_breaks_the_download() {
+fn law_2_a_file_that_cannot_be_read_truncates_the_download() {
     for format in ["zip", "tar.gz"] {
         let home = sample::of_noise(32 << 20);
         let shrinking = home.path().join("shrinking");
@@ -147,7 +147,7 @@ fn law_2_a_file_that_cannot_be_read_breaks_the_download() {
         let (received, end) = with_response(server.address, Method::GET, &format!("/?{format}"), async |response| {
             let mut body = response.into_body();
             let mut received = body.frame().await.unwrap().unwrap().into_data().unwrap().to_vec();
-            // The listing was read, and the archive stands in the large file before the other.
+            // The listing has been read, and the encoder is in the large file before the missing one.
             File::options().write(true).open(&shrinking).unwrap().set_len(10).unwrap();
             while let Some(frame) = body.frame().await {
                 match frame {
@@ -157,12 +157,12 @@ fn law_2_a_file_that_cannot_be_read_breaks_the_download() {
             }
             (received, None)
         });
-        assert!(end.is_some(), "a short archive looks whole");
+        assert!(end.is_some(), "a truncated archive looks complete");
         assert!(received.len() > 32 << 20, "what was written before is missing");
         assert!(zip::ZipArchive::new(Cursor::new(&received)).is_err(), "what arrived has an archive's end");
         let line = server.wait_for("failed", 1).remove(0);
         assert!(line.contains("shrinking") && line.contains("ended"), "{line}");
-        assert_eq!(get(server.address, "/").status, StatusCode::OK, "the server goes on");
+        assert_eq!(get(server.address, "/").status, StatusCode::OK, "the server still runs");
     }
 }
 
@@ -196,7 +196,7 @@ fn a_sparse_file_of_2_gib_takes_no_memory() {
 #[test]
 fn stalled_downloads_cost_no_thread() {
     const CLIENTS: usize = 500;
-    /// What a gzip encoder allocates for itself, in KiB.
+    /// The memory that a gzip encoder allocates, in KiB.
     const ENCODER: u64 = 403;
     let home = sample::of_noise(16 << 20);
     let server = Server::start(home.path());
@@ -226,7 +226,7 @@ fn law_7_an_aborted_download_stops_its_encoder() {
 }
 
 #[test]
-fn mistakes_are_told_in_one_line() {
+fn mistakes_are_reported_in_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for arguments in

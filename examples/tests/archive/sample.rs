@@ -1,4 +1,4 @@
-//! Trees to serve.
+//! Directories to serve.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-/// What an archive should hold: the bytes of each file, nothing for a directory.
+/// The expected content of an archive: the bytes of each file, and nothing for a directory.
 pub type Contents = BTreeMap<PathBuf, Option<Vec<u8>>>;
 
-/// Bytes that do not compress, and are the same every time.
+/// Returns bytes that do not compress and are always the same.
 pub fn noise(len: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut bytes = Vec::with_capacity(len + 8);
@@ -25,7 +25,7 @@ pub fn noise(len: usize) -> Vec<u8> {
     bytes
 }
 
-/// A tree with names, sizes and kinds of every sort, called `tree`.
+/// Creates a directory called `tree`, with names, sizes and kinds of every sort.
 pub fn mixed() -> (TempDir, PathBuf) {
     let home = tempfile::tempdir().unwrap();
     let tree = home.path().join("tree");
@@ -47,20 +47,20 @@ pub fn mixed() -> (TempDir, PathBuf) {
     let changed = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
     File::open(tree.join("one")).unwrap().set_modified(changed).unwrap();
     symlink("one", tree.join("link")).unwrap();
-    fs::write(home.path().join("secret"), "nobody's business").unwrap();
+    fs::write(home.path().join("secret"), "a secret outside the tree").unwrap();
     symlink("../secret", tree.join("leak")).unwrap();
     symlink("..", tree.join("leaking directory")).unwrap();
     (home, tree)
 }
 
-/// A tree of one file, `file`, of `len` bytes that do not compress.
+/// Creates a directory with one file, `file`, of `len` bytes that do not compress.
 pub fn of_noise(len: usize) -> TempDir {
     let home = tempfile::tempdir().unwrap();
     File::create(home.path().join("file")).unwrap().write_all(&noise(len)).unwrap();
     home
 }
 
-/// Files and directories below `tree`, by paths that begin with its name. Links are left out.
+/// Returns the files and directories below `tree`, by paths that start with its name. Links are left out.
 pub fn contents(tree: &Path) -> Contents {
     let mut contents = Contents::new();
     let mut open = vec![tree.to_owned()];

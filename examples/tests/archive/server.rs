@@ -1,4 +1,4 @@
-//! The built example, started on a port of its own, and what it says.
+//! Starts the built example on a free port, and reads its log.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -24,28 +24,28 @@ impl Server {
         Server { address: served.address, served, log }
     }
 
-    /// Waits until `count` lines of the log have `word` in them.
+    /// Waits until `count` lines of the log contain `word`.
     pub fn wait_for(&self, word: &str, count: usize) -> Vec<String> {
         self.log.wait_for(word, count)
     }
 
-    /// A figure of `/proc/PID/status`, such as `VmRSS` in KiB, or `Threads`.
+    /// Returns a figure of `/proc/PID/status`, such as `VmRSS` in KiB, or `Threads`.
     pub fn status(&self, name: &str) -> u64 {
         status(self.served.child.id(), name)
     }
 
-    /// How many files inside `directory` it has open.
+    /// Returns how many files inside `directory` the server has open.
     pub fn open_files(&self, directory: &Path) -> usize {
         let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.served.child.id())).unwrap();
         let files = descriptors.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
         files.filter(|file| file.starts_with(directory) && file != directory).count()
     }
 
-    /// Waits until `reached` says so, looking again and again.
+    /// Polls until `reached` returns `true`.
     pub fn wait_until(&self, what: &str, mut reached: impl FnMut(&Server) -> bool) {
         let until = Instant::now() + DEADLINE;
         while !reached(self) {
-            assert!(Instant::now() < until, "{what} did not come about");
+            assert!(Instant::now() < until, "timed out waiting for: {what}");
             thread::sleep(Duration::from_millis(10));
         }
     }

@@ -1,5 +1,5 @@
-//! Short answers stay short through the servers that people use: the first chunk or the end is waited for, and the body's
-//! length is known.
+//! Short responses stay short with common servers: the server waits for the first chunk or the end, and the length of
+//! the body is known.
 
 use std::io::{self, Write};
 
@@ -18,7 +18,7 @@ use tokio::io::duplex;
 type Program = fn(&mut dyn Write) -> io::Result<()>;
 type Pull = fn(Program) -> Chunks;
 
-/// The engines whose chunks can be sent.
+/// The engines whose chunks are `Send`.
 const ENGINES: [Pull; 3] = [
     |program| Thread::new().pull(move |w| program(w)),
     |program| Pool::new(1).pull(move |w| program(w)),
@@ -30,7 +30,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn short(w: &mut dyn Write) -> io::Result<()> {
-    // Small writes, no flush: one chunk at the end, which is seen with the end.
+    // Small writes without a flush: one chunk at the end.
     "hello".bytes().try_for_each(|byte| w.write_all(&[byte]))
 }
 
@@ -42,9 +42,9 @@ fn failed(_: &mut dyn Write) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::NotFound, "no such page"))
 }
 
-/// One request, and the whole of the answer.
+/// Sends one request and returns the whole response.
 async fn ask(connection: impl AsyncFnOnce(TokioIo<tokio::io::DuplexStream>)) -> String {
-    // Only here: a `Writer` has the methods of both.
+    // Imported here only: a `Writer` has the methods of both traits.
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     let (mut client, server) = duplex(1 << 16);
@@ -57,7 +57,7 @@ async fn ask(connection: impl AsyncFnOnce(TokioIo<tokio::io::DuplexStream>)) -> 
     tokio::join!(asking, connection(TokioIo::new(server))).0
 }
 
-/// Each kind of answer, of a server that serves what a program writes.
+/// Checks each kind of response of a server that serves what a program writes.
 async fn check(ask: impl AsyncFn(Program) -> String) {
     let answer = ask(short).await;
     assert!(answer.starts_with("http/1.1 200") && answer.contains("content-length: 5\r\n"), "{answer}");

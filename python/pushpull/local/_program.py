@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from greenlet import GreenletExit, getcurrent, greenlet
-from greenlet import error as GreenletError
 
 from .._ended import Ended
 
@@ -40,6 +40,7 @@ class Program:
         self._greenlet: greenlet | None = greenlet(functools.partial(_run, state, function))
         self._greenlet.gr_context = contextvars.copy_context()
         self._running = False
+        self._thread: int | None = None
 
     @property
     def begun(self) -> bool:
@@ -57,12 +58,18 @@ class Program:
             return None
         if self._running:
             raise ValueError("the program of this bridge is already executing")
+        if not self._is_here():
+            raise RuntimeError("this bridge belongs to another thread")
+        self._thread = threading.get_ident()
         self._running = True
         try:
             self._greenlet.parent = self.state.host = getcurrent()
             return self._greenlet.switch()
         finally:
             self._running = False
+
+    def _is_here(self) -> bool:
+        return self._thread in (None, threading.get_ident())
 
     def leave(self) -> None:
         """Go: run a function that has begun to its end, and forget one that has not."""
@@ -71,11 +78,9 @@ class Program:
             # It is the function itself that leaves. Its next call is refused.
             return
         try:
-            if self.begun and not self.over:
+            # On another thread greenlet ends it, in its own time.
+            if self.begun and not self.over and self._is_here():
                 self.resume()
-        except GreenletError:
-            # It belongs to another thread, where greenlet ends it.
-            pass
         finally:
             self._greenlet = None
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import _text
-from .._program import CHUNK_SIZE
+from .._program import CHUNK_SIZE, check_done
 from ._chunks import Chunks
 from ._program import OnEnd
 
@@ -31,4 +31,4 @@ def pull(
     if chunk_size <= 0:
         raise ValueError(f"chunk_size must be more than 0, not {chunk_size}")
     function = _text.writing(function, encoding, errors, newline)
-    return Chunks(lambda writer: function(writer, *args), chunk_size, on_end)
+    return Chunks(lambda writer: check_done(function(writer, *args)), chunk_size, on_end)

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::mem;
+use std::task::{Context, Poll};
 
 use super::{CLOSED, Channel, Locked};
 use crate::runtime::contained::contained;
@@ -116,6 +117,27 @@ impl Channel {
         }
         contained(|| drop((rest, open, share)));
         untold
+    }
+
+    /// Polls for the end of the channel. A caller that gives up must forget its ticket.
+    pub(in crate::channel) fn poll_closed(&self, ticket: &mut Option<u64>, context: &Context<'_>) -> Poll<()> {
+        if self.is_closed() {
+            return Poll::Ready(());
+        }
+        let mut locked = self.lock_bare();
+        // The side that ends the channel holds this lock, and wakes all watchers registered by then.
+        if locked.state.ended() {
+            return Poll::Ready(());
+        }
+        let before = locked.watchers.get_or_insert_default().watch(ticket, context.waker());
+        drop(locked);
+        waker::discard(before);
+        Poll::Pending
+    }
+
+    pub(in crate::channel) fn forget_closed(&self, ticket: u64) {
+        let before = self.lock_bare().watchers.as_mut().and_then(|watchers| watchers.forget(ticket));
+        waker::discard(before);
     }
 }
 

@@ -5,7 +5,6 @@
 //! that has to wait leaves its `Waker`. A waker is taken out under the lock, and woken or dropped after it, since a
 //! waker may own anything, including this channel's ends.
 
-mod closed;
 mod ending;
 mod look;
 mod pulling;
@@ -38,7 +37,6 @@ const ASLEEP: u8 = 1;
 /// Set when written bytes can reach no reader.
 const CLOSED: u8 = 2;
 
-pub use self::closed::Closed;
 pub(super) use self::look::Begun;
 
 #[derive(Debug)]

@@ -32,6 +32,8 @@ use super::fairness::Turn;
 #[cfg(feature = "tracing")]
 use super::spans::Spans;
 use super::stack::{Stack, Switch, Yielder};
+#[cfg(all(unix, not(any(miri, pushpull_loom))))]
+use crate::sys::fork;
 
 /// The error of a refused wait: the program that asked for it is to stop, or is unwinding.
 #[derive(Debug)]
@@ -136,6 +138,8 @@ impl<X: 'static> Coroutine<X> {
     where
         F: FnOnce(&Rc<Shared<X>>),
     {
+        #[cfg(all(unix, not(any(miri, pushpull_loom))))]
+        fork::in_child(stay);
         let shared = Rc::new(Shared { frame: Frame::new(begin()), exchange: exchange() });
         shared.frame.top.set(&shared.frame);
         shared.frame.limit.set(stack.floor());
@@ -514,7 +518,7 @@ pub(crate) fn is_polled() -> bool {
 /// Makes waits of this thread's running coroutines park the thread, in the child of a `fork`. A suspension would return
 /// to the code that polled them, which belongs to the parent and must not continue in two processes.
 #[cfg(all(unix, not(any(miri, pushpull_loom))))]
-pub(crate) fn stay() {
+fn stay() {
     chain().for_each(|frame| frame.waker.set(ptr::null()));
 }
 

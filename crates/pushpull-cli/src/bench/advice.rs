@@ -1,13 +1,13 @@
-//! What to take, and the figures that say so.
+//! The recommended settings, with the figures behind them.
 
 use super::report::{Case, Report, Row};
 use pushpull_measure::figure::Measure;
 use pushpull_measure::quantity;
 
-/// Who is slower than the fastest by less than this is as fast.
+/// Throughput of at least this part of the fastest counts as equally fast.
 const AS_FAST: f64 = 0.9;
 
-/// The same of latency, wake-ups and memory.
+/// Latency and wake-ups of at most this factor of the best count as equally good.
 const AS_GOOD: f64 = 1.25;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Advice {
     pub reasons: String,
 }
 
-/// For each pair of speeds and for one's own case.
+/// Returns the recommendation for each pair of speeds, and for the user's workload.
 pub fn of(report: &Report) -> Vec<Advice> {
     let mut cases: Vec<&str> = Vec::new();
     let rows: Vec<&Row> = report.rows.iter().filter(|row| is_asked(row)).collect();
@@ -41,13 +41,13 @@ fn for_case(rows: &[&Row]) -> Option<Advice> {
     if best.contender == "Local" {
         let apart: Vec<&Row> = engines.iter().copied().filter(|row| row.contender != "Local").collect();
         if let Some(apart) = choose(&apart) {
-            choice.push_str(&format!("; where the two sides need threads of their own, {}", setting(apart)));
+            choice.push_str(&format!("; if the two sides need separate threads, {}", setting(apart)));
         }
     }
     let mut reasons = format!("{}: {}", best.contender, figures(best));
     if best.case.bridges > 1 {
         let all = memory(best).0.saturating_mul(best.case.bridges);
-        reasons.push_str(&format!("; all of them hold {} at the most", quantity::bytes(all as f64)));
+        reasons.push_str(&format!("; all bridges together hold up to {}", quantity::bytes(all as f64)));
     }
     if let Some(by_hand) = by_hand {
         reasons.push_str(&format!(". By hand, {}: {}", by_hand.contender, figures(by_hand)));
@@ -55,8 +55,7 @@ fn for_case(rows: &[&Row]) -> Option<Advice> {
     Some(Advice { choice: choice + ".", reasons: reasons + "." })
 }
 
-/// The fastest; of those that are as fast, those that deliver soonest; of these, those that wake seldom; and of these the
-/// one that holds least.
+/// Picks the fastest row. Ties are broken by latency, then wake-ups, then memory.
 fn choose<'a>(rows: &[&'a Row]) -> Option<&'a Row> {
     let fastest = rows.iter().filter_map(|row| row.median(Measure::Throughput)).fold(0.0, f64::max);
     let fast = |row: &&&Row| row.median(Measure::Throughput).is_some_and(|rate| rate >= fastest * AS_FAST);
@@ -70,7 +69,7 @@ fn choose<'a>(rows: &[&'a Row]) -> Option<&'a Row> {
     left.into_iter().min_by_key(|row| memory(row))
 }
 
-/// What a bridge may hold.
+/// Returns how many bytes a bridge may hold, then its chunk size.
 fn memory(row: &Row) -> (usize, usize) {
     let Case { chunk, capacity, .. } = row.case;
     (if row.contender == "Local" { chunk } else { capacity }, chunk)
@@ -90,7 +89,7 @@ fn situation(case: &Case) -> String {
         let pace = pace.replace("us", " µs").replace("ms", " ms");
         match pace.split_once('x') {
             _ if pace == "full" => format!("a {name} at full speed"),
-            Some((calls, pause)) => format!("a {name} that pauses {pause} after each {calls} {call}s"),
+            Some((calls, pause)) => format!("a {name} that pauses {pause} after every {calls} {call}s"),
             None => format!("a {name} that pauses {pace} after each {call}"),
         }
     };
@@ -109,10 +108,10 @@ fn figures(row: &Row) -> String {
         (Measure::Latency, " from write to pull"),
         (Measure::SlowLatency, " at the 99th percentile"),
         (Measure::Wakes, " wake-ups per MiB"),
-        (Measure::InFlight, " in flight at the most"),
+        (Measure::InFlight, " in flight (maximum)"),
     ];
     let shown = measures.into_iter().filter_map(|(measure, what)| Some((measure, what, row.median(measure)?)));
-    // Without a queue nothing flies.
+    // Without a queue nothing is in flight.
     let shown = shown.filter(|(measure, _, value)| *measure != Measure::InFlight || *value > 0.0);
     shown.map(|(measure, what, value)| measure.show(value) + what).collect::<Vec<_>>().join(", ")
 }

@@ -1,4 +1,4 @@
-//! The command line of `bench`, checked.
+//! Parses and checks the command line of `bench`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,38 +12,9 @@ use super::report::Report;
 use pushpull_measure::effort::Effort;
 
 pub const HELP: &str = "\
-Measures bridges on this machine, beside what is written by hand, and says which to take.
+Measures bridges on this machine and recommends an engine.
 
 Usage: pushpull bench [OPTIONS] [QUESTION]...
-
-Questions (all of them unless some are named):
-  handoff       what does one ready chunk cost?
-  write_size    what does a byte cost, written in small pieces or in large ones?
-  lifetime      what does a bridge cost that lives for one chunk, or less?
-  backpressure  what do capacity and chunk size do, where one side is slower?
-  fan           what do many bridges at once cost?
-  busy          how soon does a write arrive, and how much gets through, beside threads that never wait?
-
-  --workload NAME=VALUE,...  asks about a case of your own, and about nothing else unless questions are named:
-                               write=BYTES    the length of a write (4096)
-                               writer=PACE    what the program does between its writes (full)
-                               reader=PACE    what the host does between its pulls (full)
-                               bridges=COUNT  how many there are at once (1)
-                             a PACE is `full`, a pause after each call (10ms), or after some (16x10ms)
-  --time SECONDS             about how long, from 1 to 86400 (60); where a workload pauses for long, or has many
-                             bridges, less is written and fewer settings are tried, or it says that it takes longer
-  --json FILE                keeps all figures, for --compare and for other programs
-  --html FILE                a page with plots
-  --compare FILE             says what got slower since that file was kept, beyond the noise; if something did, the
-                             exit code is 1; if nothing was measured then as it is now, there is no verdict, and it is 2
-  --quick                    runs each case for a moment, with hardly a pause, only to see that it works; what it keeps
-                             cannot be compared
-  --help                     this text
-
-An interrupt (Ctrl-C) ends it after the measurement that is going on, a second one at once.
-
-Stop other work on the machine first. Everything takes turns, round after round; a figure is the median of its rounds, a
-ratio the median of the ratios within the rounds, and ~ stands before what varies by more than a quarter.
 
 Examples:
   pushpull bench
@@ -51,6 +22,46 @@ Examples:
   pushpull bench --workload write=4096,reader=10ms,bridges=1000
   pushpull bench --time 20 write_size handoff
   pushpull bench --compare yesterday.json
+
+Questions (default: all):
+  handoff       what does one ready chunk cost?
+  write_size    what does a byte cost, in small writes or in large ones?
+  lifetime      what does a bridge cost that lives for one chunk or less?
+  backpressure  how do capacity and chunk size matter if one side is slower?
+  fan           what do many bridges at once cost?
+  busy          how soon does a write arrive, and how much gets through, beside
+                threads that never sleep?
+
+Options:
+  --workload NAME=VALUE,...
+                    measures your own workload, and no question unless named:
+                      write=BYTES    size of a write
+                                     (default: 4096, maximum: 16777216)
+                      writer=PACE    pauses of the program (default: full)
+                      reader=PACE    pauses of the reader (default: full)
+                      bridges=COUNT  bridges at once
+                                     (default: 1, maximum: 100000)
+                    PACE is `full`, a pause after each call (10ms), or a pause
+                    after several calls (16x10ms); a pause is up to 10 s
+  --time SECONDS    approximate time (default: 60, minimum: 1, maximum: 86400).
+                    A workload with long pauses or many bridges writes less and
+                    tries fewer settings, or announces that it takes longer
+  --json FILE       writes all figures, for --compare and other programs
+                    (default: none)
+  --html FILE       writes a page with plots (default: none)
+  --compare FILE    reports what got slower beyond the noise since FILE was
+                    written with --json (default: none). The exit code is 1 if
+                    something did, and 2 if the runs have no figure in common
+  --quick           runs each case briefly, almost without pauses, to check that
+                    it works; its figures cannot be compared
+  --help            prints this text
+
+Stop other work on the machine first. All contenders, also code written by hand,
+take turns in rounds. A figure is the median of its rounds. A ratio is the
+median of the ratios within the rounds. A figure that varies by more than a
+quarter is marked with ~.
+
+An interrupt (Ctrl-C) stops after the current measurement, a second one at once.
 ";
 
 pub struct Arguments {
@@ -86,8 +97,9 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
             Arg::Long("help") | Arg::Short('h') => return Ok(Wish::Help),
             Arg::Long("quick") => said.quick = true,
             Arg::Long("workload") => {
+                let text = text("workload", &mut parser)?;
                 let workload =
-                    text("workload", &mut parser)?.parse().map_err(|error| format!("--workload: {error}"))?;
+                    text.parse().map_err(|error| format!("invalid value {text:?} for --workload: {error}"))?;
                 own = Some(Question::Workload(workload));
                 said.workload = Some(workload.to_string());
             }
@@ -97,7 +109,10 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
             Arg::Long("compare") => said.compare = Some(kept(&mut parser)?),
             Arg::Value(name) => {
                 let known = Question::ALL.into_iter().find(|question| name == question.name());
-                let question = known.ok_or_else(|| format!("there is no question {name:?}; try --help"))?;
+                let question = known.ok_or_else(|| {
+                    let names = Question::ALL.map(Question::name).join(", ");
+                    format!("unknown question {name:?}: expected one of {names}")
+                })?;
                 if !said.questions.contains(&question) {
                     said.questions.push(question);
                 }
@@ -108,10 +123,10 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
     if let Some((path, old)) = &said.compare {
         let trouble = |why| Err(format!("--compare {}: {why}", path.display()));
         if said.quick {
-            return trouble("the figures of a run with --quick mean nothing, and are not compared");
+            return trouble("cannot compare a run with --quick: expected a run without it");
         }
         if old.quick {
-            return trouble("was kept with --quick: its figures mean nothing, and are not compared");
+            return trouble("was written with --quick: expected a report of a run without it");
         }
     }
     if said.quick {
@@ -124,38 +139,47 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
     Ok(Wish::Measure(Box::new(said)))
 }
 
-fn text(name: &str, parser: &mut Parser) -> Result<String, String> {
-    let value = parser.value().map_err(crate::unclear)?;
-    value.into_string().map_err(|value| format!("--{name} is not given as text: {value:?}"))
+/// Returns what an option with a value expects.
+fn expected(name: &str) -> &'static str {
+    match name {
+        "workload" => "NAME=VALUE,...",
+        "time" => "seconds from 1 to 86400",
+        _ => "a file",
+    }
 }
 
-fn path(parser: &mut Parser) -> Result<PathBuf, String> {
-    parser.value().map(PathBuf::from).map_err(crate::unclear)
+fn text(name: &str, parser: &mut Parser) -> Result<String, String> {
+    let value = parser.value().map_err(|_| crate::missing(name, expected(name)))?;
+    value.into_string().map_err(|value| crate::invalid(name, value, "UTF-8"))
+}
+
+fn path(name: &str, parser: &mut Parser) -> Result<PathBuf, String> {
+    parser.value().map(PathBuf::from).map_err(|_| crate::missing(name, expected(name)))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().filter(|seconds| (1.0..=LONGEST).contains(seconds));
-    seconds
-        .map(Duration::from_secs_f64)
-        .ok_or_else(|| format!("--time takes seconds from 1 to 86400, which {text:?} is not"))
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| crate::invalid("time", text, expected("time")))
 }
 
-/// Where a file can be written. Told before anything is measured.
+/// Returns the path of an output file, after a check that it can be written. Fails before anything is measured.
 fn to_write(name: &str, parser: &mut Parser) -> Result<PathBuf, String> {
-    let path = path(parser)?;
+    let path = path(name, parser)?;
     let trouble = |what: &str| Err(format!("--{name} {}: {what}", path.display()));
     if path.file_name().is_none() || path.is_dir() {
-        return trouble("is a directory");
+        return trouble("is a directory, expected a file");
     }
     match keep::check(&path) {
         Ok(()) => Ok(path),
-        Err(error) => trouble(&format!("cannot be written: {error}")),
+        Err(error) => trouble(&format!("cannot be written: {error}; expected a writable file")),
     }
 }
 
 fn kept(parser: &mut Parser) -> Result<(PathBuf, Report), String> {
-    let path = path(parser)?;
-    let text = fs::read_to_string(&path).map_err(|error| format!("--compare {}: {error}", path.display()))?;
+    let path = path("compare", parser)?;
+    let text = fs::read_to_string(&path).map_err(|error| {
+        format!("--compare {}: cannot be read: {error}; expected a report of --json", path.display())
+    })?;
     let report = Report::from_json(&text).map_err(|error| format!("--compare {}: {error}", path.display()))?;
     Ok((path, report))
 }

@@ -1,7 +1,7 @@
-//! What got slower since, beyond the noise.
+//! Compares two reports and finds what got slower beyond the noise.
 //!
-//! Two runs of one machine drift apart as a whole, by a third from day to day. What is written by hand is measured in
-//! both, and no change of ours changes it: so what became of it, in the middle, is the drift, and is taken out.
+//! Two runs on one machine drift apart as a whole, by a third from day to day. The code written by hand is the same in
+//! both runs, so the median change of its figures is the drift. The drift is removed from the figures of the engines.
 
 use std::fmt;
 
@@ -10,33 +10,34 @@ use super::report::{Case, Report, Row};
 use pushpull_measure::figure::{Figure, Measure};
 use pushpull_measure::statistics::median;
 
-/// Less than this is never told, however still the machine was.
+/// A smaller difference is never reported, however quiet the machine was.
 const MIN_DIFFERENCE: f64 = 0.1;
 
-/// So many widths of the middle half (both runs' together) are beyond chance, among hundreds of figures.
+/// A difference of this many widths of the middle half (both runs together) is beyond chance, among hundreds of
+/// figures.
 const WIDTHS: f64 = 2.0;
 
-/// With fewer figures of what is written by hand, the drift is not known.
+/// With fewer figures of code written by hand, the drift is unknown.
 const MIN_PEERS: usize = 5;
 
 #[derive(Debug)]
 pub struct Comparison {
     changes: Vec<Change>,
-    /// How much slower the machine has become.
+    /// The factor by which the machine itself got slower.
     drift: Option<f64>,
     another_machine: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
-    /// Question, case and contender.
+    /// The question, case and contender.
     pub what: String,
     pub measure: Measure,
     pub old: f64,
     pub new: f64,
-    /// How many times slower, the drift taken out.
+    /// The factor by which it got slower, without the drift.
     pub slower: f64,
-    /// What that would have to exceed.
+    /// The factor above which the change counts.
     pub beyond: f64,
 }
 
@@ -54,14 +55,14 @@ impl Comparison {
         Comparison { changes, drift, another_machine: old.machine != new.machine }
     }
 
-    /// The worst first.
+    /// Returns the changes beyond the noise, the worst first.
     pub fn slower(&self) -> Vec<&Change> {
         let mut slower: Vec<_> = self.changes.iter().filter(|change| change.slower > change.beyond).collect();
         slower.sort_by(|a, b| b.slower.total_cmp(&a.slower));
         slower
     }
 
-    /// Nothing is in both: that is no verdict.
+    /// Returns `true` if the reports have no figure in common, so that there is no verdict.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
@@ -71,7 +72,7 @@ impl Comparison {
     }
 }
 
-/// Whether an engine was measured then in this case.
+/// Returns `true` if the old report measured this engine in this case.
 pub fn has(old: &Report, question: &str, Trial { case, contender, engine, .. }: &Trial) -> bool {
     *engine && find(old, question, case, contender).is_some_and(|row| row.failed.is_none())
 }
@@ -90,7 +91,7 @@ fn changes(old: &Row, new: &Row, drift: f64) -> Vec<Change> {
         let before = old.figures.get(measure)?;
         let slower = measure.worsening(before.median, figure.median)? / drift;
         let noise = before.spread().width().hypot(figure.spread().width());
-        // The 99th of a hundred is a single event of a run.
+        // The 99th percentile is often a single event of a run: too noisy to compare.
         (*measure != Measure::SlowLatency).then(|| Change {
             what: format!("{}, {}, {}", new.question, described(new), new.contender),
             measure: *measure,
@@ -115,16 +116,22 @@ fn described(row: &Row) -> String {
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.another_machine {
-            writeln!(f, "  It was taken on another machine or system.")?;
+            writeln!(f, "  The old report is of another machine or system.")?;
         }
         match self.drift {
             Some(drift) if drift >= 1.0 => {
-                writeln!(f, "  Everything else takes {:.2} times as long as then, which is taken out.", drift)?;
+                writeln!(
+                    f,
+                    "  Code written by hand takes {:.2} times as long as then: the figures are corrected for that.",
+                    drift
+                )?;
             }
-            Some(drift) => {
-                writeln!(f, "  Everything else is {:.2} times as fast as then, which is taken out.", drift.recip())?
-            }
-            None => writeln!(f, "  There is too little written by hand in both to tell what the machine itself did.")?,
+            Some(drift) => writeln!(
+                f,
+                "  Code written by hand is {:.2} times as fast as then: the figures are corrected for that.",
+                drift.recip()
+            )?,
+            None => writeln!(f, "  There are too few figures of code written by hand to correct for the machine.")?,
         }
         let slower = self.slower();
         for Change { what, measure, old, new, slower, beyond } in &slower {
@@ -146,7 +153,8 @@ mod tests {
     use pushpull_measure::contender::Sizes;
     use pushpull_measure::workload::Workload;
 
-    /// A report in which everything by hand takes `peers`, and `Local` takes `ours` with a middle half of `width`.
+    /// Creates a report in which all code written by hand takes `peers`, and `Local` takes `ours` with a middle half of
+    /// `width`.
     fn report(ours: f64, width: f64, peers: f64) -> Report {
         let row = |contender: String, engine, time: f64, width: f64| {
             let samples = vec![time * (1.0 - width / 2.0), time, time * (1.0 + width / 2.0)];
@@ -180,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_got_slower_beyond_the_noise_is_told() {
+    fn what_got_slower_beyond_the_noise_is_reported() {
         let old = report(10.0, 0.05, 100.0);
         assert_eq!(slower(&old, &old), 0);
         assert_eq!(slower(&old, &report(13.0, 0.05, 100.0)), 1);
@@ -188,19 +196,19 @@ mod tests {
     }
 
     #[test]
-    fn noise_is_no_change() {
+    fn noise_is_not_reported_as_a_change() {
         let old = report(10.0, 0.4, 100.0);
         assert_eq!(slower(&old, &report(13.0, 0.4, 100.0)), 0);
         assert_eq!(slower(&old, &report(30.0, 0.4, 100.0)), 1);
-        // However still the machine, a few percent are none.
+        // A few percent are not a change, however quiet the machine was.
         assert_eq!(slower(&report(10.0, 0.0, 100.0), &report(10.9, 0.0, 100.0)), 0);
     }
 
     #[test]
-    fn the_drift_of_the_machine_is_taken_out() {
+    fn the_drift_of_the_machine_is_removed() {
         let old = report(10.0, 0.02, 100.0);
         assert_eq!(slower(&old, &report(15.0, 0.02, 150.0)), 0);
-        // It has become slower although it takes no longer.
+        // The time is the same, but the machine got faster: the engine got slower.
         assert_eq!(slower(&old, &report(10.0, 0.02, 70.0)), 1);
         assert!(Comparison::new(&old, &report(15.0, 0.02, 150.0)).to_string().contains("1.50 times as long"));
     }
@@ -217,13 +225,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_one_report_alone_is_not_compared() {
+    fn a_row_of_only_one_report_is_not_compared() {
         let old = report(10.0, 0.05, 100.0);
         let mut other = report(20.0, 0.05, 100.0);
         other.rows[0].case.chunk = 1;
         let comparison = Comparison::new(&old, &other);
         assert_eq!(comparison.changes, []);
         other.rows.truncate(1);
-        assert!(Comparison::new(&old, &other).to_string().contains("too little written by hand"));
+        assert!(Comparison::new(&old, &other).to_string().contains("too few figures of code written by hand"));
     }
 }

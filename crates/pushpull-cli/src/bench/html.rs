@@ -1,4 +1,4 @@
-//! The report as a page of its own: everything is in the file, and nothing is fetched or run.
+//! The report as a self-contained page: one file, without scripts or external resources.
 
 use std::fmt::Write;
 
@@ -41,9 +41,11 @@ pub fn page(report: &Report) -> String {
     lives(&mut html, report);
     busy(&mut html, report);
     html.push_str(
-        "</main>\n<footer><p>Made by <code>pushpull bench --html</code>. A mark is the median of its rounds, the ",
+        "</main>\n<footer><p>Created by <code>pushpull bench --html</code>. A mark is the median of its rounds, and the ",
     );
-    html.push_str("band or bar around it their middle half. Filled marks are engines, open ones are written by hand.");
+    html.push_str(
+        "band or bar around it is the middle half. Filled marks are engines, open marks are written by hand.",
+    );
     html.push_str("</p></footer>\n</body>\n</html>\n");
     html
 }
@@ -63,7 +65,7 @@ fn section(html: &mut String, id: &str, title: &str, words: &str, plots: &[Strin
     html.push_str("</section>\n");
 }
 
-/// Of what is in the plots.
+/// Writes the legend of the contenders that appear in the plots.
 fn legend(html: &mut String, plots: &[String]) {
     html.push_str("<ul class=\"legend\">");
     for contender in Contender::ALL.map(Contender::name) {
@@ -80,7 +82,7 @@ fn legend(html: &mut String, plots: &[String]) {
     html.push_str("</ul>\n");
 }
 
-/// All figures of some rows, for those who want to read them.
+/// Writes a table of all figures of the rows.
 fn figures(html: &mut String, rows: &[&Row]) {
     let mut measures: Vec<Measure> = rows.iter().flat_map(|row| row.figures.keys().copied()).collect();
     measures.sort();
@@ -121,7 +123,7 @@ fn recommendations(html: &mut String, report: &Report) {
     if advice.is_empty() {
         return;
     }
-    html.push_str("<section id=\"advice\">\n<h2>What to take</h2>\n<ul class=\"advice\">\n");
+    html.push_str("<section id=\"advice\">\n<h2>Recommendation</h2>\n<ul class=\"advice\">\n");
     for advice in advice {
         let (choice, reasons) = (escaped(&advice.choice), escaped(&advice.reasons));
         let _ = writeln!(html, "<li><strong>{choice}</strong> <span>{reasons}</span></li>");
@@ -129,7 +131,7 @@ fn recommendations(html: &mut String, report: &Report) {
     html.push_str("</ul>\n</section>\n");
 }
 
-/// Lines of one measure, over whatever `x` takes from a case.
+/// Draws one measure as lines, over the value that `x` reads from a case.
 fn line_plot<'a>(
     title: &str,
     (along, along_is_bytes): (&'static str, bool),
@@ -158,7 +160,7 @@ fn write_size(html: &mut String, report: &Report) {
         line_plot("Throughput", along, Measure::Throughput, rows.clone(), |case| case.write),
         line_plot("Wake-ups per MiB", along, Measure::Wakes, rows.clone(), |case| case.write),
     ];
-    let words = "A program writes at full speed, in writes of one size, and the host adds up every byte.";
+    let words = "A program writes at full speed, in writes of one size, and the reader adds up every byte.";
     section(html, "write-size", "Throughput against write size", words, &plots, &rows.collect::<Vec<_>>());
 }
 
@@ -174,9 +176,9 @@ fn backpressure(html: &mut String, report: &Report) {
             plots.push(line_plot(&title, ("capacity", true), measure, by_capacity, |case| case.capacity));
         }
     }
-    let words = "A writer and a reader of given speeds, 4 KiB a write, chunks of 32 KiB, over what the bridge may hold. The \
-                 slow writer pauses for 50 µs after each write, the slow reader for 200 µs after each pull; the bursty ones write 128 KiB \
-                 and rest for 2 ms, and pull four chunks and rest for 1 ms.";
+    let words = "A writer and a reader of given speeds, with 4 KiB per write and chunks of 32 KiB, by capacity. The slow \
+                 writer pauses for 50 µs after each write, the slow reader for 200 µs after each pull. The bursty writer \
+                 pauses for 2 ms after 128 KiB, the bursty reader for 1 ms after four chunks.";
     let rows: Vec<&Row> = report.of("backpressure").collect();
     section(html, "backpressure", "Latency, throughput and wake-ups against capacity", words, &plots, &rows);
 
@@ -188,14 +190,15 @@ fn backpressure(html: &mut String, report: &Report) {
         let title = format!("{speeds}: latency");
         plots.push(line_plot(&title, ("chunk size", true), Measure::Latency, rows, |case| case.chunk));
     }
-    let words = "The same over the chunk size, with a capacity of 256 KiB. Local has no queue: bytes come when a chunk is full.";
+    let words =
+        "The same by chunk size, with a capacity of 256 KiB. Local has no queue: bytes arrive when a chunk is full.";
     section(html, "chunks", "Latency against chunk size", words, &plots, &rows);
 }
 
 fn own(html: &mut String, report: &Report) {
     let rows: Vec<&Row> = report.of("workload").collect();
     let queued = report.of("workload").filter(|row| row.contender != "Local");
-    // Where capacities are small, so are chunks.
+    // Small capacities are measured with small chunks only: show the largest chunk up to 32 KiB.
     let engines = queued.clone().filter(|row| row.engine);
     let chunk = engines.map(|row| row.case.chunk).filter(|chunk| *chunk <= 32 << 10).max().unwrap_or_default();
     let of_chunk = queued.filter(move |row| row.case.chunk == chunk);
@@ -207,12 +210,12 @@ fn own(html: &mut String, report: &Report) {
         quantity::bytes(chunk as f64)
     );
     if rows.iter().any(|row| row.contender == "Local") {
-        words.push_str(" <code>Local</code> has no capacity: it is in the table.");
+        words.push_str(" <code>Local</code> has no capacity, so it is only in the table.");
     }
     for left_out in &report.left_out {
         let _ = write!(words, " Left out: {}.", escaped(left_out));
     }
-    section(html, "workload", "Your case", &words, &plots, &rows);
+    section(html, "workload", "Your workload", &words, &plots, &rows);
 }
 
 fn strip<'a>(name: &str, rows: impl Iterator<Item = &'a Row>, measure: Measure) -> Strip {
@@ -229,15 +232,15 @@ fn lives(html: &mut String, report: &Report) {
     let strips = ["one chunk", "never pulled", "aborted"].map(of_case);
     let show = |value| quantity::seconds(value);
     let plots = [
-        plot::strips("A bridge's life", "time", &strips, show, false),
+        plot::strips("Life of a bridge", "time", &strips, show, false),
         line_plot("One of many at once", ("bridges at once", false), Measure::Time, report.of("fan"), |case| {
             case.bridges
         }),
     ];
-    let words = "A bridge that is made, asked for one chunk and dropped; never asked; dropped while its program would go on. \
-                 And each of many that are there at the same time, with 32 KiB through it.";
+    let words = "The life of a bridge that delivers one chunk, is never read, or is dropped while its program is writing. And \
+                 each of many bridges at once, with 32 KiB through it.";
     let rows: Vec<&Row> = rows.chain(report.of("fan")).collect();
-    section(html, "lifetime", "Lives, and many at once", words, &plots, &rows);
+    section(html, "lifetime", "Life of a bridge, and many at once", words, &plots, &rows);
 }
 
 fn busy(html: &mut String, report: &Report) {
@@ -250,12 +253,12 @@ fn busy(html: &mut String, report: &Report) {
             plots.push(line_plot(&title, ("busy threads", false), measure, rows.clone(), |case| case.neighbours));
         }
     }
-    let words = "One bridge beside threads that compute and never wait, all of them on the same one or two processors: how \
-                 long a write takes to reach a reader that has fallen asleep, and what gets through in writes of 4 KiB.";
+    let words = "One bridge beside threads that compute and never sleep, all on the same one or two processors: the time \
+                 until a write reaches a sleeping reader, and the throughput of 4 KiB writes.";
     section(html, "busy", "Beside busy threads", words, &plots, &rows);
 }
 
-/// Each engine to the best that is written by hand, pair by pair.
+/// Draws each engine as a ratio to the best contender written by hand, round by round.
 fn beside(html: &mut String, report: &Report) {
     let mut rows: Vec<&Row> = Vec::new();
     let mut strips = Vec::new();
@@ -273,7 +276,7 @@ fn beside(html: &mut String, report: &Report) {
             "write_size" => format!("{} writes", row.case.name),
             "fan" => format!("{} at once", row.case.name),
             "handoff" => "a ready chunk".to_owned(),
-            "workload" => "your case".to_owned(),
+            "workload" => "your workload".to_owned(),
             _ => row.case.name.clone(),
         };
         let mark = Mark { contender: row.contender.clone(), low: ratio.low, value: ratio.middle, high: ratio.high };
@@ -291,16 +294,16 @@ fn beside(html: &mut String, report: &Report) {
             plot::strips("Times as fast as the best by hand", "to the right of the line is faster", strips, show, true)
         })
         .collect();
-    let words = "Each engine beside the best of what is written by hand with threads (crossbeam, sync_channel, tokio mpsc, \
+    let words = "Each engine beside the best contender written by hand with threads (crossbeam, sync_channel, tokio mpsc, \
                  io::pipe), as ratios within the same round.";
-    section(html, "beside", "Engines beside what is written by hand", words, &plots, &rows);
+    section(html, "beside", "Engines beside code written by hand", words, &plots, &rows);
 }
 
 fn is_usual(row: &Row) -> bool {
     row.question != "backpressure" || (row.case.chunk, row.case.capacity) == (32 << 10, 256 << 10)
 }
 
-/// How many times as fast a figure is as the best of its peers.
+/// Returns how many times as fast a figure is as the best of its peers.
 fn to_the_best<'a>(peers: impl Iterator<Item = &'a Row>, measure: Measure, figure: &Figure) -> Option<Spread> {
     let is_peer = |row: &&Row| Contender::ALL.iter().any(|contender| contender.name() == row.contender);
     let figures = peers.filter(is_peer).filter_map(|row| row.figures.get(&measure));

@@ -1,4 +1,4 @@
-//! SIGINT: the first ends it after the run that is going on, and says so; the second at once.
+//! SIGINT: the first one stops after the current measurement, the second one exits immediately.
 
 use std::io;
 use std::process;
@@ -9,18 +9,18 @@ use std::thread;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// What a shell gives for a process that SIGINT has ended.
+/// The exit code that shells report for a process ended by SIGINT.
 pub const EXIT_CODE: u8 = 130;
 
 #[derive(Debug, Clone)]
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// `tell` says what the first one does.
+    /// Listens for SIGINT. `tell` prints a message at the first signal.
     ///
     /// # Errors
     ///
-    /// When the signal cannot be listened for.
+    /// Returns an error if the signal handler cannot be installed.
     pub fn on_signal(tell: impl Fn(&str) + Send + 'static) -> io::Result<Interrupt> {
         let interrupt = Interrupt(Arc::default());
         let told = interrupt.0.clone();
@@ -32,8 +32,8 @@ impl Interrupt {
         thread::Builder::new().name("signals".into()).spawn(move || {
             runtime.block_on(async {
                 interrupted.recv().await;
-                // First, for the end has words of its own.
-                tell("interrupted: it ends after this measurement; a second interrupt ends it now");
+                // Print before the flag is set: the main thread prints its own message once it sees the flag.
+                tell("interrupted: stopping after this measurement; interrupt a second time to stop now");
                 told.store(true, Ordering::Relaxed);
                 interrupted.recv().await;
                 process::exit(EXIT_CODE.into());

@@ -1,5 +1,4 @@
-//! Where a report is kept. A file is replaced, all of it or nothing; what is no file, such as a pipe or a device, is
-//! written into, and stays what it is.
+//! Writes reports. A regular file is replaced atomically. Anything else, such as a pipe or a device, is written into.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -9,22 +8,24 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 use tempfile::NamedTempFile;
 
-/// As many as Linux follows.
+/// The number of links that Linux follows.
 const MAX_LINKS: usize = 40;
 
-/// As any file that is made here, and not as a temporary one, which is its owner's alone.
+/// The mode of an ordinary new file. A temporary file is readable by its owner only.
 const USUAL_MODE: u32 = 0o644;
 
 enum Place {
-    /// A file, or nothing yet. Other names that lead to it go on to do so.
+    /// A regular file, or a path that does not exist yet. Links to the file stay intact.
     File { path: PathBuf, mode: u32 },
-    /// Anything else.
+    /// A pipe, a device or a socket.
     Other,
 }
 
+/// Writes `text` to `path`.
+///
 /// # Errors
 ///
-/// When it cannot be written there.
+/// Returns an error if the file cannot be written.
 pub fn keep(path: &Path, text: &str) -> io::Result<()> {
     match place(path)? {
         Place::File { path, mode } => {
@@ -37,11 +38,11 @@ pub fn keep(path: &Path, text: &str) -> io::Result<()> {
     }
 }
 
-/// Whether that can be done, as far as it can be known before.
+/// Checks whether [`keep`] can write to `path`, as far as that can be known in advance.
 pub fn check(path: &Path) -> io::Result<()> {
     match place(path)? {
         Place::File { path, .. } => tempfile::tempfile_in(directory(&path)).map(|_: File| ()),
-        // To open a pipe would be to wait for who reads it.
+        // Opening a pipe would wait for its reader.
         Place::Other => access(path, Access::WRITE_OK).map_err(io::Error::from),
     }
 }
@@ -60,20 +61,20 @@ fn place(path: &Path) -> io::Result<Place> {
     }
 }
 
-/// Where the links lead that have this name. There need not be anything.
+/// Returns the path that the links of `path` lead to. The target need not exist.
 fn target(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
         match fs::read_link(&path) {
             Ok(next) => path = directory(&path).join(next),
-            // No link.
+            // Not a link.
             Err(_) => return Ok(path),
         }
     }
-    Err(io::Error::other("too many links"))
+    Err(io::Error::other("too many symbolic links"))
 }
 
-/// Where a file lies.
+/// Returns the directory of a file.
 fn directory(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

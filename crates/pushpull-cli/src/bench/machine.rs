@@ -1,4 +1,4 @@
-//! What it was measured on.
+//! The machine that a report was measured on.
 
 use std::fs;
 use std::thread;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     pub processor: String,
-    /// How many of them this process may use.
+    /// The number of processors that this process may use.
     pub processors: usize,
     pub system: String,
 }
@@ -23,7 +23,7 @@ impl Machine {
     }
 }
 
-/// Where Linux tells it; elsewhere only the architecture is known.
+/// Returns the processor's name, if Linux reports it.
 fn processor() -> Option<String> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("model name"))?;

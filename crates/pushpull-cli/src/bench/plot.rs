@@ -1,6 +1,5 @@
-//! Plots as inline SVG. Colours, and what is shown under the pointer, are the page's style sheet's to say, so that one
-//! plot is legible in light and dark: the crates that draw plots write colours into every element, and give no point a
-//! name that can be read out.
+//! Plots as inline SVG. The page's style sheet defines colors and tooltips, so that one plot is legible in light and
+//! dark. The crates that draw plots write colors into every element and give points no accessible name.
 
 mod compared;
 mod lines;
@@ -14,20 +13,20 @@ pub use compared::{Mark, Strip, strips};
 pub use lines::{LinePlot, Point, Series};
 pub use scale::Scale;
 
-/// Of a whole plot, in its own units.
+/// The width of a plot, in its own units.
 const WIDTH: f64 = 460.0;
 
-/// The text of an element.
+/// Returns `text` escaped for an element or an attribute.
 pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// What a contender is called in the style sheet.
+/// Returns the contender's class in the style sheet.
 pub fn class(contender: &str) -> String {
     contender.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-")
 }
 
-/// The sign of a contender, which tells it from others where colours do not: filled for ours, open for others.
+/// Draws the contender's mark. Its shape identifies the contender without color: filled for engines, open for others.
 pub fn sign(svg: &mut String, contender: &str, x: f64, y: f64) {
     let r = 4.0;
     let path = match contender {
@@ -45,9 +44,9 @@ fn circle(svg: &mut String, x: f64, y: f64) {
     let _ = write!(svg, r#"<circle class="sign" cx="{x:.1}" cy="{y:.1}" r="4.5"/>"#);
 }
 
-/// A place in a plot that tells its figure: under the pointer, and to those who have it read out.
+/// Writes a point with its figure as a tooltip and as text for screen readers.
 fn told(svg: &mut String, x: f64, y: f64, text: &str) {
-    // Towards the middle, so that no text leaves the plot.
+    // Towards the middle, so that the text stays inside the plot.
     let (anchor, dx) = if x > WIDTH / 2.0 { ("end", -10.0) } else { ("start", 10.0) };
     let text = escaped(text);
     let _ = write!(

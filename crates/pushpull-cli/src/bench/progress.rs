@@ -1,4 +1,4 @@
-//! A bar on the terminal, if standard error is one.
+//! A progress bar, if standard error is a terminal.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 pub struct Progress {
     bar: ProgressBar,
-    /// Of the questions that are done.
+    /// The time of the finished questions.
     before: std::cell::Cell<Duration>,
 }
 
@@ -20,19 +20,19 @@ impl Progress {
         Progress { bar, before: Duration::ZERO.into() }
     }
 
-    /// Says something, from whichever thread, without a bar in it.
+    /// Returns a function that prints a line without disturbing the bar, from any thread.
     pub fn teller(&self) -> impl Fn(&str) + Send + 'static {
         let bar = self.bar.clone();
         move |text| bar.suspend(|| eprintln!("pushpull: {text}"))
     }
 
-    /// What is measured now, and how much of its question's time has passed.
+    /// Shows what is measured now, and how much of the question's time has passed.
     pub fn show(&self, question: &str, contender: &str, passed: Duration) {
         self.bar.set_message(format!("{question}: {contender}"));
         self.bar.set_position((self.before.get() + passed).as_millis() as u64);
     }
 
-    /// A question is done.
+    /// Marks a question as finished.
     pub fn pass(&self, time: Duration) {
         self.before.set(self.before.get() + time);
     }

@@ -1,4 +1,4 @@
-//! What is asked, and what is measured to answer it.
+//! The questions, and the trials that answer them.
 
 mod backpressure;
 mod busy;
@@ -27,30 +27,30 @@ pub enum Question {
     Backpressure,
     Fan,
     Busy,
-    /// A case of one's own.
+    /// A workload of the user's own.
     Workload(Workload),
 }
 
-/// A question with all that is measured to answer it.
+/// A question with the trials that answer it.
 pub struct Asked {
     pub question: Question,
-    /// What there is for it.
+    /// The time available.
     pub time: Duration,
     pub trials: Vec<Trial>,
-    /// Who is not measured though the question is about all, and why.
+    /// The contenders that are not measured, with the reason.
     pub left_out: Vec<String>,
-    /// About how long it takes at the least, where that is known before.
+    /// The estimated minimum time, if it is known in advance.
     pub takes: Duration,
 }
 
 impl Asked {
-    /// About how long it will be.
+    /// Returns the estimated time.
     pub fn about(&self) -> Duration {
         self.time.max(self.takes)
     }
 }
 
-/// One contender in one case, to be run again and again.
+/// One contender in one case, to be run once per round.
 pub struct Trial {
     pub case: Case,
     pub contender: &'static str,
@@ -59,7 +59,7 @@ pub struct Trial {
 }
 
 impl Question {
-    /// Those that are asked unless others are.
+    /// The questions asked by default.
     pub const ALL: [Question; 6] = [
         Question::Handoff,
         Question::WriteSize,
@@ -81,7 +81,7 @@ impl Question {
         }
     }
 
-    /// Its part of the time, among those of others.
+    /// Returns the question's share of the time, relative to the other questions.
     pub fn weight(self) -> u32 {
         match self {
             Question::Handoff => 3,
@@ -92,7 +92,7 @@ impl Question {
         }
     }
 
-    /// What is to be measured in this time.
+    /// Returns the trials that fit into this time.
     pub fn asked(self, effort: Effort, time: Duration) -> Asked {
         let trials = match self {
             Question::Handoff => handoff::trials(effort),
@@ -111,7 +111,7 @@ impl Question {
 }
 
 impl Trial {
-    /// A workload on a contender.
+    /// Creates a trial that runs a workload on a contender.
     fn of_workload(
         name: impl Into<String>,
         contender: Contender,

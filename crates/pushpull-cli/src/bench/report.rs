@@ -1,4 +1,4 @@
-//! All that was measured, as it is kept in a file.
+//! The report: everything that was measured, as JSON.
 
 use std::collections::BTreeMap;
 
@@ -9,53 +9,53 @@ use pushpull_measure::contender::Sizes;
 use pushpull_measure::figure::{Figure, Measure};
 use pushpull_measure::workload::Workload;
 
-/// The form of the file. A change that older readers would misread gets a number of its own.
+/// The version of the file format. It changes if older readers would misread the file.
 pub const SCHEMA: u32 = 1;
 
-/// Wider than this, and a figure says little.
+/// A figure whose middle half is wider than this is marked as noisy.
 const NOISY: f64 = 0.25;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     pub schema: u32,
-    /// Of pushpull.
+    /// The version of pushpull.
     pub version: String,
-    /// When, by RFC 3339.
+    /// The time in RFC 3339 format.
     pub taken: String,
     pub machine: Machine,
-    /// Too short to say anything.
+    /// `true` if the run was too short for meaningful figures.
     pub quick: bool,
-    /// The case that was asked about.
+    /// The user's workload.
     pub workload: Option<String>,
-    /// Who was not measured in that case, and why.
+    /// The contenders that were not measured in the user's workload, with the reasons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
     pub rows: Vec<Row>,
 }
 
-/// What one contender did in one case.
+/// The figures of one contender in one case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     pub question: String,
     pub case: Case,
     pub contender: String,
-    /// Whether it is one of ours.
+    /// `true` for an engine of pushpull.
     pub engine: bool,
     pub figures: BTreeMap<Measure, Figure>,
-    /// Why it could not be measured.
+    /// The reason why it could not be measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
-    /// What it is called among the cases of its question.
+    /// The name among the cases of its question.
     pub name: String,
     pub write: usize,
     pub writer: String,
     pub reader: String,
     pub bridges: usize,
-    /// How many threads compute beside it.
+    /// The number of busy threads beside the bridge.
     #[serde(default)]
     pub neighbours: usize,
     pub chunk: usize,
@@ -82,7 +82,7 @@ impl Row {
         self.figures.get(&measure).map(|figure| figure.median)
     }
 
-    /// What the question is about: the first figure of a row.
+    /// Returns the figure that the question is about: the first of the row.
     pub fn main(&self) -> Option<(Measure, &Figure)> {
         self.figures.iter().next().map(|(measure, figure)| (*measure, figure))
     }
@@ -93,28 +93,28 @@ impl Row {
 }
 
 impl Report {
-    /// Rows of a question.
+    /// Returns the rows of a question.
     pub fn of<'a>(&'a self, question: &'a str) -> impl Iterator<Item = &'a Row> + Clone + 'a {
         self.rows.iter().filter(move |row| row.question == question)
     }
 
-    /// The part of the rows that says little.
+    /// Returns the share of noisy rows.
     pub fn noise(&self) -> f64 {
         let measured = self.rows.iter().filter(|row| row.failed.is_none()).count();
         let noisy = self.rows.iter().filter(|row| row.is_noisy()).count();
         noisy as f64 / measured.max(1) as f64
     }
 
-    /// What to say when the machine is too noisy to say much.
+    /// Returns a warning if the figures mean little.
     pub fn warning(&self) -> Option<String> {
         let noise = self.noise();
         if self.quick {
-            return Some("This was a quick run, to see that it works: its figures mean nothing".to_owned());
+            return Some("This was a quick run to check that it works: its figures mean nothing".to_owned());
         }
         (noise > 0.25).then(|| {
             format!(
-                "This machine is too noisy to say much: {:.0} % of the figures (those with ~) vary by more than {:.0} % \
-                 within their middle half. Stop other work, or give it more --time",
+                "This machine is too noisy: the middle half of {:.0} % of the figures (marked with ~) is wider than {:.0} %. \
+                 Stop other work, or increase --time",
                 noise * 100.0,
                 NOISY * 100.0
             )
@@ -122,23 +122,25 @@ impl Report {
     }
 
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("a report has only names for keys");
+        let mut text = serde_json::to_string_pretty(self).expect("keys of a report are strings");
         text.push('\n');
         text
     }
 
+    /// Parses a report.
+    ///
     /// # Errors
     ///
-    /// Why the text is no report of this form.
+    /// Returns an error if the text is not a report, or has another format version.
     pub fn from_json(text: &str) -> Result<Report, String> {
         #[derive(Deserialize)]
         struct Form {
             schema: u32,
         }
-        let told = |error: serde_json::Error| format!("is no report of `pushpull bench --json`: {error}");
+        let told = |error: serde_json::Error| format!("is not a report of `pushpull bench --json`: {error}");
         let Form { schema } = serde_json::from_str(text).map_err(told)?;
         if schema != SCHEMA {
-            return Err(format!("has the form {schema}, and this program knows {SCHEMA} only"));
+            return Err(format!("has format version {schema}, expected {SCHEMA}"));
         }
         serde_json::from_str(text).map_err(told)
     }

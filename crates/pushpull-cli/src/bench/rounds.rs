@@ -1,5 +1,5 @@
-//! All trials of a question take turns, round after round, until its time is up: what disturbs the machine for a while
-//! disturbs all of them alike, and the same round of two trials is a pair.
+//! Runs the trials of a question in rounds until its time is up. A disturbance of the machine affects all trials of a
+//! round alike, so figures of the same round are compared as pairs.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,26 +12,28 @@ use super::report::Row;
 use pushpull_measure::effort::Effort;
 use pushpull_measure::figure::{Figure, Measure, Sample};
 
-/// More than this makes no figure better.
+/// More rounds do not improve a figure.
 const MAX_ROUNDS: usize = 101;
 
-/// Somebody has asked for it.
+/// The user interrupted the run.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Interrupted;
 
+/// Runs all trials and returns their rows.
+///
 /// # Errors
 ///
-/// When it is interrupted.
+/// Returns an error if the run is interrupted.
 pub fn run(asked: Asked, effort: Effort, progress: &Progress, interrupt: &Interrupt) -> Result<Vec<Row>, Interrupted> {
     let (name, time, about) = (asked.question.name(), asked.time, asked.about());
     let mut trials: Vec<_> = asked.trials.into_iter().map(Measured::new).collect();
     let start = Instant::now();
     let mut round = 0;
-    // The first is thrown away: memory is touched and threads are made for the first time.
+    // The first round is discarded: it touches memory and starts threads for the first time.
     while round <= effort.rounds || (round <= MAX_ROUNDS && start.elapsed() < time) {
         let count = trials.len();
         for number in 0..count {
-            // Back and forth, so that nobody always comes after the same one.
+            // Alternate the order, so that no trial always follows the same one.
             let trial = &mut trials[if round % 2 == 0 { number } else { count - 1 - number }];
             if interrupt.is_set() {
                 return Err(Interrupted);
@@ -58,7 +60,7 @@ impl Measured {
         Measured { trial, samples: BTreeMap::new(), failed: None }
     }
 
-    /// One that has failed is not tried again.
+    /// Runs the trial once, unless it has failed before.
     fn run(&mut self, counts: bool) {
         if self.failed.is_some() {
             return;

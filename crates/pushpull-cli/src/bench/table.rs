@@ -1,4 +1,4 @@
-//! The report on a terminal.
+//! The report as text for a terminal.
 
 use console::{Alignment, measure_text_width, pad_str, style};
 
@@ -9,11 +9,11 @@ use pushpull_measure::figure::{Figure, Measure};
 use pushpull_measure::quantity;
 use pushpull_measure::statistics::Spread;
 
-/// What a row of the cases of a slow side tells.
+/// The columns of the backpressure cases.
 const OF_PRESSURE: [(Measure, &str); 6] = [
     (Measure::Throughput, "throughput"),
     (Measure::Wakes, "wake-ups/MiB"),
-    (Measure::Held, "writer held"),
+    (Measure::Held, "writer blocked"),
     (Measure::InFlight, "in flight"),
     (Measure::Latency, "latency"),
     (Measure::SlowLatency, "99th"),
@@ -24,10 +24,10 @@ pub fn show(report: &Report) -> String {
     let machine = &report.machine;
     text.push_str(&format!("{}, {} processors, {}\n", machine.processor, machine.processors, machine.system));
     for (question, title) in [
-        ("handoff", "A ready chunk handed over"),
-        ("write_size", "Throughput, by the size of a write"),
-        ("lifetime", "A bridge's life"),
-        ("fan", "A bridge of many at once, 32 KiB through each"),
+        ("handoff", "Handoff of a ready chunk"),
+        ("write_size", "Throughput by write size"),
+        ("lifetime", "Life of a bridge"),
+        ("fan", "One of many bridges at once, 32 KiB through each"),
     ] {
         if report.of(question).next().is_some() {
             text.push_str(&format!("\n{}\n", style(title).bold()));
@@ -61,7 +61,7 @@ pub fn show(report: &Report) -> String {
     }
     let advice = advice::of(report);
     if !advice.is_empty() {
-        text.push_str(&format!("\n{}\n", style("What to take").bold()));
+        text.push_str(&format!("\n{}\n", style("Recommendation").bold()));
     }
     for advice in advice {
         text.push_str(&format!("  {}\n    {}\n", style(advice.choice).cyan(), advice.reasons));
@@ -76,7 +76,7 @@ fn is_usual(row: &Row) -> bool {
     (row.case.chunk, row.case.capacity) == (Sizes::DEFAULT.chunk, Sizes::DEFAULT.capacity)
 }
 
-/// The names of the cases, in their order.
+/// Returns the names of the cases, in order of appearance.
 fn cases<'a>(rows: impl Iterator<Item = &'a Row>) -> Vec<&'a str> {
     let mut names = Vec::new();
     for row in rows {
@@ -97,15 +97,15 @@ fn contenders<'a>(rows: &[&'a Row]) -> Vec<&'a str> {
     names
 }
 
-/// The cases below each other and the contenders side by side; where there is one case, the contenders below each other
-/// with what they are to the best engine.
+/// Returns a table with a line per case and a column per contender. A single case has a line per contender instead,
+/// with the ratio to `Local`.
 fn matrix(rows: &[&Row], measure: Measure) -> Vec<Vec<String>> {
     let cases = cases(rows.iter().copied());
     let find = |case: &str, contender: &str| {
         rows.iter().copied().find(|row| row.case.name == case && row.contender == contender)
     };
     if let [case] = cases[..] {
-        let mut lines = vec![["", case, "middle half", "of Local's"].map(str::to_owned).to_vec()];
+        let mut lines = vec![["", case, "middle half", "relative to Local"].map(str::to_owned).to_vec()];
         for contender in contenders(rows) {
             let Some(row) = find(case, contender) else { continue };
             let Some(figure) = row.figures.get(&measure) else { continue };
@@ -161,7 +161,7 @@ fn cell(row: &Row, measure: Measure, best: bool) -> String {
     if best { format!("{noise}{}", style(text).green().bold()) } else { format!("{noise}{text}") }
 }
 
-/// One contender, or one setting of it, a line.
+/// Writes a line per contender, or per setting of each contender.
 fn pressure(text: &mut String, title: &str, rows: &[&Row], settings: bool) {
     let mut lines = vec![vec![String::new()]];
     if settings {
@@ -186,7 +186,7 @@ fn pressure(text: &mut String, title: &str, rows: &[&Row], settings: bool) {
     text.push_str(&format!("\n{}\n{}", style(title).bold(), self::lines(&lines)));
 }
 
-/// The first column to the left, the others to the right, each as wide as its widest.
+/// Aligns the first column left and the others right.
 fn lines(table: &[Vec<String>]) -> String {
     let columns = table.iter().map(Vec::len).max().unwrap_or(0);
     let width =

@@ -1,4 +1,4 @@
-//! What is served: a program that is started, or an application that is asked.
+//! The application that is served: a program to start, or a FastCGI application to connect to.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -26,7 +26,7 @@ impl App {
         }
     }
 
-    /// As the first line of the log says it.
+    /// Returns the name for the first line of the log.
     pub fn name(&self) -> String {
         match self {
             App::Script(script) => script.program().display().to_string(),
@@ -34,7 +34,8 @@ impl App {
         }
     }
 
-    /// Stops all that runs, and waits until it is gone. Programs that work on after their response have until `left` is over.
+    /// Stops everything that runs, and waits for it. Programs that work on after their response have until `left` is
+    /// over.
     pub async fn stop(self, left: Duration) {
         match self {
             App::Script(script) => {

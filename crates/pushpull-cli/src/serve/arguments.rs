@@ -1,4 +1,4 @@
-//! The command line of `serve`, checked.
+//! Parses and checks the command line of `serve`.
 
 use std::ffi::{OsStr, OsString};
 use std::mem::take;
@@ -12,98 +12,132 @@ use pushpull_gateway::{BodyPolicy, ExitStatus, Mount, ProgramLimits, Script, Ups
 use super::app::App;
 
 pub const HELP: &str = "\
-Serves a CGI program (RFC 3875): runs it once for each request, over HTTP/1.1 and HTTP/2, or as a FastCGI or SCGI
-application behind a front server such as nginx, Apache, lighttpd or HAProxy.
+Serves a CGI program or a FastCGI application over HTTP, FastCGI or SCGI.
 
 Usage: pushpull serve [OPTIONS] -- PROGRAM [ARGUMENTS]...
        pushpull serve [OPTIONS] --upstream fastcgi://ADDRESS [--root DIRECTORY]
 
-  --protocol PROTOCOL       http (the default), fastcgi or scgi
-  --listen ADDRESS          where (127.0.0.1:8080): HOST:PORT, of which port 0 takes a free one and prints it; or
-                            unix:PATH, a socket that is made with mode 0660 and goes with the server
-  --mount /PREFIX           serves only what is below the prefix, which is SCRIPT_NAME (all; over FastCGI and SCGI the
-                            path is parted as the front server says, unless this is given)
-  --health /PATH            answers this path itself: 200, or 503 once it is to stop
-  --request-body HOW        spool: all of it is taken before the program starts (the default);
-                            stream: the program starts at once; reject: the same, with a length only (411)
-  --env NAME=VALUE          sets a variable for the program, as often as you like
-  --pass-env NAME           passes a variable of this process on, beside PATH, TZ, LANG and LC_ALL
-  --pass-authorization      passes the Authorization field on (HTTP; a front server decides that itself)
-  --directory DIRECTORY     where the program works (where it lies)
-  --exit-status cut|log     what a failing exit status does: cuts the response (the default; not one that is complete by
-                            its Content-Length, nor an error page), or is logged only
-  --threads N               how many threads serve (one per core)
-
-Front servers (FastCGI and SCGI). The program is the one named here, whatever SCRIPT_FILENAME says:
-  --accept-param NAME       passes one more parameter on, beside those of RFC 3875, REQUEST_URI, REMOTE_PORT and HTTP_*,
-                            as often as you like
-  --no-multiplex            one request at a time on a connection (FastCGI)
-
-Upstream, in place of a program: a FastCGI application that runs already, such as php-fpm:
-  --upstream fastcgi://A    where it is: fastcgi://HOST:PORT or fastcgi://unix:PATH
-  --root DIRECTORY          the scripts: the first *.php on a request's path, below the mount, that is a regular file is
-                            asked for, what follows is PATH_INFO; a directory is its index.php. All else is 404, and no
-                            link is followed. Without a root the application is asked for everything
-  --max-idle N              how many connections are kept while nothing is asked (0), each for 10 s. Keep none to PHP: a
-                            script that works on after fastcgi_finish_request holds up the next request
-                            --env sets a parameter, --max-programs is the number of requests, and --pass-env,
-                            --directory and --kill-grace are for programs only
-
-Limits of the program (times in seconds, sizes in bytes):
-  --timeout-first-byte S    until its response begins (60), else 504
-  --timeout-idle S          between two pieces of its response, or of the client's body (60)
-  --timeout-total S         for all of it (none)
-  --timeout-work S          for a program that works on after its response is complete (none)
-  --max-programs N          how many run at a time (256), else 503
-  --max-head BYTES          the head of its response (65536), else 502
-  --kill-grace S            from SIGTERM to SIGKILL, once it is to stop (3)
-
-Limits of the client:
-  --timeout-head S          until the whole head of a request is there, from the connection's beginning or the last
-                            answer (10); over FastCGI and SCGI from its first byte
-  --timeout-client S        for taking nothing of a response (60): one that takes a little is not cut
-  --max-body BYTES          the body of a request (1073741824), else 413
-  --max-connections N       how many there are at a time (10000), else 503; FastCGI and SCGI: one more is closed
-
-  --shutdown-notice S       for which all but the answer of --health stays as it is when SIGTERM, SIGINT, SIGHUP or
-                            SIGQUIT comes (0)
-  --shutdown-grace S        then, for responses that run and programs that work on (10); a second signal does not wait
-  --help                    this text
-
-A line for each request goes to standard output: time, client, request, status, bytes, duration, and how it ended: done,
-cut (by the program or a limit), or gone (the client). What programs say on their standard error, and what goes wrong,
-goes to standard error.
+A CGI program (RFC 3875) is started once per request. HTTP clients use HTTP/1.1
+or HTTP/2. With FastCGI and SCGI, a front server such as nginx, Apache, lighttpd
+or HAProxy passes the requests on.
 
 Examples:
   pushpull serve -- ./hello.cgi
-  pushpull serve --listen 0.0.0.0:8000 --mount /hello --max-programs 16 -- ./hello.cgi
-  pushpull serve --request-body stream --env GIT_PROJECT_ROOT=/srv/git --env GIT_HTTP_EXPORT_ALL=1 -- git http-backend
+  pushpull serve --listen 0.0.0.0:8000 --mount /hello --max-programs 16 \\
+      -- ./hello.cgi
+  pushpull serve --request-body stream --env GIT_PROJECT_ROOT=/srv/git \\
+      --env GIT_HTTP_EXPORT_ALL=1 -- git http-backend
   pushpull serve --protocol fastcgi --listen unix:/run/hello.sock -- ./hello.cgi
-  pushpull serve --protocol scgi --listen 127.0.0.1:4000 --accept-param DOCUMENT_ROOT -- ./hello.cgi
-  pushpull serve --upstream fastcgi://unix:/run/php/php8.2-fpm.sock --root /srv/www
-  pushpull serve --env REDIRECT_STATUS=200 --env SCRIPT_FILENAME=/srv/www/index.php -- php-cgi
+  pushpull serve --protocol scgi --listen 127.0.0.1:4000 \\
+      --accept-param DOCUMENT_ROOT -- ./hello.cgi
+  pushpull serve --upstream fastcgi://unix:/run/php/php8.2-fpm.sock \\
+      --root /srv/www
+  pushpull serve --env REDIRECT_STATUS=200 \\
+      --env SCRIPT_FILENAME=/srv/www/index.php -- php-cgi
+
+Server:
+  --protocol PROTOCOL     http, fastcgi or scgi (default: http)
+  --listen ADDRESS        HOST:PORT, where port 0 takes a free port and prints
+                          it; or unix:PATH, a socket created with mode 0660 and
+                          removed at exit (default: 127.0.0.1:8080)
+  --mount /PREFIX         path prefix that is served; it becomes SCRIPT_NAME
+                          (default: every path; with FastCGI and SCGI, the
+                          front server splits the path)
+  --health /PATH          path of the health check, answered without a program:
+                          200, or 503 while stopping (default: none)
+  --threads N             threads that serve (default: one per core)
+  --help                  prints this text
+
+Program:
+  --request-body HOW      spool: the whole body is taken before the program
+                          starts; stream: the program starts at once; reject: as
+                          stream, but a body without a length is answered with
+                          411 (default: spool)
+  --env NAME=VALUE        variable for the program; repeatable
+  --pass-env NAME         variable of this process for the program, besides
+                          PATH, TZ, LANG and LC_ALL; repeatable
+  --pass-authorization    passes the Authorization field on (default: off; http
+                          only: with FastCGI and SCGI, the front server decides)
+  --directory DIRECTORY   working directory (default: the program's directory)
+  --exit-status cut|log   cut: a failing exit status truncates the response,
+                          unless the response is complete by its Content-Length
+                          or is an error page; log: it is only logged
+                          (default: cut)
+
+Front server (FastCGI and SCGI; SCRIPT_FILENAME does not choose the program):
+  --accept-param NAME     parameter to accept besides those of RFC 3875,
+                          REQUEST_URI, REMOTE_PORT and HTTP_*; repeatable
+  --no-multiplex          one request at a time per connection (FastCGI only)
+
+Upstream (a running FastCGI application such as php-fpm, instead of a program):
+  --upstream fastcgi://A  fastcgi://HOST:PORT or fastcgi://unix:PATH
+  --root DIRECTORY        directory of the scripts: the first *.php below the
+                          mount that is a regular file is requested, and the
+                          rest of the path is PATH_INFO. For a directory, its
+                          index.php is requested. Anything else is answered
+                          with 404, and links are not followed (default: none;
+                          the application gets every request)
+  --max-idle N            idle connections, each kept for 10 s (default: 0).
+                          Keep 0 for PHP: a script that works on after
+                          fastcgi_finish_request delays the next request
+
+  With --upstream, --env sets a parameter and --max-programs limits requests.
+  --pass-env, --directory and --kill-grace need a program.
+
+Limits of the program (S in seconds, maximum: 1000000000):
+  --timeout-first-byte S  time until the response begins, else 504 (default: 60)
+  --timeout-idle S        time between two pieces of the response, or of the
+                          request body (default: 60)
+  --timeout-total S       time for the whole run of a program (default: none)
+  --timeout-work S        time that a program may work on after its response is
+                          complete (default: none)
+  --max-programs N        programs that run at a time, else 503 (default: 256)
+  --max-head BYTES        size of the response head, else 502 (default: 65536)
+  --kill-grace S          time from SIGTERM to SIGKILL when a program is stopped
+                          (default: 3)
+
+Limits of the client:
+  --timeout-head S        time until the whole head of a request has arrived,
+                          since the connection began or the last response ended;
+                          with FastCGI and SCGI, since its first byte
+                          (default: 10)
+  --timeout-client S      time in which a client takes nothing of a response; a
+                          slow client is not cut (default: 60)
+  --max-body BYTES        size of a request body, else 413 (default: 1073741824)
+  --max-connections N     open connections; one more is answered with 503, or
+                          closed with FastCGI and SCGI (default: 10000)
+
+Stopping (on SIGTERM, SIGINT, SIGHUP or SIGQUIT; a second signal stops at once):
+  --shutdown-notice S     time in which only the answer of --health changes
+                          (default: 0)
+  --shutdown-grace S      time after that for running responses, and for
+                          programs that work on (default: 10)
+
+Each request is logged on standard output: time, client, request, status, bytes,
+duration, and how it ended: done, cut (by the program or a limit), or gone (the
+client). Errors and the standard error of programs go to standard error.
 ";
 
 pub struct Arguments {
     pub speaks: Speaks,
     pub listen: Address,
     pub threads: Option<usize>,
-    /// The path at which balancers are answered.
+    /// The path of the health check.
     pub health: Option<String>,
     pub app: App,
     pub client_limits: ClientLimits,
-    /// How many programs may run at a time.
+    /// The maximum number of running programs.
     pub max_programs: usize,
 }
 
-/// The protocol, and what is asked of it.
+/// The protocol with its settings.
 pub enum Speaks {
     Http,
     FastCgi { front: Front, multiplexes: bool },
     Scgi { front: Front },
 }
 
-/// What a front server may say.
+/// The settings for front servers.
 pub struct Front {
     pub mount: Option<Mount>,
     pub accepted: Vec<String>,
@@ -121,7 +155,7 @@ pub enum Wish {
     Help,
 }
 
-/// What was said, before it is put together: a script can be made only when its program is known.
+/// The options as given. A script is created only once its program is known.
 struct Said {
     protocol: Protocol,
     listen: Address,
@@ -170,7 +204,7 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
         match parser.next().map_err(crate::unclear)? {
             Some(Arg::Long("help") | Arg::Short('h')) => return Ok(Wish::Help),
             Some(Arg::Value(program)) => {
-                // What follows is the program's, whatever it looks like.
+                // The rest are the program's arguments, even if they look like options.
                 let arguments = parser.raw_args().map_err(crate::unclear)?.collect();
                 let app = said.script(program, arguments)?;
                 return said.complete(app).map(|arguments| Wish::Serve(Box::new(arguments)));
@@ -189,21 +223,27 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
 }
 
 impl Said {
-    /// Takes one option.
+    /// Parses one option.
     fn take(&mut self, name: &str, parser: &mut Parser) -> Result<(), String> {
-        let mut value = || parser.value().map_err(crate::unclear);
+        let mut value = || parser.value().map_err(|_| crate::missing(name, expected(name)));
         let (of_program, of_client) = (&mut self.program_limits, &mut self.client_limits);
         match name {
             "protocol" => {
                 let protocols = [("http", Protocol::Http), ("fastcgi", Protocol::FastCgi), ("scgi", Protocol::Scgi)];
                 self.protocol = choice(name, &value()?, &protocols)?;
             }
-            "listen" => self.listen = text(name, value()?)?.parse().map_err(|error: BadAddress| error.to_string())?,
+            "listen" => {
+                let listen = text(name, value()?)?;
+                self.listen = listen.parse().map_err(|_: BadAddress| invalid(name, listen))?;
+            }
             "accept-param" => self.accepted.push(text(name, value()?)?),
             "no-multiplex" => self.multiplexes = false,
             "threads" => self.threads = Some(number(name, value()?)?),
             "health" => self.health = Some(path(name, value()?)?),
-            "mount" => self.mount = Some(Mount::at(&text(name, value()?)?).map_err(|error| error.to_string())?),
+            "mount" => {
+                let mount = text(name, value()?)?;
+                self.mount = Some(Mount::at(&mount).map_err(|_| invalid(name, mount))?);
+            }
             "pass-authorization" => self.authorization = true,
             "request-body" => {
                 let ways =
@@ -213,13 +253,14 @@ impl Said {
             "exit-status" => {
                 self.exit_status = choice(name, &value()?, &[("cut", ExitStatus::Cut), ("log", ExitStatus::Log)])?;
             }
-            "env" => self.set.push(variable(&value()?)?),
+            "env" => self.set.push(variable(name, &value()?)?),
             "pass-env" => self.passed.push(value()?),
-            "upstream" => self.upstream = Some(upstream(&text(name, value()?)?)?),
+            "upstream" => self.upstream = Some(upstream(name, text(name, value()?)?)?),
             "root" => self.root = Some(value()?),
             "max-idle" => {
                 let most = usize::try_from(whole(name, value()?)?);
-                self.max_idle = Some(most.map_err(|_| format!("--{name} is too large"))?);
+                self.max_idle =
+                    Some(most.map_err(|_| format!("--{name} is too large: expected at most {}", usize::MAX))?);
             }
             "directory" => self.directory = Some(value()?),
             "timeout-first-byte" => *of_program = take(of_program).timeout_first_byte(positive(name, value()?)?),
@@ -239,21 +280,20 @@ impl Said {
             "max-connections" => *of_client = take(of_client).max_connections(number(name, value()?)?),
             "shutdown-notice" => *of_client = take(of_client).shutdown_notice(seconds(name, value()?)?),
             "shutdown-grace" => *of_client = take(of_client).shutdown_grace(seconds(name, value()?)?),
-            _ => return Err(format!("there is no option --{name}; try --help")),
+            _ => return Err(format!("unknown option --{name}; try --help")),
         }
         Ok(())
     }
 
-    /// A program that is started.
+    /// Creates the application that starts a program.
     fn script(&self, program: OsString, arguments: Vec<OsString>) -> Result<App, String> {
-        let told = |error: std::io::Error| error.to_string();
         let is_said = [self.upstream.is_some(), self.root.is_some(), self.max_idle.is_some()];
         if let Some((name, _)) = ["upstream", "root", "max-idle"].iter().zip(is_said).find(|(_, is_said)| *is_said) {
-            return Err(format!("--{name} is not for a program, and {program:?} is one"));
+            return Err(format!("cannot use --{name} with program {program:?}: expected --upstream and no program"));
         }
         let limits = self.kill_grace.iter().fold(self.program_limits.clone(), |limits, time| limits.kill_grace(*time));
         let mut script = Script::new(program)
-            .map_err(told)?
+            .map_err(|error| format!("{error}; expected an executable file"))?
             .args(arguments)
             .mount(self.mount())
             .request_body(self.request_body)
@@ -266,21 +306,21 @@ impl Said {
             script = script.env(name, value).map_err(|error| error.to_string())?;
         }
         if let Some(directory) = &self.directory {
-            script = script.directory(directory).map_err(told)?;
+            script = script.directory(directory).map_err(|error| format!("{error}; expected a directory"))?;
         }
         Ok(App::Script(script))
     }
 
-    /// An application that is asked.
+    /// Creates the application that connects to an upstream.
     fn upstream(&mut self) -> Result<App, String> {
         let Some(address) = self.upstream.take() else {
-            return Err("which program, or --upstream? Try --help".to_owned());
+            return Err("missing program: expected PROGRAM or --upstream; try --help".to_owned());
         };
         let is_said = [!self.passed.is_empty(), self.directory.is_some(), self.kill_grace.is_some()];
         if let Some((name, _)) =
             ["pass-env", "directory", "kill-grace"].iter().zip(is_said).find(|(_, is_said)| *is_said)
         {
-            return Err(format!("--{name} is for a program only, not for --upstream"));
+            return Err(format!("cannot use --{name} with --upstream: expected a program"));
         }
         let mut upstream = Upstream::at(address)
             .mount(self.mount())
@@ -294,7 +334,7 @@ impl Said {
             upstream = upstream.max_idle(most);
         }
         if let Some(root) = &self.root {
-            upstream = upstream.root(root).map_err(|error| error.to_string())?;
+            upstream = upstream.root(root).map_err(|error| format!("{error}; expected a directory"))?;
             // A front server need not know which part of a path is the script.
             self.mount.get_or_insert_with(Mount::root);
         }
@@ -309,12 +349,14 @@ impl Said {
         let max_programs = self.program_limits.get_max_programs();
         let front = Front { mount: self.mount, accepted: self.accepted };
         let speaks = match self.protocol {
-            Protocol::Http if !front.accepted.is_empty() => return Err("--accept-param is not for http".to_owned()),
+            Protocol::Http if !front.accepted.is_empty() => {
+                return Err("cannot use --accept-param with --protocol http: expected fastcgi or scgi".to_owned());
+            }
             Protocol::FastCgi | Protocol::Scgi if self.authorization => {
-                return Err("--pass-authorization is for http only".to_owned());
+                return Err("cannot use --pass-authorization with this protocol: expected --protocol http".to_owned());
             }
             Protocol::Http | Protocol::Scgi if !self.multiplexes => {
-                return Err("--no-multiplex is for fastcgi only".to_owned());
+                return Err("cannot use --no-multiplex with this protocol: expected --protocol fastcgi".to_owned());
             }
             Protocol::Http => Speaks::Http,
             Protocol::FastCgi => Speaks::FastCgi { front, multiplexes: self.multiplexes },
@@ -332,63 +374,79 @@ impl Said {
     }
 }
 
-/// Where an application is.
-fn upstream(text: &str) -> Result<Address, String> {
-    let Some(address) = text.strip_prefix("fastcgi://") else {
-        return Err(format!("--upstream takes fastcgi://HOST:PORT or fastcgi://unix:PATH, which {text:?} is not"));
-    };
-    address.parse().map_err(|error: BadAddress| error.to_string())
+/// Returns what an option with a value expects.
+fn expected(name: &str) -> &'static str {
+    match name {
+        "protocol" => "http, fastcgi or scgi",
+        "listen" => "HOST:PORT or unix:PATH",
+        "mount" => "a path such as /name or /a/b, without empty or dot segments",
+        "health" => "a path such as /health",
+        "request-body" => "spool, stream or reject",
+        "exit-status" => "cut or log",
+        "env" => "NAME=VALUE",
+        "pass-env" | "accept-param" => "a name",
+        "upstream" => "fastcgi://HOST:PORT or fastcgi://unix:PATH",
+        "root" | "directory" => "a directory",
+        "threads" | "max-programs" | "max-head" | "max-connections" => "a whole number from 1, below 2^64",
+        "max-idle" | "max-body" => "a whole number from 0, below 2^64",
+        "kill-grace" | "shutdown-notice" | "shutdown-grace" => "seconds from 0 to 1000000000",
+        _ => "seconds above 0, at most 1000000000",
+    }
+}
+
+fn invalid(name: &str, value: impl std::fmt::Debug) -> String {
+    crate::invalid(name, value, expected(name))
+}
+
+/// Parses the address of an upstream.
+fn upstream(name: &str, text: String) -> Result<Address, String> {
+    let address = text.strip_prefix("fastcgi://").and_then(|address| address.parse().ok());
+    address.ok_or_else(|| invalid(name, text))
 }
 
 fn text(name: &str, value: OsString) -> Result<String, String> {
-    value.into_string().map_err(|value| format!("--{name} is not given as text: {value:?}"))
+    value.into_string().map_err(|value| crate::invalid(name, value, "UTF-8"))
 }
 
 fn path(name: &str, value: OsString) -> Result<String, String> {
     let path = text(name, value)?;
     let is_one = path.starts_with('/') && path.parse::<http::Uri>().is_ok_and(|uri| uri.path() == path);
-    if is_one { Ok(path) } else { Err(format!("--{name} takes a path such as /health, which {path:?} is not")) }
+    if is_one { Ok(path) } else { Err(invalid(name, path)) }
 }
 
 fn whole(name: &str, value: OsString) -> Result<u64, String> {
-    value.parse().map_err(|_| format!("--{name} takes a whole number, which {value:?} is not"))
+    value.parse().map_err(|_| invalid(name, value))
 }
 
-/// A number of things, of which there is at least one.
+/// Parses a number that is at least 1.
 fn number(name: &str, value: OsString) -> Result<usize, String> {
-    match usize::try_from(whole(name, value)?) {
-        Ok(0) => Err(format!("--{name} 0: there has to be one")),
-        Ok(number) => Ok(number),
-        Err(_) => Err(format!("--{name} is too large")),
-    }
+    let number = whole(name, value.clone())?;
+    usize::try_from(number).ok().filter(|number| *number > 0).ok_or_else(|| invalid(name, value))
 }
 
 fn seconds(name: &str, value: OsString) -> Result<Duration, String> {
     let parsed = value.to_str().and_then(|text| text.parse().ok());
     let time = parsed.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    // A clock can be set no further.
+    // A timer cannot be set further ahead.
     let time = time.filter(|time| *time <= Duration::from_secs(1_000_000_000));
-    time.ok_or_else(|| format!("--{name} takes a number of seconds, which {value:?} is not"))
+    time.ok_or_else(|| invalid(name, value))
 }
 
 fn positive(name: &str, value: OsString) -> Result<Duration, String> {
-    let time = seconds(name, value)?;
-    if time.is_zero() { Err(format!("--{name} 0: nothing is as fast as that")) } else { Ok(time) }
+    let time = seconds(name, value.clone())?;
+    if time.is_zero() { Err(invalid(name, value)) } else { Ok(time) }
 }
 
 fn choice<T: Copy>(name: &str, value: &OsStr, choices: &[(&str, T)]) -> Result<T, String> {
     let chosen = choices.iter().find(|(word, _)| value == *word);
-    chosen.map(|(_, choice)| *choice).ok_or_else(|| {
-        let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
-        format!("--{name} is one of {}, which {value:?} is not", words.join(", "))
-    })
+    chosen.map(|(_, choice)| *choice).ok_or_else(|| invalid(name, value))
 }
 
-fn variable(value: &OsStr) -> Result<(OsString, OsString), String> {
+fn variable(name: &str, value: &OsStr) -> Result<(OsString, OsString), String> {
     let bytes = value.as_bytes();
-    let Some(at) = bytes.iter().position(|byte| *byte == b'=') else {
-        return Err(format!("--env takes NAME=VALUE, which {value:?} is not"));
-    };
     let part = |bytes| OsStr::from_bytes(bytes).to_owned();
-    Ok((part(&bytes[..at]), part(&bytes[at + 1..])))
+    match bytes.iter().position(|byte| *byte == b'=') {
+        Some(at) if at > 0 => Ok((part(&bytes[..at]), part(&bytes[at + 1..]))),
+        _ => Err(invalid(name, value)),
+    }
 }

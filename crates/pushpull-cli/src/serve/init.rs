@@ -1,5 +1,5 @@
-//! Process 1, of a container for example: the system gives it every orphan as a child, to be reaped. A process of its own
-//! serves, so that the reaping cannot take a program's exit status from it.
+//! Process 1, for example in a container. The system makes process 1 the parent of every orphan. The server runs as a
+//! separate process, so that reaping orphans cannot take a program's exit status from the server.
 
 use std::env;
 use std::os::unix::process::CommandExt;
@@ -14,23 +14,23 @@ use tokio::signal::unix::{SignalKind, signal};
 /// The signals that stop the server.
 const STOPPING: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
 
-/// Returns `true` if this is process 1. Where the system does not say which file this program is, it serves as process 1.
+/// Returns `true` if this is process 1 and the system says which file this program is.
 pub fn is_needed() -> bool {
     std::process::id() == 1 && env::current_exe().is_ok()
 }
 
-/// Runs this program once more, as another process: passes on the signals that stop it, reaps every child, and ends as it
-/// does.
+/// Runs this program again as a separate process. Passes stop signals on, reaps every child, and exits with the
+/// server's status.
 ///
 /// # Errors
 ///
 /// Returns an error if the process cannot be started, or the signals cannot be listened for.
 pub fn run() -> Result<ExitCode, String> {
-    let told = |error: std::io::Error| format!("cannot start the server as another process than 1: {error}");
+    let told = |error: std::io::Error| format!("cannot start the server as a child of process 1: {error}");
     let runtime = Builder::new_current_thread().enable_io().build().map_err(told)?;
     let (sender, mut signals) = tokio::sync::mpsc::unbounded_channel();
     runtime.block_on(async {
-        // An ignored SIGCHLD would lose the status.
+        // An ignored SIGCHLD would lose the exit status.
         drop(signal(SignalKind::child()).map_err(told)?);
         for stopping in STOPPING {
             let (mut caught, sender) = (signal(SignalKind::from_raw(stopping.as_raw())).map_err(told)?, sender.clone());
@@ -42,7 +42,7 @@ pub fn run() -> Result<ExitCode, String> {
         }
         Ok::<(), String>(())
     })?;
-    // In a group of its own: a terminal's signals come to this process alone, which passes them on.
+    // A separate process group: a terminal's signals reach only this process, which passes them on.
     let program = env::current_exe().map_err(told)?;
     let server = Command::new(program).args(env::args_os().skip(1)).process_group(0).spawn().map_err(told)?;
     let server = Pid::from_child(&server);
@@ -63,7 +63,7 @@ pub fn run() -> Result<ExitCode, String> {
     }
 }
 
-/// The exit code that says how the server ended, as a shell would.
+/// Returns the exit code that a shell would report for this status.
 fn code(status: WaitStatus) -> ExitCode {
     let code = status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal));
     ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))

@@ -1,4 +1,4 @@
-//! Mistakes are told at once, in one line, and an interrupt ends it cleanly.
+//! Mistakes are reported at once, in one line, and an interrupt stops the run cleanly.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::program::{Files, PUSHPULL, run};
 
 #[test]
-fn mistakes_are_told_in_one_line_with_exit_code_2() {
+fn mistakes_are_reported_in_one_line_with_exit_code_2() {
     let files = Files::new();
     fs::write(files.at("text"), "no report").unwrap();
     fs::write(files.at("future"), r#"{"schema": 999}"#).unwrap();
@@ -32,7 +32,7 @@ fn mistakes_are_told_in_one_line_with_exit_code_2() {
         (&["--workload", "bridges=0"], "bridges=0"),
         (&["--workload", "bridges=1000000"], "bridges=1000000"),
         (&["--workload", "reader=fast"], "fast"),
-        (&["--workload", "reader=1h"], "ten seconds"),
+        (&["--workload", "reader=1h"], "10 s"),
         (&["--workload", "colour=red"], "colour"),
         (&["--workload", "writer=10s,bridges=100000"], "would take about"),
         (&["--json", directory], directory),
@@ -40,9 +40,9 @@ fn mistakes_are_told_in_one_line_with_exit_code_2() {
         (&["--html", &nowhere], &nowhere),
         (&["--html"], "--html"),
         (&["--compare", &nowhere], &nowhere),
-        (&["--compare", &text], "no report"),
+        (&["--compare", &text], "not a report"),
         (&["--compare", &future], "999"),
-        (&["--compare", &part], "no report"),
+        (&["--compare", &part], "not a report"),
     ];
     for (arguments, part) in cases {
         let (code, out, err) = run(arguments);
@@ -56,26 +56,26 @@ fn help_has_examples_and_fits_a_terminal() {
     for arguments in [&["--help"][..], &["-h"], &["--quick", "--help"]] {
         let (code, out, err) = run(arguments);
         assert_eq!((code, &err[..]), (0, ""));
-        assert!(out.contains("Examples:") && out.lines().all(|line| line.chars().count() <= 120), "{out}");
+        assert!(out.contains("Examples:") && out.lines().all(|line| line.chars().count() <= 80), "{out}");
     }
 }
 
 #[test]
 #[cfg(target_os = "linux")]
-fn an_interrupt_ends_it_and_keeps_nothing() {
+fn an_interrupt_stops_the_run_without_a_report() {
     let files = Files::new();
     let child = started(&["--time", "600", "--json", &files.name("report.json")]);
     interrupt(&child);
     let output = child.wait_with_output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), &output.stdout[..]), (Some(130), &b""[..]), "{told}");
-    assert!(told.ends_with("interrupted; nothing is kept\n") && told.lines().count() == 2, "{told}");
+    assert!(told.ends_with("interrupted; no report was written\n") && told.lines().count() == 2, "{told}");
     assert_eq!(fs::read_dir(files.path()).unwrap().count(), 0);
 }
 
 #[test]
 #[cfg(target_os = "linux")]
-fn what_takes_long_says_so_before_and_when_it_is_interrupted() {
+fn a_long_run_is_announced_and_reports_an_interrupt() {
     let mut child = started(&["--time", "1", "--workload", "writer=10s"]);
     let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
     let line = told.next().unwrap().unwrap();
@@ -85,11 +85,11 @@ fn what_takes_long_says_so_before_and_when_it_is_interrupted() {
     assert!(line.contains("after this measurement") && line.contains("second"), "{line}");
     interrupt(&child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    // It ended before the measurement did.
+    // The second interrupt ended the run during the measurement.
     assert!(told.next().is_none());
 }
 
-/// A run that listens for interrupts.
+/// Starts a run and waits until it listens for interrupts.
 #[cfg(target_os = "linux")]
 fn started(arguments: &[&str]) -> Child {
     let mut child = Command::new(PUSHPULL)
@@ -101,7 +101,10 @@ fn started(arguments: &[&str]) -> Child {
         .unwrap();
     let until = Instant::now() + Duration::from_secs(60);
     while !listens_for_interrupts(child.id()) {
-        assert!(Instant::now() < until && child.try_wait().unwrap().is_none(), "it does not listen");
+        assert!(
+            Instant::now() < until && child.try_wait().unwrap().is_none(),
+            "the run does not listen for interrupts"
+        );
         thread::sleep(Duration::from_millis(5));
     }
     child
@@ -112,7 +115,7 @@ fn interrupt(child: &Child) {
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
 }
 
-/// Whether a process has a handler for SIGINT, the second of the signals.
+/// Returns `true` if the process has a handler for SIGINT, signal 2.
 #[cfg(target_os = "linux")]
 fn listens_for_interrupts(process: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();

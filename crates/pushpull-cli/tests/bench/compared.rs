@@ -1,15 +1,14 @@
-//! The verdict of `--compare`, by its exit code. What is noise and what is not, on made-up figures, is tested beside
-//! the code.
+//! The verdict of `--compare`, by its exit code. The unit tests beside the code check what counts as noise.
 
 use serde_json::Value;
 
 use super::program::{Files, rows, run};
 
-/// A full run, though a short one.
+/// A full run, but a short one.
 const FULL: [&str; 3] = ["--time", "1", "handoff"];
 
-/// A report of `handoff` in which all the times of the engines are so many times what they were; as if it had been a
-/// full run, for it need not be true.
+/// Creates a report of `handoff` in which the times of the engines are multiplied by `factor`. The report claims to be
+/// of a full run.
 fn kept(files: &Files, factor: f64) -> String {
     let (code, ..) = run(&["--quick", "handoff", "--json", &files.name("new.json")]);
     assert_eq!(code, 0);
@@ -31,16 +30,16 @@ fn compared(arguments: &[&str], old: &str) -> (i32, String, String) {
     run(&[arguments, &["--compare", old]].concat())
 }
 
-/// Told at once, and not after a minute.
+/// Checks that the comparison is refused before anything is measured.
 fn assert_refused((code, out, err): (i32, String, String), why: &str) {
     assert_eq!((code, &out[..], err.lines().count()), (2, "", 1), "{err}");
     assert!(err.starts_with("pushpull: --compare ") && err.contains(why), "{err}");
 }
 
 #[test]
-fn what_got_slower_is_told_and_exits_with_1() {
+fn a_slower_engine_is_reported_and_exits_with_1() {
     let files = Files::new();
-    // Nothing is so noisy that a thousand times would not be seen.
+    // A factor of a thousand exceeds any noise.
     let old = kept(&files, 1e-3);
     let (code, out, err) = compared(&FULL, &old);
     assert_eq!((code, &err[..]), (1, ""), "{out}");
@@ -48,7 +47,7 @@ fn what_got_slower_is_told_and_exits_with_1() {
 }
 
 #[test]
-fn what_got_faster_exits_with_0() {
+fn a_faster_engine_exits_with_0() {
     let files = Files::new();
     let old = kept(&files, 1e3);
     let (code, out, err) = compared(&FULL, &old);
@@ -71,5 +70,5 @@ fn there_is_no_verdict_on_a_quick_run() {
     let files = Files::new();
     let old = kept(&files, 1.0);
     assert_refused(compared(&["--quick", "handoff"], &old), "--quick");
-    assert_refused(compared(&FULL, &files.name("new.json")), "was kept with --quick");
+    assert_refused(compared(&FULL, &files.name("new.json")), "was written with --quick");
 }

@@ -1,4 +1,4 @@
-//! Where a report goes: files are replaced, links are followed, and what is neither stays what it is.
+//! Files of reports: files are replaced, links are followed, and pipes and sockets stay as they are.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, symlink};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::program::{Files, run};
 
-/// A quick run that keeps its report there.
+/// Makes a quick run that writes its report to `file`.
 fn kept(file: &str) -> (i32, String) {
     let (code, _, err) = run(&["--quick", "handoff", "--json", file]);
     (code, err)
@@ -25,7 +25,7 @@ fn a_pipe_is_written_into_and_stays_a_pipe() {
         let pipe = files.at("pipe");
         let reader = thread::spawn(move || fs::read(pipe).unwrap());
         let told = kept(&files.name(name));
-        // Or else the reader would wait for ever.
+        // If the pipe was replaced, the reader would wait forever.
         assert!(fs::metadata(files.at("pipe")).unwrap().file_type().is_fifo(), "{name}");
         assert_eq!(told, (0, String::new()), "{name}");
         let report: Value = serde_json::from_slice(&reader.join().unwrap()).unwrap();
@@ -36,7 +36,7 @@ fn a_pipe_is_written_into_and_stays_a_pipe() {
 }
 
 #[test]
-fn what_cannot_be_written_into_is_told_and_stays() {
+fn a_socket_is_refused_and_stays() {
     let files = Files::new();
     let _listener = UnixListener::bind(files.at("socket")).unwrap();
     let (code, err) = kept(&files.name("socket"));
@@ -52,8 +52,8 @@ fn a_link_is_followed_to_what_it_names() {
     fs::write(files.at("kept/old.json"), "old").unwrap();
     symlink("kept/old.json", files.at("one")).unwrap();
     symlink("one", files.at("two")).unwrap();
-    symlink(files.at("kept/new.json"), files.at("nothing yet")).unwrap();
-    for (link, file) in [("two", "kept/old.json"), ("nothing yet", "kept/new.json")] {
+    symlink(files.at("kept/new.json"), files.at("new")).unwrap();
+    for (link, file) in [("two", "kept/old.json"), ("new", "kept/new.json")] {
         assert_eq!(kept(&files.name(link)), (0, String::new()), "{link}");
         assert!(fs::symlink_metadata(files.at(link)).unwrap().is_symlink(), "{link}");
         assert_eq!(files.json(file)["schema"], 1, "{link}");
@@ -62,7 +62,7 @@ fn a_link_is_followed_to_what_it_names() {
 }
 
 #[test]
-fn links_that_lead_nowhere_are_told_before_anything_is_measured() {
+fn dangling_links_are_reported_before_anything_is_measured() {
     let files = Files::new();
     symlink("circle", files.at("circle")).unwrap();
     symlink("no/such/file", files.at("nowhere")).unwrap();

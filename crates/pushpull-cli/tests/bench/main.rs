@@ -1,5 +1,5 @@
-//! `pushpull bench` as it is built: its command line, what it keeps, its verdicts, and its page in a browser. That it
-//! measures, and not what: no test here depends on a time.
+//! The built `pushpull bench`: its command line, its reports, its verdicts, and its page in a browser. No test here
+//! depends on a measured time.
 
 mod command_line;
 mod compared;

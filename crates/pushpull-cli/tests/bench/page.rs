@@ -1,4 +1,4 @@
-//! The page of `--html`: everything in one file, and drawn as it should be by a browser, in light and dark.
+//! The page of `--html`: self-contained, and drawn correctly by a browser in light and dark.
 
 use std::fs;
 use std::process::Command;
@@ -6,11 +6,11 @@ use std::process::Command;
 use super::program::{Files, all};
 use pushpull_testing::needed;
 
-/// What the page shows, each with its plots.
+/// The sections of the page, with their numbers of plots.
 const SECTIONS: [(&str, usize); 6] =
     [("beside", 2), ("write-size", 2), ("backpressure", 12), ("chunks", 4), ("lifetime", 2), ("busy", 4)];
 
-/// Puts the page into a frame, lets it be laid out, and says of it what can only be known then.
+/// A page that loads the report in a frame, and describes its layout.
 const LOOK: &str = r#"<!DOCTYPE html><meta name="color-scheme" content="light dark">
 <iframe style="width: 1200px; height: 4000px" srcdoc="PAGE"></iframe><pre id="seen"></pre>
 <script>
@@ -38,7 +38,7 @@ addEventListener('load', () => {
 });
 </script>"#;
 
-/// What a browser sees that prefers this scheme: 0 is dark, 1 is light.
+/// Returns the layout in a browser that prefers this color scheme: 0 is dark, 1 is light.
 fn seen(files: &Files, page: &str, scheme: u8) -> String {
     fs::write(files.at("look.html"), LOOK.replace("PAGE", &html_escape::encode_double_quoted_attribute(page))).unwrap();
     let output = Command::new("chromium")
@@ -50,19 +50,19 @@ fn seen(files: &Files, page: &str, scheme: u8) -> String {
         .unwrap();
     let dom = String::from_utf8(output.stdout).unwrap();
     let (_, rest) = dom.split_once("<pre id=\"seen\">").unwrap_or_else(|| {
-        panic!("the browser showed nothing: {}", String::from_utf8_lossy(&output.stderr));
+        panic!("the browser did not run the page: {}", String::from_utf8_lossy(&output.stderr));
     });
     rest.split_once("</pre>").unwrap().0.to_owned()
 }
 
 #[test]
-fn the_page_is_all_in_one_file_and_runs_nothing() {
+fn the_page_is_self_contained_and_runs_no_script() {
     let page = &all().page;
     for outside in ["http:", "https:", "<script", "src=", "@import", "url(", "<link"] {
         assert!(!page.contains(outside), "the page has {outside}");
     }
-    assert!(page.contains("prefers-color-scheme: dark") && page.contains("What to take"));
-    // Every figure can be read, too, and every mark has a name.
+    assert!(page.contains("prefers-color-scheme: dark") && page.contains("Recommendation"));
+    // Every figure is in a table, and every mark has a name.
     assert!(page.matches("<details>").count() >= SECTIONS.len());
     assert_eq!(page.matches("class=\"hit\"").count(), page.matches("</title></circle>").count());
 }
@@ -80,7 +80,7 @@ fn a_browser_draws_every_plot_in_light_and_dark() {
             let line = format!("section {section} {plots} plots {plots} drawn");
             assert!(seen.lines().any(|seen| seen == line), "{line} is not in:\n{seen}");
         }
-        // Nothing sticks out to the side.
+        // Nothing overflows horizontally.
         let wide = seen.lines().find_map(|line| line.strip_prefix("wide ")).unwrap().parse::<u32>().unwrap();
         assert!(wide <= 1200, "{seen}");
     }

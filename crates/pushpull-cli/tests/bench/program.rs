@@ -1,4 +1,4 @@
-//! The program, run to its end.
+//! Runs the built program.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,21 +9,21 @@ use tempfile::TempDir;
 
 pub const PUSHPULL: &str = env!("CARGO_BIN_EXE_pushpull");
 
-/// Runs `pushpull bench`: exit code, standard output, standard error.
+/// Runs `pushpull bench`. Returns its exit code, standard output and standard error.
 pub fn run(arguments: &[&str]) -> (i32, String, String) {
     let output = Command::new(PUSHPULL).arg("bench").args(arguments).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-/// What a quick run says and keeps.
+/// The output and the files of a quick run.
 pub struct Kept {
     pub out: String,
     pub report: Value,
     pub page: String,
 }
 
-/// Every question, asked once for all tests.
+/// Returns a run of all questions, shared by all tests.
 pub fn all() -> &'static Kept {
     static KEPT: LazyLock<Kept> = LazyLock::new(|| {
         let files = Files::new();
@@ -35,7 +35,7 @@ pub fn all() -> &'static Kept {
     &KEPT
 }
 
-/// A place for files, which goes with its test.
+/// A temporary directory, removed after its test.
 pub struct Files(TempDir);
 
 impl Files {
@@ -60,7 +60,7 @@ impl Files {
     }
 }
 
-/// Rows of a report.
+/// Returns the rows of a report.
 pub fn rows(report: &Value) -> &[Value] {
     report["rows"].as_array().unwrap()
 }

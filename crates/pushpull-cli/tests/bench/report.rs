@@ -1,4 +1,4 @@
-//! What a run keeps: whole, in the form that is promised, and true to the bounds.
+//! The reports of a run: complete, in the documented format, and within the bounds.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::program::{Files, Kept, all, rows, run};
 
-/// A figure has its samples, one for each round, and their quartiles.
+/// Checks that a figure has a sample per round, and their quartiles.
 fn check_figure(figure: &Value, what: &str) {
     let samples: Vec<f64> = figure["samples"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect();
     let [low, median, high] = ["low", "median", "high"].map(|name| figure[name].as_f64().unwrap());
@@ -19,7 +19,7 @@ fn check_figure(figure: &Value, what: &str) {
 #[test]
 fn every_question_is_answered_within_the_bounds() {
     let Kept { out, report, .. } = all();
-    assert!(out.contains("What to take") && out.contains("quick run"), "{out}");
+    assert!(out.contains("Recommendation") && out.contains("quick run"), "{out}");
     assert_eq!((&report["schema"], &report["quick"], &report["workload"]), (&1.into(), &true.into(), &Value::Null));
     assert_eq!(report["version"], env!("CARGO_PKG_VERSION"));
     assert!(report["taken"].as_str().unwrap().ends_with('Z'));
@@ -27,7 +27,7 @@ fn every_question_is_answered_within_the_bounds() {
     let mut asked = BTreeSet::new();
     for row in rows(report) {
         let what = format!("{}, {}, {}", row["question"], row["case"], row["contender"]);
-        // Every byte was counted and added up on both sides, or else the row would have failed.
+        // Both sides count and add up every byte: a lost byte would fail the row.
         assert_eq!(row.get("failed"), None, "{what}");
         let figures = row["figures"].as_object().unwrap();
         assert!(!figures.is_empty(), "{what}");
@@ -54,7 +54,7 @@ fn every_question_is_answered_within_the_bounds() {
 }
 
 #[test]
-fn a_case_of_ones_own_is_asked_about_alone_and_gets_an_answer() {
+fn a_workload_is_measured_alone_and_gets_a_recommendation() {
     let files = Files::new();
     let workload = "write=100,writer=8x100us,reader=50us,bridges=20";
     let (code, out, err) = run(&["--quick", "--workload", workload, "--json", &files.name("report.json")]);
@@ -68,7 +68,7 @@ fn a_case_of_ones_own_is_asked_about_alone_and_gets_an_answer() {
 }
 
 #[test]
-fn a_report_is_replaced_whole_and_keeps_its_mode() {
+fn a_report_is_replaced_atomically_and_keeps_its_mode() {
     use std::os::unix::fs::PermissionsExt;
     let files = Files::new();
     std::fs::write(files.at("report.json"), "old").unwrap();
@@ -80,9 +80,9 @@ fn a_report_is_replaced_whole_and_keeps_its_mode() {
 }
 
 #[test]
-fn a_latency_that_was_not_measured_is_no_figure() {
+fn a_latency_that_was_not_measured_is_left_out() {
     let files = Files::new();
-    // Four writes of a byte, and a stamp has eight.
+    // Four writes of one byte have no room for a stamp of eight bytes.
     let arguments = ["--quick", "--workload", "write=1,writer=1ms"];
     let (json, html) = (files.name("short.json"), files.name("short.html"));
     let (code, out, err) = run(&[&arguments[..], &["--json", &json, "--html", &html]].concat());
@@ -94,12 +94,12 @@ fn a_latency_that_was_not_measured_is_no_figure() {
     let local = out.lines().find(|line| line.trim_start().starts_with("Local ")).unwrap();
     assert!(local.split_whitespace().rev().take(2).eq(["·", "·"]), "{out}");
     assert!(!std::fs::read_to_string(html).unwrap().contains("<th scope=\"col\">latency"));
-    let (_, advice) = out.split_once("What to take").unwrap();
+    let (_, advice) = out.split_once("Recommendation").unwrap();
     assert!(advice.contains("For 1 B writes") && !advice.contains("from write to pull"), "{out}");
 }
 
 #[test]
-fn who_is_left_out_is_told_with_the_reason() {
+fn contenders_left_out_are_reported_with_the_reason() {
     let files = Files::new();
     let arguments = ["--quick", "--workload", "write=1KiB,bridges=600"];
     let (json, html) = (files.name("many.json"), files.name("many.html"));
@@ -109,17 +109,17 @@ fn who_is_left_out_is_told_with_the_reason() {
     assert!(out.contains(&format!("  left out: {told}\n")), "{out}");
     assert_eq!(files.json("many.json")["left_out"][0], told);
     assert!(std::fs::read_to_string(html).unwrap().contains(told));
-    // And of those that are not, there is nothing to tell.
+    // A run that leaves nothing out has no such list.
     assert_eq!(all().report.get("left_out"), None);
 }
 
 #[test]
-fn a_quick_run_waits_for_no_pause() {
+fn a_quick_run_shortens_pauses() {
     let files = Files::new();
     let (code, out, err) = run(&["--quick", "--workload", "writer=100ms", "--json", &files.name("paced.json")]);
     assert_eq!((code, &err[..]), (0, ""), "{out}");
     for row in rows(&files.json("paced.json")) {
-        // With its pauses it would be 41 kB/s.
+        // With its full pauses it would be 41 kB/s.
         assert!(row["figures"]["throughput"]["high"].as_f64().unwrap() > 100e3, "{row}");
     }
 }

@@ -22,7 +22,7 @@ ThreadsPerChild 100
 MaxRequestWorkers 200
 "#;
 
-/// Since 2.4.59 a program's Content-Length is dropped, and with it the only sign of a cut, unless it is trusted.
+/// Since 2.4.59, a program's Content-Length is dropped unless it is trusted. Without it, a truncation is invisible.
 const CGID: &str = r#"
 LoadModule env_module /usr/lib/apache2/modules/mod_env.so
 SetEnv ap_trust_cgilike_cl 1
@@ -43,10 +43,10 @@ pub fn cgid() -> Server {
     })
 }
 
-/// Stands before a responder of `protocol`, "fcgi" or "scgi".
+/// Passes requests to a responder of `protocol`, "fcgi" or "scgi".
 pub fn proxy(protocol: &str, responder: &str) -> Server {
     start(|_| {
-        // Only FastCGI keeps connections and has a word for "do not hold back".
+        // Only FastCGI keeps connections and can switch buffering off.
         let options = if protocol == "fcgi" { "enablereuse=on flushpackets=on" } else { "" };
         format!(
             "LoadModule proxy_module /usr/lib/apache2/modules/mod_proxy.so\n\

@@ -1,4 +1,4 @@
-//! What holds behind every server.
+//! The cases that hold behind every server.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::thread;
@@ -46,7 +46,7 @@ macro_rules! behind {
     };
 }
 
-/// What a client sees of an answer that is the pattern: how much came, and whether the end did.
+/// Returns how many bytes of the pattern a client received, and whether the response was complete.
 fn pattern(client: &mut Client) -> (u64, io::Result<()>) {
     let head = client.head();
     assert_eq!(head.status, 200);
@@ -77,7 +77,7 @@ behind_every_server! {
         }
     }
 
-    /// Requirement 22: nginx's own parameters for SCGI hold no path but that of the target.
+    /// Checks requirement 22: nginx's default SCGI parameters contain no path but that of the target.
     fn the_path_is_that_of_the_request(front) {
         let text = front.client().get("/app/x%20y?case=environ").1.unwrap();
         let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
@@ -103,7 +103,7 @@ behind_every_server! {
         assert_eq!((head.status, text), (200, format!("{LARGE}\n")));
     }
 
-    /// An answer that comes while the request is sent. Line by line where the server lets it through.
+    /// Echoes the request body while it is sent, line by line if the server allows that.
     fn echo(front) {
         let mut client = front.client();
         let mut sender = client.sender();
@@ -112,7 +112,7 @@ behind_every_server! {
             let head = client.head();
             let mut body = client.body(&head);
             for _ in 0..3 {
-                // The next one is sent when this one has come back.
+                // Send the next line after this one has come back.
                 sender.write_all(b"piece\n").unwrap();
                 let mut piece = [0; 6];
                 body.read_exact(&mut piece).unwrap();
@@ -134,7 +134,7 @@ behind_every_server! {
             client.ask("HEAD", &format!("/app?case=out&size=1000000{announced}"), None);
             let head = client.head();
             assert_eq!((head.status, head.all("content-type")), (200, vec!["application/octet-stream"]));
-            // What follows is the next answer.
+            // The next bytes are the next response.
             assert_eq!(client.get("/app?case=hello").1.unwrap(), "hello\n");
         }
     }
@@ -145,12 +145,12 @@ behind_every_server! {
         assert_eq!(head.all("set-cookie"), cookies);
     }
 
-    /// The first piece is there before the second is written.
+    /// Checks that the first piece arrives before the second is written.
     fn a_trickle_is_seen_as_it_trickles(front) {
         let (watch, mut client) = (Watch::new(), front.client());
         client.ask("GET", &format!("/app?case=trickle&control={}", watch.port()), None);
         let mut app = watch.begun();
-        // Some pass on the head with the first of the body.
+        // Some servers pass on the head together with the first bytes of the body.
         app.go_on();
         let head = client.head();
         let mut body = client.body(&head);
@@ -166,15 +166,15 @@ behind_every_server! {
         drop(watch);
     }
 
-    fn a_client_that_does_not_read_holds_the_application(front) {
+    fn a_client_that_does_not_read_blocks_the_application(front) {
         let (watch, mut client) = (Watch::new(), Client::narrow(front.address()));
         client.ask("GET", &format!("/app?case=endless&control={}", watch.port()), None);
         let app = watch.begun();
         client.head();
-        // Held is what does not change for a while; what is held by nothing passes the bound soon.
+        // A blocked application does not change for a while; any other passes the bound soon.
         let mut before = 0;
         wait_until("the application is held", || {
-            assert!(before < 48 << 20, "{before} bytes were written for nobody");
+            assert!(before < 48 << 20, "{before} bytes were written without a reader");
             thread::sleep(Duration::from_millis(100));
             let now = app.count();
             now > 0 && std::mem::replace(&mut before, now) == now
@@ -183,7 +183,7 @@ behind_every_server! {
         app.gone();
     }
 
-    fn when_the_client_goes_a_writing_application_stops(front) {
+    fn a_disconnect_stops_a_writing_application(front) {
         let (watch, mut client) = (Watch::new(), front.client());
         client.ask("GET", &format!("/app?case=endless&control={}", watch.port()), None);
         let app = watch.begun();
@@ -193,7 +193,7 @@ behind_every_server! {
         app.gone();
     }
 
-    fn when_the_client_goes_a_reading_application_stops(front) {
+    fn a_disconnect_stops_a_reading_application(front) {
         let (watch, mut client) = (Watch::new(), front.client());
         client.ask("POST", &format!("/app?case=reading&control={}", watch.port()), Some(1_000_000));
         write(&mut client.sender(), 300_000).unwrap();
@@ -205,7 +205,7 @@ behind_every_server! {
         drop(client);
         match app {
             Some(app) => app.gone(),
-            // Nothing of it came here.
+            // The server never passed the request on.
             None => assert_eq!(front.client().get("/app?case=hello").1.unwrap(), "hello\n"),
         }
     }
@@ -233,7 +233,7 @@ behind_every_server! {
                     assert!(bytes == 100_000 && end.is_ok(), "{bytes} {end:?}");
                 });
             }
-            // None is answered before all have begun.
+            // No response before all requests have arrived.
             let apps: Vec<_> = (0..64).map(|_| watch.begun()).collect();
             apps.into_iter().for_each(|mut app| app.go_on());
         });
@@ -243,8 +243,8 @@ behind_every_server! {
         assert_eq!(front.client().get("/app?case=early").0.status, 500);
     }
 
-    /// All that was written before it comes, and then not the end.
-    fn an_error_after_the_head_cuts_the_answer(front) {
+    /// Checks that everything written before the error arrives, but not the end.
+    fn an_error_after_the_head_truncates_the_response(front) {
         for (size, announced, seen) in [
             (1_000_000, "&announced", Cuts::LargeAnnounced),
             (10, "&announced", Cuts::Announced),
@@ -255,22 +255,22 @@ behind_every_server! {
                 continue;
             }
             let mut client = front.client();
-            // lighttpd keeps a connection on which a part of an announced body is missing, and waits.
+            // lighttpd keeps a connection whose announced body is incomplete, and waits.
             client.ask_at_last(&format!("/app?case=late&size={size}{announced}"));
             let head = client.head();
             if head.status >= 500 && size == 10 {
-                // It had not even passed the head on, and makes its own answer of that.
+                // The server had not passed the head on, and sends a response of its own.
                 continue;
             }
             let (bytes, end) = body(&mut client, &head);
-            let kind = end.expect_err("it looks whole").kind();
+            let kind = end.expect_err("the response looks complete").kind();
             assert!(matches!(kind, ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset), "{kind}");
             assert_eq!(bytes, size, "{announced}");
         }
     }
 
-    /// The system closes the connections of a process that is killed, and a close is not to look like the end.
-    fn a_responder_that_is_killed_cuts_the_answer(front) {
+    /// Kills a responder. The system closes its connections, which must not look like the end of a response.
+    fn a_killed_responder_truncates_the_response(front) {
         let (watch, mut client) = (Watch::new(), front.client());
         client.ask_at_last(&format!("/app?case=begun&control={}", watch.port()));
         let app = watch.begun();
@@ -279,7 +279,7 @@ behind_every_server! {
         answer.read_exact(&mut [0; 1000]).unwrap();
         if front.kill_responder() {
             let end = io::copy(&mut answer, &mut io::sink());
-            end.expect_err("it looks whole");
+            end.expect_err("the response looks complete");
         }
         drop(app);
     }

@@ -1,5 +1,5 @@
-//! `cgi-fcgi`, the CGI program that asks a FastCGI responder, by those who wrote the specification. Its responses stay small:
-//! a record's header that comes in two reads makes it mistake the next byte (libfcgi 2.4.2), so it garbles long ones.
+//! `cgi-fcgi`, the FastCGI client of the specification's authors. Its responses stay small: if a record's header
+//! arrives in two reads, it misreads the next byte (libfcgi 2.4.2), so it corrupts long responses.
 
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use super::pattern::{Checked, write};
 use super::responder::Responder;
 use pushpull_testing::needed::{place, there};
 
-/// One request: the CGI response, up to and after its blank line.
+/// Sends one request, and returns the CGI response up to and after its blank line.
 fn ask(responder: &Responder, method: &str, query: &str, length: u64) -> (String, Vec<u8>) {
     let mut child = Command::new(place("cgi-fcgi").unwrap())
         .args(["-bind", "-connect", &responder.address])

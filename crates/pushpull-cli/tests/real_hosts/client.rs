@@ -1,4 +1,4 @@
-//! A client of HTTP/1.1 that sees the difference between the end of a response and a cut.
+//! An HTTP/1.1 client that can tell the end of a response from a truncation.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,7 +12,7 @@ pub struct Client(BufReader<TcpStream>);
 #[derive(Debug)]
 pub struct Head {
     pub status: u16,
-    /// The names in small letters.
+    /// The names in lower case.
     pub fields: Vec<(String, String)>,
 }
 
@@ -44,7 +44,7 @@ impl Client {
         Client::on(TcpStream::connect(address).unwrap())
     }
 
-    /// One that takes little without being read.
+    /// Connects with a small receive buffer.
     pub fn narrow(address: SocketAddr) -> Client {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
@@ -59,18 +59,18 @@ impl Client {
         Client(BufReader::with_capacity(256 << 10, stream))
     }
 
-    /// The other half, to send with while answers are read.
+    /// Returns the other half, for sending while responses are read.
     pub fn sender(&self) -> TcpStream {
         self.0.get_ref().try_clone().unwrap()
     }
 
-    /// Sends the head of a request. Without a length it has no body.
+    /// Sends the head of a request. Without a length, the request has no body.
     pub fn ask(&mut self, method: &str, target: &str, length: Option<u64>) {
         let length = length.map_or(String::new(), |length| format!("Content-Length: {length}\r\n"));
         self.send_head(method, target, &length);
     }
 
-    /// Sends a request after which the connection is to be closed.
+    /// Sends a request with `Connection: close`.
     pub fn ask_at_last(&mut self, target: &str) {
         self.send_head("GET", target, "Connection: close\r\n");
     }
@@ -103,12 +103,12 @@ impl Client {
         }
     }
 
-    /// The body of the answer with this head. A read gives an error where the answer is cut.
+    /// Returns a reader of the body that follows this head. Its read fails if the response is truncated.
     pub fn body(&mut self, head: &Head) -> Body<'_> {
         Body { from: &mut self.0, framing: head.framing() }
     }
 
-    /// One request without a body, and its whole answer.
+    /// Sends one request without a body, and returns the whole response.
     pub fn get(&mut self, target: &str) -> (Head, io::Result<String>) {
         self.ask("GET", target, None);
         let head = self.head();

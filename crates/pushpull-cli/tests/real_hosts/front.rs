@@ -16,20 +16,20 @@ pub struct Front {
     pub is: Is,
 }
 
-/// What the server itself is able to do, whatever stands behind it.
+/// The abilities of the server itself.
 #[derive(Clone, Copy)]
 pub struct Is {
-    /// It passes the body of a request on while the response comes.
+    /// `true` if the server passes a request body on while the response arrives.
     pub duplex: bool,
     pub cuts: Cuts,
 }
 
-/// Which cut responses it does not pass off as whole ones.
+/// The truncated responses that the server does not pass on as complete ones.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
 pub enum Cuts {
-    /// Those shorter than the length that they announced, unless it has all of them in hand: then it counts itself.
+    /// Responses shorter than announced, unless the server has all of their bytes: then it sets its own length.
     LargeAnnounced,
-    /// Those shorter than the length that they announced.
+    /// Responses shorter than announced.
     Announced,
     All,
 }
@@ -39,7 +39,7 @@ impl Front {
         self.server.address
     }
 
-    /// Kills what is behind it, if that is something of its own. `false`: it is not.
+    /// Kills the responder. Returns `false` if it is no separate process.
     pub fn kill_responder(&self) -> bool {
         self.behind.as_ref().map(|responder| responder.signal(Signal::KILL)).is_some()
     }
@@ -49,13 +49,13 @@ impl Front {
     }
 }
 
-/// mod_cgid reads the response when it has passed the request on. How a program ends is nothing to it.
+/// Starts mod_cgid, which reads the response after it has passed the request on, and ignores how the program ends.
 pub fn apache_cgid() -> Option<Front> {
     let is = Is { duplex: false, cuts: Cuts::LargeAnnounced };
     there(&["apache2"]).then(|| Front { server: apache::cgid(), behind: None, is })
 }
 
-/// How a program ends is nothing to mod_cgi.
+/// Starts mod_cgi, which ignores how the program ends.
 pub fn lighttpd_cgi() -> Option<Front> {
     let is = Is { duplex: true, cuts: Cuts::Announced };
     there(&["lighttpd"]).then(|| Front { server: lighttpd::cgi(), behind: None, is })
@@ -68,7 +68,7 @@ fn proxied(program: &str, responder: fn() -> Responder, server: fn(&str) -> Serv
     })
 }
 
-/// Servers before responders. Those of the application itself are push apps and pull apps in turn.
+/// Servers in front of responders. The application's own responders alternate between push and pull apps.
 macro_rules! proxied {
     ($($(#[doc = $doc:literal])* $name:ident: $program:literal $server:expr, $responder:expr, $is:expr;)*) => {
         $(
@@ -81,17 +81,17 @@ macro_rules! proxied {
 }
 
 const NGINX: Is = Is { duplex: true, cuts: Cuts::All };
-/// With `scgi_request_buffering off` it would say that a body is as long as what it has of it.
+/// With `scgi_request_buffering off`, nginx would announce the bytes it has as the whole body.
 const NGINX_SCGI: Is = Is { duplex: false, cuts: Cuts::All };
-/// While it waits for more of the request it passes on nothing of the response.
+/// While Apache waits for more of the request, it passes on nothing of the response.
 const APACHE: Is = Is { duplex: false, cuts: Cuts::All };
 const LIGHTTPD: Is = Is { duplex: true, cuts: Cuts::All };
 
 proxied! {
-    /// `pushpull serve` as a web server behind another.
+    /// `pushpull serve` as a web server behind another one.
     nginx_http: "nginx" |at| nginx::proxy("proxy", at), Responder::serve("http"), NGINX;
     nginx_fastcgi_app: "nginx" |at| nginx::proxy("fastcgi", at), Responder::app("fastcgi", "push"), NGINX;
-    /// Not on a Unix socket: there nginx (1.22) now and then forgets the last of a request that it passes on as it comes.
+    /// Not on a Unix socket: nginx (1.22) sometimes loses the last bytes of a request that it passes on unbuffered.
     nginx_fastcgi_serve: "nginx" |at| nginx::proxy("fastcgi", at), Responder::serve("fastcgi"), NGINX;
     apache_fastcgi_app: "apache2" |at| apache::proxy("fcgi", at), Responder::app("fastcgi", "pull"), APACHE;
     apache_fastcgi_serve: "apache2" |at| apache::proxy("fcgi", at), Responder::serve("fastcgi"), APACHE;

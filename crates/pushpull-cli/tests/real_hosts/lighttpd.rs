@@ -6,7 +6,7 @@ use std::process::Command;
 use super::server::{Place, Server, put_app};
 use pushpull_testing::needed::place;
 
-/// Bodies pass as they come, both ways.
+/// Passes bodies on unbuffered in both directions.
 const COMMON: &str = r#"
 server.bind = "127.0.0.1"
 server.document-root = "DIRECTORY/root"
@@ -26,7 +26,7 @@ pub fn cgi() -> Server {
     })
 }
 
-/// Stands before a responder of `protocol`, "fastcgi" or "scgi".
+/// Passes requests to a responder of `protocol`, "fastcgi" or "scgi".
 pub fn proxy(protocol: &str, responder: &str) -> Server {
     let place = match (responder.strip_prefix("unix:"), responder.rsplit_once(':')) {
         (Some(path), _) => format!("\"socket\" => \"{path}\""),

@@ -1,4 +1,4 @@
-//! The application behind the servers that the world has, by each protocol that they speak.
+//! The application behind common web servers, over each protocol that they speak.
 
 mod apache;
 mod cases;

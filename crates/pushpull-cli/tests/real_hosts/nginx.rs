@@ -21,7 +21,8 @@ http {
     keepalive_requests 10000;
 "#;
 
-/// Stands before a responder. The module is "proxy" for HTTP, or "fastcgi" or "scgi". Bodies pass as they come, both ways.
+/// Passes requests to a responder, with the module "proxy" (HTTP), "fastcgi" or "scgi". Bodies are unbuffered in both
+/// directions.
 pub fn proxy(module: &str, responder: &str) -> Server {
     let (scheme, more) = match module {
         "proxy" => {
@@ -30,7 +31,7 @@ pub fn proxy(module: &str, responder: &str) -> Server {
         "fastcgi" => ("", "fastcgi_keep_conn on; include /etc/nginx/fastcgi_params;"),
         _ => ("", "include /etc/nginx/scgi_params;"),
     };
-    // SCGI is one request for each connection, and its length has to be known.
+    // An SCGI connection carries one request, whose length must be known.
     let (keep, buffering) = if module == "scgi" { ("", "on") } else { ("keepalive 16;", "off") };
     start(&format!(
         "upstream responder {{ server {responder}; {keep} }}\n\
@@ -40,7 +41,7 @@ pub fn proxy(module: &str, responder: &str) -> Server {
     ))
 }
 
-/// With what stands inside the block `http`; `PORT` in it is the server's.
+/// Starts nginx with a block `http`, in which `PORT` is the server's port.
 pub fn start(http: &str) -> Server {
     let program = place("nginx").unwrap();
     Server::start(|place| {

@@ -1,5 +1,5 @@
-//! Bytes that are known without being kept: noise of a length that no buffer has, again and again, so that a piece that is
-//! missing, doubled or misplaced is seen.
+//! A known sequence of bytes: noise whose length matches no buffer size, repeated, so that missing, doubled or
+//! misplaced bytes are detected.
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
@@ -32,7 +32,7 @@ pub fn write(out: &mut (impl Write + ?Sized), size: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// A sink that takes nothing but these bytes.
+/// A sink that accepts only these bytes.
 #[derive(Default)]
 pub struct Checked(u64);
 

@@ -1,4 +1,4 @@
-//! What a proxy stands before: `pushpull serve`, or the application with a host of its own.
+//! The responders behind a proxy: `pushpull serve`, or the application with its own host.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
@@ -12,19 +12,19 @@ use super::server::{PUSHPULL, app, stop};
 
 pub struct Responder {
     child: Child,
-    /// As servers write it into their configuration.
+    /// The address in the form of server configurations.
     pub address: String,
-    /// That of its socket.
+    /// The address of the socket.
     _directory: Option<TempDir>,
 }
 
 impl Responder {
-    /// The application as a program of `pushpull serve`.
+    /// Starts the application as a program of `pushpull serve`.
     pub fn serve(protocol: &str) -> Responder {
         Responder::serve_at("127.0.0.1", protocol, &["--request-body", "stream"])
     }
 
-    /// The same on a Unix socket.
+    /// Does the same on a Unix socket.
     pub fn serve_unix(protocol: &str) -> Responder {
         let directory = tempfile::tempdir().unwrap();
         let address = format!("unix:{}", directory.path().join("socket").display());
@@ -37,14 +37,14 @@ impl Responder {
         responder
     }
 
-    /// The application with a host of its own. The shape is "push" or "pull".
+    /// Starts the application with its own host. The shape is "push" or "pull".
     pub fn app(protocol: &str, shape: &str) -> Responder {
         let mut command = Command::new(app());
         command.arg(protocol).args(Some("pull").filter(|_| shape == "pull"));
         Responder::start(command)
     }
 
-    /// The same on a host of its own, which the application is told of.
+    /// Does the same on a given IP address, which the application receives.
     pub fn serve_at(host: &str, protocol: &str, options: &[&str]) -> Responder {
         let mut command = Command::new(PUSHPULL);
         command.args(["serve", "--listen", &format!("{host}:0"), "--env", &format!("RESPONDER={host}")]);
@@ -55,14 +55,14 @@ impl Responder {
         Responder::start(command)
     }
 
-    /// The first line that it prints ends with its address.
+    /// Reads the address at the end of the first line that the process prints.
     fn start(mut command: Command) -> Responder {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
-        // What else it says is nobody's, but has to go somewhere.
+        // Discard the remaining output, so that the pipe never fills up.
         std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
         let address = line.trim_end().trim_end_matches('/').rsplit('/').next().unwrap().to_owned();
         Responder { child, address, _directory: None }
@@ -72,7 +72,7 @@ impl Responder {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits until it has ended, and gives its exit code.
+    /// Waits for the process, and returns its exit code.
     pub fn ended(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }

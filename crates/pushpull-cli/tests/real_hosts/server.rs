@@ -1,4 +1,4 @@
-//! A server of somebody else's, started on a port of its own, and stopped with all that it started.
+//! Starts an independent server on a free port, and stops it with all its processes.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -14,10 +14,10 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
-/// How long an event may take before it counts as missing.
+/// The time after which an event counts as missing.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
-/// How long a server may take to stop by itself.
+/// The time that a server may take to stop by itself.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// The program, which cargo builds for the tests.
@@ -30,7 +30,7 @@ pub struct Server {
     _port: Socket,
 }
 
-/// What a server is given: a directory for its files, and a port.
+/// A directory for the files of a server, and a port.
 pub struct Place<'a> {
     pub directory: &'a Path,
     pub port: u16,
@@ -41,7 +41,7 @@ impl Place<'_> {
         self.directory.join(name)
     }
 
-    /// Writes its configuration.
+    /// Writes the server's configuration.
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.file(name);
         fs::write(&path, text.replace("DIRECTORY", &self.directory.display().to_string())).unwrap();
@@ -50,14 +50,14 @@ impl Place<'_> {
 }
 
 impl Server {
-    /// Starts what `prepare` says, and waits until it is there.
+    /// Starts what `prepare` returns, and waits until it accepts connections.
     pub fn start(prepare: impl Fn(&Place<'_>) -> Command) -> Server {
-        (0..5).find_map(|_| Server::try_start(&prepare)).expect("the server does not start")
+        (0..5).find_map(|_| Server::try_start(&prepare)).expect("the server did not start")
     }
 
     fn try_start(prepare: &impl Fn(&Place<'_>) -> Command) -> Option<Server> {
         let directory = tempfile::tempdir().unwrap();
-        // Some serve as another user than they were started by.
+        // Some servers work as another user.
         fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
         let (port, address) = held_port(Ipv4Addr::LOCALHOST, 0);
         let mut command = prepare(&Place { directory: directory.path(), port: address.port() });
@@ -82,7 +82,7 @@ impl Server {
         Some(server)
     }
 
-    /// All its logs.
+    /// Returns all logs of the server.
     fn said(&self) -> String {
         let files = fs::read_dir(self.directory.path()).into_iter().flatten().flatten().map(|entry| entry.path());
         let logs = files.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
@@ -90,11 +90,11 @@ impl Server {
     }
 }
 
-/// A port for somebody else to listen on, any for 0. As long as the socket is there the system gives it to nobody who asks for
-/// any.
+/// Reserves a port for another process to listen on, any port for 0. While the reserving socket exists, the system
+/// gives the port to no other process that requests any port.
 pub fn held_port(host: Ipv4Addr, port: u16) -> (Socket, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    // Whoever listens has to say so too, as every server does.
+    // The other process must set SO_REUSEADDR too, as every server does.
     socket.set_reuse_address(true).unwrap();
     socket.bind(&SocketAddr::from((host, port)).into()).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
@@ -110,12 +110,12 @@ impl Drop for Server {
     }
 }
 
-/// Asks a process that leads a group to stop, then stops the group, and reaps the leader.
+/// Stops a process that leads a group, then the rest of the group, and reaps the leader.
 pub fn stop(child: &mut Child) {
     let id = Pid::from_child(child);
     if matches!(child.try_wait(), Ok(None)) && kill_process(id, Signal::TERM).is_ok() {
         let until = Instant::now() + GRACE;
-        // The leader is not reaped before its group was stopped: its number is not another's until then.
+        // Reap the leader after its group was stopped: until then, no other process can get its id.
         while Instant::now() < until && !has_ended(id) {
             thread::sleep(Duration::from_millis(2));
         }
@@ -129,16 +129,16 @@ fn has_ended(id: Pid) -> bool {
     status.rsplit(") ").next().is_none_or(|state| state.starts_with('Z'))
 }
 
-/// Looks again and again until it is so.
+/// Polls until the condition is met.
 pub fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
     let until = Instant::now() + DEADLINE;
     while !reached() {
-        assert!(Instant::now() < until, "{what} did not come about");
+        assert!(Instant::now() < until, "timed out waiting for: {what}");
         thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// The application, which cargo builds beside the tests.
+/// Returns the application, which cargo builds for the tests.
 pub fn app() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let target = test.parent().and_then(Path::parent).unwrap();
@@ -147,7 +147,7 @@ pub fn app() -> PathBuf {
     program
 }
 
-/// The same file where a server of another user finds it.
+/// Places the application where a server of another user can read it.
 pub fn put_app(at: &Path) {
     fs::hard_link(app(), at).or_else(|_| fs::copy(app(), at).map(drop)).unwrap_or_else(|error: io::Error| {
         panic!("cannot put the application at {}: {error}", at.display());

@@ -1,4 +1,4 @@
-//! The test's end of the line to the application.
+//! The test's end of the control connection to the application.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -24,7 +24,7 @@ impl Watch {
         self.0.local_addr().unwrap().port()
     }
 
-    /// Whether no other application has begun.
+    /// Returns `true` if no other application has started.
     pub fn is_quiet(&self) -> bool {
         self.0.set_nonblocking(true).unwrap();
         let next = self.0.accept();
@@ -32,9 +32,9 @@ impl Watch {
         next.is_err()
     }
 
-    /// Waits for an application that has begun.
+    /// Waits for an application that has started.
     pub fn begun(&self) -> Watched {
-        let stream = self.0.accept().expect("no application has begun").0;
+        let stream = self.0.accept().expect("no application has started").0;
         let (count, mut counting) = (Arc::new(AtomicU64::new(0)), stream.try_clone().unwrap());
         let (told, (over, end)) = (count.clone(), channel());
         thread::spawn(move || {
@@ -59,19 +59,19 @@ impl Watched {
         self.stream.write_all(b"!").unwrap();
     }
 
-    /// What it said last: how many bytes it has written or read, or which responder it is.
+    /// Returns the last message: the number of bytes written or read, or the number of the responder.
     pub fn count(&self) -> u64 {
         self.count.load(Ordering::SeqCst)
     }
 
-    /// Waits until it has said something, and gives what it said last.
+    /// Waits for a message, and returns the last one.
     pub fn said(&self) -> u64 {
         wait_until("the application says something", || self.count() > 0);
         self.count()
     }
 
-    /// Waits until the application is gone.
+    /// Waits until the application has ended.
     pub fn gone(&self) {
-        self.end.recv_timeout(DEADLINE).expect("the application goes on");
+        self.end.recv_timeout(DEADLINE).expect("the application is still running");
     }
 }

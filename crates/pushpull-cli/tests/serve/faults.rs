@@ -1,4 +1,4 @@
-//! Faults that the server has to survive, with nothing left over.
+//! Faults that the server has to survive without leaking anything.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -7,7 +7,7 @@ use std::thread;
 use super::host::{Scripts, Serving, wait_until};
 use pushpull_testing::wire::{Wire, exchange};
 
-/// What a server is made of.
+/// The resources of a server.
 #[derive(Debug, PartialEq, Eq)]
 struct Made {
     programs: usize,
@@ -44,23 +44,23 @@ case $PATH_INFO in
 esac
 "#;
 
-/// The states that a client can leave in.
+/// The states in which a client can disconnect.
 const STATES: [fn(Wire); 10] = [
-    // Nothing was said.
+    // Before the first byte.
     |_| {},
-    // In the head.
+    // Within the head.
     |mut wire| {
         wire.send("GET / HTTP/1.1\r\nHost");
     },
-    // In a body that is spooled.
+    // Within a body that is spooled.
     |mut wire| {
         wire.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n").send([b'x'; 100_000]);
     },
-    // Right after the request: the program is about to start.
+    // Right after the request, before the program has started.
     |mut wire| {
         wire.send("GET /silent HTTP/1.1\r\nHost: a\r\n\r\n");
     },
-    // While the program is silent, in a hurry.
+    // While the program is silent, before its first byte.
     |mut wire| {
         wire.send("GET /silent HTTP/1.1\r\nHost: a\r\n\r\n");
         wire.reset();
@@ -71,16 +71,16 @@ const STATES: [fn(Wire); 10] = [
         wire.half_close();
         assert_eq!(wire.rest().text, b"");
     },
-    // After the head.
+    // After the head of the response.
     |mut wire| drop(wire.send("GET /headed HTTP/1.1\r\nHost: a\r\n\r\n").until("first\n\r\n")),
-    // In the body.
+    // Within the body of the response.
     |mut wire| {
         wire.send("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n").until("\r\n\r\n");
         wire.0.read_exact(&mut [0; 100_000]).unwrap();
     },
-    // After the answer.
+    // After the response.
     |mut wire| drop(wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("hello")),
-    // With bytes that nobody reads behind a request.
+    // With unread bytes behind a request.
     |mut wire| {
         wire.send("POST /headed HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n").send([b'x'; 100_000]);
         wire.until("first\n\r\n");
@@ -89,13 +89,13 @@ const STATES: [fn(Wire); 10] = [
 ];
 
 #[test]
-fn requirement_14_1000_clients_leave_in_each_state_and_nothing_is_left_over() {
+fn requirement_14_1000_clients_disconnect_in_each_state_and_nothing_leaks() {
     let scripts = Scripts::new();
     let program = scripts.sh("faults", FAULTS);
     for how in ["spool", "stream"] {
         let serving = Serving::start(&["--request-body", how, "--", &program]);
         let answers = || exchange(serving.address, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").chunks();
-        // Everything that is made once is made now.
+        // Let the server create everything that it creates only once.
         STATES.iter().for_each(|leave| leave(Wire::connect(serving.address)));
         assert_eq!(answers(), (b"hello".to_vec(), true));
         let is_quiet = || serving.children().is_empty();
@@ -132,14 +132,14 @@ fn requirement_14_1000_clients_leave_in_each_state_and_nothing_is_left_over() {
 #[test]
 fn requirement_14_after_200_aborted_downloads_a_normal_request_is_answered() {
     let scripts = Scripts::new();
-    // No more programs than are left over at a time.
+    // No more aborted programs at a time than the limit allows.
     let serving = Serving::start(&["--max-programs", "8", "--", &scripts.sh("faults", FAULTS)]);
     let mut served = 0;
     while served < 200 {
         let mut wire = Wire::connect(serving.address);
         let head = wire.send("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n").until("\r\n\r\n");
         if head.contains(" 503 ") {
-            // The ones before it are being stopped.
+            // The previous programs are still being stopped.
             continue;
         }
         wire.0.read_exact(&mut [0; 1_000_000]).unwrap();
@@ -152,7 +152,7 @@ fn requirement_14_after_200_aborted_downloads_a_normal_request_is_answered() {
 }
 
 #[test]
-fn requirement_16_100_stalled_responses_leave_the_memory_flat() {
+fn requirement_16_100_stalled_responses_keep_the_memory_flat() {
     let scripts = Scripts::new();
     let program =
         scripts.sh("gibibyte", "printf 'Content-Length: 1073741824\\n\\n'; exec head -c 1073741824 /dev/zero");
@@ -172,14 +172,14 @@ fn requirement_16_100_stalled_responses_leave_the_memory_flat() {
         std::mem::replace(&mut last, now) == now
     });
     println!("{before} KiB with one, {last} KiB with a hundred more");
-    // 100 GiB are to come. What one may hold is bounded by the buffers.
+    // 100 GiB would follow. The buffers bound what the server holds of a response.
     assert!(last < before + 100 * 512, "{before} KiB became {last}");
     drop((first, stalled));
     wait_until("the programs end", || serving.children().is_empty());
 }
 
 #[test]
-fn requirement_15_a_program_that_is_killed_cuts_its_response() {
+fn requirement_15_a_killed_program_truncates_its_response() {
     let scripts = Scripts::new();
     let program = scripts.sh("dies", "printf 'Content-Type: text/plain\\n\\n'; head -c 3000000 /dev/zero; kill -9 $$");
     let serving = Serving::start(&["--", &program]);
@@ -191,7 +191,7 @@ fn requirement_15_a_program_that_is_killed_cuts_its_response() {
 }
 
 #[test]
-fn requirement_7_a_client_that_sends_before_it_reads_gets_the_answer_of_a_program_that_reads_nothing() {
+fn requirement_7_a_client_that_sends_first_gets_the_response_of_a_program_that_reads_nothing() {
     let scripts = Scripts::new();
     let program = scripts.sh("deaf", "printf 'Content-Type: text/plain\\n\\n'; exec head -c 3000000 /dev/zero");
     let serving = Serving::start(&["--request-body", "stream", "--", &program]);
@@ -203,7 +203,7 @@ fn requirement_7_a_client_that_sends_before_it_reads_gets_the_answer_of_a_progra
 }
 
 #[test]
-fn requirement_13_a_program_too_many_is_503_at_once() {
+fn requirement_13_a_request_beyond_max_programs_is_503_at_once() {
     let scripts = Scripts::new();
     let serving = Serving::start(&["--max-programs", "1", "--", &scripts.sh("faults", FAULTS)]);
     let mut wire = Wire::connect(serving.address);

@@ -1,4 +1,4 @@
-//! The same program under each protocol.
+//! The same program over each protocol.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -11,14 +11,14 @@ use pushpull_gateway::fastcgi::{
 
 use super::host::{Scripts, Serving};
 
-/// The output that a FastCGI request is answered with.
+/// Returns the output of a FastCGI request.
 fn fastcgi(stream: impl Read + Write, pairs: &[(&str, &str)]) -> String {
     let (output, is_whole) = fastcgi_outcome(stream, pairs);
     assert!(is_whole, "{output}");
     output
 }
 
-/// The output that a FastCGI request is answered with, and whether its end was told.
+/// Returns the output of a FastCGI request, and whether it ended with END_REQUEST.
 pub fn fastcgi_outcome(mut stream: impl Read + Write, pairs: &[(&str, &str)]) -> (String, bool) {
     let mut text = Vec::new();
     pairs.iter().for_each(|(name, value)| put_pair(&mut text, name.as_bytes(), value.as_bytes()));
@@ -28,7 +28,7 @@ pub fn fastcgi_outcome(mut stream: impl Read + Write, pairs: &[(&str, &str)]) ->
     bytes.extend(Records::end(Stream::Stdin, 1));
     stream.write_all(&bytes).unwrap();
     let (mut got, mut output) = (Vec::new(), Vec::new());
-    // A response that is cut is reset.
+    // A truncated response resets the connection.
     let _ = stream.read_to_end(&mut got);
     let mut is_whole = false;
     let (mut decoder, mut buffer) = (Decoder::new(), BytesMut::from(&got[..]));
@@ -43,7 +43,7 @@ pub fn fastcgi_outcome(mut stream: impl Read + Write, pairs: &[(&str, &str)]) ->
 }
 
 #[test]
-fn requirement_23_a_program_is_served_over_fastcgi_and_is_never_the_requests_choice() {
+fn requirement_23_a_fastcgi_request_cannot_choose_the_program() {
     let scripts = Scripts::new();
     let program =
         scripts.sh("hello", "printf 'Content-Type: text/plain\\n\\n%s %s' \"$SCRIPT_NAME\" \"$SCRIPT_FILENAME\"");
@@ -72,7 +72,7 @@ fn requirement_22_a_program_is_served_over_scgi() {
 }
 
 #[test]
-fn requirement_23_each_protocol_is_served_on_a_unix_socket_which_goes_with_the_server() {
+fn requirement_23_each_protocol_is_served_on_a_unix_socket_which_is_removed_at_exit() {
     let scripts = Scripts::new();
     let program = scripts.sh("hello", "printf 'Content-Type: text/plain\\n\\nhello'");
     let path = scripts.path().join("socket");

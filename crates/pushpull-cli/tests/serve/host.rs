@@ -1,4 +1,4 @@
-//! The built `pushpull serve`, started on a port of its own, and what it says.
+//! Starts the built `pushpull serve` on a free port, and reads its logs.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// How long an event may take before it counts as missing.
+/// The time after which an event counts as missing.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The program, which cargo builds for the tests.
@@ -21,10 +21,10 @@ pub const PUSHPULL: &str = env!("CARGO_BIN_EXE_pushpull");
 pub struct Serving {
     child: Child,
     pub address: SocketAddr,
-    /// Lines for requests, and all others.
+    /// The log of requests on standard output, and everything on standard error.
     pub requests: Arc<Lines>,
     pub troubles: Arc<Lines>,
-    /// Where it may make temporary files.
+    /// The directory for its temporary files.
     temporary: TempDir,
 }
 
@@ -47,18 +47,18 @@ impl Lines {
         lines
     }
 
-    /// Waits until `count` lines hold `part`.
+    /// Waits until `count` lines contain `part`.
     pub fn wait_for(&self, part: &str, count: usize) -> Vec<String> {
         let found = |lines: &Vec<String>| lines.iter().filter(|line| line.contains(part)).count();
         let lines = self.lines.lock().unwrap();
         let (lines, _) = self.grown.wait_timeout_while(lines, DEADLINE, |lines| found(lines) < count).unwrap();
-        assert!(found(&lines) >= count, "{count} times {part:?} did not come: {lines:#?}");
+        assert!(found(&lines) >= count, "timed out waiting for {count} lines with {part:?}: {lines:#?}");
         lines.iter().filter(|line| line.contains(part)).cloned().collect()
     }
 }
 
 impl Serving {
-    /// Starts it with these arguments, of which the last are the program's.
+    /// Starts the server with these arguments, which end with the program's.
     pub fn start(arguments: &[&str]) -> Serving {
         Serving::start_with(arguments, &[])
     }
@@ -67,7 +67,7 @@ impl Serving {
         Serving::start_by(&[PUSHPULL], arguments, environment)
     }
 
-    /// Has it started by another program, whose last argument it is.
+    /// Starts the server through another program, with the server as its last argument.
     pub fn start_by(starter: &[&str], arguments: &[&str], environment: &[(&str, &str)]) -> Serving {
         let mut serving = Serving::spawn(starter, "127.0.0.1:0", arguments, environment);
         let line = serving.requests.wait_for("://127.0.0.1:", 1).remove(0);
@@ -75,7 +75,7 @@ impl Serving {
         serving
     }
 
-    /// Starts it on an address of which `part` is told.
+    /// Starts the server on an address, and waits for a line that contains `part`.
     pub fn start_on(listen: &str, arguments: &[&str], part: &str) -> Serving {
         let serving = Serving::spawn(&[PUSHPULL], listen, arguments, &[]);
         serving.requests.wait_for(part, 1);
@@ -112,7 +112,7 @@ impl Serving {
         self.child.wait().unwrap()
     }
 
-    /// A figure of `/proc/PID/status`, such as `VmRSS` in KiB, or `Threads`.
+    /// Returns a figure of `/proc/PID/status`, such as `VmRSS` in KiB, or `Threads`.
     pub fn status(&self, name: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with(name)).unwrap();
@@ -123,12 +123,12 @@ impl Serving {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
-    /// The processes that it has started and not reaped.
+    /// Returns the processes that the server has started and not reaped.
     pub fn children(&self) -> Vec<i32> {
         children(self.id())
     }
 
-    /// Where it may make temporary files.
+    /// Returns the directory for its temporary files.
     pub fn temporary(&self) -> &Path {
         self.temporary.path()
     }
@@ -149,30 +149,30 @@ pub fn signal(process: i32, name: &str) {
     assert!(Command::new("kill").args([&format!("-{name}"), &process.to_string()]).status().unwrap().success());
 }
 
-/// The processes that another has started and not reaped.
+/// Returns the children of a process that are not reaped yet.
 pub fn children(process: i32) -> Vec<i32> {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap();
     let lists = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
     lists.flat_map(|list| list.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>()).collect()
 }
 
-/// Looks again and again until it is so.
+/// Polls until the condition is met.
 pub fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
     let until = Instant::now() + DEADLINE;
     while !reached() {
-        assert!(Instant::now() < until, "{what} did not come about");
+        assert!(Instant::now() < until, "timed out waiting for: {what}");
         thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// Runs `pushpull` to its end: exit code, standard output, standard error.
+/// Runs `pushpull`. Returns its exit code, standard output and standard error.
 pub fn run(arguments: &[&str]) -> (i32, String, String) {
     let output = Command::new(PUSHPULL).args(arguments).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-/// Programs of a test, in a directory that goes with them.
+/// The programs of a test, in a temporary directory.
 pub struct Scripts(TempDir);
 
 impl Scripts {
@@ -180,7 +180,7 @@ impl Scripts {
         Scripts(tempfile::tempdir().unwrap())
     }
 
-    /// A shell script.
+    /// Creates a shell script.
     pub fn sh(&self, name: &str, text: &str) -> String {
         self.file(name, &format!("#!/bin/sh\n{text}\n"), 0o755)
     }

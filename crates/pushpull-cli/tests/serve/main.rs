@@ -1,14 +1,14 @@
-//! `pushpull serve` as it is built: its command line, its log, its signals, the faults that it has to survive, and programs
-//! that were not written for it.
+//! The built `pushpull serve`: its command line, its log, its signals, the faults that it has to survive, and programs
+//! that know nothing of it.
 
 mod command_line;
 mod faults;
 mod front;
 mod host;
 mod log;
+mod options;
 mod protocols;
 mod real_programs;
 mod scarce;
 mod signals;
-mod told;
 mod upstream;

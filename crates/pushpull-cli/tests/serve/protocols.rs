@@ -1,4 +1,4 @@
-//! When a response is over, and whether it is whole: as it is seen over each protocol.
+//! The end of a response, and whether it looks complete, over each protocol.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -14,7 +14,7 @@ use pushpull_testing::wire::exchange;
 
 const PROTOCOLS: [&str; 5] = ["HTTP/1.0", "HTTP/1.1", "HTTP/2", "fastcgi", "scgi"];
 
-/// What a client sees of a response.
+/// The client's view of a response.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     body: String,
@@ -31,7 +31,7 @@ impl Seen {
     }
 }
 
-/// The program, one case for each path. It works until there is a file, and says in another that it has.
+/// The program, with a case per path. It works until a file exists, and creates another file when it has ended.
 const CASES: &str = r#"
 work() { while ! [ -e go ]; do sleep 0.01; done; }
 head='Content-Type: text/plain\n'
@@ -84,7 +84,7 @@ impl Host {
                 let ask = format!("GET {path}?{query} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
                 let got = exchange(address, ask);
                 let (body, is_whole) = got.chunks_if_any();
-                // One that has no body has no length.
+                // A response without a body has no length.
                 let is_whole = is_whole || (body.is_empty() && got.status() == 204);
                 Seen { body: String::from_utf8(body).unwrap(), is_whole }
             }
@@ -136,7 +136,7 @@ fn body(output: &str) -> String {
 }
 
 #[test]
-fn requirement_15_a_response_ends_with_its_output_and_looks_whole_only_if_it_is() {
+fn requirement_15_a_response_ends_with_its_output_and_looks_complete_only_if_it_is() {
     for protocol in PROTOCOLS {
         let host = Host::start(protocol);
         let ask = |path| (protocol, path, host.ask(path));
@@ -147,7 +147,7 @@ fn requirement_15_a_response_ends_with_its_output_and_looks_whole_only_if_it_is(
         assert_eq!(ask("/page"), (protocol, "/page", Seen::whole("error")));
         assert_eq!(ask("/length"), (protocol, "/length", Seen::whole("hello")));
         host.serving.troubles.wait_for("the program exited with status 1", 3);
-        // Nothing is given up of a response that is complete.
+        // Nothing is discarded of a complete response.
         assert_eq!(host.serving.troubles.wait_for("hold its output open", 1).len(), 1);
     }
 }
@@ -164,7 +164,7 @@ fn requirement_14_a_program_works_on_after_its_response_is_complete() {
             assert_eq!((path, host.ask(path)), (path, seen), "{protocol}");
         }
         assert_eq!(host.serving.children().len(), 3, "{protocol}");
-        // The grace is for them too.
+        // The shutdown grace covers these programs too.
         host.serving.signal("TERM");
         wait_until("no connection is accepted", || TcpStream::connect(host.serving.address).is_err());
         fs::write(host.path().join("go"), "").unwrap();

@@ -1,4 +1,4 @@
-//! Requirement 17: no thread, no descriptor, no space is a 503 or a 507 for that request.
+//! Requirement 17: if threads, descriptors or space run out, the request is answered with 503 or 507.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -12,10 +12,10 @@ use super::host::{PUSHPULL, Scripts, Serving, wait_until};
 use pushpull_testing::needed::{cannot, place, there};
 use pushpull_testing::wire::{Wire, exchange};
 
-/// Counts what it is sent.
+/// Counts the bytes of a request body.
 const COUNT: &str = "printf 'Content-Type: text/plain\\n\\n'; wc -c";
 
-/// Sends a body of this length over a connection, which is kept, and says the status of the answer.
+/// Sends a body of this length over a kept connection, and returns the status of the response.
 fn post(wire: &mut Wire, length: usize) -> u16 {
     wire.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"));
     wire.send(vec![b'x'; length]);
@@ -27,12 +27,12 @@ fn post(wire: &mut Wire, length: usize) -> u16 {
     head[9..12].parse().unwrap()
 }
 
-/// The answers to requests without a body, with one in memory, and with one in a file.
+/// Returns the responses to a request without a body, with a body in memory, and with a body in a file.
 fn answers(wire: &mut Wire) -> [u16; 3] {
     [0, 1000, 300_000].map(|length| post(wire, length))
 }
 
-/// Sets a limit of the server, as `prlimit` does, started by the program before it; whether that is allowed.
+/// Sets a limit of the server with `prlimit`. Returns `false` if that is not allowed.
 fn limit(serving: &Serving, starter: &[&str], limit: &str) -> bool {
     let id = serving.id().to_string();
     let command = [starter, &["prlimit", "--pid", &id, limit]].concat();
@@ -55,28 +55,28 @@ fn requirement_17_without_a_descriptor_a_request_is_a_503() {
     numbers.sort_unstable();
     let free =
         (0..).zip(&numbers).find(|(number, open)| number != *open).map_or(numbers.len() as u64, |(number, _)| number);
-    // The hard limit too: else the server would raise it.
+    // Set the hard limit too, which the server cannot raise.
     assert!(limit(&serving, &[], &format!("--nofile={free}:{free}")));
     assert_eq!(answers(&mut wire), [503; 3]);
     serving.troubles.wait_for("503 Service Unavailable: ", 3);
-    // One that can only be refused.
+    // The server can only refuse this connection.
     assert_eq!(exchange(serving.address, "").status(), 503);
     serving.troubles.wait_for("cannot accept a connection", 1);
-    // Not all may raise it again.
+    // Only a privileged user can raise the hard limit again.
     if limit(&serving, &[], "--nofile=1000:1000") {
         assert_eq!(answers(&mut wire), [200; 3]);
     }
 }
 
 #[test]
-fn requirement_17_programs_have_the_limits_that_the_server_was_started_with() {
+fn requirement_17_programs_have_the_original_limits_of_the_server() {
     let scripts = Scripts::new();
     let program = scripts.sh("limit", "printf 'Content-Type: text/plain\\n\\n'; ulimit -Sn");
     let lowered = ["sh", "-c", "ulimit -Sn 64; exec \"$0\" \"$@\"", PUSHPULL];
     let serving = Serving::start_by(&lowered, &["--", &program], &[]);
     let ask = || exchange(serving.address, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").chunks();
     assert_eq!(ask(), (b"64\n".to_vec(), true));
-    // More than the limit: all of them are served.
+    // More connections than the limit: all of them are served.
     let mut held: Vec<_> = (0..100).map(|_| Wire::connect(serving.address)).collect();
     for wire in &mut held {
         wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("64\n\r\n");
@@ -86,7 +86,7 @@ fn requirement_17_programs_have_the_limits_that_the_server_was_started_with() {
 
 #[test]
 fn requirement_17_without_a_thread_or_a_process_a_request_is_a_503() {
-    // The superuser has no limit of processes.
+    // Root has no limit of processes.
     let is_root = rustix::process::geteuid().is_root();
     if !there(if is_root { &["prlimit", "setpriv"] } else { &["prlimit"] }) {
         return;
@@ -95,7 +95,7 @@ fn requirement_17_without_a_thread_or_a_process_a_request_is_a_503() {
     let everyone = |path: &str| fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     everyone(scripts.path().to_str().unwrap());
     let program = scripts.sh("count", COUNT);
-    // The program may lie where others cannot reach it.
+    // The other user may have no access to the program's directory.
     let own = scripts.path().join("pushpull").into_os_string().into_string().unwrap();
     fs::copy(PUSHPULL, &own).unwrap();
     everyone(&own);
@@ -147,12 +147,12 @@ fn requirement_17_a_full_disk_is_a_507() {
 }
 
 #[test]
-fn requirement_17_a_body_that_cannot_be_kept_ends_only_its_own_request_on_a_connection() {
+fn requirement_17_a_body_that_cannot_be_spooled_ends_only_its_own_request() {
     if !there(&["prlimit"]) {
         return;
     }
     let scripts = Scripts::new();
-    // It reads nothing.
+    // This program does not read its body.
     let program =
         scripts.sh("deaf", "[ -z \"$PATH_INFO\" ] || exec sleep 20; printf 'Content-Type: text/plain\\n\\nhello'");
     let serving = Serving::start(&["--protocol", "fastcgi", "--request-body", "stream", "--", &program]);

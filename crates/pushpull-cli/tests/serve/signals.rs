@@ -8,7 +8,7 @@ use super::host::{PUSHPULL, Scripts, Serving, children, signal, wait_until};
 use pushpull_testing::needed::{cannot, there};
 use pushpull_testing::wire::{Wire, exchange};
 
-/// Starts it with these signals ignored.
+/// Starts the server with these signals ignored.
 fn ignoring(signals: &str, program: &str) -> Serving {
     let text = format!("trap '' {signals}; exec \"$0\" \"$@\"");
     Serving::start_by(&["sh", "-c", &text, PUSHPULL], &["--", program], &[])
@@ -18,7 +18,7 @@ fn get(serving: &Serving, path: &str) -> (Vec<u8>, bool) {
     exchange(serving.address, format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).chunks()
 }
 
-/// A program that goes on when there is a file.
+/// Creates a program that continues once a file exists.
 fn waiting(scripts: &Scripts) -> String {
     scripts.sh(
         "wait",
@@ -30,7 +30,7 @@ fn waiting(scripts: &Scripts) -> String {
 fn requirement_17_a_signal_lets_responses_finish() {
     for signal in ["TERM", "INT", "HUP", "QUIT"] {
         let scripts = Scripts::new();
-        // Whatever this test was started with.
+        // The signals that this test was started with must not matter.
         let default = ["env", "--default-signal=HUP", PUSHPULL];
         let mut serving = Serving::start_by(&default, &["--", &waiting(&scripts)], &[]);
         let mut wire = Wire::connect(serving.address);
@@ -45,7 +45,7 @@ fn requirement_17_a_signal_lets_responses_finish() {
 }
 
 #[test]
-fn who_asks_for_the_health_learns_of_the_end_before_it_comes() {
+fn the_health_check_announces_the_stop_in_advance() {
     let scripts = Scripts::new();
     let mut serving = Serving::start(&["--health", "/health", "--shutdown-notice", "3600", "--", &waiting(&scripts)]);
     let ask =
@@ -56,12 +56,12 @@ fn who_asks_for_the_health_learns_of_the_end_before_it_comes() {
     assert_eq!((health.status(), health.body()), (200, &b""[..]));
     scripts.file("go", "", 0o644);
     serving.signal("TERM");
-    wait_until("the health is told", || ask("GET /health").status() == 503);
-    // All else is served as before, and so are other ways to ask for the path.
+    wait_until("the health check fails", || ask("GET /health").status() == 503);
+    // Everything else is served as before, including other methods on the path.
     for what in ["GET /", "POST /health", "GET /health/"] {
         assert_eq!(ask(what).chunks(), (b"first\nlast\n".to_vec(), true), "{what}");
     }
-    // A second signal does not wait.
+    // A second signal stops at once.
     serving.signal("TERM");
     assert_eq!(serving.wait().code(), Some(0));
 }
@@ -84,7 +84,7 @@ fn requirement_17_after_the_grace_programs_are_stopped_and_reaped() {
 #[test]
 fn requirement_17_a_second_signal_does_not_wait() {
     let scripts = Scripts::new();
-    // One that does not listen.
+    // A program that ignores SIGTERM.
     let program = scripts
         .sh("deaf", "trap '' TERM; printf 'Content-Type: text/plain\\n\\nfirst\\n'; while :; do sleep 0.1; done");
     let mut serving = Serving::start(&["--shutdown-grace", "3600", "--kill-grace", "3600", "--", &program]);
@@ -133,11 +133,11 @@ fn requirement_17_a_hangup_that_is_ignored_stays_so() {
 #[test]
 fn requirement_17_programs_have_default_signals_and_their_status_is_known() {
     let scripts = Scripts::new();
-    // Read by the shell itself, which blocks all signals while it starts another.
+    // The shell itself reads this: it blocks all signals while it starts another program.
     let text = "printf 'Content-Type: text/plain\\n\\n'; while read -r name mask; do case $name in \
                 SigBlk: | SigIgn:) echo $name $mask;; esac; done </proc/self/status; exit ${QUERY_STRING:-0}";
     let program = scripts.sh("status", text);
-    // The C library has two signals for itself (32 and 33), which its `posix_spawn` ignores.
+    // glibc reserves the signals 32 and 33, and its `posix_spawn` ignores them.
     let get = |serving: &Serving, path: &str| {
         let (text, is_whole) = get(serving, path);
         let text = String::from_utf8(text).unwrap();
@@ -145,7 +145,7 @@ fn requirement_17_programs_have_default_signals_and_their_status_is_known() {
         (text.lines().map(mask).collect::<Vec<_>>(), is_whole)
     };
     let expected = vec![0, 0];
-    // Of these the server itself catches some, and others stay ignored.
+    // The server catches some of these signals, and others stay ignored.
     for signals in ["USR1", "HUP INT QUIT USR1 USR2 ALRM CHLD", "TSTP TTOU WINCH", "CHLD"] {
         let serving = ignoring(signals, &program);
         assert_eq!(get(&serving, "/"), (expected.clone(), true), "{signals}");
@@ -166,7 +166,7 @@ fn requirement_17_as_process_1_it_reaps_orphans() {
         return;
     }
     let scripts = Scripts::new();
-    // Its orphan ends when the program has been reaped.
+    // The orphan ends after the program has been reaped.
     let orphan = "{ while kill -0 $$; do sleep 0.01; done; echo > ended; } >/dev/null 2>&1 &";
     let program =
         scripts.sh("orphan", &format!("printf 'Content-Type: text/plain\\n\\nhello'; {orphan} exit $QUERY_STRING"));
@@ -176,7 +176,7 @@ fn requirement_17_as_process_1_it_reaps_orphans() {
         assert_eq!(get(&serving, "/?0"), (b"hello".to_vec(), true));
         wait_until("the orphan ends", || fs::remove_file(scripts.path().join("ended")).is_ok());
         wait_until("it is reaped", || children(process_1).len() <= 1);
-        // Nothing is taken from the server.
+        // The server keeps its children's exit statuses.
         assert_eq!(get(&serving, "/?3"), (b"hello".to_vec(), false), "{round}");
         serving.troubles.wait_for("the program exited with status 3", round + 1);
         wait_until("the group is killed", || children(process_1).len() <= 1);

@@ -1,4 +1,4 @@
-//! `serve --upstream`: here the application is another `pushpull serve`, which speaks FastCGI.
+//! `serve --upstream`. The application is another `pushpull serve`, which speaks FastCGI.
 
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use super::host::{PUSHPULL, Scripts, Serving, wait_until};
 use pushpull_testing::wire::{Wire, exchange};
 
-/// The application.
+/// The running application.
 struct Application(Child);
 
 impl Application {
@@ -35,7 +35,7 @@ fn get(serving: &Serving, path: &str) -> pushpull_testing::wire::Got {
 }
 
 #[test]
-fn an_application_upstream_is_asked_for_everything() {
+fn an_upstream_gets_every_request_without_a_root() {
     let scripts = Scripts::new();
     let text = r#"printf 'A: b\n\n%s %s ' "$PATH_INFO" "$SCRIPT_FILENAME"; cat; [ "$PATH_INFO" != /broken ]"#;
     let (_application, address) = Application::start(&scripts, text);
@@ -46,7 +46,7 @@ fn an_application_upstream_is_asked_for_everything() {
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
     );
     assert_eq!(got.chunks(), (b"/ /x hello".to_vec(), true));
-    // A cut upstream is a cut here.
+    // If the upstream truncates its response, the client gets a truncated response.
     let got = get(&serving, "/broken");
     assert_eq!((got.status(), got.chunks().1), (200, false));
     serving.troubles.wait_for("GET /broken", 1);
@@ -56,7 +56,7 @@ fn an_application_upstream_is_asked_for_everything() {
 }
 
 #[test]
-fn only_scripts_beneath_the_root_are_asked_for() {
+fn only_scripts_below_the_root_are_requested() {
     let scripts = Scripts::new();
     let (_application, address) =
         Application::start(&scripts, r#"printf 'A: b\n\n%s|%s|%s' "$SCRIPT_NAME" "$PATH_INFO" "$SCRIPT_FILENAME""#);
@@ -101,7 +101,7 @@ fn only_scripts_beneath_the_root_are_asked_for() {
 }
 
 #[test]
-fn requirement_17_what_runs_upstream_is_cut_when_the_server_stops() {
+fn requirement_17_requests_to_an_upstream_are_aborted_when_the_server_stops() {
     let scripts = Scripts::new();
     let (_application, address) = Application::start(&scripts, "printf 'A: b\\n\\nbegun'; exec sleep 600");
     let mut serving = Serving::start(&["--upstream", &address, "--shutdown-grace", "0"]);

@@ -1,4 +1,4 @@
-//! A CGI program as they have always been written: it prints its header block, and then a page, line by line.
+//! A classic CGI program: it prints its header block, then a page line by line.
 
 use std::io::{self, Write};
 use std::time::SystemTime;
@@ -7,7 +7,7 @@ use pushpull_gateway::{Environ, Input};
 use time::util::days_in_month;
 use time::{Date, Month, OffsetDateTime, Weekday};
 
-/// The month that the query asks for (`year=2026&month=11`), or this one.
+/// Prints the month that the query asks for (`year=2026&month=11`; default: the current month).
 pub fn calendar(_inp: &mut Input, out: &mut dyn Write, err: &mut dyn Write, env: &Environ) -> io::Result<()> {
     let query = env.get_str("QUERY_STRING").unwrap_or_default();
     let today = OffsetDateTime::from(SystemTime::now()).date();

@@ -1,8 +1,8 @@
-//! What a client can unpack.
+//! The content codings that a client accepts.
 
 use http::header::{ACCEPT_ENCODING, HeaderMap};
 
-/// Whether the client names `gzip` and does not weigh it nothing (RFC 9110, 12.5.3).
+/// Returns `true` if the client lists `gzip` with a weight above zero (RFC 9110, 12.5.3).
 pub fn accepts_gzip(fields: &HeaderMap) -> bool {
     let codings = fields.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     codings.flat_map(|value| value.split(',')).any(|coding| {

@@ -1,4 +1,4 @@
-//! A processor: what any app answers, packed for the clients that can unpack it.
+//! A processor: compresses any app's response for clients that accept it.
 
 #[path = "coding.rs"]
 mod coding;
@@ -13,7 +13,7 @@ use http::{Request, Response};
 use pushpull::Local;
 use pushpull_gateway::{Input, PullApp};
 
-/// An app around another: the inner one's response goes through a `gzip` filter.
+/// An app around another app, whose response passes through a `gzip` filter.
 pub struct Gzip<A>(pub A);
 
 type Blocks = Box<dyn Iterator<Item = io::Result<Bytes>>>;

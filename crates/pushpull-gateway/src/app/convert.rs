@@ -1,4 +1,4 @@
-//! The converters: each shape of application as the other.
+//! Converters between the two shapes of application.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -16,11 +16,13 @@ use crate::cgi::request;
 use pushpull::Local;
 use pushpull::local::Chunks;
 
-/// A push app as a pull app: it runs on a coroutine of whoever pulls its response, so that it needs no thread and is
-/// never further ahead than a chunk.
+/// A pull app that runs a push app.
 ///
-/// [`handle`](PullApp::handle) runs it up to the end of its head. Its meta-variables are the [`Environ`] in the request's
-/// extensions, or made from the request where there is none.
+/// The push app runs on a coroutine, on the thread that pulls the response. It needs no thread of its own, and is never
+/// more than one chunk ahead of the reader.
+///
+/// [`handle`](PullApp::handle) runs the push app until its head is complete. The meta-variables are the [`Environ`] in
+/// the request's extensions. If there is none, they are made from the request.
 ///
 /// ```
 /// use http::Request;
@@ -37,7 +39,7 @@ pub struct AsPull<A> {
     engine: Local,
 }
 
-/// See the type of this name.
+/// Creates a converter of `app`: see the [type](struct@AsPull).
 #[allow(non_snake_case, reason = "the constructor of a type whose field is shared and not the app itself")]
 pub fn AsPull<A: PushApp>(app: A) -> AsPull<A> {
     AsPull::new(app)
@@ -53,7 +55,7 @@ impl<A: PushApp> AsPull<A> {
 }
 
 impl<A> AsPull<A> {
-    /// Returns the same on another engine's options.
+    /// Sets the engine that the app runs on (default: `Local::new()`).
     #[must_use]
     pub fn on(mut self, engine: Local) -> AsPull<A> {
         self.engine = engine;
@@ -75,15 +77,15 @@ impl<A: PushApp> PullApp for AsPull<A> {
     }
 }
 
-/// An app's response as far as its head.
+/// The beginning of an app's response.
 pub(crate) struct Opened {
     pub(crate) head: ResponseHead,
-    /// Whether the app wants the head to be seen at once.
+    /// Whether the app flushed the head.
     pub(crate) is_flushed: bool,
     pub(crate) chunks: Chunks,
 }
 
-/// Runs an app on a coroutine, up to the end of its head.
+/// Runs an app on a coroutine until its head is complete.
 pub(crate) fn open<A, K>(engine: &Local, app: Arc<A>, input: Input, env: Environ) -> io::Result<Opened>
 where
     A: App<K>,
@@ -97,7 +99,7 @@ where
         });
         ended
     });
-    // The first chunk is the mark that stands for the head.
+    // The first chunk is the mark for the head.
     let first = chunks.next();
     let head = slot.lock().take();
     match (head, first) {
@@ -109,7 +111,7 @@ where
     }
 }
 
-/// A pull app as a push app: it is asked for block after block, and each is written and flushed.
+/// A push app that runs a pull app. It writes and flushes each block of the body.
 ///
 /// ```
 /// use http::Response;

@@ -1,4 +1,4 @@
-//! The data of an HTTP body.
+//! The data frames of an HTTP body.
 
 use std::error::Error;
 use std::io;
@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 
-/// Polls for a body's next bytes. Trailers are passed over.
+/// Polls a body for its next bytes. Skips trailers.
 pub(crate) fn poll_data<B>(mut body: Pin<&mut B>, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>
 where
     B: http_body::Body,

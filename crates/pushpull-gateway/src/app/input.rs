@@ -1,4 +1,4 @@
-//! What an application reads: the body of the request.
+//! The input of an application: the body of the request.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -15,20 +15,20 @@ use pushpull::{Error, local, wait};
 
 /// The body of a request, as a [`Read`] and [`BufRead`].
 ///
-/// It is one type, whatever feeds it: a process's standard input, a record stream, an HTTP body that is waited for. A read
-/// gives what there is and waits only when there is nothing; where that happens is the engine's affair.
+/// The source is a process's standard input, a FastCGI stream or an HTTP body. A read returns the bytes that have
+/// arrived. If none have arrived, the program is suspended or blocked until some do, depending on its engine.
 ///
 /// # Errors
 ///
-/// What the client did wrong, as the host tells it; `UnexpectedEof` for a body shorter than it was said to be; and
-/// `BrokenPipe` once the client is gone.
+/// A read returns the host's error if the client sent an invalid body. It returns `UnexpectedEof` if the body is
+/// shorter than its `Content-Length`, and `BrokenPipe` if the client has disconnected.
 pub struct Input {
     source: Source,
     responses: Responses,
 }
 
 enum Source {
-    /// A reader of the body, and whether it has failed.
+    /// `failed` is set by the first error.
     Body {
         reader: Box<local::Reader>,
         failed: bool,
@@ -37,7 +37,7 @@ enum Source {
 }
 
 impl Input {
-    /// An input that reads from `source`.
+    /// Creates an input that reads from `source`.
     ///
     /// ```
     /// use std::io::Read;
@@ -53,12 +53,12 @@ impl Input {
         Input { source: Source::Read(Box::new(source)), responses: Responses::default() }
     }
 
-    /// An input without a byte.
+    /// Creates an empty input.
     pub fn empty() -> Input {
         Input::new(io::empty())
     }
 
-    /// An input of exactly `length` bytes of `source`. It reads no further, and fails if there are fewer.
+    /// Creates an input of exactly `length` bytes of `source`. Reads return `UnexpectedEof` if the source ends earlier.
     ///
     /// ```
     /// use std::io::{ErrorKind, Read};
@@ -75,7 +75,7 @@ impl Input {
         Input::new(Exact { source, left: length })
     }
 
-    /// The body of an HTTP request, waited for as the engine waits.
+    /// Creates an input from an HTTP body. Its reads wait as the engine does.
     pub(crate) fn of_body<B>(body: B) -> Input
     where
         B: http_body::Body + 'static,
@@ -86,28 +86,28 @@ impl Input {
         Input { source: Source::Body { reader: Box::new(local::Reader::new(chunks)), failed: false }, responses }
     }
 
-    /// Joins it to the response that its reader writes.
+    /// Joins the input to the response that its program writes.
     pub(crate) fn join(&self, response: Rc<dyn Outgoing>) {
         self.responses.borrow_mut().insert(0, response);
     }
 }
 
-/// The response that a request's program writes, as far as its input has to know.
+/// The response that an input's program writes, as seen by the input.
 pub(crate) trait Outgoing {
-    /// The program is about to wait: a head that is complete is not to be held any longer.
+    /// Releases a complete head, because the program is about to wait.
     fn before_wait(&self);
 
-    /// Nobody wants the response any more.
+    /// Returns `true` if the reader of the response has been dropped.
     fn is_closed(&self) -> bool;
 
-    /// Counts a read that was refused, and gives the error for it; or unwinds a program that has had enough of them.
+    /// Counts a failed read and returns its error. Unwinds a program that has ignored too many.
     fn refuse(&self, error: io::Error) -> io::Error;
 }
 
-/// The innermost first, where apps were converted.
+/// The response of each app that reads this input. If apps are nested by conversion, the innermost is first.
 type Responses = Rc<RefCell<Vec<Rc<dyn Outgoing>>>>;
 
-/// Asks a body for its next bytes and waits for them.
+/// The chunks of a body. Waits for each.
 struct BodyChunks<B> {
     body: Pin<Box<B>>,
     responses: Responses,
@@ -122,32 +122,32 @@ where
 
     fn next(&mut self) -> Option<io::Result<Bytes>> {
         let responses = self.responses.borrow().clone();
-        let mut told = responses.iter();
+        let mut to_notify = responses.iter();
         loop {
             if responses.iter().any(|response| response.is_closed()) {
                 return Some(Err(Error::disconnected()));
             }
-            // Telling a response may itself suspend, so that it has to be outside of the poll.
+            // `before_wait` may suspend the program, which must not happen inside a poll.
             let waited = wait(poll_fn(|context| match poll_data(self.body.as_mut(), context) {
                 Poll::Ready(data) => Poll::Ready(Step::Data(data)),
-                Poll::Pending => told.next().map_or(Poll::Pending, |response| Poll::Ready(Step::Tell(response))),
+                Poll::Pending => to_notify.next().map_or(Poll::Pending, |response| Poll::Ready(Step::Notify(response))),
             }));
             match waited {
                 Ok(Step::Data(data)) => return data,
-                Ok(Step::Tell(response)) => response.before_wait(),
+                Ok(Step::Notify(response)) => response.before_wait(),
                 Err(error) => return Some(Err(error)),
             }
         }
     }
 }
 
-/// What is to be done before the body is waited for.
+/// The result of a poll: data, or a response to notify before the wait.
 enum Step<'a> {
     Data(Option<io::Result<Bytes>>),
-    Tell(&'a Rc<dyn Outgoing>),
+    Notify(&'a Rc<dyn Outgoing>),
 }
 
-/// So many bytes of a source, and no fewer.
+/// The next `left` bytes of a source, and no fewer.
 struct Exact<R> {
     source: R,
     left: u64,
@@ -181,7 +181,7 @@ impl<R: BufRead> BufRead for Exact<R> {
     }
 }
 
-/// Copies out what `buffer` holds, as `Read::read` does.
+/// Copies bytes out of `buffer`, as `Read::read` does.
 fn read_from(buffer: &[u8], into: &mut [u8]) -> usize {
     let len = buffer.len().min(into.len());
     into[..len].copy_from_slice(&buffer[..len]);

@@ -1,4 +1,4 @@
-//! The two kinds of apps as one, for whoever runs them.
+//! One trait over both shapes of application, for the code that runs them.
 
 use std::io::{self, Write};
 
@@ -10,21 +10,22 @@ use crate::cgi::head::ResponseHead;
 use crate::cgi::request;
 use pushpull::BridgeWriter;
 
-/// A longer block is not copied for the sake of a length.
+/// The maximum length of a last block that is copied, so that the host learns the response's length.
 const MAX_COPIED: usize = 16 * 1024;
 
-/// An app of one of the two kinds, which `K` tells: both have a blanket implementation, and the compiler finds the one
-/// that fits. It cannot be implemented elsewhere.
+/// An app of either shape. The compiler infers `K`, which is [`Push`] or [`Pull`].
+///
+/// Every [`PushApp`] and [`PullApp`] is an `App`. The trait cannot be implemented outside this crate.
 pub trait App<K>: 'static {
     #[doc(hidden)]
     fn answer<W: BridgeWriter>(&self, input: Input, out: &mut Output<W>, env: &Environ) -> io::Result<()>;
 }
 
-/// The kind of a [`PushApp`].
+/// The `K` of a [`PushApp`].
 #[derive(Debug)]
 pub enum Push {}
 
-/// The kind of a [`PullApp`].
+/// The `K` of a [`PullApp`].
 #[derive(Debug)]
 pub enum Pull {}
 
@@ -35,8 +36,8 @@ impl<A: PushApp> App<Push> for A {
 }
 
 impl<A: PullApp> App<Pull> for A {
-    /// The head does not become text in between, and blocks are handed over as they are. One that is known to be the last,
-    /// and short, is written: it goes together with the end, so that the host knows how long the answer is.
+    /// Passes on the head without formatting it, and blocks without copying them. A short block that is known to be the
+    /// last is copied. It then arrives together with the end, so that the host knows the response's length.
     fn answer<W: BridgeWriter>(&self, input: Input, out: &mut Output<W>, env: &Environ) -> io::Result<()> {
         let (parts, mut blocks) = self.handle(request::of_meta_variables(env, input)?)?.into_parts();
         out.begin(ResponseHead::of_response(&parts));

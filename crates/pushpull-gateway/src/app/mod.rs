@@ -1,9 +1,13 @@
-//! Applications of both shapes, each as the other.
+//! The two shapes of application, and the conversion of each into the other.
+//!
+//! Start with `PushApp`, `PullApp` and `Input`. A request passes through the files in this order:
 //!
 //! ```text
-//!  input.rs ── Input ──> shapes.rs: PushApp, PullApp ── output.rs ──> head, then chunks
-//!                        kind.rs:    either of them, for the code that runs it
-//!                        convert.rs: each as the other
+//! input.rs     the body of the request (data.rs: the data frames of an HTTP body)
+//! kind.rs      App: one trait over both shapes, for the code that runs an app
+//! shapes.rs    PushApp and PullApp: the traits that applications implement
+//! output.rs    splits what the app writes into a head and a body
+//! convert.rs   AsPull and AsPush: each shape as the other
 //! ```
 
 pub(crate) mod convert;

@@ -1,9 +1,8 @@
-//! The program's side of a response: what an application writes is parted into head and body, and the head is held until
-//! something follows it.
+//! Splits what an application writes into a head and a body, and holds the head until something follows it.
 //!
-//! The head goes to the host beside the chunks, in a [`Slot`], as soon as it is complete. In the chunks a mark of one byte
-//! stands where it is not to be held any longer, so that the host learns of that in its turn, whatever the engine: a mark
-//! suspends a coroutine as any chunk does.
+//! A complete head is passed to the host in a [`Slot`], beside the chunks. When the head must not be held any longer, a
+//! mark of one byte is written to the chunks. Because it is a chunk, the mark arrives in order on every engine, and
+//! suspends a coroutine.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -20,22 +19,22 @@ use super::input::Outgoing;
 use crate::cgi::head::{Fed, HeadError, HeadParser, ResponseHead, has_no_body};
 use pushpull::{BridgeWriter, Error};
 
-/// The head on its way to the host.
+/// Passes the head to the host.
 pub(crate) type Slot = Arc<Mutex<Option<Held>>>;
 
-/// A head that is complete.
+/// A complete head.
 pub(crate) struct Held {
     pub(crate) head: ResponseHead,
-    /// How often its program had waited by then.
+    /// How often the program had waited when the head was complete.
     pub(crate) waits: u64,
 }
 
-/// What made the program's side give the head away.
+/// Why the head is released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mark {
-    /// More is there already: bytes of the body, or the end.
+    /// More of the response follows: bytes of the body, or the end.
     More,
-    /// A flush, or the program is about to wait.
+    /// The program has flushed, or is about to wait.
     Flush,
     /// The program has failed, and nothing else follows.
     Failure,
@@ -59,10 +58,10 @@ impl Mark {
     }
 }
 
-/// How many bytes beyond its length a body may go on before its program is told that nobody reads them.
+/// How many bytes a program may write beyond its `Content-Length` before its writes return `BrokenPipe`.
 const MAX_EXCESS: u64 = 16 << 20;
 
-/// What an application writes its response to.
+/// The sink that an application writes its response to.
 pub struct Output<W: BridgeWriter>(Rc<RefCell<Parted<W>>>);
 
 struct Parted<W> {
@@ -72,14 +71,14 @@ struct Parted<W> {
     length: Length,
 }
 
-/// Whether a body is kept to the length that its head says.
+/// Whether a body is limited to the length in its head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Length {
-    /// It is whatever the program writes.
+    /// Not limited.
     Free,
-    /// It will be, once the head is there.
+    /// Limited as soon as the head is complete.
     Kept,
-    /// So many bytes are still to come, and so many have come beyond it.
+    /// Limited to `left` more bytes; `excess` bytes beyond the length were discarded.
     Known { left: u64, excess: u64 },
 }
 
@@ -91,35 +90,35 @@ enum Part {
     Failed(HeadError),
 }
 
-/// Runs a program whose output is parted, and sees to it that the host is told head, then end or error. Beside how it ended
-/// it says how many bytes came beyond the body's length.
+/// Runs a program and splits its output. The host receives the head, then the end or the error. Also returns how many
+/// bytes the program wrote beyond its body's length.
 pub(crate) fn part<W: BridgeWriter>(
     writer: &mut W,
     slot: Slot,
-    most_head: usize,
+    max_head: usize,
     length: Length,
     program: impl FnOnce(&mut Output<W>) -> io::Result<()>,
 ) -> (io::Result<()>, u64) {
-    let part = Part::Head(HeadParser::new(most_head));
+    let part = Part::Head(HeadParser::new(max_head));
     let mut output = Output(Rc::new(RefCell::new(Parted { writer: mem::take(writer), slot, part, length })));
     let result = panic::catch_unwind(AssertUnwindSafe(|| program(&mut output)))
         .unwrap_or_else(|payload| Err(Error::panicked(payload)));
     let mut parted = output.0.borrow_mut();
     let result = parted.check(result);
     let mark = if result.is_ok() { Mark::More } else { Mark::Failure };
-    // A program that has failed has told why already.
+    // The program's own error takes precedence over that of the mark.
     let released = parted.release(mark);
     let excess = if let Length::Known { excess, .. } = parted.length { excess } else { 0 };
     (result.and(released), excess)
 }
 
 impl<W: BridgeWriter> Output<W> {
-    /// Gives a head that was never text.
+    /// Takes a head that was never text.
     pub(crate) fn begin(&mut self, head: ResponseHead) {
         self.0.borrow_mut().hold(head);
     }
 
-    /// Hands over a chunk of the body as it is.
+    /// Writes a chunk of the body without copying it.
     pub(crate) fn hand(&mut self, chunk: Bytes) -> io::Result<()> {
         if chunk.is_empty() {
             return Ok(());
@@ -129,17 +128,17 @@ impl<W: BridgeWriter> Output<W> {
         parted.hand(chunk)
     }
 
-    /// What the program's input has to know of its response.
+    /// Returns the response as seen by the program's input.
     pub(crate) fn outgoing(&self) -> Rc<dyn Outgoing> {
         self.0.clone()
     }
 }
 
-/// In the midst of a write, which is on its way, nothing is complete and nobody reads.
+/// If the cell is borrowed, a write is in progress: then no head is held, and the reader is still there.
 impl<W: BridgeWriter> Outgoing for RefCell<Parted<W>> {
     fn before_wait(&self) {
         if let Ok(mut parted) = self.try_borrow_mut() {
-            // A refusal is told by the program's own next call.
+            // The program's next write returns the error.
             let _ = parted.release(Mark::Flush);
         }
     }
@@ -173,7 +172,7 @@ impl<W: BridgeWriter> Parted<W> {
         Ok(())
     }
 
-    /// Accepts all of `buf`: what of it belongs to the head, to the body, and beyond that.
+    /// Writes all of `buf`, which can extend over the head, the body and bytes beyond the body's length.
     fn write(&mut self, buf: &[u8]) -> io::Result<()> {
         match &mut self.part {
             Part::Body => self.write_body(buf),
@@ -216,8 +215,8 @@ impl<W: BridgeWriter> Parted<W> {
         self.exceed(chunk.len())
     }
 
-    /// Counts the `len` bytes of a write, if they were `written`. The write that completes the body is not told that the host
-    /// has gone: it may well go with the last byte.
+    /// Counts `len` bytes of the body, if `written` is `Ok`. The write that completes the body always succeeds: the
+    /// host may disconnect with the last byte.
     fn count(&mut self, len: usize, written: io::Result<()>) -> io::Result<()> {
         let Length::Known { left, .. } = &mut self.length else { return written };
         if len as u64 != *left {
@@ -227,7 +226,7 @@ impl<W: BridgeWriter> Parted<W> {
         Ok(())
     }
 
-    /// Takes so many bytes that nobody will get. There is an end to it.
+    /// Discards `len` bytes beyond the body's length. Returns an error beyond `MAX_EXCESS`.
     fn exceed(&mut self, len: usize) -> io::Result<()> {
         let Length::Known { excess, .. } = &mut self.length else { return Ok(()) };
         *excess = excess.saturating_add(len as u64);
@@ -240,7 +239,7 @@ impl<W: BridgeWriter> Parted<W> {
         if matches!(self.length, Length::Known { left: 0, .. }) { Ok(()) } else { flushed }
     }
 
-    /// How the program ended, in view of what it has said. A head that was none comes before what became of that.
+    /// Returns how the program ended. An invalid head takes precedence over the program's own error.
     fn check(&self, result: io::Result<()>) -> io::Result<()> {
         if let Part::Failed(error) = &self.part {
             return Err(error.clone().into());

@@ -1,4 +1,4 @@
-//! The two shapes of an application.
+//! The traits of the two shapes of application.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -11,47 +11,47 @@ use http::{Request, Response};
 use super::input::Input;
 use crate::cgi::environ::Environ;
 
-/// An application that is handed streams and writes: `runCGI(inp, out, err, env)`.
+/// An application that reads and writes streams: `runCGI(inp, out, err, env)`.
 ///
-/// `out` receives a CGI response: a header block, a blank line, the body (RFC 3875, section 6). `err` takes what is for
-/// the server's log. Closures are apps by [`push_fn`].
+/// `out` receives a CGI response: a header block, a blank line and the body (RFC 3875, section 6). `err` receives
+/// messages for the server's log. [`push_fn`] makes an app from a closure.
 ///
-/// An app is shared by all its requests, hence `&self`. Where it runs decides what more is asked of it: nothing on
-/// [`Local`](pushpull::Local), `Send + Sync` on [`Thread`](pushpull::Thread) and [`Pool`](pushpull::Pool).
+/// All requests share the app, hence `&self`. [`Thread`](pushpull::Thread) and [`Pool`](pushpull::Pool) require it to
+/// be `Send + Sync`; [`Local`](pushpull::Local) does not.
 pub trait PushApp: 'static {
     /// Answers one request.
     ///
     /// # Errors
     ///
-    /// An error before the body has begun becomes a response of its own (500); one that comes later cuts the response
-    /// visibly. `inp` and `out` give errors when the client has gone; pass them on.
+    /// If the app returns an error before its body begins, the request is answered with 500. A later error aborts the
+    /// response. If the client disconnects, `inp` and `out` return errors; pass them on.
     fn run(&self, inp: &mut Input, out: &mut dyn Write, err: &mut dyn Write, env: &Environ) -> io::Result<()>;
 }
 
-/// An application that is asked: `handle_http(env) -> (status, headers, iterable)`.
+/// An application that returns a response: `handle_http(env) -> (status, headers, iterable)`.
 ///
-/// The meta-variables, with the error stream, are an [`Environ`] in the request's extensions. Closures are apps by
-/// [`pull_fn`].
+/// The meta-variables and the error log are an [`Environ`] in the request's extensions. [`pull_fn`] makes an app from a
+/// closure.
 pub trait PullApp: 'static {
-    /// The body, block by block. It is asked for the next one when the one before has been taken.
+    /// The blocks of the body. Each is pulled after its predecessor has been taken.
     type Output: Iterator<Item = io::Result<Bytes>> + 'static;
 
     /// Answers one request.
     ///
     /// # Errors
     ///
-    /// An error here, or as the first item of the body, becomes a response of its own (500); one that comes later in the
-    /// body cuts the response visibly.
+    /// If the app returns an error, or its first block is one, the request is answered with 500. A later error aborts
+    /// the response.
     fn handle(&self, req: Request<Input>) -> io::Result<Response<Self::Output>>;
 }
 
-/// A closure as a [`PushApp`].
+/// Creates a [`PushApp`] from a closure.
 ///
 /// ```
 /// use pushpull_gateway::push_fn;
 ///
 /// let hello = push_fn(|_inp, out, _err, env| {
-///     let name = env.get_str("QUERY_STRING").unwrap_or("nobody");
+///     let name = env.get_str("QUERY_STRING").unwrap_or("world");
 ///     write!(out, "Content-Type: text/plain\r\n\r\nhello, {name}\n")
 /// });
 /// # let _ = hello;
@@ -63,7 +63,7 @@ where
     PushFn(run)
 }
 
-/// A closure as a [`PullApp`].
+/// Creates a [`PullApp`] from a closure.
 ///
 /// ```
 /// use http::Response;
@@ -80,11 +80,11 @@ where
     PullFn(handle)
 }
 
-/// What [`push_fn`] makes.
+/// The app that [`push_fn`] creates.
 #[derive(Clone, Copy)]
 pub struct PushFn<F>(F);
 
-/// What [`pull_fn`] makes.
+/// The app that [`pull_fn`] creates.
 #[derive(Clone, Copy)]
 pub struct PullFn<F>(F);
 
@@ -109,7 +109,7 @@ where
     }
 }
 
-/// A shared app is an app.
+/// Implements both traits for pointers to apps.
 macro_rules! shared_apps {
     ($($pointer:ident),*) => {$(
         impl<A: PushApp + ?Sized> PushApp for $pointer<A> {

@@ -1,4 +1,4 @@
-//! The meta-variables of a request (RFC 3875, 4.1), and what a server tells an application beside them.
+//! The meta-variables of a request (RFC 3875, 4.1), and the properties of the server that WSGI adds.
 
 use std::fmt;
 use std::ops::Range;
@@ -12,10 +12,10 @@ use super::path::Mount;
 use super::refusal::Refusal;
 use super::request;
 
-/// The meta-variables of a request, in order, as bytes; and the typed extras that WSGI taught gateways to have.
+/// The meta-variables of a request as bytes, in order, and the properties of the server that WSGI adds.
 ///
-/// It is cheap to clone, and a clone is changed without changing the original. In the pull world it travels in the
-/// extensions of the `http::Request`, so that processors can see and change it on its way.
+/// Cloning is cheap, and changing a clone leaves the original unchanged. An `http::Request` carries its `Environ` in
+/// its extensions, where layers can read and change it.
 ///
 /// ```
 /// use pushpull_gateway::Environ;
@@ -33,7 +33,7 @@ pub struct Environ(Arc<Inner>);
 
 #[derive(Clone)]
 struct Inner {
-    /// All names and values in their order, in one piece of memory, and nothing else.
+    /// All names and values in their order, without gaps.
     text: Vec<u8>,
     variables: Vec<Variable>,
     error_log: ErrorStream,
@@ -48,24 +48,27 @@ struct Variable {
     value: Range<usize>,
 }
 
-/// A name that is empty or holds `=` or NUL, or a value that holds NUL: no process could be given it.
+/// The error for a variable that no environment can hold: its name is empty or contains `=` or NUL, or its value
+/// contains NUL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidVariable {
     name: String,
 }
 
-/// The version of the gateway interface, CGI/1.1.
+/// The version of the gateway interface: CGI/1.1.
 pub(crate) const VERSION: (u8, u8) = (1, 1);
 
 impl Environ {
-    /// Without any variable.
+    /// Creates an environment without variables.
     pub fn new() -> Environ {
         Environ::default()
     }
 
-    /// Returns the meta-variables of a request to an application at `mount`: those in the request's extensions, where a front
-    /// server's are, or else those that are made from its head and what is known of its body. It is for code that answers
-    /// requests without [`service()`](crate::service()).
+    /// Returns the meta-variables of a request to an application at `mount`, for code that answers requests without
+    /// [`service()`](crate::service()).
+    ///
+    /// If the extensions of the request contain an `Environ`, as behind a front server, that is returned. Otherwise it is made from
+    /// the head of the request and the size of its body.
     ///
     /// ```
     /// use http::Request;
@@ -80,27 +83,28 @@ impl Environ {
     ///
     /// # Errors
     ///
-    /// Returns the answer to a request for which no application is to run: 400, 404 or 501.
+    /// Returns a refusal, with status 400, 404 or 501, if no application must run for the request.
     pub fn of_request(parts: &Parts, body: &SizeHint, mount: &Mount) -> Result<Environ, Refusal> {
         request::environ(parts, body, mount, |env| env)
     }
 
-    /// The value of a variable.
+    /// Returns the value of a variable.
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
         let found = self.place(name.as_ref())?;
         Some(&self.0.text[self.0.variables[found].value.clone()])
     }
 
-    /// The value of a variable, if it is there and is text in UTF-8.
+    /// Returns the value of a variable if it is UTF-8.
     pub fn get_str(&self, name: impl AsRef<[u8]>) -> Option<&str> {
         std::str::from_utf8(self.get(name)?).ok()
     }
 
-    /// Sets a variable: where it stands if it is there, else at the end.
+    /// Sets a variable. An existing variable keeps its place; a new one is added at the end.
     ///
     /// # Errors
     ///
-    /// When the name is empty or holds `=` or NUL, or the value holds NUL. Nothing is changed then.
+    /// Returns an error if `name` is empty or contains `=` or NUL, or if `value` contains NUL. The environment is
+    /// unchanged then.
     pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), InvalidVariable> {
         let (name, value) = (name.as_ref(), value.as_ref());
         if name.is_empty() || name.iter().any(|byte| matches!(byte, 0 | b'=')) || value.contains(&0) {
@@ -111,9 +115,9 @@ impl Environ {
         Ok(())
     }
 
-    /// Adds a variable that is known to be good and not to be there.
+    /// Adds a variable. The caller has made sure that it is valid and not set yet.
     pub(crate) fn add(&mut self, name: &[u8], value: &[u8]) {
-        debug_assert!(self.place(name).is_none(), "{} is there already", name.escape_ascii());
+        debug_assert!(self.place(name).is_none(), "{} is already set", name.escape_ascii());
         self.make(None, name, value);
     }
 
@@ -135,7 +139,7 @@ impl Environ {
         }
     }
 
-    /// Takes a variable away.
+    /// Removes a variable.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) {
         if let Some(place) = self.place(name.as_ref()) {
             let inner = Arc::make_mut(&mut self.0);
@@ -145,59 +149,59 @@ impl Environ {
         }
     }
 
-    /// Names and values, in order.
+    /// Iterates over names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.0.variables.iter().map(|variable| self.text(variable))
     }
 
-    /// Returns the stream that takes the application's messages to the server's log. It is the `err` of a
-    /// [`PushApp`](crate::PushApp).
+    /// Returns the stream of the application's messages to the server's log. A [`PushApp`](crate::PushApp) receives it
+    /// as `err`.
     pub fn error_log(&self) -> ErrorStream {
         self.0.error_log.clone()
     }
 
-    /// The version of the gateway interface: (1, 1).
+    /// Returns the version of the gateway interface: (1, 1).
     pub fn version(&self) -> (u8, u8) {
         VERSION
     }
 
-    /// Whether the application may be running in several threads of this process at once.
+    /// Returns `true` if several threads of this process may run the application at once.
     pub fn multi_threaded(&self) -> bool {
         self.0.multi_threaded
     }
 
-    /// Whether other processes may be running it at the same time.
+    /// Returns `true` if other processes may run the application at the same time.
     pub fn multi_process(&self) -> bool {
         self.0.multi_process
     }
 
-    /// Whether this process will run it just this once.
+    /// Returns `true` if this process runs the application only once.
     pub fn run_once(&self) -> bool {
         self.0.run_once
     }
 
-    /// Returns the same with another error log.
+    /// Sets the error log (default: `tracing`).
     #[must_use]
     pub fn with_error_log(mut self, error_log: ErrorStream) -> Environ {
         Arc::make_mut(&mut self.0).error_log = error_log;
         self
     }
 
-    /// The same with [`multi_threaded`](Environ::multi_threaded) as given.
+    /// Sets [`multi_threaded`](Environ::multi_threaded) (default: `false`).
     #[must_use]
     pub fn with_multi_threaded(mut self, multi_threaded: bool) -> Environ {
         Arc::make_mut(&mut self.0).multi_threaded = multi_threaded;
         self
     }
 
-    /// The same with [`multi_process`](Environ::multi_process) as given.
+    /// Sets [`multi_process`](Environ::multi_process) (default: `false`).
     #[must_use]
     pub fn with_multi_process(mut self, multi_process: bool) -> Environ {
         Arc::make_mut(&mut self.0).multi_process = multi_process;
         self
     }
 
-    /// The same with [`run_once`](Environ::run_once) as given.
+    /// Sets [`run_once`](Environ::run_once) (default: `false`).
     #[must_use]
     pub fn with_run_once(mut self, run_once: bool) -> Environ {
         Arc::make_mut(&mut self.0).run_once = run_once;
@@ -214,7 +218,7 @@ impl Environ {
 }
 
 impl Inner {
-    /// Puts other text where some of the variable at `place` is, and says where it lies.
+    /// Replaces the range `old` of the variable at `place`, and returns the new range.
     fn replace(&mut self, old: Range<usize>, text: &[u8], place: usize) -> Range<usize> {
         let new = old.start..old.start + text.len();
         for Variable { name, value } in &mut self.variables[place + 1..] {
@@ -230,7 +234,7 @@ impl Inner {
 impl Default for Inner {
     fn default() -> Inner {
         Inner {
-            // What a request needs, so that memory is asked for once.
+            // Enough for a request, so that memory is allocated once.
             text: Vec::with_capacity(1024),
             variables: Vec::with_capacity(40),
             error_log: ErrorStream::default(),
@@ -242,7 +246,7 @@ impl Default for Inner {
 }
 
 impl PartialEq for Environ {
-    /// The same variables in the same order.
+    /// Returns `true` if both have the same variables in the same order.
     fn eq(&self, other: &Environ) -> bool {
         self.iter().eq(other.iter())
     }
@@ -259,7 +263,7 @@ impl fmt::Display for InvalidVariable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:?} cannot be a variable: a name is not empty and holds no `=`, and neither it nor a value a NUL",
+            "invalid variable {:?}: a valid name is not empty and contains no `=` or NUL, and a value contains no NUL",
             self.name
         )
     }
@@ -278,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clone_is_changed_alone_and_the_order_stays() {
+    fn changing_a_clone_keeps_the_original_and_the_order() {
         let mut env = Environ::new();
         env.set("A", "1").unwrap();
         env.set("B", "2").unwrap();
@@ -293,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_anew_or_taken_away_leaves_nothing_behind() {
+    fn a_replaced_or_removed_variable_leaves_no_bytes_behind() {
         let mut env = Environ::new();
         for name in ["A", "B", "C"] {
             env.set(name, "1").unwrap();
@@ -309,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_process_could_be_given_is_refused() {
+    fn an_invalid_variable_is_refused() {
         let mut env = Environ::new();
         for (name, value) in [("", "a"), ("A=B", "c"), ("A\0", "b"), ("A", "b\0")] {
             assert!(env.set(name, value).is_err());

@@ -1,18 +1,17 @@
-//! Where an application's messages to the server's log go: whole lines, bounded, with nothing in them that could fool a
-//! terminal.
+//! The stream of an application's messages to the server's log: whole lines, bounded and escaped.
 
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-/// A longer line is cut into lines of this many bytes.
+/// The maximum length of a line in bytes. A longer line is split.
 const MAX_LINE: usize = 8 * 1024;
 
-/// A sink for messages, which hands on one line at a time.
+/// A sink for messages, which passes on one line at a time.
 ///
-/// The default gives each line to `tracing` as a warning of the target `pushpull::stderr`. Control bytes and Unicode's
-/// invisible controls, such as those of text direction, are escaped (`\x1b`), so that a log is what it seems. A line longer
-/// than 8 KiB comes in parts.
+/// By default, each line becomes a `tracing` warning with the target `pushpull::stderr`. Control bytes and Unicode's
+/// invisible controls, such as those for text direction, are escaped (`\x1b`): a message cannot disguise itself in a
+/// terminal. A line longer than 8 KiB is split.
 ///
 /// ```
 /// use std::io::Write;
@@ -33,12 +32,12 @@ pub struct ErrorStream {
 }
 
 impl ErrorStream {
-    /// A stream whose lines go to `to`.
+    /// Creates a stream that passes each line to `to`.
     pub fn new(to: impl Fn(&str) + Send + Sync + 'static) -> ErrorStream {
         ErrorStream { to: Arc::new(to), line: Vec::new() }
     }
 
-    /// Hands on one line, as it would be handed on if it were written.
+    /// Passes on one line, escaped as if it were written.
     #[cfg(feature = "server")]
     pub(crate) fn say(&self, line: &str) {
         (self.to)(&escape(line.as_bytes()));
@@ -51,7 +50,7 @@ impl ErrorStream {
     }
 }
 
-/// The line as text, its control characters and what is not UTF-8 written as escapes.
+/// Returns a line as text, with control characters and invalid UTF-8 escaped.
 pub(crate) fn escape(line: &[u8]) -> String {
     let mut text = String::with_capacity(line.len());
     for chunk in line.utf8_chunks() {
@@ -69,7 +68,7 @@ pub(crate) fn escape(line: &[u8]) -> String {
     text
 }
 
-/// Returns `true` for characters that change how others look, and are not seen: the separators of lines, and those of
+/// Returns `true` for invisible characters that change how others look. These are the line separators, and those of
 /// Unicode's category `Cf` (UAX #44) that no script writes as a sign.
 fn is_invisible(character: char) -> bool {
     matches!(
@@ -113,7 +112,7 @@ impl Write for ErrorStream {
         Ok(buf.len())
     }
 
-    /// Lines go out as they end; the beginning of one waits for its end.
+    /// Does nothing: a line is passed on when it ends.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -128,7 +127,7 @@ impl Drop for ErrorStream {
 }
 
 impl Clone for ErrorStream {
-    /// Another stream to the same place, with a line of its own.
+    /// Creates a stream to the same sink, with an empty line.
     fn clone(&self) -> ErrorStream {
         ErrorStream { to: self.to.clone(), line: Vec::new() }
     }

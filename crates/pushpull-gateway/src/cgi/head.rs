@@ -1,5 +1,5 @@
-//! The head of a CGI response: a header block and the blank line that ends it (RFC 3875, section 6). Pure and bounded:
-//! nothing here waits or does input or output.
+//! The head of a CGI response: a header block and the blank line that ends it (RFC 3875, section 6). Parsing is
+//! bounded, and does no input or output.
 
 use std::error;
 use std::fmt;
@@ -12,14 +12,14 @@ use http::header::{
 };
 use http::{HeaderMap, StatusCode};
 
-/// How long a head may be, in bytes, where nothing else is said.
+/// The default maximum length of a head: 64 KiB.
 pub const MAX_HEAD: usize = 64 * 1024;
 
-/// How many names the fields of a head may have. A map of fields has an end, a little further on: there is still room for
-/// what a server adds.
+/// The maximum number of different names in a head. `HeaderMap` holds somewhat more, which leaves room for the server's
+/// own fields.
 const MAX_NAMES: usize = 20_000;
 
-/// Fields that belong to a connection and not to a response (RFC 9110, 7.6.1), beside those that `Connection` names.
+/// Hop-by-hop fields (RFC 9110, 7.6.1), beside those that `Connection` names.
 const HOP_BY_HOP: [HeaderName; 7] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -30,41 +30,42 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     UPGRADE,
 ];
 
-/// What a response says before its body, checked.
+/// The status and fields of a response, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResponseHead {
-    /// The status; 200 unless the program said another, or 302 for a `Location` without one (RFC 3875, 6.2.3, 6.3.3).
+    /// The status. Without a `Status` field it is 200, or 302 if there is a `Location` (RFC 3875, 6.2.3, 6.3.3).
     pub status: StatusCode,
-    /// The fields, without `Status`, without hop-by-hop fields and without `X-CGI-*`.
+    /// The fields, without `Status`, hop-by-hop fields and `X-CGI-*`.
     pub fields: HeaderMap,
-    /// A `Location` that names a place on the same server, without a status: to be answered by the server with what is
-    /// there (RFC 3875, 6.2.2).
+    /// Whether the response is a local redirect: it has no status, and its `Location` is a path on the same server. The
+    /// server answers with the resource at that path (RFC 3875, 6.2.2).
     pub is_local_redirect: bool,
 }
 
-/// Why a response has no head that could be passed on.
+/// The error for an invalid head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeadError {
-    /// It is longer than this many bytes.
+    /// The head is longer than this number of bytes.
     TooLong(usize),
     /// The program ended before the blank line.
     Incomplete,
-    /// There is no field at all before the blank line.
+    /// No field precedes the blank line.
     NoField,
-    /// The line with this number is no field: no colon, a name that is no token, a space before the colon.
+    /// The line with this number is not a field: it has no colon, its name is not a token, or a space precedes the
+    /// colon.
     NotAField(usize),
-    /// The line with this number goes on with the field before it, which RFC 3875 does not allow (6.3).
+    /// The line with this number continues the line before it, which RFC 3875 does not allow (6.3).
     Folded(usize),
-    /// The value in this line holds a byte that no field may: a lone CR, a NUL, another control.
+    /// The value in this line contains a control byte, such as a lone CR or a NUL.
     BadValue(usize),
-    /// A field that may come once came again.
+    /// This field may occur only once, and occurs again.
     Repeated(&'static str),
-    /// The status is no number of three digits, or not a final one.
+    /// The status is not a final status of three digits.
     BadStatus,
-    /// The content length is no number.
+    /// The content length is not a number.
     BadLength,
-    /// The fields have more names than can be kept.
+    /// The fields have too many different names.
     TooManyNames,
 }
 
@@ -72,16 +73,16 @@ impl fmt::Display for HeadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the program's response has no valid head: ")?;
         match self {
-            HeadError::TooLong(most) => write!(f, "it is longer than {most} bytes"),
+            HeadError::TooLong(max) => write!(f, "it is longer than {max} bytes"),
             HeadError::Incomplete => f.write_str("the program ended before the blank line that ends it"),
-            HeadError::NoField => f.write_str("there is no field before the blank line"),
-            HeadError::NotAField(line) => write!(f, "line {line} is no field"),
+            HeadError::NoField => f.write_str("no field precedes the blank line"),
+            HeadError::NotAField(line) => write!(f, "line {line} is not a field"),
             HeadError::Folded(line) => write!(f, "line {line} continues the line before it"),
-            HeadError::BadValue(line) => write!(f, "line {line} holds a control character"),
-            HeadError::Repeated(name) => write!(f, "{name} comes more than once"),
-            HeadError::BadStatus => f.write_str("the status is not a final one of three digits"),
-            HeadError::BadLength => f.write_str("the content length is no number"),
-            HeadError::TooManyNames => f.write_str("it has fields of too many names"),
+            HeadError::BadValue(line) => write!(f, "line {line} contains a control character"),
+            HeadError::Repeated(name) => write!(f, "{name} occurs more than once"),
+            HeadError::BadStatus => f.write_str("the status is not a final status of three digits"),
+            HeadError::BadLength => f.write_str("the content length is not a number"),
+            HeadError::TooManyNames => f.write_str("its fields have too many different names"),
         }
     }
 }
@@ -94,57 +95,57 @@ impl From<HeadError> for io::Error {
     }
 }
 
-/// Finds the head at the beginning of a response that comes in pieces.
+/// A parser for the head of a response that arrives in pieces.
 #[derive(Debug)]
 pub struct HeadParser {
     seen: Vec<u8>,
-    /// Where the line begins that is not complete yet.
+    /// Where the first incomplete line begins.
     line: usize,
-    most: usize,
+    max: usize,
 }
 
-/// What a piece of a response did for its head.
+/// The result of passing a piece of a response to a [`HeadParser`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fed {
-    /// All of the piece belongs to the head, which goes on.
+    /// The head is incomplete, and all of the piece belongs to it.
     Wanting,
-    /// The head is complete; so many bytes of the piece belonged to it, and the rest is the body.
+    /// The head is complete. It includes this number of bytes of the piece; the rest is the body.
     Complete(ResponseHead, usize),
 }
 
 impl HeadParser {
-    /// A parser for heads of at most `most` bytes.
-    pub fn new(most: usize) -> HeadParser {
-        HeadParser { seen: Vec::new(), line: 0, most }
+    /// Creates a parser for heads of up to `max` bytes.
+    pub fn new(max: usize) -> HeadParser {
+        HeadParser { seen: Vec::new(), line: 0, max }
     }
 
-    /// Takes the next piece.
+    /// Parses the next piece.
     ///
     /// # Errors
     ///
-    /// When it can be no head any more.
+    /// Returns an error if the pieces cannot begin a valid head.
     pub fn feed(&mut self, piece: &[u8]) -> Result<Fed, HeadError> {
         let before = self.seen.len();
-        // One byte more tells a head that is too long from one that just fits.
-        let fits = piece.len().min((self.most + 1).saturating_sub(before));
+        // One byte over the maximum tells a long head from a head that just fits.
+        let fits = piece.len().min((self.max + 1).saturating_sub(before));
         self.seen.extend_from_slice(&piece[..fits]);
         let mut from = before;
         while let Some(newline) = self.seen[from..].iter().position(|byte| *byte == b'\n') {
             let end = from + newline;
             let empty = matches!(&self.seen[self.line..end], [] | [b'\r']);
             from = end + 1;
-            if empty && from <= self.most {
+            if empty && from <= self.max {
                 let seen = mem::take(&mut self.seen);
                 return ResponseHead::parse(&seen[..self.line]).map(|head| Fed::Complete(head, from - before));
             }
             self.line = from;
         }
-        if self.seen.len() > self.most { Err(HeadError::TooLong(self.most)) } else { Ok(Fed::Wanting) }
+        if self.seen.len() > self.max { Err(HeadError::TooLong(self.max)) } else { Ok(Fed::Wanting) }
     }
 }
 
 impl ResponseHead {
-    /// Reads a head that is complete, without the blank line that ends it.
+    /// Parses a complete head, without the blank line that ends it.
     ///
     /// ```
     /// use pushpull_gateway::ResponseHead;
@@ -157,7 +158,7 @@ impl ResponseHead {
     ///
     /// # Errors
     ///
-    /// When a line is no field, or the fields contradict themselves: see [`HeadError`].
+    /// Returns an error if a line is not a field, or if the fields contradict each other: see [`HeadError`].
     pub fn parse(block: &[u8]) -> Result<ResponseHead, HeadError> {
         let mut fields = HeaderMap::new();
         let mut status = None;
@@ -192,7 +193,7 @@ impl ResponseHead {
         Ok(ResponseHead { status, fields, is_local_redirect })
     }
 
-    /// Writes the head as a CGI response begins, with the blank line.
+    /// Writes the head as the beginning of a CGI response, with the blank line.
     pub fn write(&self, into: &mut Vec<u8>) {
         if !self.is_local_redirect {
             into.extend_from_slice(b"Status: ");
@@ -210,30 +211,30 @@ impl ResponseHead {
         into.extend_from_slice(b"\r\n");
     }
 
-    /// Says of a body that says nothing of itself what it is then (RFC 9110, 8.3).
+    /// Sets `Content-Type: application/octet-stream` if there is no `Content-Type` (RFC 9110, 8.3).
     pub(crate) fn set_unknown_type(&mut self) {
         self.fields.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/octet-stream"));
     }
 
-    /// How long the body will be, by the program's own word.
+    /// Returns the `Content-Length` that the program set.
     pub(crate) fn length(&self) -> Option<u64> {
         content_length(self.fields.get(CONTENT_LENGTH)?.as_bytes())
     }
 }
 
-/// The number that a content length is: digits, and nothing else (RFC 3875, 4.1.2; RFC 9110, 8.6).
+/// Parses a content length: digits and nothing else (RFC 3875, 4.1.2; RFC 9110, 8.6).
 pub(crate) fn content_length(digits: &[u8]) -> Option<u64> {
-    // A number's own parsing takes a sign.
+    // `parse` accepts a sign.
     let digits = digits.iter().all(u8::is_ascii_digit).then_some(digits)?;
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// Returns `true` if the response with this status has no content (RFC 9110, 6.4.1 and 15.3.6).
+/// Returns `true` if a response with this status has no content (RFC 9110, 6.4.1 and 15.3.6).
 pub(crate) fn has_no_body(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// Corrects the length of a response that has no content. A 205 has to say that it has none (RFC 9110, 15.3.6).
+/// Corrects the length of a response without content: `Content-Length: 0` for a 205 (RFC 9110, 15.3.6), none otherwise.
 pub(crate) fn set_no_length(status: StatusCode, fields: &mut HeaderMap) {
     if status == StatusCode::RESET_CONTENT {
         fields.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
@@ -249,7 +250,7 @@ fn field(line: &[u8], number: usize) -> Result<(HeaderName, HeaderValue), HeadEr
         return Err(HeadError::Folded(number));
     }
     let colon = line.iter().position(|byte| *byte == b':').ok_or(HeadError::NotAField(number))?;
-    // A name is a token, so that a space before the colon is none of it.
+    // A name is a token, so a space before the colon is an error.
     let name = HeaderName::from_bytes(&line[..colon]).map_err(|_| HeadError::NotAField(number))?;
     let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).map_err(|_| HeadError::BadValue(number))?;
     Ok((name, value))
@@ -266,7 +267,7 @@ fn parse_status(value: &[u8]) -> Result<StatusCode, HeadError> {
     }
 }
 
-/// Several content lengths are one if they agree (RFC 9110, 8.6).
+/// Checks the content length. Several lengths count as one if they agree (RFC 9110, 8.6).
 fn check_length(fields: &mut HeaderMap) -> Result<(), HeadError> {
     let mut values = fields.get_all(CONTENT_LENGTH).iter();
     let Some(first) = values.next() else { return Ok(()) };
@@ -279,7 +280,7 @@ fn check_length(fields: &mut HeaderMap) -> Result<(), HeadError> {
     Ok(())
 }
 
-/// Removes what is not for the client.
+/// Removes the fields that are not for the client.
 pub(crate) fn strip(fields: &mut HeaderMap) {
     let mut gone: Vec<HeaderName> = fields
         .keys()
@@ -298,7 +299,7 @@ pub(crate) fn strip(fields: &mut HeaderMap) {
     }
 }
 
-/// A path on this server; `//host` names another.
+/// Returns `true` for a path on this server; `//host` names another server.
 fn is_local(place: &[u8]) -> bool {
     place.starts_with(b"/") && !place.starts_with(b"//")
 }
@@ -315,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_8_a_bad_head_is_told_for_what_it_is() {
+    fn requirement_8_each_invalid_head_has_its_error() {
         for (block, error) in [
             ("\n", HeadError::NoField),
             ("A: 1\n B: 2\n\n", HeadError::Folded(2)),
@@ -376,13 +377,13 @@ mod tests {
     }
 
     #[test]
-    fn requirement_8_more_names_than_can_be_kept_are_an_error() {
+    fn requirement_8_too_many_names_are_an_error() {
         let block = |names: usize| (0..names).map(|name| format!("N{name}: 1\n")).collect::<String>();
         for names in [40_000, 24_576, MAX_NAMES + 1] {
             assert_eq!(ResponseHead::parse(block(names).as_bytes()), Err(HeadError::TooManyNames), "{names}");
         }
-        let most = block(MAX_NAMES - 1) + "Content-Length: 1\n" + &"Content-Length: 1\nN0: 2\n".repeat(10_000);
-        let mut head = ResponseHead::parse(most.as_bytes()).unwrap();
+        let max = block(MAX_NAMES - 1) + "Content-Length: 1\n" + &"Content-Length: 1\nN0: 2\n".repeat(10_000);
+        let mut head = ResponseHead::parse(max.as_bytes()).unwrap();
         assert_eq!((head.length(), head.fields.get_all("n0").iter().count()), (Some(1), 10_001));
         head.fields.insert("added", HeaderValue::from(1));
     }
@@ -399,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_10_only_what_is_for_the_client_is_passed_on() {
+    fn requirement_10_hop_by_hop_and_cgi_fields_are_removed() {
         let head = parse(
             "Connection: close, X-Mine\nX-Mine: 1\nKeep-Alive: 1\nTransfer-Encoding: chunked\nUpgrade: h2c\nTE: x\n\
              Trailer: x\nProxy-Connection: x\nX-CGI-Debug: 1\nSet-Cookie: a\nSet-Cookie: b\nX-Latin: \u{e9}\n\n",
@@ -412,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_8_without_a_body_there_is_no_length() {
+    fn requirement_8_a_response_without_a_body_has_no_length() {
         assert!(parse("Status: 304\nContent-Length: 7\n\n").unwrap().fields.is_empty());
         for length in ["", "Content-Length: 7\n"] {
             assert_eq!(parse(&format!("Status: 205\n{length}\n")).unwrap().length(), Some(0));
@@ -421,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_is_written_is_read_again() {
+    fn a_written_head_is_parsed_again() {
         for block in
             ["Status: 404\nA: 1\nA: 2\n\n", "Location: /x\n\n", "Location: /x\nStatus: 302\n\n", "Location: a:b\n\n"]
         {

@@ -1,10 +1,17 @@
-//! What RFC 3875 says of requests and responses. Nothing here waits, reads or writes.
+//! CGI/1.1 (RFC 3875): requests as meta-variables, and header blocks as responses. Nothing here waits, or does input or
+//! output.
+//!
+//! Start with `Environ`, `ResponseHead` and `Mount`. A request passes through the files in this order:
 //!
 //! ```text
-//!  http::Request  <── request.rs (path.rs: where an application is mounted) ──> environ.rs: the meta-variables
-//!  http::Response <── response.rs ── head.rs <── the header block that a program wrote
-//!                     redirect.rs:   what a local redirect asks for next
-//!                     refusal.rs:    the answer in a program's place
+//! request.rs       http::Request to meta-variables, and back
+//! path.rs          Mount: the prefix of an application; decodes and checks paths
+//! environ.rs       Environ: the meta-variables
+//! error_stream.rs  ErrorStream: the application's messages to the log
+//! head.rs          ResponseHead: parses the header block that a program wrote
+//! response.rs      ResponseHead to http::Response, and back
+//! redirect.rs      the request that a local redirect leads to
+//! refusal.rs       Refusal: the response in a program's place
 //! ```
 
 pub(crate) mod environ;

@@ -1,11 +1,11 @@
-//! Request paths, decoded and checked (RFC 3875, 4.1.5 and 4.1.13), and where in them an application is mounted.
+//! Decodes and checks request paths (RFC 3875, 4.1.5 and 4.1.13), and finds where in them an application is mounted.
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::refusal::Refusal;
 
-/// Where an application is mounted, and what it is told of a request.
+/// The path prefix of an application, and whether the application receives `Authorization`.
 ///
 /// ```
 /// use pushpull_gateway::Mount;
@@ -21,24 +21,25 @@ pub struct Mount {
     authorization: bool,
 }
 
-/// A prefix under which nothing could be mounted.
+/// The error for a prefix at which nothing can be mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadMount {
     prefix: String,
 }
 
 impl Mount {
-    /// At the root: `SCRIPT_NAME` is empty.
+    /// Creates a mount at the root: `SCRIPT_NAME` is empty.
     pub fn root() -> Mount {
         Mount { prefix: "".into(), authorization: false }
     }
 
-    /// At a prefix such as `/git`, in its decoded form. It is matched on segment boundaries: `/gitlab` is not under it.
-    /// `/` is the root.
+    /// Creates a mount at a decoded prefix, such as `/git`; `/` is the root. The prefix matches on segment boundaries:
+    /// `/gitlab` is not below `/git`.
     ///
     /// # Errors
     ///
-    /// When the prefix does not begin with `/`, or holds an empty or a dot segment or a control character.
+    /// Returns an error if `prefix` does not begin with `/`, or contains an empty segment, a dot segment or a control
+    /// character.
     pub fn at(prefix: &str) -> Result<Mount, BadMount> {
         let bare = prefix.strip_suffix('/').unwrap_or(prefix);
         let segments_are_good = bare.split('/').skip(1).all(|segment| !matches!(segment, "" | "." | ".."));
@@ -49,7 +50,7 @@ impl Mount {
         Ok(Mount { prefix: bare.into(), ..Mount::root() })
     }
 
-    /// Also passes `Authorization` on, which is withheld otherwise (RFC 3875, 4.1.18).
+    /// Sets whether the application receives `Authorization` (default: `false`; RFC 3875, 4.1.18).
     #[must_use]
     pub fn pass_authorization(mut self, pass: bool) -> Mount {
         self.authorization = pass;
@@ -60,12 +61,12 @@ impl Mount {
         self.authorization
     }
 
-    /// The prefix, which is empty at the root.
+    /// Returns the prefix, which is empty at the root.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// What of a decoded path lies below the mount; `None` if it is not below it.
+    /// Returns the part of a decoded path that is below the mount; `None` if the path is elsewhere.
     pub(crate) fn below<'a>(&self, path: &'a [u8]) -> Option<&'a [u8]> {
         let rest = path.strip_prefix(self.prefix.as_bytes())?;
         matches!(rest, [] | [b'/', ..]).then_some(rest)
@@ -82,7 +83,7 @@ impl fmt::Display for BadMount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "nothing can be mounted at {:?}: a prefix is like /name or /a/b, without empty or dot segments",
+            "invalid mount {:?}: expected a path such as /name or /a/b, without empty or dot segments",
             self.prefix
         )
     }
@@ -94,7 +95,8 @@ impl std::error::Error for BadMount {}
 ///
 /// # Errors
 ///
-/// 400 for what a program could be tricked with: a bad escape, a NUL, an encoded slash, a dot segment.
+/// Returns 400 if the path could trick a program: it contains an invalid escape, a NUL, an encoded slash or a dot
+/// segment.
 pub(crate) fn decode(path: &[u8]) -> Result<Vec<u8>, Refusal> {
     let bad = |reason| Err(Refusal::bad_request(reason));
     if !path.starts_with(b"/") {
@@ -109,12 +111,12 @@ pub(crate) fn decode(path: &[u8]) -> Result<Vec<u8>, Refusal> {
             continue;
         }
         let Some(value) = rest.split_at_checked(2).and_then(|(digits, _)| hex(digits)) else {
-            return bad("the path holds a percent sign that is no escape");
+            return bad("the path contains an invalid percent escape");
         };
         rest = &rest[2..];
         match value {
-            0 => return bad("the path holds a NUL"),
-            b'/' => return bad("the path holds an encoded slash"),
+            0 => return bad("the path contains a NUL"),
+            b'/' => return bad("the path contains an encoded slash"),
             value => decoded.push(value),
         }
     }
@@ -122,14 +124,14 @@ pub(crate) fn decode(path: &[u8]) -> Result<Vec<u8>, Refusal> {
     Ok(decoded)
 }
 
-/// Looks at a decoded path.
+/// Checks a decoded path.
 ///
 /// # Errors
 ///
-/// 400 for a dot segment.
+/// Returns 400 if the path contains a dot segment.
 pub(crate) fn check(path: &[u8]) -> Result<(), Refusal> {
     if path.split(|byte| *byte == b'/').any(|segment| matches!(segment, b"." | b"..")) {
-        return Err(Refusal::bad_request("the path holds a dot segment"));
+        return Err(Refusal::bad_request("the path contains a dot segment"));
     }
     Ok(())
 }
@@ -139,17 +141,17 @@ fn hex(digits: &[u8]) -> Option<u8> {
     u8::try_from(digit(digits[0])? * 16 + digit(digits[1])?).ok()
 }
 
-/// Encodes a decoded path so that it is a path in a URI again.
+/// Percent-encodes a decoded path for a URI.
 pub(crate) fn encode(path: &[u8]) -> String {
     encode_but(path, |byte| is_of_path(byte) || byte == b'/')
 }
 
-/// Encodes what no target may hold (RFC 9112, 3.2). Escapes that are there stay.
+/// Percent-encodes the bytes that no target may contain (RFC 9112, 3.2). Keeps existing escapes.
 pub(crate) fn encode_target(target: &[u8]) -> String {
     encode_but(target, |byte| is_of_path(byte) || matches!(byte, b'/' | b'?' | b'%' | b'[' | b']'))
 }
 
-/// Returns `true` for what a segment of a path may hold as it is (RFC 3986, 3.3).
+/// Returns `true` if a path segment may contain the byte unescaped (RFC 3986, 3.3).
 fn is_of_path(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte)
 }
@@ -173,7 +175,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn requirement_2_what_could_trick_a_program_is_refused() {
+    fn requirement_2_a_path_that_could_trick_a_program_is_refused() {
         for path in [
             "", "a", "*", "/%", "/%2", "/%zz", "/%+1", "/a%00", "/a%2Fb", "/a%2fb", "/.", "/..", "/a/../b", "/%2e%2E",
             "/a/.%2e", "/./a",

@@ -1,4 +1,4 @@
-//! What a local redirect (RFC 3875, 6.2.2) asks for next, and what of it reaches the final response.
+//! Local redirects (RFC 3875, 6.2.2): the next request, and the fields that reach the final response.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use http::{Method, Request, Uri};
 
 use super::environ::Environ;
 
-/// What a body of the request is not there for any more when it is asked for again.
+/// Request fields that describe a body. A redirected request has no body.
 const OF_THE_BODY: [HeaderName; 4] = [CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, CONTENT_ENCODING];
 
-/// Fields of a redirect that say nothing of the final response: where it leads, and what its own body would be.
+/// Fields that do not reach the final response: they describe the redirect's target, or its own body.
 const OF_THE_REDIRECT: [HeaderName; 10] = [
     LOCATION,
     CONTENT_TYPE,
@@ -30,7 +30,7 @@ const OF_THE_REDIRECT: [HeaderName; 10] = [
     LAST_MODIFIED,
 ];
 
-/// What is asked again is asked with.
+/// The first request without its body, from which the redirected requests are made.
 pub(crate) struct Again(Parts);
 
 impl Again {
@@ -45,12 +45,12 @@ impl Again {
         *again.headers_mut() = request.headers().clone();
         *again.extensions_mut() = request.extensions().clone();
         OF_THE_BODY.iter().for_each(|name| drop(again.headers_mut().remove(name)));
-        // That of the first request: its path was another.
+        // It describes the path of the first request.
         again.extensions_mut().remove::<Environ>();
         Again(again.into_parts().0)
     }
 
-    /// The request for `place`, which is a path on the same server.
+    /// Returns the request for `place`; `None` if `place` is not a path on the same server.
     pub(crate) fn request<B: Default>(&self, place: &[u8]) -> Option<Request<B>> {
         let mut parts = self.0.uri.clone().into_parts();
         parts.path_and_query = Some(PathAndQuery::try_from(place).ok()?);
@@ -59,45 +59,46 @@ impl Again {
         Some(request)
     }
 
-    /// What was asked for first: the path, and the query.
+    /// Returns the path and query of the first request.
     pub(crate) fn target(&self) -> &str {
         self.0.uri.path_and_query().map_or("/", |target| target.as_str())
     }
 }
 
-/// What the program of a redirect leaves to the one that it leads to. It travels in the extensions of the response and of
-/// the request that follows it.
-#[cfg_attr(not(feature = "script"), allow(dead_code, reason = "only a script leaves something"))]
+/// A value that the program of a redirect passes to the next program. It is carried by the extensions of the response,
+/// then by those of the next request.
+#[cfg_attr(not(feature = "script"), allow(dead_code, reason = "only scripts carry a value"))]
 #[derive(Debug, Clone)]
 pub(crate) struct Carried(Arc<dyn Any + Send + Sync>);
 
-#[cfg_attr(not(feature = "script"), allow(dead_code, reason = "only a script leaves something"))]
+#[cfg_attr(not(feature = "script"), allow(dead_code, reason = "only scripts carry a value"))]
 impl Carried {
     pub(crate) fn new(left: impl Any + Send + Sync) -> Carried {
         Carried(Arc::new(left))
     }
 
-    /// Returns it, if it is one of these.
+    /// Returns the value, if it is a `T`.
     pub(crate) fn get<T: Any + Clone>(&self) -> Option<T> {
         self.0.downcast_ref::<T>().cloned()
     }
 }
 
-/// Keeps the fields of a redirect. Of those that come alone a later redirect's stand.
+/// Keeps the fields of a redirect. They replace those of an earlier redirect, unless they accumulate.
 pub(crate) fn keep(kept: &mut HeaderMap, fields: &HeaderMap) {
     for name in fields.keys().filter(|name| !OF_THE_REDIRECT.contains(name)) {
-        if !is_added(name) {
+        if !accumulates(name) {
             kept.remove(name);
         }
-        // A map has an end, which no sensible response comes to.
+        // A field beyond the bound of `HeaderMap` is dropped; no sensible response reaches it.
         fields.get_all(name).iter().for_each(|value| drop(kept.try_append(name, value.clone())));
     }
 }
 
-/// Gives the final response what was kept, in front of what it has of the same name.
+/// Adds the kept fields to the final response. If both have a field, the response's own counts; fields that accumulate
+/// are prepended.
 pub(crate) fn give(kept: &HeaderMap, fields: &mut HeaderMap) {
     for name in kept.keys() {
-        if fields.contains_key(name) && !is_added(name) {
+        if fields.contains_key(name) && !accumulates(name) {
             continue;
         }
         let own: Vec<_> = fields.get_all(name).iter().cloned().collect();
@@ -107,7 +108,7 @@ pub(crate) fn give(kept: &HeaderMap, fields: &mut HeaderMap) {
     }
 }
 
-/// Returns `true` for fields of which each response has some of its own.
-fn is_added(name: &HeaderName) -> bool {
+/// Returns `true` for fields that accumulate over redirects.
+fn accumulates(name: &HeaderName) -> bool {
     matches!(*name, SET_COOKIE | VARY)
 }

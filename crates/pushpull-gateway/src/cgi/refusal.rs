@@ -1,4 +1,4 @@
-//! An answer that the gateway gives in a program's place.
+//! The response that the gateway sends in a program's place.
 
 use std::fmt;
 use std::io;
@@ -8,7 +8,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPT
 
 use super::head::HeadError;
 
-/// Why a request is not answered by its program, and the status that says so to the client.
+/// The reason that a program does not answer its request, and the status that the client receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     status: StatusCode,
@@ -16,7 +16,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Creates the answer with this status. The client is told a reason that is of its own making (4xx); the log, every one.
+    /// Creates a refusal. The reason of a 4xx is for the client, all other reasons are for the log.
     pub fn new(status: StatusCode, reason: impl Into<String>) -> Refusal {
         Refusal { status, reason: reason.into() }
     }
@@ -25,7 +25,7 @@ impl Refusal {
         Refusal::new(StatusCode::BAD_REQUEST, reason)
     }
 
-    /// What the client is told of a program that failed before anything of its answer was sent.
+    /// Returns the refusal for a program that failed before any of its response was sent.
     pub(crate) fn of_failure(error: &io::Error) -> Refusal {
         let found = error.get_ref();
         if let Some(refusal) = found.and_then(|inner| inner.downcast_ref::<Refusal>()) {
@@ -38,12 +38,12 @@ impl Refusal {
         Refusal::new(status, error.to_string())
     }
 
-    /// The status of the answer.
+    /// Returns the status of the response.
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// Returns the response that says so. It tells the client the status; the reason of a failure on this side is for the log.
+    /// Returns the response. For a 4xx its text contains the reason; all other reasons are for the log only.
     pub fn into_response<B: From<String>>(self) -> http::Response<B> {
         let text = if self.status.is_client_error() {
             format!("{}: {}\n", self.status, self.reason)
@@ -61,8 +61,8 @@ impl Refusal {
     }
 }
 
-/// Returns the status that says what the system has no more of: 503 for threads, descriptors and memory, 507 for space,
-/// and 500 for everything else.
+/// Returns the status for a system error: 503 if threads, descriptors or memory are exhausted, 507 if storage is, and
+/// 500 otherwise.
 pub(crate) fn status_of(error: &io::Error) -> StatusCode {
     match error.kind() {
         io::ErrorKind::OutOfMemory => StatusCode::SERVICE_UNAVAILABLE,
@@ -74,7 +74,7 @@ pub(crate) fn status_of(error: &io::Error) -> StatusCode {
     }
 }
 
-/// Returns `true` if the process, or the system, may open no more files.
+/// Returns `true` if the process or the system has no file descriptors left.
 pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requirement_17_what_the_system_has_no_more_of_is_a_503_or_a_507() {
+    fn requirement_17_an_exhausted_resource_is_a_503_or_a_507() {
         let status = |code| status_of(&io::Error::from_raw_os_error(code)).as_u16();
         assert_eq!([libc::EMFILE, libc::ENFILE, libc::ENOMEM].map(status), [503; 3]);
         assert_eq!([libc::ENOSPC, libc::EDQUOT, libc::EFBIG].map(status), [507; 3]);

@@ -1,4 +1,4 @@
-//! An HTTP request as meta-variables (RFC 3875, 4.1), and meta-variables as an HTTP request.
+//! Converts HTTP requests to meta-variables (RFC 3875, 4.1), and back.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -19,54 +19,55 @@ use super::path::Mount;
 use super::path::{decode, encode, encode_target};
 use super::refusal::Refusal;
 
-/// What the server is, as `SERVER_SOFTWARE` says it.
+/// The value of `SERVER_SOFTWARE`.
 pub(crate) const SOFTWARE: &str = concat!("pushpull/", env!("CARGO_PKG_VERSION"));
 
-/// The two ends of the connection that a request came by: put it into the request's extensions, so that programs are
-/// told (`REMOTE_ADDR`, `REMOTE_PORT`, `SERVER_PORT`).
+/// The two ends of a request's connection. A server inserts them into the request's extensions; they set `REMOTE_ADDR`,
+/// `REMOTE_PORT` and `SERVER_PORT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Connection {
     /// The client's address.
     pub remote: SocketAddr,
-    /// The address that it connected to.
+    /// The address that the client connected to.
     pub local: SocketAddr,
 }
 
 impl Connection {
-    /// Creates the two ends of a connection. An address of IPv4 that came by IPv6 (`::ffff:192.0.2.1`) becomes what it is.
+    /// Creates the two ends of a connection. IPv4 addresses that are mapped to IPv6 (`::ffff:192.0.2.1`) become IPv4
+    /// addresses.
     pub fn new(remote: SocketAddr, local: SocketAddr) -> Connection {
         let canonical = |end: SocketAddr| match end.ip().to_canonical() {
             IpAddr::V4(address) => SocketAddr::new(address.into(), end.port()),
-            // With its scope.
+            // Keeps the scope.
             IpAddr::V6(_) => end,
         };
         Connection { remote: canonical(remote), local: canonical(local) }
     }
 }
 
-/// In the extensions of a request: its server cuts a client that takes nothing, as it sees on the socket.
+/// A mark in the extensions of a request: its server aborts a client that reads nothing, which it sees on the socket.
 #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "only a server says so"))]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClientWatched;
 
-/// Who the client is, if the server has made sure of it: put it into the request's extensions (`AUTH_TYPE`,
-/// `REMOTE_USER`).
+/// The identity of a client that the server has authenticated. A server inserts it into the request's extensions; it
+/// sets `AUTH_TYPE` and `REMOTE_USER`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authenticated {
     /// The scheme, such as `Basic`.
     pub scheme: String,
-    /// The name of the user.
+    /// The user's name.
     pub user: String,
 }
 
-/// Fields that no `HTTP_` variable stands for: they have variables of their own, or belong to the connection.
+/// Fields without an `HTTP_` variable: they have their own variables, or belong to the connection.
 pub(crate) const WITHHELD: [HeaderName; 12] = [
     CONTENT_LENGTH,
     CONTENT_TYPE,
     CONNECTION,
     EXPECT,
-    // The next two are what a client tells a proxy.
+    // Credentials for a proxy, and the field that would set `HTTP_PROXY` (httpoxy).
     PROXY_AUTHORIZATION,
     HeaderName::from_static("proxy"),
     HeaderName::from_static("proxy-connection"),
@@ -77,14 +78,14 @@ pub(crate) const WITHHELD: [HeaderName; 12] = [
     UPGRADE,
 ];
 
-/// The meta-variables of a request to an app at the root, with the body that its fields announce.
+/// Returns the meta-variables of a request to an app at the root. The fields determine the body's length.
 pub(crate) fn meta_variables(parts: &Parts) -> Result<Environ, Refusal> {
     let announced = parts.headers.get(CONTENT_LENGTH).and_then(|value| content_length(value.as_bytes()));
     of_request(parts, &Mount::root(), announced)
 }
 
-/// The meta-variables of a request: those that it brings, or else made from it and what is known of its body, and then
-/// completed by what the server knows.
+/// Returns the meta-variables that a request carries in its extensions. If there are none, makes them from the request
+/// and completes them by `complete`.
 pub(crate) fn environ(
     parts: &Parts,
     body: &SizeHint,
@@ -94,17 +95,17 @@ pub(crate) fn environ(
     if let Some(env) = parts.extensions.get::<Environ>() {
         return Ok(env.clone());
     }
-    // Without either there is no body, and not one without a byte.
+    // Without these fields there is no body, rather than an empty one.
     let is_announced = [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| parts.headers.contains_key(name));
     let length = body.exact().filter(|length| *length > 0 || is_announced);
     of_request(parts, mount, length).map(complete)
 }
 
-/// The meta-variables of a request, whose body is `length` bytes long if there is one and that is known.
+/// Makes the meta-variables of a request. `length` is the body's length, if there is a body and its length is known.
 ///
 /// # Errors
 ///
-/// 400, 404 or 501: why no program should be run for it.
+/// Returns 400, 404 or 501 if no program should run for the request.
 fn of_request(parts: &Parts, mount: &Mount, length: Option<u64>) -> Result<Environ, Refusal> {
     check_codings(&parts.headers)?;
     let connection = parts.extensions.get::<Connection>();
@@ -138,7 +139,7 @@ fn of_request(parts: &Parts, mount: &Mount, length: Option<u64>) -> Result<Envir
     }
     if let Some(Authenticated { scheme, user }) = parts.extensions.get() {
         for (name, value) in [("AUTH_TYPE", scheme), ("REMOTE_USER", user)] {
-            env.set(name, value).map_err(|_| Refusal::bad_request("the name of the user holds a NUL"))?;
+            env.set(name, value).map_err(|_| Refusal::bad_request("the user's name contains a NUL"))?;
         }
     }
     if let Some(length) = length {
@@ -152,27 +153,27 @@ fn of_request(parts: &Parts, mount: &Mount, length: Option<u64>) -> Result<Envir
     Ok(env)
 }
 
-/// Only `chunked` is understood, and the host has undone it (RFC 9112, 6.1).
+/// Checks the transfer codings. Only `chunked` is supported, which the host has decoded (RFC 9112, 6.1).
 fn check_codings(fields: &HeaderMap) -> Result<(), Refusal> {
     let mut codings = fields.get_all(TRANSFER_ENCODING).iter();
     let known = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
     if known && codings.next().is_none() {
         return Ok(());
     }
-    Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "the request has a transfer coding that is not known here"))
+    Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "the request's transfer coding is not supported"))
 }
 
-/// Makes sure that a request says which host it is for.
+/// Checks that a request names its host.
 ///
 /// # Errors
 ///
-/// 400 if a program would get none.
+/// Returns 400 if the host is missing or invalid.
 #[cfg(feature = "server")]
 pub(crate) fn check_host(parts: &Parts) -> Result<(), Refusal> {
     server(parts, None).map(drop)
 }
 
-/// The server's name, its port, and what the client calls both.
+/// Returns the server's name and port, and both as the client wrote them.
 fn server(parts: &Parts, connection: Option<&Connection>) -> Result<(String, u16, String), Refusal> {
     let mut hosts = parts.headers.get_all(HOST).iter();
     let host = hosts.next();
@@ -180,13 +181,13 @@ fn server(parts: &Parts, connection: Option<&Connection>) -> Result<(String, u16
         return Err(Refusal::bad_request("the request names its host more than once"));
     }
     let local = connection.map(|connection| connection.local);
-    // A URI that names a host comes before the field (RFC 9112, 3.2.2); HTTP/2 has it there.
+    // A host in the URI takes precedence over the field (RFC 9112, 3.2.2). HTTP/2 sends it there.
     let authority = match (parts.uri.authority(), host) {
         (Some(authority), _) => authority.clone(),
         (None, Some(host)) => {
             Authority::try_from(host.as_bytes()).map_err(|_| Refusal::bad_request("the request's host is malformed"))?
         }
-        // Older clients need not say (RFC 9112, 3.2).
+        // The host is optional before HTTP/1.1 (RFC 9112, 3.2).
         (None, None) if parts.version < Version::HTTP_11 => {
             let name = local.map_or_else(|| "localhost".to_owned(), |local| bracketed(local.ip().to_canonical()));
             return Ok((name.clone(), local.map_or(80, |local| local.port()), name));
@@ -220,12 +221,12 @@ fn bracketed(address: IpAddr) -> String {
     }
 }
 
-/// An address as text; one of IPv4 that came by IPv6 as what it is.
+/// Returns an address as text. An IPv4 address that is mapped to IPv6 becomes an IPv4 address.
 fn address(address: IpAddr) -> String {
     address.to_canonical().to_string()
 }
 
-/// A number as text, without asking for memory.
+/// Formats a number without allocating.
 fn decimal(mut number: u64, into: &mut [u8; 20]) -> &[u8] {
     let mut start = into.len();
     loop {
@@ -238,7 +239,8 @@ fn decimal(mut number: u64, into: &mut [u8; 20]) -> &[u8] {
     }
 }
 
-/// One `HTTP_` variable for each name. Names whose variable another name could have too are passed over (RFC 3875, 4.1.18).
+/// Adds one `HTTP_` variable for each field name. Skips names whose variable another name could have too (RFC 3875,
+/// 4.1.18).
 fn add_fields(env: &mut Environ, fields: &HeaderMap, mount: &Mount) {
     let (mut name, mut joined) = (Vec::new(), Vec::new());
     for field in fields.keys() {
@@ -264,13 +266,13 @@ fn add_fields(env: &mut Environ, fields: &HeaderMap, mount: &Mount) {
     }
 }
 
-/// The request that the meta-variables describe, with themselves in its extensions.
+/// Makes the request that the meta-variables describe, and inserts them into its extensions.
 ///
 /// # Errors
 ///
-/// `InvalidInput` when they describe none.
+/// Returns `InvalidInput` if they do not describe a request.
 pub(crate) fn of_meta_variables<B>(env: &Environ, body: B) -> io::Result<Request<B>> {
-    let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("{what} is not that of a request"));
+    let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("{what} is invalid"));
     let mut request = Request::new(body);
     *request.method_mut() = match env.get("REQUEST_METHOD") {
         Some(method) => Method::from_bytes(method).map_err(|_| invalid("REQUEST_METHOD"))?,
@@ -289,10 +291,13 @@ pub(crate) fn of_meta_variables<B>(env: &Environ, body: B) -> io::Result<Request
                 None => continue,
             },
         };
-        // A value that no field can hold is among the meta-variables alone.
+        // A value that no field can hold is only in the meta-variables.
         let Ok(value) = HeaderValue::from_bytes(value) else { continue };
         fields.try_append(name, value).map_err(|_| {
-            Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the request has fields of too many names")
+            Refusal::new(
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "the request's fields have too many different names",
+            )
         })?;
     }
     request.extensions_mut().insert(env.clone());
@@ -304,47 +309,47 @@ fn field_name(variable: &[u8]) -> Option<HeaderName> {
     HeaderName::from_bytes(&name).ok()
 }
 
-/// Completes the meta-variables that another server has sent. If it sent no path, the path is that of `REQUEST_URI`, decoded
-/// and checked as over HTTP: nginx's own `scgi_params` has neither `SCRIPT_NAME` nor `PATH_INFO`.
+/// Completes the meta-variables that a front server sent. If they have no path, it is taken from `REQUEST_URI`, decoded
+/// and checked as over HTTP: nginx's stock `scgi_params` has neither `SCRIPT_NAME` nor `PATH_INFO`.
 ///
 /// # Errors
 ///
-/// 400 if that is no path.
+/// Returns 400 if `REQUEST_URI` has no valid path.
 pub(crate) fn complete(env: &mut Environ) -> Result<(), Refusal> {
-    let told = |error: InvalidVariable| Refusal::bad_request(&error.to_string());
+    let bad_request = |error: InvalidVariable| Refusal::bad_request(&error.to_string());
     if let Some(remote) = env.get_str("REMOTE_ADDR").and_then(|text| text.parse::<IpAddr>().ok())
         && remote.to_canonical() != remote
     {
-        env.set("REMOTE_ADDR", address(remote)).map_err(told)?;
+        env.set("REMOTE_ADDR", address(remote)).map_err(bad_request)?;
     }
     if env.get("SCRIPT_NAME").is_some() || env.get("PATH_INFO").is_some() {
         return Ok(());
     }
     let Some(raw) = env.get("REQUEST_URI").filter(|raw| !raw.is_empty()) else { return Ok(()) };
     if raw.contains(&b'#') {
-        return Err(Refusal::bad_request("the target holds a fragment"));
+        return Err(Refusal::bad_request("the target contains a fragment"));
     }
     let (path, query) = match raw.iter().position(|byte| *byte == b'?') {
         Some(at) => (&raw[..at], &raw[at + 1..]),
         None => (raw, &b""[..]),
     };
     let path = match Uri::try_from(path) {
-        // A target that names its host.
+        // The target names its host.
         Ok(uri) if uri.scheme().is_some() => decode(uri.path().as_bytes())?,
         _ => decode(path)?,
     };
     let query = query.to_vec();
-    env.set("PATH_INFO", path).map_err(told)?;
+    env.set("PATH_INFO", path).map_err(bad_request)?;
     if env.get("QUERY_STRING").is_none() {
-        env.set("QUERY_STRING", query).map_err(told)?;
+        env.set("QUERY_STRING", query).map_err(bad_request)?;
     }
     Ok(())
 }
 
-/// The target of the request, unless there is none. What no URI can hold of it is percent-encoded.
+/// Returns the target of the request, if there is one. Percent-encodes what a URI cannot contain.
 pub(crate) fn uri(env: &Environ) -> Option<Uri> {
     if let Some(raw) = env.get("REQUEST_URI").filter(|raw| !raw.is_empty()) {
-        // Of what follows a `#` a URI would keep nothing.
+        // `Uri` drops what follows a `#`.
         let plain = if raw.contains(&b'#') { None } else { Uri::try_from(raw).ok() };
         if let Some(uri) = plain.or_else(|| Uri::try_from(encode_target(raw)).ok()) {
             return Some(uri);
@@ -387,7 +392,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_names_than_fields_can_have_are_a_431() {
+    fn too_many_field_names_are_a_431() {
         let mut env = Environ::new();
         for name in 0..25_000 {
             env.add(format!("HTTP_{name}").as_bytes(), b"");

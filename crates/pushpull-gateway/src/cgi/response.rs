@@ -1,17 +1,18 @@
-//! A head as an HTTP response, and back.
+//! Converts heads to HTTP responses, and back.
 
 use http::Response;
 use http::response::Parts;
 
 use super::head::{ResponseHead, set_no_length, strip};
 
-/// In the extensions of a response: its `Location` names a place on this server, which the server is to answer with (RFC
-/// 3875, 6.2.2). [`LocalRedirects`](crate::LocalRedirects) does that; where nobody does, the client gets a 302.
+/// A mark in the extensions of a response: its `Location` is a path on this server, which answers with the resource
+/// there (RFC 3875, 6.2.2). [`LocalRedirects`](crate::LocalRedirects) follows it. Without that layer the client
+/// receives a 302.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LocalRedirect;
 
 impl ResponseHead {
-    /// The response that begins with this head.
+    /// Returns the response that begins with this head.
     pub fn into_response<B>(self, body: B) -> Response<B> {
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
@@ -22,7 +23,7 @@ impl ResponseHead {
         response
     }
 
-    /// The head that a response begins with, less the fields that belong to a connection.
+    /// Returns the head of a response, without hop-by-hop fields.
     pub fn of_response(parts: &Parts) -> ResponseHead {
         let mut fields = parts.headers.clone();
         strip(&mut fields);

@@ -1,6 +1,6 @@
-//! Work that may wait for a disk or a name server, on threads of its own.
+//! Runs work that may block on a disk or a name server, on separate threads.
 //!
-//! `tokio::task::spawn_blocking` panics where the system has no thread to give: here that is an error.
+//! If the system has no thread, `tokio::task::spawn_blocking` panics; `run` returns an error.
 
 use std::io;
 
@@ -8,16 +8,16 @@ use tokio::sync::{Semaphore, oneshot};
 
 use pushpull::{Error, Thread};
 
-/// How much is done at the same time; more waits for its turn.
+/// The maximum number of threads. Further work waits.
 const MAX_THREADS: usize = 16;
 
 static FREE: Semaphore = Semaphore::const_new(MAX_THREADS);
 
-/// Does `work` on another thread. If the future is dropped, the work is finished all the same, and its result dropped.
+/// Runs `work` on another thread. If the future is dropped, the work is still finished, and its result dropped.
 ///
 /// # Errors
 ///
-/// Returns an error if the system has no thread to give, or if the work panics.
+/// Returns an error if the system has no thread, or if the work panics.
 pub(crate) async fn run<T, F>(work: F) -> io::Result<T>
 where
     T: Send + 'static,

@@ -1,4 +1,4 @@
-//! How the body of a request is taken.
+//! How a program receives the body of its request.
 
 use std::error;
 use std::io;
@@ -21,31 +21,31 @@ use crate::cgi::refusal::Refusal;
 
 pub(crate) use super::spool::{failed, too_large};
 
-/// How a script, or an application upstream, takes the body of a request.
+/// How a script, or an application upstream, receives the body of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BodyPolicy {
-    /// All of it, before the program starts: slow clients hold no program, `CONTENT_LENGTH` is always known, and whatever
-    /// the program does with its input, nothing can be stuck.
+    /// The whole body is spooled before the program starts. A slow client occupies no program, `CONTENT_LENGTH` is
+    /// always known, and a program cannot deadlock on its input.
     #[default]
     Spool,
-    /// As it comes: the program starts at once. Without a `Content-Length` from the client, `CONTENT_LENGTH` is not set,
-    /// and the program has to read up to the end.
+    /// The body is streamed, and the program starts at once. If the client sends no `Content-Length`, `CONTENT_LENGTH`
+    /// is not set, and the program must read to the end.
     Stream,
-    /// As it comes, for programs that cannot do without `CONTENT_LENGTH`: a request whose length is not known is refused
-    /// (411).
+    /// The body is streamed, for programs that need `CONTENT_LENGTH`. A request whose length is unknown is answered
+    /// with 411.
     Reject,
 }
 
-/// What there is for a program to read.
+/// The input of a program.
 pub(crate) enum Taken {
     Nothing,
-    /// All of it.
+    /// The spooled body.
     Whole(OwnedFd),
-    /// It comes.
+    /// The body as it arrives.
     Coming(Source),
 }
 
-/// A body of any kind, asked for its bytes.
+/// A body of any type, polled for its bytes.
 pub(crate) type Source = Pin<Box<dyn Data + Send>>;
 
 pub(crate) trait Data {
@@ -63,12 +63,12 @@ where
 }
 
 impl BodyPolicy {
-    /// Takes a body so, and tells the program its length where that turned out only now. `check_room` refuses early what
-    /// would be refused later.
+    /// Takes a body by this policy. Sets `CONTENT_LENGTH` if it is known only after spooling. `check_room` refuses
+    /// early a request that would be refused after spooling.
     ///
     /// # Errors
     ///
-    /// 408, 411, 413, or 400 for a body that fails; 500 when it cannot be kept; and what `check_room` says.
+    /// Returns 408, 411 or 413; 400 if the body fails; a 5xx if it cannot be stored; or the refusal of `check_room`.
     pub(crate) async fn take<B>(
         self,
         body: B,
@@ -93,14 +93,14 @@ impl BodyPolicy {
                 Ok(spooled.file.map_or(Taken::Nothing, Taken::Whole))
             }
             BodyPolicy::Reject if body.size_hint().exact().is_none() => {
-                Err(Refusal::new(StatusCode::LENGTH_REQUIRED, "the request's body has to have a length"))
+                Err(Refusal::new(StatusCode::LENGTH_REQUIRED, "the request's body must have a length"))
             }
             BodyPolicy::Stream | BodyPolicy::Reject => Ok(Taken::Coming(Box::pin(body))),
         }
     }
 }
 
-/// The length of a body that was taken whole.
+/// Sets `CONTENT_LENGTH` to the length of a spooled body, and checks it against the request's `Content-Length`.
 fn announce(parts: &Parts, spooled: &Spooled, env: &mut Environ) -> Result<(), Refusal> {
     let announced = parts.headers.get(CONTENT_LENGTH);
     if let Some(announced) = announced
@@ -109,7 +109,7 @@ fn announce(parts: &Parts, spooled: &Spooled, env: &mut Environ) -> Result<(), R
         return Err(Refusal::bad_request("the request's body is not as long as its content length"));
     }
     if spooled.length > 0 || announced.is_some() || parts.headers.contains_key(TRANSFER_ENCODING) {
-        env.set("CONTENT_LENGTH", spooled.length.to_string()).expect("a number is a good value");
+        env.set("CONTENT_LENGTH", spooled.length.to_string()).expect("a number is a valid value");
     }
     Ok(())
 }

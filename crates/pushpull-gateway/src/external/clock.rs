@@ -1,4 +1,4 @@
-//! Which limit of time a program or its client comes to next.
+//! Finds the time limit that a program or its client reaches next.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,57 +9,57 @@ use tokio::time::{Instant, Sleep};
 
 use super::limits::ProgramLimits;
 
-/// How long the exit status of a program is waited for when nothing else can follow: its output is closed, or it
-/// redirects. The response ends without the status then.
+/// How long a program's exit status is waited for when nothing else can follow: its output is closed, or its response
+/// is a redirect. After this time the response ends without the status.
 const STATUS_TIME: Duration = Duration::from_secs(1);
 
-/// How long the end of the output is waited for once its program has gone, after the last byte: a filter that the program
-/// started may still be writing.
+/// How long each next byte of the output is waited for after the program has ended. A filter that the program started
+/// may still be writing.
 pub(crate) const REST_TIME: Duration = Duration::from_secs(1);
 
-/// After so long a time only the next byte of one that writes without a pause is waited for, so that one that writes now and
-/// then does not hold the response.
+/// After `LONG_REST`, each next byte is waited for only `SHORT_REST_TIME`: output without pauses still arrives, and
+/// occasional output no longer holds the response.
 const LONG_REST: Duration = Duration::from_secs(10);
 const SHORT_REST_TIME: Duration = Duration::from_millis(100);
 
-/// When what happened to a program.
+/// The times of a program's events.
 #[derive(Debug)]
 pub(crate) struct Clock {
     started: Instant,
-    /// What is waited for.
+    /// What the response waits for.
     wait: Wait,
-    /// Since when, or something moved since.
+    /// When the wait began, or something last moved.
     moved: Instant,
-    /// Only the exit status can still follow.
+    /// Since when only the exit status can follow.
     closed: Option<Instant>,
-    /// The response was complete.
+    /// When the response was complete.
     completed: Option<Instant>,
-    /// The program had ended.
+    /// When the program ended.
     ended: Option<Instant>,
 }
 
-/// What a program is waited for.
+/// What a response waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wait {
-    /// The client, to take something.
+    /// For the client to read.
     Client,
-    /// The same, and the server keeps the client to its limit, as it sees on the socket.
+    /// For the client to read, under the limit of the server, which sees the socket.
     Server,
-    /// The client, to send something.
+    /// For the client to send more of its body.
     Upload,
-    /// The program, to write its head.
+    /// For the program to write its head.
     Head,
-    /// The program, to go on or to end.
+    /// For the program to write or to end.
     Program,
-    /// The program, to end now that its output has.
+    /// For the program to end, because its output has ended.
     Status,
-    /// Others that the program has left its output to, to end it.
+    /// For other processes, which inherited the program's output, to close it.
     Rest,
-    /// The program, to end by itself after a complete response.
+    /// For the program to end by itself after a complete response.
     Work,
 }
 
-/// What a program came to.
+/// The limit that a program has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limit {
     Waited(Wait),
@@ -77,29 +77,30 @@ impl Clock {
         self.moved = Instant::now();
     }
 
-    /// From now on only the exit status can follow, if that was not so already.
+    /// Notes that only the exit status can follow, unless that was noted before.
     pub(crate) fn closes(&mut self) {
         self.closed.get_or_insert_with(Instant::now);
     }
 
-    /// The response is complete from now on, if it was not already.
+    /// Notes that the response is complete, unless that was noted before.
     pub(crate) fn completes(&mut self) {
         self.completed.get_or_insert_with(Instant::now);
     }
 
-    /// The program has ended.
+    /// Notes that the program has ended.
     pub(crate) fn ends(&mut self) {
         self.moves();
         self.ended = Some(self.moved);
     }
 
-    /// Returns `true` if the response was complete before that long a time.
+    /// Returns `true` if the response has been complete for longer than `time`.
     pub(crate) fn has_been_complete_for(&self, time: Duration) -> bool {
         self.completed.is_some_and(|completed| completed.elapsed() > time)
     }
 
-    /// Ready when a limit is reached. What one side took of its time is not the other's. The timer is set again only when it
-    /// has run down, because nearly always something has moved by then.
+    /// Polls for a limit that is reached. If `wait` changes, its time starts anew: time that the client takes does not
+    /// count for the program. The timer is prolonged only when it expires, because by then something has nearly always
+    /// moved.
     pub(crate) fn poll(
         &mut self,
         wait: Wait,
@@ -124,7 +125,7 @@ impl Clock {
         Poll::Pending
     }
 
-    /// The limit that is reached next if nothing moves, and when.
+    /// Returns the limit that is reached next if nothing moves, and when.
     pub(crate) fn next(&self, wait: Wait, limits: &ProgramLimits) -> (Instant, Limit) {
         let (since, time) = match wait {
             Wait::Server => (self.moved, Duration::MAX),
@@ -144,7 +145,7 @@ impl Clock {
     }
 }
 
-/// A time too long to name is no limit.
+/// Returns the instant after `duration`, limited to 30 years because `Duration::MAX` would overflow.
 pub(crate) fn after(instant: Instant, duration: Duration) -> Instant {
     const LONG: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
     instant.checked_add(duration.min(LONG)).unwrap_or(instant)
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_14_a_program_may_work_on_after_its_response_as_long_as_it_likes() {
+    fn requirement_14_work_after_the_response_is_unlimited_by_default() {
         let mut clock = Clock::start();
         clock.completes();
         let day = Duration::from_secs(24 * 3600);
@@ -187,11 +188,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn requirement_13_what_the_client_took_of_its_time_is_not_the_programs() {
+    async fn requirement_13_time_that_the_client_takes_does_not_count_for_the_program() {
         let idle = Duration::from_millis(1);
         let limits = ProgramLimits::new().timeout_idle(idle).timeout_client(Duration::from_secs(3600));
         let mut clock = Clock::start();
-        // The client was waited for all that time.
+        // The clock waited for the client all that time.
         (clock.wait, clock.moved) = (Wait::Client, clock.started - idle);
         let mut timer = std::pin::pin!(tokio::time::sleep_until(clock.started));
         let mut context = Context::from_waker(std::task::Waker::noop());

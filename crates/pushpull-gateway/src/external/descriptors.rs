@@ -1,7 +1,7 @@
-//! How many files this process may have open: as many as it was started with, until a server needs more.
+//! The limit of open files: that which this process was started with, until a server needs more.
 //!
-//! Programs are given the limit that the server was started with. Once it is raised it has to be set back between `fork`
-//! and `exec`, which makes each start of a program slower (0.26 in place of 0.07 ms for a server of 6 MiB). So the limit is
+//! Programs receive the limit that the server was started with. A raised limit must be restored between `fork` and
+//! `exec`. This slows each start of a program: 0.26 instead of 0.07 ms for a server of 6 MiB. The limit is therefore
 //! raised late: when the process has run out of descriptors.
 
 use std::io;
@@ -10,32 +10,32 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::{RwLock, RwLockReadGuard};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// A server runs in this process.
+/// Whether a server runs in this process.
 static SERVES: AtomicBool = AtomicBool::new(false);
 
-/// The limit that this process had before it was raised. It is read as long as a program is being started.
+/// The limit before it was raised. The lock is held for reading while a program is started.
 static ORIGINAL: RwLock<Option<Rlimit>> = RwLock::new(None);
 
-/// Has the limit raised, to the hard one, when it is reached.
+/// Allows the limit to be raised to the hard limit when it is reached.
 #[cfg(feature = "server")]
 pub(crate) fn raise_when_needed() {
     SERVES.store(true, Ordering::Relaxed);
 }
 
-/// Returns the limit that programs are given, if it is not the one that they inherit. As long as it is kept, the limit is
+/// Returns the limit that programs receive, if it differs from what they inherit. While the guard is held, the limit is
 /// not raised.
 pub(crate) fn original() -> RwLockReadGuard<'static, Option<Rlimit>> {
     ORIGINAL.read()
 }
 
-/// Opens something, under a raised limit if it has to be.
+/// Opens something. If the process has run out of descriptors, raises the limit and tries again.
 ///
 /// # Errors
 ///
 /// Returns the error of `open`.
 pub(crate) fn with_room<T>(mut open: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     match open() {
-        // Once more, whichever thread raised the limit.
+        // Tries again even if another thread raised the limit.
         Err(error) if error.raw_os_error() == Some(libc::EMFILE) => {
             raise();
             open()
@@ -44,7 +44,7 @@ pub(crate) fn with_room<T>(mut open: impl FnMut() -> io::Result<T>) -> io::Resul
     }
 }
 
-/// Raises the limit, if it was not raised before.
+/// Raises the limit, unless it was raised before.
 pub(crate) fn raise() {
     if !SERVES.load(Ordering::Relaxed) {
         return;

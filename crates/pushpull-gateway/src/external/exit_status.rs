@@ -1,21 +1,22 @@
-//! What the exit status of a program says about its response.
+//! How the exit status of a program affects its response.
 
 use super::output::Failure;
 use crate::service::report::Report;
 
-/// What the exit status of a program says about its response.
+/// How the exit status of a program affects its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ExitStatus {
-    /// Other than zero: that the response is not whole. It is a 502 before the head, and cut after it. If its length was met,
-    /// or it is an error page (a status of 400 or more), the response is whole, and the exit status is logged.
+    /// A status other than zero means that the response is incomplete. Before the head the request is answered with
+    /// 502, after it the response is aborted. A response that has its full length, or is an error page (a status of 400
+    /// or more), is complete: its exit status is only logged.
     #[default]
     Cut,
-    /// Nothing: for programs whose status means nothing. It is logged. A signal is a failure all the same.
+    /// The status means nothing, and is logged. A signal is still a failure.
     Log,
 }
 
 impl ExitStatus {
-    /// What a status other than zero is to the response.
+    /// Returns the failure that a status other than zero means.
     pub(crate) fn failing(self, status: String, report: &Report) -> Option<Failure> {
         match self {
             ExitStatus::Cut => Some(Failure::Status(status)),

@@ -1,4 +1,4 @@
-//! What a program may take before it is stopped.
+//! The limits of programs and their clients.
 
 use std::time::Duration;
 
@@ -6,11 +6,12 @@ use crate::bounds::positive;
 use crate::cgi::head::MAX_HEAD;
 use crate::service::answer::MAX_DRAINED;
 
-/// What a [`Script`](crate::Script) or an `Upstream` allows its programs and their clients. Each limit ends one request and
-/// nothing else. Those that `pushpull serve` has an option for have its name.
+/// The limits of the programs of a [`Script`](crate::Script) or an `Upstream`, and of their clients.
 ///
-/// Setters can be chained. As with `std::process::Command`, a getter is the name of its setter after `get_`. A time of
-/// `Duration::MAX` is no limit.
+/// Each limit ends one request and no other. Limits with an option of `pushpull serve` have the name of the option.
+///
+/// Setters can be chained. As in `std::process::Command`, the getter of `name` is `get_name`. `Duration::MAX` sets no
+/// limit.
 ///
 /// ```
 /// use std::time::Duration;
@@ -53,8 +54,9 @@ impl ProgramLimits {
         }
     }
 
-    /// Sets how long a program may take until the head of its response is complete (default: 60 s), counted from when it last
-    /// took a byte of the request. After this time it is stopped, and the request answered with 504.
+    /// Sets how long a program may take until its head is complete (default: 60 s). The time counts from the last byte
+    /// that the program read of the request. After this time the program is stopped, and the request is answered with
+    /// 504.
     ///
     /// # Panics
     ///
@@ -66,8 +68,9 @@ impl ProgramLimits {
         self
     }
 
-    /// Sets how long a program may write nothing after its head, and how long a client may send nothing of a request's body
-    /// (default: 60 s). After this time the response is cut; a client that has no response yet is answered with 408.
+    /// Sets how long a program may write nothing after its head, and how long a client may send nothing of its body
+    /// (default: 60 s). After this time the response is aborted. If it has not started, a stalled client is answered
+    /// with 408.
     ///
     /// # Panics
     ///
@@ -79,11 +82,12 @@ impl ProgramLimits {
         self
     }
 
-    /// Sets how long a client may take nothing of the response (default: 60 s). After this time the response is cut.
+    /// Sets how long a client may read nothing of the response (default: 60 s). After this time the response is
+    /// aborted.
     ///
-    /// The time is measured where the body is pulled: a host that has buffers of its own pulls again when they have run down.
-    /// The servers of this crate see on the socket what their clients take. There `host::ClientLimits::timeout_client` counts
-    /// in place of this limit.
+    /// The time counts between pulls of the body. A host with buffers pulls again when they are drained. The servers of
+    /// this crate see on the socket what their clients read: there, `host::ClientLimits::timeout_client` replaces this
+    /// limit.
     ///
     /// # Panics
     ///
@@ -95,8 +99,8 @@ impl ProgramLimits {
         self
     }
 
-    /// Sets how long a program may run (default: no limit). After this time it is stopped: the request is answered with 504, or
-    /// its response is cut.
+    /// Sets how long a program may run (default: no limit). After this time the program is stopped. The request is
+    /// answered with 504, or its response is aborted.
     ///
     /// # Panics
     ///
@@ -108,8 +112,8 @@ impl ProgramLimits {
         self
     }
 
-    /// Sets how long a program may work on after its response is complete (default: no limit). After this time it is stopped,
-    /// which is logged.
+    /// Sets how long a program may run after its response is complete (default: no limit). After this time the program
+    /// is stopped, which is logged.
     ///
     /// # Panics
     ///
@@ -121,7 +125,7 @@ impl ProgramLimits {
         self
     }
 
-    /// Sets how many programs may run at the same time; for an `Upstream`, how many requests (default: 256). One more request
+    /// Sets how many programs may run at the same time, or requests for an `Upstream` (default: 256). A further request
     /// is answered with 503 at once.
     ///
     /// # Panics
@@ -135,8 +139,8 @@ impl ProgramLimits {
         self
     }
 
-    /// Sets how long the head of a response may be, in bytes (default: 64 KiB). A program that writes a longer one is stopped,
-    /// and the request answered with 502.
+    /// Sets the maximum length of a response's head in bytes (default: 64 KiB). If the head is longer, the program is
+    /// stopped, and the request is answered with 502.
     ///
     /// # Panics
     ///
@@ -149,49 +153,50 @@ impl ProgramLimits {
         self
     }
 
-    /// Sets how long the body of a request may be, in bytes (default: 1 GiB). A longer one is answered with 413, or cuts a
-    /// response that has begun.
+    /// Sets the maximum length of a request's body in bytes (default: 1 GiB). A longer body is answered with 413, or
+    /// aborts a response that has started.
     #[must_use]
     pub fn max_body(mut self, bytes: u64) -> ProgramLimits {
         self.max_body = bytes;
         self
     }
 
-    /// Sets how much of a spooled body is kept in memory, in bytes (default: 64 KiB). A longer one goes to a temporary file.
+    /// Sets how much of a spooled body is kept in memory, in bytes (default: 64 KiB). A longer body is stored in a
+    /// temporary file.
     #[must_use]
     pub fn max_memory(mut self, bytes: usize) -> ProgramLimits {
         self.max_memory = bytes;
         self
     }
 
-    /// Sets how much may be written after a response is complete, by its program or by those that the program has left its
-    /// output to, in bytes (default: 16 MiB). A program that writes more is stopped; the output of others is no longer waited
-    /// for. The output for a `HEAD` request, which may never end, is taken for 10 s at most.
+    /// Sets how many bytes may be written after a response is complete (default: 16 MiB). They come from its program,
+    /// or from processes that inherited the program's output. A program that writes more is stopped; the output of
+    /// other processes is closed. The output for a `HEAD` request, which may never end, is drained for up to 10 s.
     #[must_use]
     pub fn max_drained(mut self, bytes: u64) -> ProgramLimits {
         self.max_drained = bytes;
         self
     }
 
-    /// Sets how long a program that is stopped has between SIGTERM and SIGKILL (default: 3 s). It means nothing to an
-    /// `Upstream`.
+    /// Sets how long a program that is stopped has between SIGTERM and SIGKILL (default: 3 s). An `Upstream` ignores
+    /// it.
     #[must_use]
     pub fn kill_grace(mut self, time: Duration) -> ProgramLimits {
         self.kill_grace = time;
         self
     }
 
-    /// Returns how long a program may take until the head of its response is complete.
+    /// Returns how long a program may take until its head is complete.
     pub fn get_timeout_first_byte(&self) -> Duration {
         self.timeout_first_byte
     }
 
-    /// Returns how long a program may write nothing, and a client send nothing of a request's body.
+    /// Returns how long a program may write nothing, and a client send nothing of its body.
     pub fn get_timeout_idle(&self) -> Duration {
         self.timeout_idle
     }
 
-    /// Returns how long a client may take nothing of the response.
+    /// Returns how long a client may read nothing of the response.
     pub fn get_timeout_client(&self) -> Duration {
         self.timeout_client
     }
@@ -201,7 +206,7 @@ impl ProgramLimits {
         self.timeout_total
     }
 
-    /// Returns how long a program may work on after its response is complete.
+    /// Returns how long a program may run after its response is complete.
     pub fn get_timeout_work(&self) -> Duration {
         self.timeout_work
     }
@@ -211,12 +216,12 @@ impl ProgramLimits {
         self.max_programs
     }
 
-    /// Returns how long the head of a response may be, in bytes.
+    /// Returns the maximum length of a response's head in bytes.
     pub fn get_max_head(&self) -> usize {
         self.max_head
     }
 
-    /// Returns how long the body of a request may be, in bytes.
+    /// Returns the maximum length of a request's body in bytes.
     pub fn get_max_body(&self) -> u64 {
         self.max_body
     }
@@ -226,7 +231,7 @@ impl ProgramLimits {
         self.max_memory
     }
 
-    /// Returns how much may be written after a response is complete, in bytes.
+    /// Returns how many bytes may be written after a response is complete.
     pub fn get_max_drained(&self) -> u64 {
         self.max_drained
     }

@@ -1,11 +1,18 @@
-//! What all programs outside this process have in common, however they are spoken to: their limits, the bodies of their
-//! requests, and the way of their responses.
+//! External programs, whether they are started as scripts or reached by FastCGI: their limits, request bodies and
+//! responses.
+//!
+//! Start with `External`, `Output` and `ProgramLimits`. A request passes through the files in this order:
 //!
 //! ```text
-//!  request ── service.rs ──────────┬──> the program
-//!     body ── body_policy.rs ──────┘      │            (spool.rs: whole first, or as it comes)
-//!                                         │ clock.rs, limits.rs, programs.rs, stop.rs: how long, how many, and what then
-//!  response <── response.rs <── relay.rs <── output.rs
+//! service.rs          External: from a request to a program and its response
+//! body_policy.rs      BodyPolicy: whether the body is spooled or streamed
+//! spool.rs            spools a body (blocking.rs: work that blocks, descriptors.rs: the limit of open files)
+//! programs.rs         counts and limits the running programs
+//! output.rs           Output: splits the program's output into head and body (exit_status.rs: when it failed)
+//! clock.rs            the time limits (limits.rs: ProgramLimits, turn.rs: the turns of several streams)
+//! stop.rs             why a program is stopped
+//! relay.rs            from the task that watches the program to the response
+//! response.rs         the response (response_future.rs: its future)
 //! ```
 
 pub(super) mod blocking;

@@ -1,4 +1,4 @@
-//! What becomes of a program's output: first it is its head, then the body, then perhaps what nobody gets.
+//! The output of a program: its head, then its body, then perhaps bytes that are discarded.
 
 use std::io;
 use std::mem;
@@ -19,88 +19,88 @@ use crate::cgi::request::ClientWatched;
 use crate::service::answer::DRAIN_TIME;
 use crate::service::report::{Report, surplus};
 
-/// What the response is told first.
+/// What the response receives first.
 pub(crate) type Answer = Result<Opening, Refusal>;
 
-/// How a response begins.
+/// The beginning of a response.
 #[derive(Debug)]
 pub(crate) struct Opening {
     pub(crate) head: ResponseHead,
-    /// How many bytes follow, if that is known.
+    /// How many bytes follow, if known.
     pub(crate) length: Option<u64>,
-    /// For the program that a local redirect leads to.
+    /// The permit of a local redirect, for the program that it leads to.
     pub(crate) permit: Option<Permit>,
 }
 
-/// Where a program's output goes.
+/// Splits a program's output, and passes it to the response.
 #[derive(Debug)]
 pub(crate) struct Output {
     inlet: Inlet<Answer>,
     phase: Phase,
     is_head_request: bool,
-    /// What is waited for when the client takes nothing.
+    /// What the response waits for when the client reads nothing.
     client: Wait,
-    /// How many bytes went nowhere.
+    /// How many bytes were discarded.
     drained: u64,
 }
 
 #[derive(Debug)]
 enum Phase {
     Head(HeadParser),
-    /// A local redirect, which is answered when its program has gone.
+    /// A local redirect, which is answered when its program has ended.
     Redirect(ResponseHead),
     /// The response has its head.
     Body {
-        /// How many bytes are to come, if that is known.
+        /// How many bytes are to come, if known.
         left: Option<u64>,
-        /// It has a status of 400 or more: programs that write such a page exit with 1, and it is whole.
+        /// Whether the status is 400 or more. Programs that write an error page exit with 1, and the page is complete.
         is_error: bool,
     },
-    /// The response has as much as its content length says. So many bytes have come beyond it.
+    /// The response has its content length. This number of bytes exceeds it.
     Full(u64),
-    /// The response has everything.
+    /// The response has ended.
     Done,
 }
 
-/// Why a response is not whole, or may not be.
+/// Why a response is, or may be, incomplete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// The exit status of its program says so.
+    /// The exit status of the program.
     Status(String),
-    /// Its program was ended by a signal, or it is not known how it ended.
+    /// The program was ended by a signal, or its end is unknown.
     Broken(String),
-    /// Its program has ended, and its output has not.
+    /// The program has ended, and its output has not.
     Open,
 }
 
 impl Output {
-    pub(crate) fn new(inlet: Inlet<Answer>, most_head: usize, request: &Parts) -> Output {
+    pub(crate) fn new(inlet: Inlet<Answer>, max_head: usize, request: &Parts) -> Output {
         let is_head_request = request.method == Method::HEAD;
         let client = if request.extensions.get::<ClientWatched>().is_some() { Wait::Server } else { Wait::Client };
-        Output { inlet, phase: Phase::Head(HeadParser::new(most_head)), is_head_request, client, drained: 0 }
+        Output { inlet, phase: Phase::Head(HeadParser::new(max_head)), is_head_request, client, drained: 0 }
     }
 
-    /// The response waits for its answer.
+    /// Returns `true` if the response has no answer yet.
     pub(crate) fn is_unanswered(&self) -> bool {
         matches!(self.phase, Phase::Head(_) | Phase::Redirect(_))
     }
 
-    /// The response has all that belongs to it.
+    /// Returns `true` if the response is complete.
     pub(crate) fn is_complete(&self) -> bool {
         matches!(self.phase, Phase::Full(_) | Phase::Done)
     }
 
-    /// The response has all but the exit status of its program.
+    /// Returns `true` if the response is a redirect, which lacks only the exit status of its program.
     pub(crate) fn is_redirect(&self) -> bool {
         matches!(self.phase, Phase::Redirect(_))
     }
 
-    /// Says who keeps the client to its time, if the client has to take something before more can come.
+    /// Returns how the client's time is limited, if the client must read before more can come.
     pub(crate) fn waits(&self) -> Option<Wait> {
         (matches!(self.phase, Phase::Body { .. }) && self.inlet.is_full()).then_some(self.client)
     }
 
-    /// Ready when the client has gone without all that belongs to its response.
+    /// Polls for a client that disconnected before its response was complete.
     pub(crate) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
         self.inlet.poll_gone(context)
     }
@@ -112,11 +112,11 @@ impl Output {
         }
     }
 
-    /// Takes what the program wrote, and has the clock know of it. There has to be room for it.
+    /// Takes a chunk that the program wrote, and updates the clock. There must be room for it.
     ///
     /// # Errors
     ///
-    /// Returns an error if it begins with no head, or if more goes nowhere than may.
+    /// Returns an error if the head is invalid, or if too many bytes were discarded.
     pub(crate) fn take(&mut self, chunk: Bytes, clock: &mut Clock, limits: &ProgramLimits) -> Result<(), Stop> {
         if self.is_complete() || self.is_redirect() {
             self.drained += chunk.len() as u64;
@@ -130,7 +130,7 @@ impl Output {
         if self.is_complete() {
             clock.completes();
         }
-        // The program does not know that it answers a HEAD request: it may write for as long as it has a client.
+        // A program that ignores `HEAD` may write endlessly.
         let is_endless = self.is_head_request && clock.has_been_complete_for(DRAIN_TIME);
         if is_endless || self.drained > limits.get_max_drained() { Err(Stop::Limit(Limit::Drained)) } else { Ok(()) }
     }
@@ -153,7 +153,7 @@ impl Output {
         Ok(())
     }
 
-    /// The head is there, and the body begins with `rest`.
+    /// Opens the response with its head. The body begins with `rest`.
     fn open(&mut self, head: ResponseHead, rest: Bytes) {
         if head.is_local_redirect {
             self.phase = Phase::Redirect(head);
@@ -161,7 +161,7 @@ impl Output {
         }
         let has_body = !self.is_head_request && !has_no_body(head.status);
         let length = if has_body { head.length() } else { Some(0) };
-        // First, so that a body that is all there goes out with its head.
+        // The body comes first, so that a complete body is sent together with its head.
         if has_body {
             let is_error = head.status.as_u16() >= 400;
             self.pass(length, is_error, rest);
@@ -171,7 +171,7 @@ impl Output {
         self.inlet.answer(Ok(Opening { head, length, permit: None }));
     }
 
-    /// Hands on a chunk of the body, of which `left` bytes are to come. What is more goes nowhere.
+    /// Passes on a chunk of the body, of which `left` bytes are to come. Discards the bytes beyond.
     fn pass(&mut self, left: Option<u64>, is_error: bool, mut chunk: Bytes) {
         let written = chunk.len();
         let left = left.map(|left| {
@@ -189,8 +189,8 @@ impl Output {
         }
     }
 
-    /// The response fails, after all that was taken: with an answer that says so, or cut. Says whether it is an answer,
-    /// which is reported as such.
+    /// Fails the response after everything that was taken: by an answer, or by aborting it. Returns `true` if it was an
+    /// answer, which is reported as such.
     pub(crate) fn fail(&mut self, refusal: Refusal, kind: io::ErrorKind) -> bool {
         match mem::replace(&mut self.phase, Phase::Done) {
             Phase::Head(_) | Phase::Redirect(_) => {
@@ -206,23 +206,23 @@ impl Output {
         }
     }
 
-    /// Ends the response of a program that has closed its output, or redirects, and goes on running.
+    /// Ends the response of a program that has closed its output, or redirects, and continues to run.
     ///
     /// # Errors
     ///
-    /// Returns an error if there is no response: the head is not complete.
+    /// Returns an error if the head is incomplete.
     pub(crate) fn settle(&mut self, clock: &mut Clock, report: &Report) -> Result<(), Stop> {
         if matches!(self.phase, Phase::Head(_)) {
             return Err(Stop::Head(HeadError::Incomplete));
         }
-        // The program needs its permit itself.
+        // The running program keeps its permit.
         self.finish(None, None, report);
         clock.completes();
         Ok(())
     }
 
-    /// Ends the response, with all that the program wrote taken, and with this failure, if any. What no answer says is
-    /// logged.
+    /// Ends the response after all output was taken, with a failure if there is one. Logs what the client's answer does
+    /// not contain.
     pub(crate) fn finish(&mut self, failure: Option<Failure>, permit: Option<Permit>, report: &Report) {
         let reason = match (failure, &self.phase) {
             (Some(Failure::Status(status)), Phase::Body { left: None, is_error: true }) => {
@@ -234,7 +234,7 @@ impl Output {
             (_, Phase::Body { left: Some(left), .. }) => {
                 Some(format!("the program wrote {left} bytes fewer than its content length"))
             }
-            // A fault, but not one of the response.
+            // A fault of the program, but its response is complete.
             (_, Phase::Full(bytes @ 1..)) => Some(surplus(*bytes)),
             (_, Phase::Head(_)) => Some(HeadError::Incomplete.to_string()),
             _ => None,

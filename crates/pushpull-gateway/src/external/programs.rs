@@ -1,4 +1,4 @@
-//! How many programs run, how many may, and their common end.
+//! Counts and limits the running programs, and stops them together.
 
 use std::io;
 use std::sync::Arc;
@@ -16,29 +16,29 @@ pub(crate) struct Programs {
     permits: Arc<Semaphore>,
     running: AtomicUsize,
     stopping: AtomicBool,
-    /// To all that run.
+    /// Notifies all running programs to stop.
     stop: Notify,
-    /// The last one has gone.
+    /// Notifies that the last program has ended.
     idle: Notify,
 }
 
-/// The right to run one program. It travels in the extensions of a local redirect and of the request that follows it, so
-/// that a redirect needs no second one.
+/// The permission to run one program. A local redirect carries it in its extensions, and so does the request that
+/// follows: a redirect needs no second permit.
 #[derive(Debug, Clone)]
 pub(crate) struct Permit {
-    /// Shared by the clones of a request's extensions, and given back with the last.
+    /// Shared by the clones of a request's extensions, and released by the last.
     _permit: Arc<OwnedSemaphorePermit>,
     programs: Arc<Programs>,
 }
 
-/// A program runs as long as this is there.
+/// A running program, counted until this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Counted(Arc<Programs>);
 
 impl Programs {
-    pub(crate) fn new(most: usize) -> Arc<Programs> {
+    pub(crate) fn new(max: usize) -> Arc<Programs> {
         Arc::new(Programs {
-            permits: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
+            permits: Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))),
             running: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             stop: Notify::new(),
@@ -46,11 +46,11 @@ impl Programs {
         })
     }
 
-    /// A permit for one more program: the one that is `held`, if it is one of these.
+    /// Returns a permit for one more program: `held`, if it is one of these.
     ///
     /// # Errors
     ///
-    /// 503, at once, when as many run as may.
+    /// Returns 503 at once if the maximum number of programs is running.
     pub(crate) fn permit(self: &Arc<Programs>, held: Option<Permit>) -> Result<Permit, Refusal> {
         if let Some(permit) = held.filter(|permit| Arc::ptr_eq(&permit.programs, self)) {
             return Ok(permit);
@@ -61,7 +61,7 @@ impl Programs {
         }
     }
 
-    /// Refuses early what would be refused later.
+    /// Returns the refusal of [`permit`](Programs::permit) early.
     pub(crate) fn check_room(&self) -> Result<(), Refusal> {
         if self.permits.available_permits() == 0 { Err(full()) } else { Ok(()) }
     }
@@ -70,9 +70,9 @@ impl Programs {
     ///
     /// # Errors
     ///
-    /// 503 when no more are to start.
+    /// Returns 503 if all programs are being stopped.
     pub(crate) fn start(self: &Arc<Programs>) -> Result<Counted, Refusal> {
-        // First counted, then looked: whoever stops them sees it, or is seen.
+        // Counts before it checks: either `stop` sees the program, or the program sees the stop.
         self.running.fetch_add(1, Ordering::SeqCst);
         let counted = Counted(self.clone());
         if self.is_stopping() {
@@ -90,7 +90,8 @@ impl Programs {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Told when all are to stop, from now on: look at [`is_stopping`](Programs::is_stopping) after it was made.
+    /// Returns a future that completes when all programs are to stop. Create it before you check
+    /// [`is_stopping`](Programs::is_stopping), or a stop in between is missed.
     pub(crate) fn stopped(&self) -> Notified<'_> {
         self.stop.notified()
     }
@@ -114,13 +115,13 @@ impl Drop for Counted {
     }
 }
 
-/// Returns `true` if the system has no room for one more program or connection, which passes.
+/// Returns `true` if the system has, for now, no room for one more program or connection.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EAGAIN) || status_of(error) == StatusCode::SERVICE_UNAVAILABLE
 }
 
 fn full() -> Refusal {
-    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "as many programs run as may run at the same time")
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the maximum number of programs is running")
 }
 
 pub(crate) fn stopping() -> Refusal {

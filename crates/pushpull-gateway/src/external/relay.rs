@@ -1,5 +1,5 @@
-//! Between the task that watches over a program and the response that the host holds: first an answer, then chunks, one
-//! at a time, then an end. Either side knows at once when the other has gone.
+//! Connects the task that watches a program with the response that the host holds. It passes an answer, then chunks one
+//! at a time, then an end. Each side sees at once when the other is dropped.
 
 use std::io;
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use parking_lot::Mutex;
 
 use pushpull::Error;
 
-/// The program's end.
+/// The end of the program.
 #[derive(Debug)]
 pub(crate) struct Inlet<T>(Arc<Shared<T>>);
 
-/// The response's end.
+/// The end of the response.
 #[derive(Debug)]
 pub(crate) struct Outlet<T>(Arc<Shared<T>>);
 
-/// Who waits is registered before the state is looked at, and woken after it was changed.
+/// A side registers its waker before it looks at the state, and wakes the other after it has changed the state.
 #[derive(Debug)]
 struct Shared<T> {
     state: Mutex<State<T>>,
@@ -30,10 +30,10 @@ struct Shared<T> {
 #[derive(Debug)]
 struct State<T> {
     answer: Option<T>,
-    /// One only: as long as it is not taken, the program is held.
+    /// One chunk. Until it is taken, the program is blocked.
     chunk: Option<Bytes>,
     end: End,
-    /// The response was dropped before it had all that belongs to it.
+    /// The response was dropped before it was complete.
     gone: bool,
 }
 
@@ -42,7 +42,7 @@ enum End {
     Open,
     Well,
     Failed(io::Error),
-    Told,
+    Taken,
 }
 
 pub(crate) fn relay<T>() -> (Inlet<T>, Outlet<T>) {
@@ -52,23 +52,23 @@ pub(crate) fn relay<T>() -> (Inlet<T>, Outlet<T>) {
 }
 
 impl<T> Inlet<T> {
-    /// What everything else comes after. The response is given it once.
+    /// Sends the answer, which precedes everything else. The response receives it once.
     pub(crate) fn answer(&self, answer: T) {
         self.change(|state| state.answer = Some(answer));
     }
 
-    /// Whether there is room for a chunk.
+    /// Polls for room for a chunk.
     pub(crate) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
         self.0.inlet.register(context.waker());
         if self.is_full() { Poll::Pending } else { Poll::Ready(()) }
     }
 
-    /// A chunk waits to be taken.
+    /// Returns `true` if a chunk has not been taken yet.
     pub(crate) fn is_full(&self) -> bool {
         self.0.state.lock().chunk.is_some()
     }
 
-    /// Hands over a chunk, for which there is room.
+    /// Sends a chunk. There must be room for it.
     pub(crate) fn send(&self, chunk: Bytes) {
         self.change(|state| {
             debug_assert!(state.chunk.is_none(), "there was no room");
@@ -76,7 +76,7 @@ impl<T> Inlet<T> {
         });
     }
 
-    /// Nothing follows. A first end stays.
+    /// Ends the response. A later end changes nothing.
     pub(crate) fn end(&self, result: io::Result<()>) {
         self.change(|state| {
             if matches!(state.end, End::Open) {
@@ -88,7 +88,7 @@ impl<T> Inlet<T> {
         });
     }
 
-    /// Ready when the response has gone without all that belongs to it.
+    /// Polls for a response that was dropped before it was complete.
     pub(crate) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
         self.0.inlet.register(context.waker());
         if self.0.state.lock().gone { Poll::Ready(()) } else { Poll::Pending }
@@ -101,7 +101,7 @@ impl<T> Inlet<T> {
 }
 
 impl<T> Outlet<T> {
-    /// The answer; `None` if there will be none.
+    /// Polls for the answer; `None` if there will be none.
     pub(crate) fn poll_answer(&mut self, context: &Context<'_>) -> Poll<Option<T>> {
         self.0.outlet.register(context.waker());
         let mut state = self.0.state.lock();
@@ -119,28 +119,28 @@ impl<T> Outlet<T> {
             self.0.inlet.wake();
             return Poll::Ready(Some(Ok(chunk)));
         }
-        match std::mem::replace(&mut state.end, End::Told) {
+        match std::mem::replace(&mut state.end, End::Taken) {
             End::Open => {
                 state.end = End::Open;
                 Poll::Pending
             }
             End::Failed(error) => Poll::Ready(Some(Err(error))),
-            // Kept: that all is over is asked later too.
+            // Kept for later calls of `is_over`.
             End::Well => {
                 state.end = End::Well;
                 Poll::Ready(None)
             }
-            End::Told => Poll::Ready(None),
+            End::Taken => Poll::Ready(None),
         }
     }
 
-    /// All of what there is, if nothing more will come and it ended well.
+    /// Takes all that is left, if nothing more will come and it ended well.
     pub(crate) fn take_whole(&mut self) -> Option<Bytes> {
         let mut state = self.0.state.lock();
         matches!(state.end, End::Well).then(|| state.chunk.take().unwrap_or_default())
     }
 
-    /// Everything has been taken, and it ended well.
+    /// Returns `true` if everything has been taken, and it ended well.
     pub(crate) fn is_over(&self) -> bool {
         self.0.state.lock().is_over()
     }

@@ -1,4 +1,4 @@
-//! The response to a request whose program runs.
+//! The response of a running program.
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use crate::cgi::redirect::Carried;
 use crate::service::body::Body;
 use crate::service::delayed::{Delayed, Polled};
 
-/// The response that begins so, and goes on with what comes out of `outlet`.
+/// Returns the response that begins with `opening` and continues with the chunks of `outlet`.
 pub(crate) fn response(opening: Opening, mut outlet: Outlet<Answer>) -> Response<Body> {
     let Opening { head, length, permit } = opening;
     let body = match outlet.take_whole() {
@@ -28,11 +28,11 @@ pub(crate) fn response(opening: Opening, mut outlet: Outlet<Answer>) -> Response
     response
 }
 
-/// What a program writes after its head, no more than its content length.
+/// The output of a program after its head, up to its content length.
 #[derive(Debug)]
 struct Streamed {
     outlet: Outlet<Answer>,
-    /// How many bytes are to come, if that is known.
+    /// How many bytes are to come, if known.
     left: Option<u64>,
     held: Delayed,
 }

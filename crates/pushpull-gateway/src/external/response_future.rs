@@ -1,4 +1,4 @@
-//! The future of a service that asks a program outside.
+//! The future of a service that runs an external program.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -10,8 +10,8 @@ use http::Response;
 
 use crate::service::body::Body;
 
-/// The response of a [`Script`](crate::Script) or an `Upstream`. Dropped, it stops the program, or closes the connection to
-/// it.
+/// The future of a response of a [`Script`](crate::Script) or an `Upstream`. If it is dropped, the program is stopped,
+/// or the connection to the application closed.
 pub struct ResponseFuture(Pin<Box<dyn Future<Output = Response<Body>> + Send>>);
 
 impl ResponseFuture {

@@ -1,4 +1,4 @@
-//! A request on its way to a program outside, whichever it is.
+//! From a request to an external program of any kind.
 
 use std::error;
 use std::future::poll_fn;
@@ -31,36 +31,36 @@ pub(crate) struct Common {
     pub(crate) request_body: BodyPolicy,
     pub(crate) exit_status: ExitStatus,
     pub(crate) limits: ProgramLimits,
-    /// The request's own, unless set.
+    /// If `None`, the error log of the request.
     pub(crate) error_log: Option<ErrorStream>,
 }
 
-/// A program outside: a script, or an application upstream.
+/// An external program: a script, or an application upstream.
 pub(crate) trait External: Send + Sync + 'static {
-    /// What is said when nothing watches over it any more, because its runtime is being shut down.
+    /// The message for a program that is not watched any more, because its runtime is being shut down.
     const UNWATCHED: &'static str;
 
     fn common(&self) -> &Common;
 
     fn programs(&self) -> &Arc<Programs>;
 
-    /// Says how it is run.
+    /// Completes the meta-variables with the way in which the program runs.
     fn complete(env: Environ) -> Environ;
 
-    /// Settles what it is asked with; or answers in its place.
+    /// Completes the meta-variables by the program's settings, or answers the request in the program's place.
     ///
     /// # Errors
     ///
-    /// Why it is not to be asked.
+    /// Returns a refusal if the program must not run.
     fn direct(&self, _: &Parts, _: &mut Environ) -> Result<Option<Response<Body>>, Refusal> {
         Ok(None)
     }
 
-    /// Starts it, and a task that watches over it.
+    /// Starts the program, and a task that watches it.
     fn start(&self, body: Taken, permit: Permit, report: &Report, parts: &Parts) -> Result<Outlet<Answer>, Refusal>;
 }
 
-/// Answers a request, with a refusal if need be.
+/// Answers a request, with a refusal if necessary.
 pub(crate) async fn answer<E, B>(external: E, request: Request<B>) -> Response<Body>
 where
     E: External,
@@ -105,7 +105,8 @@ where
     }
 }
 
-/// Makes a program outside a `tower::Service`. (A blanket implementation of a trait of another crate is not allowed.)
+/// Implements `tower::Service` for an external program. (Rust allows no blanket implementation of another crate's
+/// trait.)
 macro_rules! external_service {
     ($external:ty) => {
         impl<B> tower_service::Service<http::Request<B>> for $external
@@ -117,7 +118,7 @@ macro_rules! external_service {
             type Error = std::convert::Infallible;
             type Future = crate::external::ResponseFuture;
 
-            /// Always: a request too many is answered with 503.
+            /// Always ready: a request beyond the limit is answered with 503.
             fn poll_ready(
                 &mut self,
                 _: &mut std::task::Context<'_>,

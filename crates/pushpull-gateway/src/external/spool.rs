@@ -1,4 +1,4 @@
-//! The body of a request, taken whole before its program starts: slow clients hold no program.
+//! Spools the body of a request before its program starts, so that a slow client occupies no program.
 
 use std::env;
 use std::fs::{self, File, OpenOptions};
@@ -24,23 +24,24 @@ use super::limits::ProgramLimits;
 use crate::app::data::poll_data;
 use crate::cgi::refusal::{Refusal, status_of};
 
-/// How much goes to the temporary file at once: a hop to another thread costs as much as writing a part of it.
+/// How much is written to the temporary file at once: a hop to another thread costs as much as writing a part of this
+/// amount.
 const BATCH: usize = 256 << 10;
 
-/// A body that has been taken whole.
+/// A spooled body.
 #[derive(Debug)]
 pub(crate) struct Spooled {
-    /// From the beginning. `None` if there is not a byte.
+    /// Positioned at its beginning. `None` if the body is empty.
     pub(crate) file: Option<OwnedFd>,
     pub(crate) length: u64,
 }
 
-/// Takes a body.
+/// Spools a body.
 ///
 /// # Errors
 ///
-/// Returns 408, 413, or 400 for a body that fails; 503 if there is no thread or descriptor for it, 507 if there is no
-/// space, and 500 if it cannot be kept for another reason.
+/// Returns 408 or 413, or 400 if the body fails. If the body cannot be stored, returns 503 if threads or descriptors
+/// are exhausted, 507 if storage is, and 500 otherwise.
 pub(crate) async fn spool<B>(body: B, limits: &ProgramLimits) -> Result<Spooled, Refusal>
 where
     B: HttpBody,
@@ -57,8 +58,8 @@ where
             return Err(too_large());
         }
         held.add(data);
-        let most = if file.is_some() { BATCH } else { limits.get_max_memory() };
-        if held.len() > most {
+        let max = if file.is_some() { BATCH } else { limits.get_max_memory() };
+        if held.len() > max {
             file = Some(append(file, held.take()).await.map_err(not_kept)?);
         }
     }
@@ -86,10 +87,10 @@ pub(crate) fn too_large() -> Refusal {
 }
 
 pub(crate) fn stalled() -> Refusal {
-    Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request's body does not come")
+    Refusal::new(StatusCode::REQUEST_TIMEOUT, "the client stopped sending the request's body")
 }
 
-/// A host that knows what a client did wrong says so itself.
+/// Returns the refusal for a body that failed: that of the host, if the host knows what the client did wrong.
 pub(crate) fn failed(error: &io::Error) -> Refusal {
     if let Some(refusal) = error.get_ref().and_then(|inner| inner.downcast_ref::<Refusal>()) {
         return refusal.clone();
@@ -101,7 +102,7 @@ fn not_kept(error: io::Error) -> Refusal {
     Refusal::new(status_of(&error), format!("the request's body cannot be kept: {error}"))
 }
 
-/// What has come and is in no file. The first piece is kept as it came: most often there is only one.
+/// The bytes that have arrived and are not in a file. The first piece is kept as it arrived: usually there is only one.
 #[derive(Default)]
 struct Held {
     first: Bytes,
@@ -129,7 +130,7 @@ impl Held {
     }
 }
 
-/// Appends to a temporary file, on a thread that may wait for a disk.
+/// Appends to a temporary file, on a thread that may block on the disk.
 async fn append(file: Option<File>, data: Bytes) -> io::Result<File> {
     let write = move || {
         let mut file = file.map_or_else(unnamed, Ok)?;
@@ -139,15 +140,15 @@ async fn append(file: Option<File>, data: Bytes) -> io::Result<File> {
     blocking::run(write).await?
 }
 
-/// A temporary file that nobody else can open.
+/// Creates a temporary file that no other user can open.
 pub(crate) fn unnamed() -> io::Result<File> {
     let directory = env::temp_dir();
-    // A program that runs as somebody else could open it again by `/proc`.
+    // Otherwise, a program of another user could open the file again through `/proc`.
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600);
     let nameless = with_room(|| options.clone().custom_flags(libc::O_TMPFILE | libc::O_EXCL).open(&directory));
     match nameless {
-        // A file system, or a kernel, that makes none without a name.
+        // The file system or the kernel does not support files without a name.
         Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::ENOENT)) => {
             with_room(|| named_once(&directory, options.clone().create_new(true)))
         }
@@ -155,7 +156,8 @@ pub(crate) fn unnamed() -> io::Result<File> {
     }
 }
 
-/// A temporary file whose name is taken from it at once. Nobody foresees the name, and one that is there is not opened.
+/// Creates a temporary file and removes its name at once. The name is unpredictable, and an existing file is not
+/// opened.
 fn named_once(directory: &Path, options: &OpenOptions) -> io::Result<File> {
     loop {
         let path = directory.join(format!(".pushpull-{:016x}", RandomState::new().hash_one(process::id())));
@@ -175,7 +177,7 @@ fn rewound(mut file: File) -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// A file without a disk. Unlike a pipe it takes as much as there is, and is there to the end.
+/// Creates a file in memory. Unlike a pipe, it takes any amount of data, and keeps it until the end.
 fn in_memory(data: &[u8]) -> io::Result<OwnedFd> {
     let file = with_room(|| Ok(memfd_create(c"request body", MemfdFlags::CLOEXEC)?))?;
     let mut at = 0;
@@ -192,7 +194,7 @@ mod tests {
     use std::os::unix::fs::MetadataExt;
 
     #[test]
-    fn a_temporary_file_has_no_name_and_is_its_owners_alone() {
+    fn a_temporary_file_has_no_name_and_belongs_to_its_owner_only() {
         let directory = tempfile::tempdir().unwrap();
         let mut options = OpenOptions::new();
         options.read(true).write(true).mode(0o600).create_new(true);

@@ -1,4 +1,4 @@
-//! Why a program is stopped, and what its client is told of it.
+//! Why a program is stopped, and what its client receives.
 
 use std::fmt;
 use std::io;
@@ -11,29 +11,29 @@ use crate::cgi::head::HeadError;
 use crate::cgi::refusal::Refusal;
 use crate::service::report::Report;
 
-/// What is said of an output that others hold open.
+/// The message for an output that other processes hold open.
 pub(crate) const OPEN: &str =
-    "the program has ended, and others that it started hold its output open: the rest of it is not waited for";
+    "the program has ended, but processes that it started hold its output open: the rest is discarded";
 
 /// Why a program is stopped.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// The client has gone.
+    /// The client has disconnected.
     Gone,
-    /// Nothing is to run any more.
+    /// The server is stopping.
     Server,
-    /// What the client sent, or failed to send.
+    /// The client sent something invalid, or stopped sending.
     Client(Refusal),
-    /// What the program wrote begins with no head.
+    /// The program's output does not begin with a valid head.
     Head(HeadError),
     Limit(Limit),
-    /// What happened to the connection that the program is spoken to by.
+    /// The connection to an application failed.
     #[cfg_attr(not(feature = "upstream"), allow(dead_code, reason = "only an application upstream has one"))]
     Connection(Refusal),
 }
 
 impl Stop {
-    /// What a client is answered that has no answer yet.
+    /// Returns the answer for a client that has none yet.
     pub(crate) fn refusal(&self) -> Refusal {
         let status = match self {
             Stop::Client(refusal) | Stop::Connection(refusal) => return refusal.clone(),
@@ -47,7 +47,7 @@ impl Stop {
         Refusal::new(status, self.to_string())
     }
 
-    /// What kind of error cuts a response.
+    /// Returns the kind of the error that aborts a response.
     pub(crate) fn kind(&self) -> io::ErrorKind {
         match self {
             Stop::Gone | Stop::Client(_) => io::ErrorKind::BrokenPipe,
@@ -58,12 +58,12 @@ impl Stop {
         }
     }
 
-    /// Has the response fail, if it is not complete, and logs what no answer says.
-    pub(crate) fn tell(&self, output: &mut Output, report: &Report) {
+    /// Fails the response if it is incomplete, and logs what the client's answer does not contain.
+    pub(crate) fn fail(&self, output: &mut Output, report: &Report) {
         if matches!(self, Stop::Gone | Stop::Limit(Limit::Drained)) {
             return;
         }
-        // What is refused is reported with the refusal.
+        // A refusal is reported with its answer.
         let was_answered = !output.is_unanswered();
         output.fail(self.refusal(), self.kind());
         if was_answered && self.is_failure() {
@@ -71,7 +71,7 @@ impl Stop {
         }
     }
 
-    /// Returns `true` if it is the program's doing, and belongs into the log.
+    /// Returns `true` if the program caused the stop, which is then logged.
     fn is_failure(&self) -> bool {
         match self {
             Stop::Gone | Stop::Server | Stop::Client(_) => false,
@@ -84,21 +84,21 @@ impl Stop {
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Stop::Gone => "the client has gone",
+            Stop::Gone => "the client disconnected",
             Stop::Server => "the server is stopping",
             Stop::Client(refusal) | Stop::Connection(refusal) => return refusal.fmt(f),
             Stop::Head(error) => return error.fmt(f),
-            Stop::Limit(Limit::Waited(Wait::Client | Wait::Server)) => "the client takes nothing",
-            Stop::Limit(Limit::Waited(Wait::Upload)) => "the request's body does not come",
-            Stop::Limit(Limit::Waited(Wait::Head)) => "the program does not begin its response",
-            Stop::Limit(Limit::Waited(Wait::Program)) => "the program writes nothing and does not end",
-            Stop::Limit(Limit::Waited(Wait::Status)) => "the program closed its output and does not end",
+            Stop::Limit(Limit::Waited(Wait::Client | Wait::Server)) => "the client stopped reading its response",
+            Stop::Limit(Limit::Waited(Wait::Upload)) => "the client stopped sending the request's body",
+            Stop::Limit(Limit::Waited(Wait::Head)) => "the program did not complete its head in time",
+            Stop::Limit(Limit::Waited(Wait::Program)) => "the program neither writes nor ends",
+            Stop::Limit(Limit::Waited(Wait::Status)) => "the program closed its output, but does not end",
             Stop::Limit(Limit::Waited(Wait::Rest)) => OPEN,
             Stop::Limit(Limit::Waited(Wait::Work)) => {
                 "the program was stopped: it ran on for too long after its response"
             }
-            Stop::Limit(Limit::Drained) => "the program was stopped: it wrote on after its response was complete",
-            Stop::Limit(Limit::Total) => "the program runs for too long",
+            Stop::Limit(Limit::Drained) => "the program was stopped: it kept writing after its response was complete",
+            Stop::Limit(Limit::Total) => "the program ran for too long",
         })
     }
 }

@@ -1,63 +1,63 @@
-//! Records out of bytes, as they come.
+//! A decoder that makes records from bytes.
 
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::header::{Header, Kind, ProtocolStatus, Stream};
 use super::malformed::Malformed;
 
-/// A record, or a part of one.
+/// A record, or part of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Record {
     /// Begins a request.
     Begin {
-        /// The request.
+        /// The request id.
         id: u16,
-        /// What the application is to be: see [`Role`](super::Role).
+        /// The role asked of the application: see [`Role`](super::Role).
         role: u16,
-        /// Whether the connection stays open after it.
+        /// `true` if the connection stays open after the request.
         keep: bool,
     },
-    /// The host no longer wants a request answered.
+    /// Aborts a request: the host no longer wants the response.
     Abort {
-        /// The request.
+        /// The request id.
         id: u16,
     },
-    /// The application has ended a request.
+    /// Ends a request, from the application.
     End {
-        /// The request.
+        /// The request id.
         id: u16,
-        /// The application's own status, like that of a process.
+        /// The application's status, like the exit status of a process.
         app_status: u32,
-        /// The protocol's; `None` for a number that the specification does not have.
+        /// The protocol's status, or `None` for a number unknown to the specification.
         status: Option<ProtocolStatus>,
     },
-    /// The next bytes of a stream. None at all are its end.
+    /// The next bytes of a stream. Empty content is its end.
     Stream {
-        /// Which.
+        /// The stream.
         stream: Stream,
-        /// The request.
+        /// The request id.
         id: u16,
-        /// The bytes: of a long record, as many as have come.
+        /// The content, or the part of it that has arrived.
         content: Bytes,
     },
-    /// Asks for the values of variables: the names are those of its [`Pairs`](super::Pairs).
+    /// Queries variables: the content has their names as [`Pairs`](super::Pairs).
     GetValues(Bytes),
-    /// Tells them.
+    /// The reply to `GetValues`, with names and values.
     GetValuesResult(Bytes),
     /// The other side does not know this type of record.
     UnknownType(u8),
-    /// A record of a type that is not known here. Its content was passed over.
+    /// A record of unknown type. Its content was skipped.
     Unknown {
-        /// The type.
+        /// The type of the record.
         kind: u8,
-        /// The request, or 0.
+        /// The request id, or 0.
         id: u16,
     },
 }
 
-/// Reads records. Nothing is kept of a record's content, which is split off the caller's buffer without a copy: a stream's
-/// as far as it is there, every other once it is whole, which is 64 KiB at most.
+/// A decoder of records. It buffers nothing: contents are split off the caller's buffer without a copy. A stream's
+/// content is returned as it arrives; any other record is returned once it is complete (maximum: 64 KiB).
 #[derive(Debug, Default)]
 pub struct Decoder {
     state: State,
@@ -68,28 +68,28 @@ enum State {
     /// Before a header.
     #[default]
     Between,
-    /// Within the content of a record that is not taken in parts.
+    /// Within the content of a record that is returned whole.
     Whole(Header),
-    /// Within that of a stream: so much is still to come, and then padding.
+    /// Within the content of a stream, with this number of bytes left and padding after them.
     Stream { stream: Stream, id: u16, left: u16, padding: u8 },
-    /// Within what means nothing.
+    /// Within bytes to skip.
     Passing(u32),
-    /// It was no record.
+    /// The bytes were not valid.
     Failed(Malformed),
 }
 
 impl Decoder {
-    /// At the beginning of a connection.
+    /// Creates a decoder for the beginning of a connection.
     pub fn new() -> Decoder {
         Decoder::default()
     }
 
-    /// The next record, or part of one; `None` when more bytes are needed, which are to be put behind those left in the
+    /// Returns the next record or part of one, or `None` if more bytes are needed. Append those to what is left in the
     /// buffer.
     ///
     /// # Errors
     ///
-    /// When the bytes are no record; then always the same.
+    /// Returns an error if the bytes are not a valid record. Every later call returns the same error.
     pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Record>, Malformed> {
         let decoded = self.step(buffer);
         if let Err(malformed) = decoded {
@@ -98,11 +98,11 @@ impl Decoder {
         decoded
     }
 
-    /// The bytes have ended, with what is left in the buffer.
+    /// Checks that the bytes ended between two records, given what is left in the buffer.
     ///
     /// # Errors
     ///
-    /// When they did so within a record.
+    /// Returns an error if they ended within a record.
     pub fn finish(&self, buffer: &[u8]) -> Result<(), Malformed> {
         match self.state {
             State::Between if buffer.is_empty() => Ok(()),
@@ -111,7 +111,7 @@ impl Decoder {
         }
     }
 
-    /// At least how many bytes have to be in the buffer before there can be another record.
+    /// Returns the minimum number of bytes in the buffer for another record.
     pub fn wanted(&self) -> usize {
         match self.state {
             State::Between => Header::LEN,
@@ -166,7 +166,7 @@ impl Decoder {
         }
     }
 
-    /// A header has come: the record, if that is all of it.
+    /// Handles a header. Returns the record if the header is all of it.
     fn begin(&mut self, header: Header) -> Result<Option<Record>, Malformed> {
         let Header { kind, id, length, padding } = header;
         if let Ok(stream) = Stream::try_from(kind) {
@@ -194,7 +194,7 @@ impl Decoder {
     }
 }
 
-/// A record whose content was taken whole.
+/// Returns a record whose content is complete.
 fn whole(header: Header, content: Bytes) -> Result<Record, Malformed> {
     let Header { kind, id, length, .. } = header;
     let wrong = Malformed::Length { kind, length, expected: 8 };
@@ -225,7 +225,7 @@ mod tests {
         Records, Role, abort, begin_request, end_request, get_values, get_values_result, records, unknown_type,
     };
 
-    /// Everything there is, with the records that it has to be read as.
+    /// Returns every type of record, as bytes and as the records to expect.
     fn sample() -> (Vec<u8>, Vec<Record>) {
         let mut bytes = Vec::new();
         let mut stream = |stream, content: &'static [u8]| {
@@ -276,7 +276,7 @@ mod tests {
         (bytes, expected)
     }
 
-    /// What is read of bytes that come in these parts, the parts of one record's content joined again.
+    /// Decodes bytes that arrive in these parts, and joins the parts of one record's content.
     fn read<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Record>, Result<(), Malformed>) {
         let (mut decoder, mut buffer, mut found) = (Decoder::new(), BytesMut::new(), Vec::new());
         let mut is_within = false;
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_19_records_are_read_however_they_are_cut() {
+    fn requirement_19_records_are_read_however_they_are_split() {
         let (bytes, expected) = sample();
         assert_eq!(read([&bytes[..]]), (expected.clone(), Ok(())));
         for at in 0..=bytes.len() {
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_24_every_truncation_is_told_or_ends_between_records() {
+    fn requirement_24_every_truncation_is_reported_or_ends_between_records() {
         let (bytes, expected) = sample();
         for at in 0..bytes.len() {
             let (found, finished) = read([&bytes[..at]]);
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_24_lengths_that_lie_are_told() {
+    fn requirement_24_false_lengths_are_reported() {
         for kind in [Kind::BeginRequest, Kind::EndRequest, Kind::UnknownType] {
             for length in [0, 7, 9, 65_535] {
                 let header = Header::new(kind, 1, length).to_bytes();
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_content_is_not_copied() {
+    fn content_is_not_copied() {
         let mut buffer = BytesMut::new();
         records(Stream::Stdin, 1, "content".into()).put(&mut buffer);
         let place = buffer[8..].as_ptr();

@@ -5,10 +5,10 @@ use bytes::{BufMut, Bytes};
 use super::header::{Header, Kind, ProtocolStatus, Role, Stream};
 use super::pairs::put_pair;
 
-/// The most that a record of a stream is made to hold: the protocol's 65,535, less what would leave the next one unaligned.
+/// The maximum content of an encoded record: the protocol's 65,535, rounded down so that the next record stays aligned.
 pub(super) const MAX_CONTENT: usize = 65_528;
 
-/// A record whose content has eight bytes.
+/// Returns a record with eight bytes of content.
 const fn short(kind: Kind, id: u16, content: [u8; 8]) -> [u8; 16] {
     let header = Header::new(kind, id, 8).to_bytes();
     let [h0, h1, h2, h3, h4, h5, h6, h7] = header;
@@ -16,43 +16,43 @@ const fn short(kind: Kind, id: u16, content: [u8; 8]) -> [u8; 16] {
     [h0, h1, h2, h3, h4, h5, h6, h7, c0, c1, c2, c3, c4, c5, c6, c7]
 }
 
-/// Begins a request (5.1). `keep`: the application leaves the connection open after it.
+/// Returns the record that begins a request (5.1). `keep`: the application keeps the connection open afterwards.
 pub fn begin_request(id: u16, role: Role, keep: bool) -> [u8; 16] {
     let [role1, role0] = (role as u16).to_be_bytes();
     short(Kind::BeginRequest, id, [role1, role0, u8::from(keep), 0, 0, 0, 0, 0])
 }
 
-/// No longer wants a request answered (5.4).
+/// Returns the record that aborts a request (5.4).
 pub fn abort(id: u16) -> [u8; 8] {
     Header::new(Kind::AbortRequest, id, 0).to_bytes()
 }
 
-/// Ends a request (5.5).
+/// Returns the record that ends a request (5.5).
 pub fn end_request(id: u16, app_status: u32, status: ProtocolStatus) -> [u8; 16] {
     let [s3, s2, s1, s0] = app_status.to_be_bytes();
     short(Kind::EndRequest, id, [s3, s2, s1, s0, status as u8, 0, 0, 0])
 }
 
-/// Does not know a type of management records (4.2).
+/// Returns the reply to a management record of unknown type (4.2).
 pub fn unknown_type(kind: u8) -> [u8; 16] {
     short(Kind::UnknownType, 0, [kind, 0, 0, 0, 0, 0, 0, 0])
 }
 
-/// Asks for the values of variables (4.1).
+/// Returns the record that queries variables (4.1).
 ///
 /// # Panics
 ///
-/// If the names are longer than a record, 65,535 bytes.
+/// Panics if the names do not fit into one record (65,535 bytes).
 #[track_caller]
 pub fn get_values<'a>(names: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     values(Kind::GetValues, names.into_iter().map(|name| (name, &b""[..])))
 }
 
-/// Tells them (4.1).
+/// Returns the reply to a query of variables (4.1).
 ///
 /// # Panics
 ///
-/// If the names and values are longer than a record, 65,535 bytes.
+/// Panics if the names and values do not fit into one record (65,535 bytes).
 #[track_caller]
 pub fn get_values_result<'a>(pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Vec<u8> {
     values(Kind::GetValuesResult, pairs)
@@ -67,13 +67,13 @@ fn values<'a>(kind: Kind, pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])>)
     record
 }
 
-/// The records that carry a part of a stream: for each its header, and its content, which is a slice of what is given. No
-/// content, no record: the end of a stream is [`Records::end`].
+/// Splits content into the records of a stream: for each its header, and its content as a slice of `content`. Empty
+/// content yields no record; [`Records::end`] returns the end of a stream.
 pub fn records(stream: Stream, id: u16, content: Bytes) -> Records {
     Records { stream, id, content }
 }
 
-/// The records of [`records`].
+/// An iterator over the records of a stream, returned by [`records`].
 #[derive(Debug, Clone)]
 pub struct Records {
     stream: Stream,
@@ -82,12 +82,12 @@ pub struct Records {
 }
 
 impl Records {
-    /// The record that ends a stream.
+    /// Returns the record that ends a stream.
     pub const fn end(stream: Stream, id: u16) -> [u8; Header::LEN] {
         Header { kind: stream as u8, id, length: 0, padding: 0 }.to_bytes()
     }
 
-    /// Writes them all.
+    /// Writes all records.
     pub fn put(self, into: &mut impl BufMut) {
         for (header, content) in self {
             into.put_slice(&header);
@@ -113,7 +113,7 @@ impl Iterator for Records {
 mod tests {
     use super::*;
 
-    /// Against the specification's own layout (8), byte by byte.
+    /// Compares with the specification's own layout (8), byte by byte.
     #[test]
     fn records_are_laid_out_as_the_specification_says() {
         assert_eq!(begin_request(0x0102, Role::Responder, true), [1, 1, 1, 2, 0, 8, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_content_is_parted_without_a_copy() {
+    fn long_content_is_split_without_a_copy() {
         let content = Bytes::from(vec![b'x'; 200_000]);
         let parts: Vec<_> = records(Stream::Stdout, 1, content.clone()).map(|(_, part)| part).collect();
         assert_eq!(parts.iter().map(Bytes::len).collect::<Vec<_>>(), [65_528, 65_528, 65_528, 3_416]);

@@ -1,4 +1,4 @@
-//! The eight bytes in front of each record (3.3), and the numbers in and behind them.
+//! The eight bytes in front of each record (3.3), and the numbers of the protocol.
 
 use super::malformed::Malformed;
 use super::unknown::UnknownNumber;
@@ -6,16 +6,16 @@ use super::unknown::UnknownNumber;
 /// The version of the protocol.
 const VERSION: u8 = 1;
 
-/// What a record is introduced by.
+/// The header of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// The record's type: see [`Kind`]. There may be others.
+    /// The type of the record: see [`Kind`]. Other numbers are possible.
     pub kind: u8,
-    /// The request that it belongs to; 0 is the connection.
+    /// The request id, or 0 for the connection.
     pub id: u16,
-    /// How many bytes follow.
+    /// The length of the content in bytes.
     pub length: u16,
-    /// How many follow those, and mean nothing.
+    /// The length of the padding after the content.
     pub padding: u8,
 }
 
@@ -44,11 +44,11 @@ numbers! {
     Kind: u8, "type of record" {
         /// Begins a request.
         BeginRequest = 1,
-        /// The host no longer wants a request answered.
+        /// Aborts a request: the host no longer wants the response.
         AbortRequest = 2,
-        /// The application has ended a request.
+        /// Ends a request, from the application.
         EndRequest = 3,
-        /// Meta-variables, as pairs.
+        /// Meta-variables, as name-value pairs.
         Params = 4,
         /// The body of the request.
         Stdin = 5,
@@ -56,11 +56,11 @@ numbers! {
         Stdout = 6,
         /// Messages for the log.
         Stderr = 7,
-        /// A second stream, for filters.
+        /// The second input stream of a filter.
         Data = 8,
-        /// Asks the application what it can do.
+        /// Queries variables of the application.
         GetValues = 9,
-        /// Its answer.
+        /// The reply to `GetValues`.
         GetValuesResult = 10,
         /// The application does not know the type of a record.
         UnknownType = 11,
@@ -68,9 +68,9 @@ numbers! {
 }
 
 numbers! {
-    /// Records whose contents, joined, are a stream; one without a byte is its end (3.3).
+    /// The streams (3.3): their records' contents are joined, and a record without content is the end.
     Stream: u8, "stream" {
-        /// Meta-variables, as pairs.
+        /// Meta-variables, as name-value pairs.
         Params = 4,
         /// The body of the request.
         Stdin = 5,
@@ -78,31 +78,31 @@ numbers! {
         Stdout = 6,
         /// Messages for the log.
         Stderr = 7,
-        /// A second stream, for filters.
+        /// The second input stream of a filter.
         Data = 8,
     }
 }
 
 numbers! {
-    /// What an application is asked to be (6).
+    /// The role that a host asks an application for (6).
     Role: u16, "role" {
         /// Answers a request.
         Responder = 1,
-        /// Says whether a request is allowed.
+        /// Decides whether a request is allowed.
         Authorizer = 2,
-        /// Answers with a changed file.
+        /// Answers with a filtered file.
         Filter = 3,
     }
 }
 
 numbers! {
-    /// How the protocol's side of a request ended (5.5).
+    /// How a request ended, as far as the protocol is concerned (5.5).
     ProtocolStatus: u8, "protocol status" {
-        /// It was dealt with.
+        /// The request was completed.
         RequestComplete = 0,
-        /// The application takes one request at a time on a connection.
+        /// The application accepts one request at a time per connection.
         CantMpxConn = 1,
-        /// The application has run out of something.
+        /// The application has run out of a resource.
         Overloaded = 2,
         /// The application does not know the role.
         UnknownRole = 3,
@@ -110,18 +110,18 @@ numbers! {
 }
 
 impl Header {
-    /// How long it is.
+    /// The length of a header.
     pub const LEN: usize = 8;
 
     pub(super) const fn new(kind: Kind, id: u16, length: u16) -> Header {
         Header { kind: kind as u8, id, length, padding: 0 }
     }
 
-    /// Reads one.
+    /// Parses a header.
     ///
     /// # Errors
     ///
-    /// When it is of another version of the protocol.
+    /// Returns an error if the version of the protocol is not 1.
     pub fn parse(bytes: [u8; Header::LEN]) -> Result<Header, Malformed> {
         let [version, kind, id1, id0, length1, length0, padding, _] = bytes;
         if version != VERSION {
@@ -131,7 +131,7 @@ impl Header {
         Ok(Header { kind, id: number(id1, id0), length: number(length1, length0), padding })
     }
 
-    /// Writes it.
+    /// Returns the header as bytes.
     pub const fn to_bytes(self) -> [u8; Header::LEN] {
         let [id1, id0] = self.id.to_be_bytes();
         let [length1, length0] = self.length.to_be_bytes();

@@ -1,32 +1,32 @@
-//! What is wrong with bytes that are no records.
+//! The errors of bytes that are not valid records.
 
 use std::fmt;
 use std::io;
 
-/// Why bytes are no FastCGI records, or no names and values.
+/// Why bytes are not valid FastCGI records or pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Malformed {
-    /// A record is of this version of the protocol, which is not 1.
+    /// A record has this version of the protocol instead of 1.
     Version(u8),
-    /// A record of this type has to have as many bytes as this, and says that it has another number.
+    /// A record of a type with fixed content has another length.
     Length {
         /// The record's type.
         kind: u8,
-        /// What it says.
+        /// The length in its header.
         length: u16,
-        /// What it has to be.
+        /// The length that the type requires.
         expected: u16,
     },
-    /// A request is begun with the id 0, which stands for the connection itself.
+    /// A request has the id 0, which is reserved for the connection.
     ZeroId,
     /// The bytes ended within a record.
     CutRecord,
     /// The bytes ended within a name or a value.
     CutPair,
-    /// Names and values are longer together than this limit.
+    /// Names and values together exceed this limit.
     TooLong {
-        /// How many bytes there may be.
+        /// The maximum number of bytes.
         limit: usize,
     },
 }
@@ -34,11 +34,11 @@ pub enum Malformed {
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Malformed::Version(version) => write!(f, "a record is of version {version} of the protocol, not of 1"),
+            Malformed::Version(version) => write!(f, "a record has version {version}: expected 1"),
             Malformed::Length { kind, length, expected } => {
-                write!(f, "a record of type {kind} says that it has {length} bytes, where {expected} belong")
+                write!(f, "a record of type {kind} has {length} bytes: expected {expected}")
             }
-            Malformed::ZeroId => f.write_str("a request is begun with the id 0"),
+            Malformed::ZeroId => f.write_str("a request was begun with the id 0"),
             Malformed::CutRecord => f.write_str("the connection ended within a record"),
             Malformed::CutPair => f.write_str("the parameters ended within a name or a value"),
             Malformed::TooLong { limit } => write!(f, "the parameters are longer than {limit} bytes"),

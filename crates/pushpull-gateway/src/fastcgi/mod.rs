@@ -1,10 +1,12 @@
-//! The records of FastCGI 1.0, in both directions: bytes in, records out, and back. Nothing here waits,
-//! reads or writes.
+//! The records of FastCGI 1.0, in both directions. Nothing here does I/O.
+//!
+//! Start from [`Decoder`], which makes [`Record`]s from bytes, and [`Queue`], which makes bytes from records.
 //!
 //! ```text
 //!  bytes ── decoder.rs ──> Record ── pairs.rs ──> names and values
 //!  bytes <── queue.rs, encode.rs ────────── pairs.rs <── names and values
 //!              header.rs: the eight bytes in front of each record
+//!              malformed.rs, unknown.rs: what can be wrong with bytes and numbers
 //! ```
 //!
 //! ```
@@ -26,8 +28,7 @@
 //! # Ok::<(), pushpull_gateway::fastcgi::Malformed>(())
 //! ```
 //!
-//! Section numbers in this module are those of the FastCGI
-//! Specification, version 1.0 (Open Market, 1996).
+//! Section numbers in this module are those of the FastCGI Specification, version 1.0 (Open Market, 1996).
 
 mod decoder;
 mod encode;

@@ -1,10 +1,10 @@
-//! Names and values (3.4), which the records of a stream may cut anywhere.
+//! Names and values (3.4), which a stream's records may split anywhere.
 
 use bytes::{BufMut, Bytes};
 
 use super::malformed::Malformed;
 
-/// How many bytes the parameters of a request may have, unless set: a program could hardly be started with more.
+/// The default maximum size of a request's parameters, in bytes. A program could hardly be started with more.
 pub const MAX_PARAMS: usize = 64 * 1024;
 
 /// A name and its value.
@@ -14,14 +14,18 @@ pub type Pair = (Bytes, Bytes);
 ///
 /// # Panics
 ///
-/// If either has 2 GiB or more, which no length can say.
+/// Panics if either has 2 GiB or more, which the length field cannot express.
 #[track_caller]
 pub fn put_pair(into: &mut impl BufMut, name: &[u8], value: &[u8]) {
     for part in [name, value] {
         match u8::try_from(part.len()) {
             Ok(length) if length < 0x80 => into.put_u8(length),
             _ => {
-                assert!(part.len() < 1 << 31, "a name or value of {} bytes cannot be said", part.len());
+                assert!(
+                    part.len() < 1 << 31,
+                    "a name or value of {} bytes is too long: the maximum is 2 GiB less one byte",
+                    part.len()
+                );
                 into.put_u32(part.len() as u32 | 1 << 31);
             }
         }
@@ -30,7 +34,7 @@ pub fn put_pair(into: &mut impl BufMut, name: &[u8], value: &[u8]) {
     into.put_slice(value);
 }
 
-/// Reads names and values out of a stream, part by part. They are slices of the parts, unless a part ended within them.
+/// A parser of names and values, fed part by part. Each result is a slice of a part, unless the part ended within it.
 ///
 /// ```
 /// use pushpull_gateway::fastcgi::{MAX_PARAMS, Pairs};
@@ -46,26 +50,26 @@ pub fn put_pair(into: &mut impl BufMut, name: &[u8], value: &[u8]) {
 #[derive(Debug)]
 pub struct Pairs {
     limit: usize,
-    /// How many bytes may still come.
+    /// The number of bytes that may still arrive.
     left: usize,
-    /// The beginning of a pair that was cut.
+    /// The beginning of an incomplete pair.
     held: Vec<u8>,
-    /// What has not been read of the last part.
+    /// The unread rest of the last part.
     current: Bytes,
 }
 
 impl Pairs {
-    /// At most `limit` bytes of them.
+    /// Creates a parser that accepts up to `limit` bytes.
     pub fn new(limit: usize) -> Pairs {
         Pairs { limit, left: limit, held: Vec::new(), current: Bytes::new() }
     }
 
-    /// Gives it the next part of the stream. Ask for the pairs in it before the next one: memory is kept for no more than a
-    /// part and the limit.
+    /// Adds the next part of the stream. Call [`next`](Pairs::next) until it returns `None` before the next part: then
+    /// memory is bounded by one part and the limit.
     ///
     /// # Errors
     ///
-    /// When there are more bytes than the limit allows.
+    /// Returns an error if the stream exceeds the limit.
     pub fn push(&mut self, part: Bytes) -> Result<(), Malformed> {
         self.left = self.left.checked_sub(part.len()).ok_or(Malformed::TooLong { limit: self.limit })?;
         if self.held.is_empty() && self.current.is_empty() {
@@ -77,12 +81,12 @@ impl Pairs {
         Ok(())
     }
 
-    /// The next pair, if all of it is there.
+    /// Returns the next pair, or `None` if it is incomplete.
     ///
     /// # Errors
     ///
-    /// When it is longer than the limit allows.
-    #[allow(clippy::should_implement_trait, reason = "there may be more after `None`")]
+    /// Returns an error if the pair exceeds the limit.
+    #[allow(clippy::should_implement_trait, reason = "more pairs may follow after `None`")]
     pub fn next(&mut self) -> Result<Option<Pair>, Malformed> {
         if !self.held.is_empty() {
             if self.lengths(&self.held)?.is_none() {
@@ -99,16 +103,16 @@ impl Pairs {
         Ok(Some((name, pair)))
     }
 
-    /// The stream has ended.
+    /// Checks that the stream ended between two pairs.
     ///
     /// # Errors
     ///
-    /// When it did so within a pair.
+    /// Returns an error if the stream ended within a pair.
     pub fn finish(&self) -> Result<(), Malformed> {
         if self.held.is_empty() && self.current.is_empty() { Ok(()) } else { Err(Malformed::CutPair) }
     }
 
-    /// Where the first pair begins, and how long its name and value are; `None` if it is not whole.
+    /// Returns where the first pair begins and the lengths of its name and value, or `None` if it is incomplete.
     fn lengths(&self, bytes: &[u8]) -> Result<Option<(usize, usize, usize)>, Malformed> {
         let Some((name, rest)) = length(bytes) else { return Ok(None) };
         let Some((value, rest)) = length(rest) else { return Ok(None) };
@@ -121,7 +125,7 @@ impl Pairs {
     }
 }
 
-/// A length, and what follows it.
+/// Returns a length and the bytes after it.
 fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     match *bytes {
         [short @ ..0x80, ref rest @ ..] => Some((short.into(), rest)),
@@ -155,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_19_lengths_of_one_and_four_bytes() {
+    fn requirement_19_lengths_have_one_or_four_bytes() {
         for length in [0, 1, 127, 128, 255, 256, 65_535, 65_536, 1 << 20] {
             let pairs = [(vec![b'n'; length], b"v".to_vec()), (b"n".to_vec(), vec![b'v'; length])];
             let text = written(&pairs);
@@ -164,12 +168,12 @@ mod tests {
             assert!(found.iter().zip(&pairs).all(|(found, pair)| found.0 == pair.0 && found.1 == pair.1));
             assert_eq!(found.len(), 2);
         }
-        // A short length may be said in four bytes.
+        // A short length may be encoded in four bytes.
         assert_eq!(read([Bytes::from_static(b"\x80\0\0\x01\x80\0\0\x01AB")], 100).unwrap(), [("A".into(), "B".into())]);
     }
 
     #[test]
-    fn requirement_19_pairs_are_cut_at_every_byte() {
+    fn requirement_19_pairs_may_be_split_at_every_byte() {
         let pairs = [(b"NAME".to_vec(), vec![b'v'; 300]), (vec![b'N'; 200], Vec::new()), (Vec::new(), b"v".to_vec())];
         let text = written(&pairs);
         let whole = read([text.clone()], MAX_PARAMS).unwrap();
@@ -181,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_24_a_pair_that_is_cut_short_is_told() {
+    fn requirement_24_a_truncated_pair_is_reported() {
         let text = written(&[(b"NAME".to_vec(), vec![b'v'; 200])]);
         for at in 1..text.len() {
             assert_eq!(read([text.slice(..at)], MAX_PARAMS), Err(Malformed::CutPair), "cut at {at}");
@@ -193,14 +197,14 @@ mod tests {
         let part = written(&[(b"NAME".to_vec(), vec![b'v'; 50_000])]);
         let parts = (0..200).map(|_| part.clone());
         assert_eq!(read(parts, MAX_PARAMS), Err(Malformed::TooLong { limit: MAX_PARAMS }));
-        // A length that lies is told before anything of it is kept.
+        // A false length is reported before anything is buffered.
         let mut pairs = Pairs::new(MAX_PARAMS);
         pairs.push(Bytes::from_static(b"\x01\xff\xff\xff\xff")).unwrap();
         assert_eq!(pairs.next(), Err(Malformed::TooLong { limit: MAX_PARAMS }));
     }
 
     #[test]
-    fn what_is_whole_is_not_copied() {
+    fn a_complete_pair_is_not_copied() {
         let text = written(&[(b"NAME".to_vec(), b"value".to_vec())]);
         let found = read([text.clone()], 100).unwrap();
         assert_eq!(found[0].1.as_ptr(), text[6..].as_ptr());
@@ -221,7 +225,7 @@ mod tests {
         }
 
         #[test]
-        fn requirement_24_no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1_usize..50) {
+        fn requirement_24_no_input_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1_usize..50) {
             let bytes = Bytes::from(bytes);
             let _ = read((0..bytes.len()).step_by(size).map(|at| bytes.slice(at..bytes.len().min(at + size))), 200);
         }

@@ -1,4 +1,4 @@
-//! Records that wait to be sent: few of them, and few pieces.
+//! Records that wait to be sent, in few records and few slices.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -8,15 +8,15 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::encode::MAX_CONTENT;
 use super::header::{Header, Stream};
 
-/// What is not longer is copied, next to what is there: a piece of its own would cost more.
+/// The maximum size of a chunk that is copied next to others: a slice of its own would cost more.
 const MAX_COPIED: usize = 4 * 1024;
 
-/// How many pieces are sent at once.
+/// The maximum number of slices sent at once.
 #[cfg(any(feature = "server", feature = "upstream"))]
 pub(crate) const MAX_SLICES: usize = 64;
 
-/// Bytes that wait to be sent, of a connection of either side. Contents of one stream that follow each other share a record,
-/// and long ones are not copied.
+/// The bytes that wait to be sent on a connection. Consecutive contents of one stream share a record, and long contents
+/// are not copied.
 ///
 /// ```
 /// use pushpull_gateway::fastcgi::{Queue, Stream};
@@ -32,13 +32,13 @@ pub(crate) const MAX_SLICES: usize = 64;
 /// ```
 #[derive(Debug, Default)]
 pub struct Queue {
-    /// These come first.
+    /// The pieces to send first.
     pieces: VecDeque<Bytes>,
-    /// How many bytes they are.
+    /// The number of bytes in `pieces`.
     len: usize,
-    /// Small things, next to each other.
+    /// Small contents, copied next to each other.
     tail: BytesMut,
-    /// The record that `tail` ends with, if its stream may go on.
+    /// The last record in `tail`, while more content can be appended to it.
     open: Option<Open>,
 }
 
@@ -46,27 +46,27 @@ pub struct Queue {
 struct Open {
     stream: Stream,
     id: u16,
-    /// Where its header begins.
+    /// The position of its header in `tail`.
     start: usize,
 }
 
 impl Queue {
-    /// One without a byte.
+    /// Creates an empty queue.
     pub fn new() -> Queue {
         Queue::default()
     }
 
-    /// How many bytes wait.
+    /// Returns the number of bytes that wait.
     pub fn len(&self) -> usize {
         self.len + self.tail.len()
     }
 
-    /// Whether none does.
+    /// Returns `true` if no bytes wait.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Adds the next bytes of a stream, as records. No content, no record.
+    /// Appends bytes of a stream, as records. Empty content adds no record.
     pub fn put(&mut self, stream: Stream, id: u16, mut content: Bytes) {
         while !content.is_empty() {
             let (start, length) = self.record(stream, id);
@@ -81,19 +81,19 @@ impl Queue {
         }
     }
 
-    /// Adds bytes as they are: records that are whole.
+    /// Appends complete records as bytes.
     pub fn put_slice(&mut self, records: &[u8]) {
         self.open = None;
         self.tail.extend_from_slice(records);
     }
 
-    /// Adds bytes as they are, without a copy if they are many.
+    /// Appends bytes unchanged, without a copy if there are many.
     #[cfg(feature = "server")]
     pub(crate) fn put_bytes(&mut self, bytes: Bytes) {
         if bytes.len() <= MAX_COPIED { self.put_slice(&bytes) } else { self.push(bytes) }
     }
 
-    /// What is to be sent next: fills in slices, and says how many.
+    /// Fills slices with the bytes to send next. Returns the number of filled slices.
     pub fn slices<'a>(&'a self, into: &mut [IoSlice<'a>]) -> usize {
         let tail = Some(&self.tail[..]).filter(|tail| !tail.is_empty());
         let pieces = self.pieces.iter().map(|piece| &piece[..]).chain(tail);
@@ -101,11 +101,11 @@ impl Queue {
         filled.count()
     }
 
-    /// So many bytes were sent.
+    /// Removes `count` bytes, which were sent.
     ///
     /// # Panics
     ///
-    /// If they are more than there are.
+    /// Panics if `count` exceeds the number of bytes that wait.
     pub fn advance(&mut self, mut count: usize) {
         assert!(count <= self.len(), "{count} bytes were sent of {}", self.len());
         while let Some(first) = self.pieces.front_mut() {
@@ -119,13 +119,13 @@ impl Queue {
             self.pieces.pop_front();
         }
         if count > 0 {
-            // A record of which a part has gone is not changed any more.
+            // A record that is partly sent must not grow.
             self.open = None;
             self.tail.advance(count);
         }
     }
 
-    /// The record that the next content belongs to: where its header is in `tail`, and how long it is.
+    /// Returns the record that the next content belongs to: the position of its header in `tail`, and its length.
     fn record(&mut self, stream: Stream, id: u16) -> (usize, usize) {
         if let Some(open) = &self.open
             && (open.stream, open.id) == (stream, id)
@@ -141,7 +141,7 @@ impl Queue {
         (start, 0)
     }
 
-    /// Adds a piece of its own.
+    /// Appends a piece without copying it.
     fn push(&mut self, piece: Bytes) {
         self.open = None;
         if !self.tail.is_empty() {
@@ -162,17 +162,17 @@ mod tests {
 
     use crate::fastcgi::{Decoder, Record};
 
-    /// Sends it in steps of `step` bytes, while it is filled with `parts`; gives what was sent.
+    /// Sends the queue in steps of `step` bytes while filling it with `parts`. Returns what was sent.
     fn sent(parts: Vec<(u16, Bytes)>, step: usize) -> BytesMut {
         let (mut queue, mut sent) = (Queue::new(), BytesMut::new());
-        let mut send = |queue: &mut Queue, mut most: usize| {
+        let mut send = |queue: &mut Queue, mut max: usize| {
             let mut slices = [IoSlice::new(&[]); 3];
             let count = queue.slices(&mut slices);
             let mut moved = 0;
             for slice in &slices[..count] {
-                let part = slice.len().min(most);
+                let part = slice.len().min(max);
                 sent.extend_from_slice(&slice[..part]);
-                (most, moved) = (most - part, moved + part);
+                (max, moved) = (max - part, moved + part);
             }
             queue.advance(moved);
         };
@@ -217,7 +217,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_sent_is_what_was_put(
+        fn the_bytes_sent_are_those_put(
             parts in proptest::collection::vec((1_u16..3, prop_oneof![0_usize..10, 4000_usize..5000, 60_000_usize..70_000]), 0..30),
             step in prop_oneof![1_usize..20, 1000_usize..100_000],
         ) {

@@ -1,9 +1,9 @@
-//! Numbers that the specification does not have.
+//! The error for numbers that the specification does not define.
 
 use std::fmt;
 use std::io;
 
-/// A number that stands for nothing in FastCGI 1.0: no type of record, role or status.
+/// A number that is no type of record, stream, role or status of FastCGI 1.0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnknownNumber {
     what: &'static str,

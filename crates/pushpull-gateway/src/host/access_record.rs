@@ -1,4 +1,4 @@
-//! What the log says of a request.
+//! The log record of a request.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,40 +8,39 @@ use http::{Method, StatusCode, Uri, Version};
 
 use crate::cgi::error_stream::escape;
 
-/// How the answer to a request ended.
+/// How a response ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum End {
     /// All of it was handed to the connection.
     Done,
-    /// It was cut by this side: the service failed, or a limit was reached, or the server stopped.
+    /// The server cut it: the service failed, a limit was reached, or the server stopped.
     Cut,
-    /// The client went away before it had all.
+    /// The client disconnected before it had received all.
     Gone,
 }
 
-/// What the log says of a request. Its text is one line, without control characters.
+/// The log record of a request. `Display` writes it as one line without control characters.
 ///
-/// Of a request that a front server sent and that was refused it says what is known: a method or a target that did not
-/// come, or is none, is `-`.
+/// If a front server's request is refused, an unknown method or target is written as `-`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct AccessRecord {
-    /// The client's address, if it is known: one on a Unix socket has none.
+    /// The client's address, or `None` on a Unix socket.
     pub remote: Option<SocketAddr>,
-    /// The request's method.
+    /// The method.
     pub method: Method,
-    /// The request's target, as it was sent. What no URI can hold, and a front server has taken, is percent-encoded.
+    /// The target as it was sent. Bytes that a front server accepted but a URI cannot hold are percent-encoded.
     pub uri: Uri,
-    /// The request's protocol.
+    /// The protocol version.
     pub version: Version,
-    /// The status of the answer, if there was one.
+    /// The status of the response, if there was one.
     pub status: Option<StatusCode>,
-    /// The bytes of the answer's body.
+    /// The number of bytes of the response body.
     pub bytes: u64,
-    /// From the request's head to the end of the answer.
+    /// The time from the head of the request to the end of the response.
     pub time: Duration,
-    /// How it ended.
+    /// How the response ended.
     pub end: End,
 }
 

@@ -1,4 +1,4 @@
-//! What a server listens on: a TCP port or a Unix socket.
+//! The sockets that a server listens on: TCP ports and Unix sockets.
 
 use std::fs;
 use std::io;
@@ -12,10 +12,10 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::address::Address;
 
-/// How many connections may wait to be accepted.
+/// The maximum number of connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// Who may connect to a Unix socket: its owner and group.
+/// The mode of a Unix socket: its owner and group may connect.
 const MODE: u32 = 0o660;
 
 /// A socket that a server listens on.
@@ -33,18 +33,18 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// When that cannot be listened on, because the port is taken, for example.
+    /// Returns an error if the address cannot be listened on, for example because the port is taken.
     pub fn tcp(address: impl ToSocketAddrs) -> io::Result<Listener> {
         TcpListener::bind(address).map(Listener::from)
     }
 
-    /// Listens on a Unix socket: its file is made here, with mode 0660, and goes when no more connections are accepted. One
-    /// that another server has left behind is replaced.
+    /// Listens on a Unix socket. Its file is created with mode 0660, and removed when the server stops accepting
+    /// connections. If another server left a stale socket there, it is replaced.
     ///
     /// # Errors
     ///
-    /// When a server listens there (`AddrInUse`), or there is a file that is no socket, or the path is too long or cannot be
-    /// written to.
+    /// Returns `AddrInUse` if a server listens there. Returns an error if the path is a file other than a socket, is
+    /// too long or cannot be written to.
     pub fn unix(path: impl Into<PathBuf>) -> io::Result<Listener> {
         let path = std::path::absolute(path.into())?;
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
@@ -56,18 +56,18 @@ impl Listener {
             }
             bound => bound?,
         }
-        // Before anybody could connect.
+        // Set the mode before clients can connect.
         fs::set_permissions(&path, fs::Permissions::from_mode(MODE))?;
         let file = SocketFile::new(path)?;
         socket.listen(BACKLOG)?;
         Ok(Listener(Kind::Unix(socket.into(), Some(file))))
     }
 
-    /// Listens on either.
+    /// Listens on a TCP port or a Unix socket, as the address says.
     ///
     /// # Errors
     ///
-    /// As [`tcp`](Listener::tcp) and [`unix`](Listener::unix).
+    /// Returns the errors of [`tcp`](Listener::tcp) and [`unix`](Listener::unix).
     pub fn bind(address: &Address) -> io::Result<Listener> {
         match address {
             Address::Tcp(address) => Listener::tcp(&address[..]),
@@ -75,11 +75,11 @@ impl Listener {
         }
     }
 
-    /// The address that it listens on: a port that was 0 is the one that was taken.
+    /// Returns the address of the socket. If it was bound to port 0, the result has the port that the system chose.
     ///
     /// # Errors
     ///
-    /// When the system does not tell.
+    /// Returns an error if the system does not report the address.
     pub fn address(&self) -> io::Result<Address> {
         match &self.0 {
             Kind::Tcp(listener) => listener.local_addr().map(|address| Address::Tcp(address.to_string())),
@@ -91,11 +91,11 @@ impl Listener {
         }
     }
 
-    /// The address of a TCP port.
+    /// Returns the address of the TCP port.
     ///
     /// # Errors
     ///
-    /// When it is none, or the system does not tell.
+    /// Returns an error if the socket is a Unix socket, or if the system does not report the address.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match &self.0 {
             Kind::Tcp(listener) => listener.local_addr(),
@@ -103,7 +103,7 @@ impl Listener {
         }
     }
 
-    /// Whether nobody on another machine can connect to it.
+    /// Returns `true` if other machines cannot connect.
     pub(super) fn is_local(&self) -> bool {
         match &self.0 {
             Kind::Tcp(listener) => listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback()),
@@ -118,7 +118,7 @@ impl Listener {
         }
     }
 
-    /// The same socket for another thread.
+    /// Returns a second handle of the socket, for another thread.
     pub(super) fn share(&self) -> io::Result<Listener> {
         Ok(Listener(match &self.0 {
             Kind::Tcp(listener) => Kind::Tcp(listener.try_clone()?),
@@ -143,30 +143,30 @@ impl From<TcpListener> for Listener {
 }
 
 impl From<UnixListener> for Listener {
-    /// Its file stays when the server stops.
+    /// Wraps a listener whose file stays when the server stops.
     fn from(listener: UnixListener) -> Listener {
         Listener(Kind::Unix(listener, None))
     }
 }
 
-/// Removes a socket that nobody listens on.
+/// Removes a socket on which no server listens.
 fn remove_stale(path: &Path) -> io::Result<()> {
-    let told = |kind, what: &str| Err(io::Error::new(kind, format!("{}: {what}", path.display())));
+    let failed = |kind, what: &str| Err(io::Error::new(kind, format!("{}: {what}", path.display())));
     if !fs::symlink_metadata(path)?.file_type().is_socket() {
-        return told(io::ErrorKind::AlreadyExists, "there is a file that is no socket");
+        return failed(io::ErrorKind::AlreadyExists, "a file that is not a socket is in the way");
     }
     match UnixStream::connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-        Ok(_) => told(io::ErrorKind::AddrInUse, "a server listens there"),
-        Err(error) => told(error.kind(), &format!("a server may be listening there: {error}")),
+        Ok(_) => failed(io::ErrorKind::AddrInUse, "another server listens here"),
+        Err(error) => failed(error.kind(), &format!("another server may be listening here: {error}")),
     }
 }
 
-/// The file of a socket, which goes with it.
+/// The file of a Unix socket, removed on drop.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
-    /// Which file it is: another server may have replaced it.
+    /// Device and inode of the file. If another server has replaced the file, it stays.
     file: (u64, u64),
 }
 
@@ -194,14 +194,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requirement_23_a_unix_socket_is_for_owner_and_group_and_goes_with_its_server() {
+    fn requirement_23_a_unix_socket_is_for_owner_and_group_and_is_removed_with_its_server() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
         let listener = Listener::unix(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
         assert_eq!(listener.address().unwrap(), Address::Unix(path.clone()));
         assert!(listener.is_local());
-        // The clones of other threads leave it alone.
+        // Dropping the handle of another thread does not remove the file.
         drop(listener.share().unwrap());
         assert!(path.exists());
         drop(listener);
@@ -216,11 +216,11 @@ mod tests {
         assert_eq!(Listener::unix(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         assert!(path.exists());
         drop(first);
-        // As a server leaves it that was killed.
+        // A killed server leaves its socket behind.
         drop(UnixListener::bind(&path).unwrap());
         assert!(path.exists());
         let second = Listener::unix(&path).unwrap();
-        // One that was replaced does not take the other's file away.
+        // A server whose socket was replaced leaves the other server's file alone.
         fs::remove_file(&path).unwrap();
         let third = Listener::unix(&path).unwrap();
         drop(second);

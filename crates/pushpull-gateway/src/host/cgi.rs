@@ -1,4 +1,5 @@
-//! This process as a CGI program (RFC 3875): run by a server for one request, it answers on its standard output.
+//! A host for this process as a CGI program (RFC 3875): a server runs the process for one request, and it answers on
+//! standard output. Start from [`run`].
 
 use std::env;
 use std::fs::File;
@@ -22,8 +23,8 @@ use crate::cgi::request::complete;
 use crate::service::answer::MAX_DRAINED;
 use pushpull::{Error, Local, drive};
 
-/// Answers the request that this process was started for, with an app of either kind: reads the meta-variables from the
-/// environment and the body from standard input, and writes the response to standard output.
+/// Answers the request that this process was started for, with an app of either kind. Reads the meta-variables from the
+/// environment and the body from standard input. Writes the response to standard output.
 ///
 /// ```no_run
 /// use pushpull_gateway::push_fn;
@@ -35,27 +36,27 @@ use pushpull::{Error, Local, drive};
 /// }
 /// ```
 ///
-/// Every chunk is flushed. No more than `CONTENT_LENGTH` bytes are read; without one there is no body, except that of a
-/// method that sends one (`POST`, `PUT`, `PATCH`), which then lasts up to the end of standard input. Fields that are not a
-/// program's to send (`Connection`, `Transfer-Encoding` and the like) are left out.
+/// Every chunk is flushed. At most `CONTENT_LENGTH` bytes are read. Without `CONTENT_LENGTH`, a `POST`, `PUT` or
+/// `PATCH` request has a body that ends with standard input, and other methods have none. Fields that a program must
+/// not send (`Connection`, `Transfer-Encoding` and the like) are omitted.
 ///
 /// # Errors
 ///
-/// The app's, once its head was sent: return it from `main`, so that the exit code tells the server that the response is
-/// not whole. An error before that is answered with a 500 and told on standard error. A server that has gone away is
-/// no error; the app is stopped.
+/// Returns the app's error if the app fails after its head was sent. Return that error from `main`, so that the exit
+/// status tells the server that the response is truncated. An earlier error is answered with 500 and logged to standard
+/// error. If the server disconnects, the app is stopped and `run` returns `Ok`.
 pub fn run<A, K>(app: A) -> io::Result<()>
 where
     A: App<K>,
 {
     let environ = environ()?;
-    // Not `Stdin` itself, which reads ahead.
+    // `Stdin` itself would read ahead.
     let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let may_last = !input.is_terminal();
     answer(app, &environ, input, may_last, &mut io::stdout().lock())
 }
 
-/// The meta-variables of this process: its environment.
+/// Returns the meta-variables of this process: its environment.
 fn environ() -> io::Result<Environ> {
     let mut environ = Environ::new()
         .with_error_log(ErrorStream::new(|line| eprintln!("{line}")))
@@ -67,7 +68,7 @@ fn environ() -> io::Result<Environ> {
     Ok(environ)
 }
 
-/// Answers one request. `may_last`: an input without a length may be read up to its end.
+/// Answers one request. `may_last`: an input without a length may be read to its end.
 fn answer<A, K>(
     app: A,
     environ: &Environ,
@@ -83,7 +84,7 @@ where
     let environ = &environ;
     let opened = completed.and_then(|()| body(environ, input, may_last)).and_then(|input| {
         let mut opened = open(&Local::new(), Arc::new(app), input, environ.clone())?;
-        // Unless the head was flushed, an error right behind it is still an answer of its own.
+        // If the head has not been flushed, an error right behind it can still be answered.
         let first = if opened.is_flushed { None } else { opened.chunks.next().transpose()? };
         Ok((opened.head, first, opened.chunks))
     });
@@ -102,26 +103,26 @@ where
     }
 }
 
-/// Whether it is the server that has gone, and not the app that failed in the same way.
+/// Returns `true` if the server disconnected, as opposed to an app that failed with the same error.
 fn is_gone(error: &io::Error) -> bool {
     let is_of_the_sink = Error::of(error).is_some_and(|error| error.bytes_moved().is_some());
     is_of_the_sink && error.kind() == io::ErrorKind::BrokenPipe
 }
 
-/// The body of the request, of which no more is read than its length.
+/// Returns the body of the request, limited to its length.
 fn body(environ: &Environ, input: impl Read + 'static, may_last: bool) -> io::Result<Input> {
     let method = environ.get("REQUEST_METHOD").unwrap_or_default();
     match environ.get("CONTENT_LENGTH") {
         Some(length) if !length.is_empty() => match content_length(length) {
             Some(length) => Ok(Input::exact(BufReader::new(input.take(length)), length)),
-            None => Err(Refusal::new(StatusCode::BAD_REQUEST, "the content length is no number").into()),
+            None => Err(Refusal::new(StatusCode::BAD_REQUEST, "the content length is not a number").into()),
         },
         _ if may_last && matches!(method, b"POST" | b"PUT" | b"PATCH") => Ok(Input::new(BufReader::new(input))),
         _ => Ok(Input::empty()),
     }
 }
 
-/// Writes a response, every chunk of it flushed.
+/// Writes a response and flushes every chunk.
 fn send(
     mut head: ResponseHead,
     first: Option<Bytes>,
@@ -137,7 +138,7 @@ fn send(
     head.write(&mut text);
     let body = first.map(Ok).into_iter().chain(chunks);
     if environ.get("REQUEST_METHOD") == Some(b"HEAD") || has_none {
-        // What is not wanted is taken all the same, so that the program can end by itself.
+        // Drain the unwanted body, so that the program can end by itself.
         let mut left = MAX_DRAINED;
         for chunk in body {
             left = left.saturating_sub(chunk?.len() as u64);
@@ -151,7 +152,7 @@ fn send(
     drive(response, &mut Flushing(output)).map(drop)
 }
 
-/// A sink that keeps nothing back.
+/// A sink that flushes every write.
 struct Flushing<'a, W>(&'a mut W);
 
 impl<W: Write> Write for Flushing<'_, W> {
@@ -184,7 +185,7 @@ mod tests {
         environ
     }
 
-    /// What an app answers to four bytes of a longer input, and how it ended.
+    /// Returns what an app answers to four bytes of a longer input, and how it ended.
     fn run<A: App<K>, K>(app: A, method: &str) -> (String, io::Result<()>) {
         let mut output = Vec::new();
         let ended = answer(app, &environ(method, "4"), &b"body, and more"[..], true, &mut output);
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_18_status_and_type_and_nothing_of_the_connection() {
+    fn requirement_18_status_and_type_are_sent_and_connection_fields_are_not() {
         let expected = "Status: 200 OK\r\ncontent-type: text/plain\r\n\r\nbody";
         assert_eq!(run(echo(), "POST").0, expected);
         let untyped = pull_fn(|_req| Ok(Response::new([Ok("x".into())].into_iter())));
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_length_only_a_method_that_sends_has_a_body() {
+    fn without_a_length_only_post_put_and_patch_have_a_body() {
         for (method, may_last, body) in [("POST", true, "sent"), ("POST", false, ""), ("GET", true, "")] {
             let mut output = Vec::new();
             answer(echo(), &environ(method, ""), &b"sent"[..], may_last, &mut output).unwrap();
@@ -273,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_17_a_205_has_no_content_and_says_so() {
+    fn requirement_17_a_205_has_no_content_and_a_length_of_zero() {
         let app = push_fn(|_inp, out, _err, _env| out.write_all(b"Status: 205\n\nbody"));
         let (text, ended) = run(app, "GET");
         assert_eq!(text, "Status: 205 Reset Content\r\ncontent-length: 0\r\n\r\n");
@@ -281,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_22_what_the_server_took_is_passed_on_and_a_path_is_made_of_it() {
+    fn requirement_22_bytes_that_the_server_accepted_are_passed_on_and_form_the_path() {
         let pulled = |target: &[u8]| {
             let mut environ = environ("GET", "");
             environ.set("REQUEST_URI", target).unwrap();
@@ -313,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_18_a_server_that_has_gone_stops_the_app() {
+    fn requirement_18_a_disconnected_server_stops_the_app() {
         struct Gone(usize);
 
         impl Write for Gone {
@@ -338,7 +339,7 @@ mod tests {
             Ok(Response::new((0..).map(block)))
         });
         answer(endless, &environ("GET", ""), io::empty(), false, &mut Gone(10_000)).unwrap();
-        assert!((9..=12).contains(&asked.get()), "{} blocks were asked for", asked.get());
+        assert!((9..=12).contains(&asked.get()), "{} blocks were pulled", asked.get());
     }
 
     #[test]

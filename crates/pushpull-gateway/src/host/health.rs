@@ -1,4 +1,4 @@
-//! The answer to a balancer that asks whether to send requests here.
+//! Answers to the health checks of a load balancer.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,11 +13,11 @@ use tower_service::Service;
 
 use super::Shutdown;
 
-/// A service that answers `GET` and `HEAD` of one path itself, with 200 as long as the server runs, and with 503 from the
-/// moment that it is told to stop. All else is for the service in it.
+/// A service that answers `GET` and `HEAD` of one path: with 200 while the server runs, with 503 once a shutdown has
+/// begun. The inner service answers all other requests.
 ///
-/// A balancer that asks for the path, more often than the [notice](super::ClientLimits::shutdown_notice) lasts, sends nothing more
-/// when the server closes its door.
+/// A load balancer that checks more often than the [notice](super::ClientLimits::shutdown_notice) lasts stops sending
+/// requests before the server stops accepting them.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -41,7 +41,7 @@ pub struct Health<S> {
 }
 
 impl<S> Health<S> {
-    /// Answers `path`, which begins with a `/`, in place of `service`; or, with `None`, nothing.
+    /// Creates a service that answers `path`, which must begin with `/`. With `None`, `service` answers everything.
     pub fn new<'a>(path: impl Into<Option<&'a str>>, shutdown: &Shutdown, service: S) -> Health<S> {
         Health { path: path.into().map(Arc::from), shutdown: shutdown.clone(), service }
     }
@@ -68,7 +68,7 @@ pub struct HealthLayer {
 }
 
 impl HealthLayer {
-    /// Creates the layer: its services answer `path`, as [`Health::new`] has it.
+    /// Creates a layer whose services answer `path`: see [`Health::new`].
     pub fn new<'a>(path: impl Into<Option<&'a str>>, shutdown: &Shutdown) -> HealthLayer {
         HealthLayer { path: path.into().map(Arc::from), shutdown: shutdown.clone() }
     }
@@ -133,7 +133,7 @@ where
         let this = self.project();
         match this.asked.as_pin_mut() {
             Some(asked) => asked.poll(context),
-            None => Poll::Ready(Ok(this.answer.take().expect("an answer is asked for once"))),
+            None => Poll::Ready(Ok(this.answer.take().expect("a future is not polled after it was ready"))),
         }
     }
 }

@@ -1,19 +1,19 @@
-//! What a client may cost.
+//! The limits for clients.
 
 use std::time::Duration;
 
 use crate::bounds::positive;
 
-/// A number that a semaphore of tokio can count to.
+/// The maximum that a semaphore of tokio supports.
 const MAX_CONNECTIONS: usize = u32::MAX as usize >> 3;
 
-/// A time that can be added to any moment: thirty years.
+/// Thirty years: a time that can be added to any `Instant`.
 const MAX_TIME: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
-/// What a [`Server`](super::Server) allows its clients. Each limit has the name of an option of `pushpull serve`.
+/// The limits that a [`Server`](super::Server) sets its clients. Each has the name of an option of `pushpull serve`.
 ///
-/// Setters can be chained. As with `std::process::Command`, a getter is the name of its setter after `get_`. A time of
-/// `Duration::MAX` is no limit.
+/// Setters can be chained. Each getter is named after its setter, with the prefix `get_`. A time of `Duration::MAX`
+/// means no limit.
 ///
 /// ```
 /// use std::time::Duration;
@@ -46,7 +46,8 @@ impl ClientLimits {
         }
     }
 
-    /// Sets how many connections there may be at a time (default: 10,000). One more is answered with 503 (HTTP) and closed.
+    /// Sets the maximum number of connections (default: 10,000). A connection beyond it is closed; over HTTP it is
+    /// answered with 503.
     ///
     /// # Panics
     ///
@@ -54,17 +55,17 @@ impl ClientLimits {
     #[must_use]
     #[track_caller]
     pub fn max_connections(mut self, number: usize) -> ClientLimits {
-        assert!(number > 0, "`max_connections` must not be zero: no client could be served");
+        assert!(number > 0, "`max_connections` must not be zero; the default is 10,000");
         self.max_connections = number.min(MAX_CONNECTIONS);
         self
     }
 
-    /// Sets how long a connection may take to send the whole head of a request (default: 10 s), from when it was accepted or
-    /// its last response was complete. After this time the connection is closed; if a part of a head has come over HTTP/1,
-    /// it is answered with 408.
+    /// Sets how long a connection may take to send the whole head of a request (default: 10 s). The time starts when
+    /// the connection is accepted or its last response is complete. After this time the connection is closed. If part
+    /// of a head has arrived over HTTP/1, it is answered with 408.
     ///
-    /// A `PING` of HTTP/2 is no request. For a front server (FastCGI, SCGI), which keeps connections for later, the time
-    /// begins with the first byte of a request.
+    /// An HTTP/2 `PING` does not count as a request. Front servers (FastCGI, SCGI) keep connections for later, so for
+    /// them the time starts with the first byte of a request.
     ///
     /// # Panics
     ///
@@ -76,8 +77,8 @@ impl ClientLimits {
         self
     }
 
-    /// Sets how long a client may send nothing of a body that is waited for (default: 60 s). After this time the read of the
-    /// body returns an error, which before the response begins is answered with 408.
+    /// Sets how long a client may pause while the server waits for a request body (default: 60 s). After this time the
+    /// read of the body returns an error. Before the response starts, that error is answered with 408.
     ///
     /// # Panics
     ///
@@ -89,11 +90,11 @@ impl ClientLimits {
         self
     }
 
-    /// Sets how long a client may take nothing of a response that waits for it (default: 60 s). After this time the response
-    /// is cut: the connection is reset, or the stream of HTTP/2.
+    /// Sets how long a client may read nothing while a response waits to be sent (default: 60 s). After this time the
+    /// response is cut: the connection, or the HTTP/2 stream, is reset.
     ///
-    /// A client that takes a little is not cut, as far as the system tells: on HTTP/2 that is 16 KiB of a stream, on a Unix
-    /// socket what was written at once. Detection can take up to twice the time.
+    /// Slow but steady reading counts as progress once the server can see it: after 16 KiB of an HTTP/2 stream, or a
+    /// whole write on a Unix socket. Detection can take up to twice the time.
     ///
     /// # Panics
     ///
@@ -105,22 +106,22 @@ impl ClientLimits {
         self
     }
 
-    /// Sets how long the server goes on as before once it is to stop (default: zero), so that a balancer can learn of it
-    /// first: [`Health`](super::Health) tells it. After this time no connection is accepted.
+    /// Sets how long the server keeps accepting connections after a shutdown begins (default: zero). Meanwhile
+    /// [`Health`](super::Health) answers with 503, so that a load balancer stops sending requests.
     #[must_use]
     pub fn shutdown_notice(mut self, time: Duration) -> ClientLimits {
         self.shutdown_notice = time;
         self
     }
 
-    /// Sets how long running responses may take to finish after the notice (default: 10 s). After this time they are cut.
+    /// Sets how long running responses may take after the notice (default: 10 s). After this time they are cut.
     #[must_use]
     pub fn shutdown_grace(mut self, time: Duration) -> ClientLimits {
         self.shutdown_grace = time;
         self
     }
 
-    /// Returns how many connections there may be at a time.
+    /// Returns the maximum number of connections.
     pub fn get_max_connections(&self) -> usize {
         self.max_connections
     }
@@ -130,32 +131,32 @@ impl ClientLimits {
         self.timeout_head
     }
 
-    /// Returns how long a client may send nothing of a body.
+    /// Returns how long a client may pause within a request body.
     pub fn get_timeout_idle(&self) -> Duration {
         self.timeout_idle
     }
 
-    /// Returns how long a client may take nothing of a response.
+    /// Returns how long a client may read nothing of a response.
     pub fn get_timeout_client(&self) -> Duration {
         self.timeout_client
     }
 
-    /// Returns how long the server goes on as before once it is to stop.
+    /// Returns how long the server keeps accepting connections after a shutdown begins.
     pub fn get_shutdown_notice(&self) -> Duration {
         self.shutdown_notice
     }
 
-    /// Returns how long running responses may take to finish after the notice.
+    /// Returns how long running responses may take after the notice.
     pub fn get_shutdown_grace(&self) -> Duration {
         self.shutdown_grace
     }
 
-    /// Returns the notice and the grace together: how long the server may go on once it is to stop.
+    /// Returns the sum of notice and grace: how long a shutdown may take.
     pub fn total_grace(&self) -> Duration {
         self.shutdown_notice.saturating_add(self.shutdown_grace)
     }
 
-    /// Returns the same with times that can be added to any moment.
+    /// Returns the limits with times that can be added to any `Instant`.
     pub(super) fn bounded(mut self) -> ClientLimits {
         let ClientLimits { timeout_head, timeout_idle, timeout_client, shutdown_notice, shutdown_grace, .. } =
             &mut self;

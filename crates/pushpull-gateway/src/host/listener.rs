@@ -1,4 +1,4 @@
-//! One thread's share of the server: it accepts connections and serves them.
+//! One serving thread: accepts connections and serves them.
 
 use std::fs::File;
 use std::io;
@@ -27,24 +27,25 @@ use super::stream::Stream;
 use crate::cgi::refusal::is_out_of_descriptors;
 use crate::external::descriptors;
 
-/// How long to wait when no connection can be accepted: for want of descriptors, most likely, and others are given back.
+/// The pause after a connection could not be accepted. The usual cause is a lack of descriptors, which other
+/// connections give back.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How long connections have to close once they were told that they are cut.
+/// The time that connections have to close after they were cut.
 const CUT_TIME: Duration = Duration::from_secs(1);
 
-/// What one thread serves with.
+/// The part of the server that one thread has.
 pub(super) struct Share<P> {
     pub(super) index: usize,
     pub(super) listener: Listener,
     pub(super) threads: Threads,
     pub(super) given: UnboundedReceiver<Accepted>,
-    /// A permit for each connection that there may be.
+    /// One permit for each connection up to the limit.
     pub(super) free: Arc<Semaphore>,
     pub(super) host: Rc<Host<P>>,
 }
 
-/// The listening socket, on this thread's runtime.
+/// The listening socket, registered with this thread's runtime.
 enum Accepting {
     Tcp(TcpListener),
     Unix { listener: UnixListener, _file: Option<SocketFile> },
@@ -77,7 +78,7 @@ where
 {
     let Share { index, listener, threads, mut given, free, host } = share;
     let listener = Accepting::new(listener)?;
-    let most = u32::try_from(host.limits.get_max_connections()).expect("the limit fits");
+    let max = u32::try_from(host.limits.get_max_connections()).expect("the limit fits");
     let begin = |stream: Stream, permit: OwnedSemaphorePermit, place: Place| {
         let (service, host) = (service.clone(), host.clone());
         spawn_local(async move {
@@ -112,9 +113,9 @@ where
     };
     either(either(accepting, taking), leaving).await;
     drop(given);
-    // The port, or the path, is free for another from here on.
+    // From here on another server can bind the port or path.
     drop(listener);
-    let closed = || async { drop(free.acquire_many(most).await) };
+    let closed = || async { drop(free.acquire_many(max).await) };
     let within_grace = async { drop(timeout(host.limits.get_shutdown_grace(), closed()).await) };
     either(within_grace, host.shutdown.reached(Stage::Cut)).await;
     host.shutdown.reach(Stage::Cut);
@@ -125,7 +126,7 @@ where
     Ok(())
 }
 
-/// The next connection that there may be.
+/// Accepts the next connection within the limit.
 async fn accept<P: Protocol>(
     listener: &Accepting,
     free: &Arc<Semaphore>,
@@ -138,14 +139,14 @@ async fn accept<P: Protocol>(
             Ok(stream) => match free.clone().try_acquire_owned() {
                 Ok(permit) => return (stream, permit),
                 Err(_) => {
-                    let most = host.limits.get_max_connections();
-                    host.say(&stream, &format!("there are {most} connections already"));
+                    let max = host.limits.get_max_connections();
+                    host.say(&stream, &format!("refused: there are {max} connections already"));
                     P::refuse(&stream);
                 }
             },
-            // The client was faster.
+            // The client disconnected before it was accepted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            // Once more, whichever thread raised the limit.
+            // Try once more, even if another thread raised the limit.
             Err(error) if is_out_of_descriptors(&error) && !mem::replace(&mut has_failed, true) => {
                 descriptors::raise();
             }
@@ -159,14 +160,14 @@ async fn accept<P: Protocol>(
     }
 }
 
-/// Refuses the connection for which there was no descriptor, by way of the one that is kept for this. Returns `false` if
-/// that is not possible.
+/// Refuses the connection that found no descriptor, by giving up the spare one. Returns `false` if that is not
+/// possible.
 async fn refuse_next<P: Protocol>(listener: &Accepting, spare: &mut Spare) -> bool {
     if spare.0.take().is_none() {
         *spare = Spare::new();
         return false;
     }
-    // Not waited for: another thread may have it.
+    // Do not wait: another thread may have accepted the connection.
     let refused = match timeout(Duration::ZERO, listener.accept()).await {
         Ok(Ok(stream)) => {
             P::refuse(&stream);
@@ -178,7 +179,7 @@ async fn refuse_next<P: Protocol>(listener: &Accepting, spare: &mut Spare) -> bo
     refused
 }
 
-/// A descriptor that is given up for a connection that is to be refused.
+/// A spare descriptor, given up to accept a connection that is to be refused.
 struct Spare(Option<File>);
 
 impl Spare {

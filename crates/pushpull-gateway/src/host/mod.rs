@@ -1,20 +1,29 @@
-//! Hosts that run applications of the [gateway](crate): each speaks one protocol.
+//! Hosts that run applications of the [gateway](crate), one for each protocol.
 //!
-//! | who asks | speaks | use |
+//! | the client | speaks | use |
 //! |---|---|---|
-//! | clients, or a proxy | HTTP | `http` |
+//! | a browser or a proxy | HTTP | `http` |
 //! | nginx, Apache, lighttpd, HAProxy | FastCGI | `fastcgi` |
 //! | nginx, Apache, lighttpd | SCGI | `scgi` |
 //! | a server that starts a program for each request | CGI | [`cgi`] |
 //!
-//! The first three are one `Server` (feature `server`), with the same limits, log and shutdown:
+//! Start from `Server` (feature `server`), which serves the first three with the same limits, log and shutdown, or from
+//! [`cgi::run`]. A connection walks through the files of the server in this order:
 //!
 //! ```text
-//!  address.rs ──> listener.rs ──> protocol.rs: http/, fastcgi/, scgi/ ──> your service
-//!  (TCP, Unix)    (accepts)       (one task for each connection)
-//!                  share.rs: to the thread with the fewest
-//!                                 responder/: what FastCGI and SCGI have in common
+//!  server.rs         starts one thread per core, each with a runtime
+//!  address.rs        TCP port or Unix socket
+//!  listener.rs       accepts connections
+//!  share.rs          hands each connection to the thread with the fewest
+//!  protocol.rs       http/, fastcgi/ or scgi/; one task for each connection
+//!  stream.rs         the socket; stall.rs detects a client that does not read
+//!  responder/        what FastCGI and SCGI share
+//!  request_body.rs   the body as the service reads it
+//!  health.rs         answers health checks, then your service answers the rest
+//!  access_record.rs  one line of the log for each request
 //! ```
+//!
+//! limits.rs and shutdown.rs hold the settings and the signal to stop that all of these share.
 
 #[cfg(feature = "server")]
 mod access_record;

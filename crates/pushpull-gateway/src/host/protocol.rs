@@ -1,4 +1,4 @@
-//! What a server speaks.
+//! The protocols of a server.
 
 use std::error::Error;
 use std::future::Future;
@@ -16,7 +16,7 @@ use super::server::{Host, Server};
 use super::stream::Stream;
 use crate::cgi::path::Mount;
 
-/// Returns the answer to `OPTIONS *`: there is a server (RFC 9110, 9.3.7).
+/// Returns the answer to `OPTIONS *`, which concerns the server and no application (RFC 9110, 9.3.7).
 pub(super) fn about_server<B>(empty: B) -> Response<B> {
     let mut response = Response::new(empty);
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
@@ -25,11 +25,11 @@ pub(super) fn about_server<B>(empty: B) -> Response<B> {
 
 pub(super) type Failure = Box<dyn Error + Send + Sync>;
 
-/// What a [`Server`](super::Server) speaks: [`Http`](super::http::Http), [`FastCgi`](super::fastcgi::FastCgi) or
-/// [`Scgi`](super::scgi::Scgi). It cannot be implemented elsewhere.
-#[allow(private_interfaces, reason = "sealed: nobody else calls or implements it")]
+/// A protocol of a [`Server`](super::Server): [`Http`](super::http::Http), [`FastCgi`](super::fastcgi::FastCgi) or
+/// [`Scgi`](super::scgi::Scgi). Other crates cannot implement it.
+#[allow(private_interfaces, reason = "sealed: other crates neither call nor implement it")]
 pub trait Protocol: Clone + Send + Sync + 'static + sealed::Sealed {
-    /// Whether the other side says what a program is told, so that it has to be trusted.
+    /// `true` if the client determines a program's variables, and therefore has to be trusted.
     #[doc(hidden)]
     const TRUSTS: bool;
 
@@ -42,30 +42,30 @@ pub trait Protocol: Clone + Send + Sync + 'static + sealed::Sealed {
         R: Body<Data = Bytes> + 'static,
         R::Error: Into<Failure>;
 
-    /// Closes a connection that is one too many, without waiting for its client.
+    /// Refuses a connection beyond the limit and closes it, without waiting for its client.
     #[doc(hidden)]
     fn refuse(stream: &Stream);
 }
 
-/// A protocol that a front server speaks: it says what a request is. See [`fastcgi`](super::fastcgi) for what of that passes.
-#[allow(private_interfaces, reason = "sealed: nobody else calls it")]
+/// A protocol that front servers speak. For the parameters that reach an application, see [`fastcgi`](super::fastcgi).
+#[allow(private_interfaces, reason = "sealed: other crates do not call it")]
 pub trait Fronted: Protocol {
-    /// What of it an application is told.
+    /// Returns the settings of which parameters an application receives.
     #[doc(hidden)]
     fn accept(&mut self) -> &mut Accept;
 }
 
 impl<P: Fronted> Server<P> {
-    /// Tells the application of one parameter more, such as `DOCUMENT_ROOT`. Think of what a program does with it: `PATH` or
-    /// `LD_PRELOAD` decides what it runs.
+    /// Passes one more parameter to the application, such as `DOCUMENT_ROOT`. Consider how programs use it: `PATH` and
+    /// `LD_PRELOAD` determine which code runs.
     #[must_use]
     pub fn accept_param(mut self, name: &str) -> Server<P> {
         self.protocol.accept().add(name);
         self
     }
 
-    /// Parts the path at a mount: `SCRIPT_NAME` is its prefix, and requests for what is not below it are answered with 404.
-    /// Unless set, the parting is the front server's.
+    /// Sets the mount at which the path is split: `SCRIPT_NAME` is the mount's prefix. A request outside the mount is
+    /// answered with 404. Without a mount, the front server splits the path.
     #[must_use]
     pub fn mount(mut self, mount: Mount) -> Server<P> {
         self.protocol.accept().mount(mount);

@@ -17,31 +17,34 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::responder::Arrived;
 use crate::cgi::refusal::Refusal;
 
-/// The body of a request, as a server hands it to a service, whichever protocol it speaks. It is `Send`, so that a program
-/// on another thread can read it.
+/// The body of a request, as a server of any protocol hands it to a service. It is `Send`, so a program on another
+/// thread can read it.
 ///
-/// A client that sends nothing for as long as the [limits](super::ClientLimits::timeout_idle) say is an error (408), and so is one
-/// that breaks off, or sends what is no body, or less than it said (400). What of it is dropped unread is taken from the
-/// client in the background, up to a bound, so that a client that reads only when it has sent everything does get its answer.
+/// If the client sends nothing for the time of [`timeout_idle`](super::ClientLimits::timeout_idle), reading returns an
+/// error (408). If the client disconnects, or the body is malformed or shorter than declared, reading returns an error
+/// (400).
 ///
-/// The default is a body without a byte.
+/// If a body is dropped unread, the server reads and discards the rest in the background, up to a limit. A client that
+/// sends its whole request before it reads still receives the response.
+///
+/// The default is an empty body.
 #[derive(Default)]
 pub struct RequestBody(Option<Arriving>);
 
 struct Arriving {
     source: Source,
     idle: Duration,
-    /// Runs while the client is waited for.
+    /// Runs while the body waits for the client.
     time: Pin<Box<Sleep>>,
     is_waiting: bool,
 }
 
-/// What feeds it.
+/// Where the bytes come from.
 enum Source {
-    /// `unread`: where the rest goes if nobody wants it. A client that waits to be asked for its body is not asked for
-    /// nothing.
+    /// `unread` takes the rest of a body that is dropped. It is `None` on HTTP/2, where an unread body does not hinder
+    /// other requests, and if the client waits for `100 Continue`: an unwanted body is not asked for.
     Http { body: Incoming, unread: Option<UnboundedSender<Incoming>> },
-    /// What a front server sends on.
+    /// The part of a connection that a front server fills.
     Front(Arrived),
 }
 
@@ -58,11 +61,11 @@ impl RequestBody {
         if source.is_end_stream() {
             return RequestBody::default();
         }
-        // Made here: who polls it may run where there is no clock.
+        // Create the timer here: the service may poll the body outside of a tokio runtime.
         RequestBody(Some(Arriving { source, idle, time: Box::pin(sleep(idle)), is_waiting: false }))
     }
 
-    /// Nothing more comes, and nothing is left to be taken.
+    /// Ends the body: nothing more arrives, and nothing is left to discard.
     fn end(&mut self) {
         self.0 = None;
     }
@@ -116,7 +119,7 @@ impl Body for RequestBody {
                     return Poll::Pending;
                 }
                 this.end();
-                let late = Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request's body did not come");
+                let late = Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request's body did not arrive in time");
                 Poll::Ready(Some(Err(late.into())))
             }
         }
@@ -131,7 +134,7 @@ impl Body for RequestBody {
     }
 }
 
-/// What is wrong with a body, so that the client is told that it is the client's doing.
+/// Returns the error for a broken body, which blames the client.
 fn broken(error: &hyper::Error) -> io::Error {
     let reason = match error.source() {
         Some(source) => format!("the request's body is broken: {source}"),
@@ -145,7 +148,7 @@ impl Drop for RequestBody {
         if let Some(Arriving { source: Source::Http { body, unread: Some(unread) }, .. }) = self.0.take()
             && !body.is_end_stream()
         {
-            // Unless the connection is over.
+            // Fails if the connection is closed already, which is fine.
             let _ = unread.send(body);
         }
     }

@@ -1,4 +1,4 @@
-//! The server: what it listens on, and how it is run.
+//! The server: its socket, its threads and its settings.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -44,49 +44,51 @@ use crate::external::descriptors;
 /// # std::io::Result::Ok(())
 /// ```
 ///
-/// # What it sees to
+/// # Guarantees
 ///
-/// * A client that goes away is noticed at once, also while bytes of its request wait to be read, and a half-closed
-///   connection counts as gone: the service's future or body is dropped.
-/// * A body's error cuts the message after everything that came before it: what that looks like is the protocol's affair.
-/// * What is not read of a request is taken from the client all the same, up to 16 MiB or 5 s, so that the client gets the
-///   answer.
-/// * A request's head is bounded by 64 KiB; for the rest see [`ClientLimits`].
-/// * When the process has no descriptor left, its limit of open files is raised as far as the system allows. Beyond that a
-///   connection is refused as one too many. The programs of a [`Script`](crate::Script) have the limit that the
-///   process was started with.
+/// * If the client disconnects, the service's future or body is dropped at once, even while request bytes wait to be
+///   read. A half-closed connection counts as disconnected.
+/// * If a body fails, the message is cut after every byte that preceded the error. How a cut looks depends on the
+///   protocol.
+/// * If the service leaves part of a request unread, the server reads and discards the rest, up to 16 MiB or 5 s.
+///   Otherwise the client could receive a reset instead of the response.
+/// * The head of a request is limited to 64 KiB. [`ClientLimits`] sets the other limits.
+/// * If the process runs out of file descriptors, the server raises the limit of open files as far as the system
+///   allows. Beyond that, the server refuses connections. The programs of a [`Script`](crate::Script) run with the
+///   limit that the process was started with.
 ///
 /// # Caveats
 ///
-/// A service that blocks its thread blocks every connection on it: run such apps on [`Thread`](pushpull::Thread).
+/// A service that blocks its thread blocks every connection on that thread: run blocking apps on
+/// [`Thread`](pushpull::Thread).
 pub struct Server<P> {
     pub(super) protocol: P,
     listener: Listener,
     threads: usize,
     limits: ClientLimits,
-    told: Option<Arc<Told>>,
+    on_answered: Option<Arc<OnAnswered>>,
     error_log: ErrorStream,
     closed: Option<Arc<Closed>>,
 }
 
-/// Who is told of each request that has ended.
-pub(super) type Told = dyn Fn(&AccessRecord) + Send + Sync;
+/// The callback for each request that has ended.
+pub(super) type OnAnswered = dyn Fn(&AccessRecord) + Send + Sync;
 
-/// What is waited for when all connections are closed.
+/// The future to wait for once all connections are closed.
 pub(super) type Closed = dyn Fn() -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync;
 
-/// What all connections of a thread share.
+/// The settings that all connections of a thread share.
 pub(super) struct Host<P> {
     pub(super) protocol: P,
     pub(super) limits: ClientLimits,
-    pub(super) told: Option<Arc<Told>>,
+    pub(super) on_answered: Option<Arc<OnAnswered>>,
     pub(super) error_log: ErrorStream,
     pub(super) shutdown: Shutdown,
     pub(super) closed: Option<Arc<Closed>>,
 }
 
 impl<P> Host<P> {
-    /// Tells what is wrong with a connection.
+    /// Logs what is wrong with a connection.
     pub(super) fn say(&self, stream: &Stream, what: &str) {
         match stream.remote() {
             Some(remote) => self.error_log.say(&format!("{remote}: {what}")),
@@ -95,7 +97,7 @@ impl<P> Host<P> {
     }
 }
 
-/// Waits for one of two.
+/// Waits until one of two futures is ready.
 pub(super) async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
     let (mut one, mut other) = (pin!(one), pin!(other));
     poll_fn(|context| match one.as_mut().poll(context) {
@@ -106,86 +108,86 @@ pub(super) async fn either(one: impl Future<Output = ()>, other: impl Future<Out
 }
 
 impl<P: Protocol + Default> Server<P> {
-    /// A server that listens on a TCP address.
+    /// Creates a server that listens on a TCP address.
     ///
     /// # Errors
     ///
-    /// When that cannot be listened on, because the port is taken, for example.
+    /// Returns an error if the address cannot be listened on, for example because the port is taken.
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Server<P>> {
         Server::new(Listener::tcp(address)?)
     }
 
-    /// A server that listens on a socket of yours: a `TcpListener`, a `UnixListener`, or a [`Listener`].
+    /// Creates a server that listens on a given socket: a `TcpListener`, a `UnixListener` or a [`Listener`].
     ///
     /// # Errors
     ///
-    /// When the socket cannot be made non-blocking.
+    /// Returns an error if the socket cannot be made non-blocking.
     pub fn new(listener: impl Into<Listener>) -> io::Result<Server<P>> {
         let listener = listener.into();
         listener.set_nonblocking()?;
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let (limits, error_log) = (ClientLimits::new(), ErrorStream::default());
-        Ok(Server { protocol: P::default(), listener, threads, limits, told: None, error_log, closed: None })
+        Ok(Server { protocol: P::default(), listener, threads, limits, on_answered: None, error_log, closed: None })
     }
 }
 
 impl<P: Protocol> Server<P> {
-    /// What it listens on.
+    /// Returns the address of the socket.
     ///
     /// # Errors
     ///
-    /// When the system does not tell.
+    /// Returns an error if the system does not report the address.
     pub fn address(&self) -> io::Result<Address> {
         self.listener.address()
     }
 
-    /// The address of the TCP port that it listens on.
+    /// Returns the address of the TCP port.
     ///
     /// # Errors
     ///
-    /// When that is a Unix socket, or the system does not tell.
+    /// Returns an error if the socket is a Unix socket, or if the system does not report the address.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// How many threads serve (one per core).
+    /// Sets the number of threads that serve (default: one per core).
     ///
     /// # Panics
     ///
-    /// If `number` is zero.
+    /// Panics if `number` is zero.
     #[must_use]
     #[track_caller]
     pub fn threads(mut self, number: usize) -> Server<P> {
-        assert!(number > 0, "`threads(0)`: nobody would serve");
+        assert!(number > 0, "`threads` must not be zero; the default is one per core");
         self.threads = number;
         self
     }
 
-    /// Sets what clients may cost (default: [`ClientLimits::new`]).
+    /// Sets the limits for clients (default: [`ClientLimits::new`]).
     #[must_use]
     pub fn limits(mut self, limits: ClientLimits) -> Server<P> {
         self.limits = limits.bounded();
         self
     }
 
-    /// Who is told of each request that has ended, however it did: a log. It is called on the threads that serve, so it
-    /// must not block.
+    /// Sets the callback for each request that has ended, such as an access log (default: none). The serving threads
+    /// call it, so it must not block.
     #[must_use]
-    pub fn on_answered(mut self, told: impl Fn(&AccessRecord) + Send + Sync + 'static) -> Server<P> {
-        self.told = Some(Arc::new(told));
+    pub fn on_answered(mut self, on_answered: impl Fn(&AccessRecord) + Send + Sync + 'static) -> Server<P> {
+        self.on_answered = Some(Arc::new(on_answered));
         self
     }
 
-    /// Sets where the server reports its own troubles, such as malformed requests (default: `tracing`).
+    /// Sets where the server logs problems, such as malformed requests (default: `tracing`).
     #[must_use]
     pub fn error_log(mut self, error_log: ErrorStream) -> Server<P> {
         self.error_log = error_log;
         self
     }
 
-    /// What is waited for, on each thread, when all connections are closed and before the thread's runtime is: what the
-    /// services have left behind, such as [`Script`](crate::Script)'s programs. Who is told to
-    /// [cut](Shutdown::cut) does not wait.
+    /// Sets a future that each thread awaits after all connections are closed and before the thread's runtime ends
+    /// (default: none). It can wait for what the services leave running, such as the programs of a
+    /// [`Script`](crate::Script). [`Shutdown::cut`] skips it.
     ///
     /// ```no_run
     /// # use pushpull_gateway::{Script, host::http::Server};
@@ -210,13 +212,13 @@ impl<P: Protocol> Server<P> {
         self
     }
 
-    /// Serves until the shutdown: this thread is one of those that do. `make` is called on each of them, within its tokio
-    /// runtime, for a service that need not be `Send`; its clones serve.
+    /// Serves until the shutdown; the calling thread is one of the serving threads. Each thread calls `make` within its
+    /// tokio runtime and serves with clones of the result, which need not be `Send`.
     ///
     /// # Errors
     ///
-    /// When a thread or its runtime cannot be made, or a thread panicked. That of a service closes the connection (HTTP) or is
-    /// answered with a 500.
+    /// Returns an error if a thread or its runtime cannot be created, or if a thread panics. A panic of the service
+    /// itself closes the connection (HTTP) or is answered with 500.
     pub fn run<M, S, R>(self, make: M, shutdown: &Shutdown) -> io::Result<()>
     where
         M: Fn() -> S + Sync,
@@ -225,10 +227,10 @@ impl<P: Protocol> Server<P> {
         R: Body<Data = Bytes> + 'static,
         R::Error: Into<Failure>,
     {
-        let Server { protocol, listener, threads, limits, told, error_log, closed } = self;
+        let Server { protocol, listener, threads, limits, on_answered, error_log, closed } = self;
         descriptors::raise_when_needed();
         if P::TRUSTS && !listener.is_local() {
-            error_log.say("who can connect from another machine decides what programs are told: listen on loopback or a Unix socket");
+            error_log.say("other machines can set the variables of programs: listen on loopback or a Unix socket");
         }
         let refused =
             |error: io::Error| io::Error::new(error.kind(), format!("cannot serve with {threads} threads: {error}"));
@@ -236,9 +238,10 @@ impl<P: Protocol> Server<P> {
         let (shared, given) = Threads::new(threads);
         let serve = |index: usize, listener: Listener, given: UnboundedReceiver<Accepted>| {
             let _stopped = StopAll(shutdown);
-            let (limits, told, error_log, closed) = (limits.clone(), told.clone(), error_log.clone(), closed.clone());
+            let (limits, on_answered, error_log, closed) =
+                (limits.clone(), on_answered.clone(), error_log.clone(), closed.clone());
             let (protocol, shutdown) = (protocol.clone(), shutdown.clone());
-            let host = Rc::new(Host { protocol, limits, told, error_log, shutdown, closed });
+            let host = Rc::new(Host { protocol, limits, on_answered, error_log, shutdown, closed });
             let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             let runtime = runtime.map_err(refused)?;
             let share = Share { index, listener, threads: shared.clone(), given, free: free.clone(), host };
@@ -268,7 +271,7 @@ impl<P: Protocol> Server<P> {
     }
 }
 
-/// One thread that cannot serve stops all: a server that is half there helps nobody.
+/// Stops all threads if one thread cannot serve, instead of leaving a server that serves only in part.
 struct StopAll<'a>(&'a Shutdown);
 
 impl Drop for StopAll<'_> {

@@ -1,7 +1,7 @@
-//! Which thread serves a connection: the one with the fewest, whichever accepted it.
+//! The choice of the thread that serves a connection: the one with the fewest connections.
 //!
-//! All threads wait on the one listening socket, and under load it is mostly the same one that is quickest. Left to that, it
-//! would serve all, and the other cores none.
+//! All threads wait on the same listening socket. Under load mostly the same thread accepts first; without this choice
+//! it would serve nearly every connection while the other cores idle.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,14 +11,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::stream::Detached;
 
-/// A connection that was accepted, and the right to have it.
+/// An accepted connection with its permit.
 pub(super) struct Accepted {
     pub(super) stream: Detached,
     pub(super) permit: OwnedSemaphorePermit,
     pub(super) place: Place,
 }
 
-/// All threads of a server. What is on its way to one is bounded by the permits.
+/// All threads of a server. The permits limit the length of their queues.
 #[derive(Clone)]
 pub(super) struct Threads(Arc<[Thread]>);
 
@@ -27,14 +27,14 @@ struct Thread {
     queue: UnboundedSender<Accepted>,
 }
 
-/// Counts a connection for its thread as long as it is there.
+/// A connection's place on a thread, counted until it is dropped.
 pub(super) struct Place {
     pub(super) thread: usize,
     connections: Arc<AtomicUsize>,
 }
 
 impl Threads {
-    /// So many threads, and for each what it is given.
+    /// Creates the queues of `number` threads, and returns the receiving end of each.
     pub(super) fn new(number: usize) -> (Threads, Vec<UnboundedReceiver<Accepted>>) {
         let (threads, given): (Vec<_>, Vec<_>) = (0..number)
             .map(|_| {
@@ -45,7 +45,7 @@ impl Threads {
         (Threads(threads.into()), given)
     }
 
-    /// The place for one more connection: with `own` unless another has fewer.
+    /// Returns the place for one more connection: on the thread `own`, unless another thread has fewer.
     pub(super) fn place(&self, own: usize) -> Place {
         let load = |thread: usize| self.0[thread].connections.load(Ordering::Relaxed);
         let thread = (0..self.0.len()).min_by_key(|thread| (load(*thread), *thread != own)).unwrap_or(own);
@@ -54,7 +54,7 @@ impl Threads {
         Place { thread, connections }
     }
 
-    /// Gives a connection to the thread of its place. One that has stopped takes none, which closes it.
+    /// Sends a connection to the thread of its place. If that thread has stopped, the connection is closed.
     pub(super) fn give(&self, accepted: Accepted) {
         let _ = self.0[accepted.place.thread].queue.send(accepted);
     }

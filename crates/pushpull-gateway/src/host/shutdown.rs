@@ -1,4 +1,4 @@
-//! How a server is told to stop.
+//! The signal that stops a server.
 
 use std::fmt;
 use std::fs;
@@ -15,7 +15,8 @@ use tokio::sync::watch;
 
 use crate::script::inherited::ignored;
 
-/// Tells a [`Server`](super::Server) to stop, in two steps. Clones are one and the same.
+/// A handle that stops a [`Server`](super::Server) in two steps: [`begin`](Shutdown::begin), then
+/// [`cut`](Shutdown::cut). Clones share their state.
 #[derive(Clone)]
 pub struct Shutdown(Arc<State>);
 
@@ -27,37 +28,37 @@ struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     Running,
-    /// It is known that the server is to stop; for the time of the notice nothing else changes.
+    /// The shutdown has begun; connections are still accepted during the notice.
     Leaving,
-    /// No new connections; what runs may finish.
+    /// No new connections are accepted; running responses may finish.
     Closing,
-    /// What still runs is cut.
+    /// Running responses are cut.
     Cut,
-    /// And nothing is waited for.
+    /// The server returns without waiting.
     Now,
 }
 
 impl Shutdown {
-    /// Creates one that only its owner triggers.
+    /// Creates a handle that only the caller triggers.
     pub fn new() -> Shutdown {
         Shutdown(Arc::new(State { stage: watch::Sender::new(Stage::Running), began: OnceLock::new() }))
     }
 
-    /// Creates one that SIGTERM, SIGINT, SIGHUP and SIGQUIT trigger: the first begins, the second cuts. They are listened
-    /// for when this returns, so bind the server's socket after it.
+    /// Creates a handle that SIGTERM, SIGINT, SIGHUP and SIGQUIT trigger: the first signal begins the shutdown, the
+    /// second cuts. Signals are caught from when this function returns, so bind the server's socket after it.
     ///
-    /// SIGUSR1, SIGUSR2, SIGALRM and SIGXFSZ no longer end the process: a write beyond the limit of a file's size is an
-    /// error. Programs that the process starts have the defaults of all of them.
+    /// SIGUSR1, SIGUSR2, SIGALRM and SIGXFSZ no longer end the process. Without SIGXFSZ, a write beyond the file size
+    /// limit returns an error. Programs that the process starts have the default action of all these signals.
     ///
-    /// A SIGHUP that is ignored (`nohup`) triggers nothing. An ignored SIGCHLD is no longer ignored, since the status of a
-    /// program would be lost.
+    /// If SIGHUP is ignored (`nohup`), it triggers nothing. If SIGCHLD is ignored, that is undone, because otherwise
+    /// the exit status of programs would be lost.
     ///
     /// # Errors
     ///
-    /// Returns an error if the signals cannot be listened for.
+    /// Returns an error if the signals cannot be caught.
     pub fn on_signals() -> io::Result<Shutdown> {
         let shutdown = Shutdown::new();
-        let told = shutdown.clone();
+        let triggered = shutdown.clone();
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let is_ignored = |kind: SignalKind| ignored(&status).any(|signal| signal == kind.as_raw_value());
         let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
@@ -71,7 +72,8 @@ impl Shutdown {
             let mut stops = vec![SignalKind::terminate(), SignalKind::interrupt(), SignalKind::quit()];
             let hangup = if is_ignored(SignalKind::hangup()) { &mut unheeded } else { &mut stops };
             hangup.push(SignalKind::hangup());
-            // Caught, and not ignored: a program inherits what is ignored. A signal stays caught when it is not listened for.
+            // Catch the signals instead of ignoring them: programs inherit ignored signals. A signal stays caught after
+            // its listener is dropped.
             for kind in unheeded {
                 drop(signal(kind)?);
             }
@@ -81,38 +83,38 @@ impl Shutdown {
             runtime.block_on(async {
                 let mut next = async || {
                     poll_fn(|context| {
-                        // All are asked, so that each wakes.
+                        // Poll every signal, so that each can wake this task.
                         let asked = stopping.iter_mut().map(|signal| signal.poll_recv(context).is_ready());
                         if asked.fold(false, |any, ready| any | ready) { Poll::Ready(()) } else { Poll::Pending }
                     })
                     .await;
                 };
                 next().await;
-                told.begin();
+                triggered.begin();
                 next().await;
-                told.cut();
+                triggered.cut();
             });
         })?;
         Ok(shutdown)
     }
 
-    /// After the limits' notice no connection is accepted any more. Running responses may finish, for as long as the limits'
-    /// grace lets them.
+    /// Begins the shutdown. Connections are accepted until the notice of the limits ends. Running responses then have
+    /// the grace of the limits to finish.
     pub fn begin(&self) {
         self.reach(Stage::Leaving);
     }
 
-    /// Returns `true` if it has begun.
+    /// Returns `true` if the shutdown has begun.
     pub fn has_begun(&self) -> bool {
         *self.0.stage.borrow() > Stage::Running
     }
 
-    /// Returns the time when it began.
+    /// Returns the time at which the shutdown began.
     pub fn began(&self) -> Option<Instant> {
         self.0.began.get().copied()
     }
 
-    /// What still runs is cut, and nothing is waited for.
+    /// Cuts running responses and returns from the server without waiting for anything else.
     pub fn cut(&self) {
         self.reach(Stage::Now);
     }
@@ -126,7 +128,7 @@ impl Shutdown {
         });
     }
 
-    /// Waits for a stage.
+    /// Waits until the shutdown reaches a stage.
     pub(super) fn reached(&self, stage: Stage) -> impl Future<Output = ()> + 'static {
         let mut stages = self.0.stage.subscribe();
         let kept = self.clone();

@@ -1,33 +1,34 @@
-//! Since when the other side of a connection has taken nothing of what waits to be sent.
+//! Detection of a client that reads nothing of what waits to be sent.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The clock of a write that waits.
+/// The clock of a write that waits for the client.
 ///
-/// The system says that there is room in a socket when a third of its buffer is free, which may be a mebibyte. A client that
-/// takes less makes progress too: so before its time is over, and a few times until then, a write is tried all the same.
+/// The system reports room in a socket only when a third of its buffer is free, which may be 1 MiB. A client that reads
+/// less than that still makes progress. Therefore a write is tried a few times before the limit, and once more at the
+/// limit.
 #[derive(Debug)]
 pub(super) struct Stall {
     limit: Duration,
-    /// Since when nothing has been taken.
+    /// The time since which the client has read nothing.
     since: Option<Instant>,
-    /// The time is over, and a last write is tried.
+    /// `true` once the limit is reached and the last write is being tried.
     is_last: bool,
 }
 
-/// What is to be done about a write that waits.
+/// The next step for a write that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
     /// Nothing waits.
     Well,
-    /// A write is to be tried now, and then looked again.
+    /// Try a write now, and look again at this time.
     Try(Instant),
     Over,
 }
 
-/// How long a write that is tried may take: it is made in the same turn.
+/// The time for the tried write, which is made in the same turn of the runtime.
 const TURN: Duration = Duration::from_millis(1);
 
 impl Stall {
@@ -35,14 +36,14 @@ impl Stall {
         Stall { limit, since: None, is_last: false }
     }
 
-    /// A write waits.
+    /// Starts the clock, unless it runs: a write waits.
     pub(super) fn held(&mut self) {
         if self.since.is_none() {
             self.since = Some(Instant::now());
         }
     }
 
-    /// Something was taken, or nothing waits.
+    /// Stops the clock: bytes were sent, or nothing waits.
     pub(super) fn moved(&mut self) {
         (self.since, self.is_last) = (None, false);
     }
@@ -69,7 +70,7 @@ mod tests {
         stall.held();
         let since = stall.since.unwrap();
         stall.held();
-        assert_eq!(stall.since, Some(since), "what goes on waiting has no more time");
+        assert_eq!(stall.since, Some(since), "a write that still waits gets no new time");
         assert_eq!(stall.look(since), Look::Try(since + limit / 4));
         assert_eq!(stall.look(since + limit / 8 * 7), Look::Try(since + limit));
         assert_eq!(stall.look(since + limit), Look::Try(since + limit + TURN));
@@ -77,6 +78,6 @@ mod tests {
         stall.moved();
         assert_eq!(stall.look(since + limit * 2), Look::Well);
         stall.held();
-        assert!(matches!(stall.look(stall.since.unwrap() + limit), Look::Try(_)), "it has a last try again");
+        assert!(matches!(stall.look(stall.since.unwrap() + limit), Look::Try(_)), "the last try is available again");
     }
 }

@@ -1,4 +1,4 @@
-//! A connection's socket, of either kind. Whoever has a reference reads and writes.
+//! The socket of a connection, TCP or Unix. Reads and writes need only a shared reference.
 
 use std::cell::Cell;
 use std::io::{self, IoSlice};
@@ -16,31 +16,32 @@ use tokio::time::{sleep, timeout};
 
 use crate::cgi::request::Connection;
 
-/// How much of what a client still sends is read and thrown away, and for how long.
+/// How many of a client's unread bytes are discarded before a close, and for how long.
 pub(super) const MAX_UNREAD: u64 = 16 << 20;
 pub(super) const UNREAD_TIME: Duration = Duration::from_secs(5);
 
-/// How long the last bytes of a response that is cut have to be taken.
+/// The time that the last bytes of a cut response have to arrive.
 pub(super) const LAST_TIME: Duration = Duration::from_millis(50);
 
-/// How much is looked at, at once.
+/// The number of bytes peeked at once.
 const PIECE: usize = 16 * 1024;
 
 /// The socket of a connection.
 ///
-/// To close so that the other side can see that something is missing, TCP has the reset. A Unix socket has one only if it is
-/// closed with bytes unread: so bytes can be looked at, and taken when it is known whether they are the last ones.
+/// A cut connection must end visibly. TCP has a reset for that. A Unix socket is reset only if it is closed with bytes
+/// unread. Therefore bytes can be peeked first, and are taken off the socket once it is known whether they are the last
+/// ones.
 #[derive(Debug)]
 pub(super) struct Stream {
     socket: Socket,
-    /// Whether bytes are looked at first.
-    looks: Cell<bool>,
-    /// Whether a byte is to be left when they are taken.
-    leaves: Cell<bool>,
-    /// How many bytes were given to the reader and not taken.
+    /// `true` if reads peek first.
+    peeks: Cell<bool>,
+    /// `true` if one byte is to stay on the socket when the others are taken.
+    leaves_last: Cell<bool>,
+    /// The number of bytes that were read but not yet taken off the socket.
     untaken: Cell<usize>,
-    /// Whether writes are tried until there is no room, whatever the system says of it.
-    tries: Cell<bool>,
+    /// `true` if writes are tried although the socket does not report room.
+    tries_writes: Cell<bool>,
 }
 
 #[derive(Debug)]
@@ -49,7 +50,7 @@ enum Socket {
     Unix(UnixStream),
 }
 
-/// One on its way to another thread.
+/// A connection on its way to another thread.
 #[derive(Debug)]
 pub(super) enum Detached {
     Tcp(std::net::TcpStream),
@@ -74,27 +75,27 @@ impl Stream {
         Stream::new(Socket::Unix(stream), true)
     }
 
-    fn new(socket: Socket, looks: bool) -> Stream {
+    fn new(socket: Socket, peeks: bool) -> Stream {
         Stream {
             socket,
-            looks: Cell::new(looks),
-            leaves: Cell::new(false),
+            peeks: Cell::new(peeks),
+            leaves_last: Cell::new(false),
             untaken: Cell::new(0),
-            tries: Cell::new(false),
+            tries_writes: Cell::new(false),
         }
     }
 
-    /// A close is not what tells the end, so that bytes need not be looked at first.
+    /// Makes reads take their bytes at once, for protocols in which a close does not mark the end of a response.
     pub(super) fn take_at_once(&self) {
-        self.looks.set(false);
+        self.peeks.set(false);
     }
 
-    /// Whether the last byte that was read is the request's last, to be left until all is well.
-    pub(super) fn leave(&self, leaves: bool) {
-        self.leaves.set(leaves);
+    /// Sets whether the last byte read is the request's last, which stays on the socket until the response is complete.
+    pub(super) fn leave_last(&self, leaves_last: bool) {
+        self.leaves_last.set(leaves_last);
     }
 
-    /// The two ends, where they have addresses.
+    /// Returns the addresses of the two ends, or `None` on a Unix socket.
     pub(super) fn ends(&self) -> Option<Connection> {
         match &self.socket {
             Socket::Tcp(stream) => Some(Connection::new(stream.peer_addr().ok()?, stream.local_addr().ok()?)),
@@ -102,12 +103,12 @@ impl Stream {
         }
     }
 
-    /// The client's address, for the log.
+    /// Returns the client's address, for the log.
     pub(super) fn remote(&self) -> Option<SocketAddr> {
         self.ends().map(|ends| ends.remote)
     }
 
-    /// What is flushed is to be seen.
+    /// Disables Nagle's algorithm (TCP), so that flushed bytes are sent at once.
     pub(super) fn set_nodelay(&self) {
         if let Socket::Tcp(stream) = &self.socket {
             let _ = stream.set_nodelay(true);
@@ -142,32 +143,32 @@ impl Stream {
         either!(self, stream => stream.ready(interest).await)
     }
 
-    /// Says that there was nothing after all.
+    /// Records that the socket was not ready after all.
     fn clear(&self, interest: Interest) {
         let nothing = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
         let _ = either!(self, stream => stream.try_io(interest, nothing));
     }
 
-    /// Reads what there is, up to `most` bytes: 0 is the end. When it was less, the next poll waits without asking the
-    /// system again.
+    /// Reads up to `max` bytes; 0 means the end. After a shorter read, the next poll waits without another system
+    /// call.
     pub(super) fn poll_read(
         &self,
         context: &mut Context<'_>,
         into: &mut impl BufMut,
-        most: usize,
+        max: usize,
     ) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.poll_read_ready(context))?;
-            let read = if self.looks.get() {
-                ready!(self.poll_looking(context, into, most))
+            let read = if self.peeks.get() {
+                ready!(self.poll_peek(context, into, max))
             } else {
                 self.take(0)?;
-                self.try_read_buf(&mut into.limit(most))
+                self.try_read_buf(&mut into.limit(max))
             };
             match read {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Ok(len) => {
-                    if len > 0 && len < most && !self.looks.get() {
+                    if len > 0 && len < max && !self.peeks.get() {
                         self.clear(Interest::READABLE);
                     }
                     return Poll::Ready(Ok(len));
@@ -177,16 +178,16 @@ impl Stream {
         }
     }
 
-    /// Gives what there is, and takes it the next time.
-    fn poll_looking(&self, context: &mut Context<'_>, into: &mut impl BufMut, most: usize) -> Poll<io::Result<usize>> {
-        self.take(usize::from(self.leaves.get()))?;
+    /// Reads by peeking; the next call takes these bytes off the socket.
+    fn poll_peek(&self, context: &mut Context<'_>, into: &mut impl BufMut, max: usize) -> Poll<io::Result<usize>> {
+        self.take(usize::from(self.leaves_last.get()))?;
         let before = self.untaken.get();
         let mut piece = [0; PIECE];
-        let piece = &mut piece[..most.saturating_add(before).min(PIECE)];
+        let piece = &mut piece[..max.saturating_add(before).min(PIECE)];
         let mut is_closed = false;
         loop {
-            let look = || Ok(recv(self, &mut *piece, RecvFlags::PEEK)?.0);
-            let count = either!(self, stream => stream.try_io(Interest::READABLE, look))?;
+            let peek = || Ok(recv(self, &mut *piece, RecvFlags::PEEK)?.0);
+            let count = either!(self, stream => stream.try_io(Interest::READABLE, peek))?;
             if count > before {
                 into.put_slice(&piece[before..count]);
                 self.untaken.set(count);
@@ -195,14 +196,14 @@ impl Stream {
             if count == 0 || is_closed {
                 return Poll::Ready(Ok(0));
             }
-            // Only what was left. Still ready after this means that there will be no more.
+            // Only peeked bytes are there. If the socket is still ready after `clear`, its end has been reached.
             self.clear(Interest::READABLE);
             ready!(self.poll_read_ready(context))?;
             is_closed = true;
         }
     }
 
-    /// Takes what has been given, but for so many bytes.
+    /// Takes the peeked bytes off the socket, except the last `leave`.
     fn take(&self, leave: usize) -> io::Result<()> {
         let untaken = self.untaken.get();
         if untaken > leave {
@@ -212,17 +213,17 @@ impl Stream {
         Ok(())
     }
 
-    /// Has writes tried, although the socket does not seem to have room: see [`Stall`](super::stall::Stall).
+    /// Makes the next writes try although the socket does not report room: see [`Stall`](super::stall::Stall).
     pub(super) fn try_writes(&self) {
-        self.tries.set(true);
+        self.tries_writes.set(true);
     }
 
-    /// Writes what the socket takes.
+    /// Writes as much as the socket accepts.
     pub(super) fn poll_write(&self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         loop {
             match self.poll_write_ready(context) {
                 Poll::Ready(ready) => ready?,
-                Poll::Pending if self.tries.get() => return self.try_send(slices),
+                Poll::Pending if self.tries_writes.get() => return self.try_send(slices),
                 Poll::Pending => return Poll::Pending,
             }
             match self.try_write_vectored(slices) {
@@ -232,37 +233,38 @@ impl Stream {
         }
     }
 
-    /// Writes what there is room for, however little. Pending: the task is woken when there is more.
+    /// Writes as much as there is room for, however little. If the result is pending, the task is woken when there is
+    /// more room.
     fn try_send(&self, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         match sendmsg(self, slices, &mut SendAncillaryBuffer::default(), flags) {
             Err(rustix::io::Errno::AGAIN) => {
-                self.tries.set(false);
+                self.tries_writes.set(false);
                 Poll::Pending
             }
             sent => Poll::Ready(sent.map_err(io::Error::from)),
         }
     }
 
-    /// Waits until the client has closed its side, or all of the connection. Request bytes that nobody reads are no
-    /// hindrance: it is a readiness of its own (`EPOLLRDHUP`), which no read takes away.
+    /// Waits until the client closes its side or the whole connection. This works while request bytes wait unread,
+    /// because the system reports the close separately (`EPOLLRDHUP`) and no read clears that report.
     pub(super) async fn gone(&self) {
-        // Priority is asked for, since every other interest is also met by bytes that wait.
+        // Every other interest is also met by unread bytes.
         while let Ok(ready) = self.ready(Interest::PRIORITY).await {
             if ready.is_read_closed() || ready.is_error() {
                 return;
             }
-            // Urgent data: nobody has asked for it.
+            // Urgent data, which no protocol here uses.
             self.clear(Interest::PRIORITY);
         }
     }
 
-    /// Closes in peace: says that no more will come, then takes what the client still sends until it closes too. A
-    /// connection closed with bytes unread would be reset, and the answer with it.
+    /// Closes without a reset: shuts down writing, then discards what the client sends until the client closes too.
+    /// Closing with bytes unread would reset the connection, and the client could lose the response.
     pub(super) async fn linger(&self) {
         self.take_at_once();
         let _ = SockRef::from(self).set_linger(None);
-        // Of one that has gone nothing is left.
+        // If the client has disconnected, nothing is left to take.
         let _ = self.take(0);
         if SockRef::from(self).shutdown(Shutdown::Write).is_err() {
             return;
@@ -285,7 +287,7 @@ impl Stream {
         Ok(())
     }
 
-    /// A close is to be a reset, on TCP, also the one that the system does for a process that is killed.
+    /// Makes the close a reset (TCP), even if the system closes the socket because the process is killed.
     pub(super) fn set_zero_linger(&self) {
         if let Socket::Tcp(stream) = &self.socket {
             let _ = stream.set_zero_linger();
@@ -299,9 +301,9 @@ impl Stream {
         }
     }
 
-    /// Closes with a reset once everything that was written is on its way: where the close is the end, nothing else shows
-    /// that it is not whole. Whoever gets bytes and reset in one look may throw the bytes away, or, as lighttpd does, pass
-    /// them off as all there was: so the reset comes a little later.
+    /// Closes with a reset once all written bytes are on their way. If the close marks the end of a response, only a
+    /// reset shows that the response is truncated. The reset follows a moment after the bytes. A client that receives
+    /// both together may discard the bytes, or take them for the whole response, as lighttpd does.
     pub(super) async fn reset(self, within: Duration) {
         let stream = match self.socket {
             Socket::Tcp(stream) => stream,
@@ -311,8 +313,8 @@ impl Stream {
             }
         };
         let sent = async {
-            // A writable socket is one with room, unless told to be one that has nothing unsent. A new registration asks
-            // anew.
+            // With this option, a socket is writable only if nothing is unsent. Registering it again queries the state
+            // again.
             let stream = stream.into_std()?;
             SockRef::from(&stream).set_tcp_notsent_lowat(1)?;
             let stream = TcpStream::from_std(stream)?;
@@ -320,13 +322,13 @@ impl Stream {
             sleep(LAST_TIME).await;
             stream.set_zero_linger()
         };
-        // A socket that takes no options has gone already.
+        // If the socket accepts no options, the connection is closed already.
         let _ = sent.await;
     }
 }
 
 impl Detached {
-    /// Takes it to the runtime of this thread.
+    /// Registers the connection with the runtime of this thread.
     pub(super) fn attach(self) -> io::Result<Stream> {
         match self {
             Detached::Tcp(stream) => TcpStream::from_std(stream).map(Stream::tcp),

@@ -1,12 +1,17 @@
-//! External CGI programs.
+//! External CGI programs, started once for each request.
+//!
+//! Start with `Script`, `Process` and `Pumps`. A request passes through the files in this order, then through those of
+//! `../external`:
 //!
 //! ```text
-//!  request ── running.rs ──> program ── process.rs        (its body is its stdin, or upload.rs: as it comes)
-//!                               │             inherited.rs   (what of this process it is not to have)
-//!                               │ stdout, stderr: streams.rs
-//!                            watch.rs, pumps.rs            a task that is there until the program is gone
-//!                               │
-//!  response <────────── ../external/output.rs
+//! service.rs    Script: the service (settings.rs: its settings, program.rs: finds the program's file)
+//! running.rs    starts the program, and the task that watches it
+//! process.rs    Process: the program's process and its group
+//! inherited.rs  what the process must not inherit
+//! watch.rs      the task that watches the program until it has ended
+//! pumps.rs      Pumps: moves the body, the output and the messages at the same time
+//! upload.rs     the body, to the program's standard input
+//! streams.rs    the program's standard output and standard error
 //! ```
 
 pub(crate) mod inherited;

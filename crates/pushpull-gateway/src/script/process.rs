@@ -1,7 +1,7 @@
-//! One process and its group: started, told to stop, reaped.
+//! A process and its group: starts, stops and reaps it.
 //!
-//! The process is the leader of a group of its own. As long as it is not reaped, its number cannot be given to another
-//! group, so that signals go to the group only before that.
+//! The process leads a group of its own. Until the process is reaped, its number cannot be given to another group. The
+//! group is therefore signalled only before that.
 
 use std::fmt;
 use std::io;
@@ -19,26 +19,27 @@ use rustix::process::{
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::inherited::set_back;
+use super::inherited::reset_inherited;
 use crate::external::ExitStatus;
 use crate::external::descriptors::{original, with_room};
 use crate::external::output::Failure;
 use crate::service::report::Report;
 
-/// How long a dropped process is waited for after its SIGKILL, before a thread waits on.
+/// How long a dropped process is waited for after SIGKILL, before the wait moves to a thread.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
-/// A process that is not reaped. Dropped, it is killed with its group, and reaped.
+/// A process that is not reaped. If it is dropped, it is killed with its group, and reaped.
 #[derive(Debug)]
 pub(super) struct Process {
-    /// Readable when the process has ended. Before `leader`, so that nothing polls it when that goes.
+    /// Readable when the process has ended. It is declared before `leader`, so that nothing polls it when `leader` is
+    /// dropped.
     ended: AsyncFd<OwnedFd>,
     leader: Leader,
 }
 
 #[derive(Debug)]
 struct Leader {
-    /// Until it is reaped.
+    /// `None` once it is reaped.
     child: Option<Child>,
     group: Pid,
 }
@@ -48,12 +49,12 @@ struct Leader {
 pub(super) enum Ended {
     Code(i32),
     Signal(i32),
-    /// Somebody else has reaped it, or nobody had to (SIGCHLD is ignored).
+    /// Other code has reaped the process, or the system has, because SIGCHLD is ignored.
     Unknown,
 }
 
 impl Ended {
-    /// Why a response may not be whole whose program ended so.
+    /// Returns the failure of a response whose program ended in this way.
     pub(super) fn failure(self, exit_status: ExitStatus, report: &Report) -> Option<Failure> {
         match self {
             Ended::Code(0) => None,
@@ -67,13 +68,13 @@ impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Ended::Code(code) => write!(f, "the program exited with status {code}"),
-            Ended::Signal(signal) => write!(f, "the program was ended by signal {signal}"),
-            Ended::Unknown => f.write_str("the program ended, and nobody knows how"),
+            Ended::Signal(signal) => write!(f, "the program was terminated by signal {signal}"),
+            Ended::Unknown => f.write_str("the program ended, but its status is unknown"),
         }
     }
 }
 
-/// The program's ends of its streams, beside the process.
+/// This process's ends of the program's streams.
 #[derive(Debug)]
 pub(super) struct Streams {
     pub(super) stdin: Option<OwnedFd>,
@@ -82,12 +83,12 @@ pub(super) struct Streams {
 }
 
 impl Process {
-    /// Starts a process in a group of its own. Its output streams have to be pipes.
+    /// Starts a process in a group of its own. Its output streams must be pipes.
     pub(super) fn start(command: &mut Command) -> io::Result<(Process, Streams)> {
         command.process_group(0);
         let mut child = with_room(|| {
             let open_files = original();
-            set_back(command, *open_files);
+            reset_inherited(command, *open_files);
             command.spawn()
         })?;
         let group = Pid::from_child(&child);
@@ -107,10 +108,10 @@ impl Process {
         self.leader.group.as_raw_nonzero().get()
     }
 
-    /// Ready when the process has ended. It is not reaped by this.
+    /// Polls for the end of the process. Does not reap it.
     pub(super) fn poll_ended(&self, context: &mut Context<'_>) -> Poll<Ended> {
         loop {
-            // A runtime that is shutting down gives an error, and drops this next.
+            // A runtime that is shutting down returns an error, and drops `self` next.
             let Ok(mut ready) = ready!(self.ended.poll_read_ready(context)) else { return Poll::Pending };
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
             return Poll::Ready(match waitid(WaitId::Pid(self.leader.group), options) {
@@ -128,19 +129,19 @@ impl Process {
         }
     }
 
-    /// Reaps a process that has ended, and leaves its group alone.
+    /// Reaps a process that has ended. Leaves its group alone.
     pub(super) fn reap(mut self) {
         self.leader.reap();
     }
 
-    /// Kills the group, which ends also a process that has not ended, and reaps it.
+    /// Kills the group, including a process that has not ended, and reaps the process.
     pub(super) async fn kill(mut self) {
         self.signal(Signal::KILL);
         self.ended().await;
         self.leader.reap();
     }
 
-    /// Asks the group to end, and kills what is left of it when its leader has gone or `grace` has passed.
+    /// Sends SIGTERM to the group. When its leader has ended or `grace` has passed, kills the rest of the group.
     pub(super) async fn stop(self, grace: Duration) {
         self.signal(Signal::TERM);
         let _ = tokio::time::timeout(grace, self.ended()).await;
@@ -151,8 +152,8 @@ impl Process {
         std::future::poll_fn(|context| self.poll_ended(context).map(drop)).await;
     }
 
-    /// To the group, and to its leader too if that has gone to another group. To nobody twice: a second SIGTERM tells some
-    /// programs to leave everything as it is.
+    /// Signals the group, and also its leader if that has moved to another group. Signals no process twice: after a
+    /// second SIGTERM, some programs end without cleaning up.
     fn signal(&self, signal: Signal) {
         self.leader.signal_group(signal);
         if getpgid(Some(self.leader.group)) != Ok(self.leader.group) {
@@ -162,14 +163,14 @@ impl Process {
 }
 
 impl Leader {
-    /// Nothing is wrong with a group that has gone.
+    /// Signals the group. A group without processes is not an error.
     fn signal_group(&self, signal: Signal) {
         if self.child.is_some() {
             let _ = kill_process_group(self.group, signal);
         }
     }
 
-    /// Only after it has ended, or it waits.
+    /// Reaps the process. Blocks if it has not ended.
     fn reap(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.wait();
@@ -178,7 +179,7 @@ impl Leader {
 }
 
 impl Drop for Leader {
-    /// A program that is no longer watched, because its runtime is shut down, is not left behind.
+    /// Kills a program that is no longer watched, because its runtime is shut down.
     fn drop(&mut self) {
         self.signal_group(Signal::KILL);
         let Some(mut child) = self.child.take() else { return };
@@ -187,19 +188,19 @@ impl Drop for Leader {
         if !matches!(child.try_wait(), Ok(None)) {
             return;
         }
-        // It hangs in the kernel. Should there be no thread either, it stays a zombie until this process ends.
+        // The process hangs in the kernel. If there is no thread either, it remains a zombie until this process ends.
         let _ = thread::Builder::new().name("pushpull reaper".to_owned()).spawn(move || child.wait());
     }
 }
 
-/// Waits until a child that was killed has ended. It is not reaped by this.
+/// Waits until a killed child has ended. Does not reap it.
 fn wait_for(child: Pid) {
     if let Ok(ended) = pidfd_open(child, PidfdFlags::empty()) {
         let time = Timespec::try_from(LAST_WAIT).ok();
         let _ = poll(&mut [PollFd::new(&ended, PollFlags::IN)], time.as_ref());
         return;
     }
-    // There is no descriptor for it.
+    // No descriptor is available: check at intervals.
     let until = Instant::now() + LAST_WAIT;
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
     while matches!(waitid(WaitId::Pid(child), options), Ok(None)) && Instant::now() < until {

@@ -1,4 +1,4 @@
-//! Which file a program is.
+//! Finds the file of a program.
 
 use std::env;
 use std::ffi::OsStr;
@@ -9,31 +9,31 @@ use std::path::{self, Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
-/// How much of a program's first line the kernel looks at.
+/// How much of a program's first line the kernel reads.
 const MAX_LINE: u64 = 256;
 
-/// The absolute path of a program, symbolic links kept. A name without a slash is looked for in the `PATH`.
+/// Returns the absolute path of a program. Keeps symbolic links. A name without a slash is searched in `PATH`.
 ///
 /// # Errors
 ///
-/// When there is none, or it is no file that can be executed.
+/// Returns an error if the file does not exist, or is not an executable regular file.
 pub(super) fn resolve(program: &Path) -> io::Result<PathBuf> {
     let is_bare = program.components().count() == 1 && !program.as_os_str().as_encoded_bytes().contains(&b'/');
     if is_bare {
         return search(program, &env::var_os("PATH").unwrap_or_default());
     }
-    let found = path::absolute(program).map_err(|error| told(error.kind(), program, &error.to_string()))?;
+    let found = path::absolute(program).map_err(|error| error_about(error.kind(), program, &error.to_string()))?;
     check(&found)?;
     Ok(found)
 }
 
 fn search(name: &Path, directories: &OsStr) -> io::Result<PathBuf> {
-    let mut result = Err(told(io::ErrorKind::NotFound, name, "is not in the PATH"));
+    let mut result = Err(error_about(io::ErrorKind::NotFound, name, "not found in PATH"));
     for directory in env::split_paths(directories) {
         let found = path::absolute(directory.join(name))?;
         match check(&found) {
             Ok(()) => return Ok(found),
-            // What is there and cannot be run is told if nothing better is found.
+            // A file that cannot be run is reported if nothing better is found.
             Err(error) if error.kind() != io::ErrorKind::NotFound && !found.is_dir() => result = Err(error),
             Err(_) => {}
         }
@@ -42,18 +42,18 @@ fn search(name: &Path, directories: &OsStr) -> io::Result<PathBuf> {
 }
 
 fn check(program: &Path) -> io::Result<()> {
-    let about = fs::metadata(program).map_err(|error| told(error.kind(), program, &error.to_string()))?;
+    let about = fs::metadata(program).map_err(|error| error_about(error.kind(), program, &error.to_string()))?;
     if !about.is_file() {
-        return Err(told(io::ErrorKind::InvalidInput, program, "is no regular file"));
+        return Err(error_about(io::ErrorKind::InvalidInput, program, "not a regular file"));
     }
     if access(program, Access::EXEC_OK).is_err() {
-        return Err(told(io::ErrorKind::PermissionDenied, program, "is not executable"));
+        return Err(error_about(io::ErrorKind::PermissionDenied, program, "not executable"));
     }
     Ok(())
 }
 
-/// Says what the system means that refused to run a program: what is missing, or may not be executed, is perhaps the
-/// interpreter that its first line names.
+/// Returns why the system did not run a program. If a file is missing or must not be executed, it may be the
+/// interpreter that the program's first line names.
 pub(super) fn why(program: &Path, directory: &Path, error: &io::Error) -> String {
     if let Err(error) = check(program) {
         return error.to_string();
@@ -66,11 +66,11 @@ pub(super) fn why(program: &Path, directory: &Path, error: &io::Error) -> String
             Err(error) => format!("its interpreter cannot be run: {error}"),
             Ok(()) => format!("{error} (its interpreter is {interpreter:?})"),
         },
-        None => format!("{error} (the program is there: perhaps the loader that it names is not)"),
+        None => format!("{error} (the program exists, but its loader may be missing)"),
     }
 }
 
-/// The interpreter that the first line of a program names.
+/// Returns the interpreter that the first line of a program names.
 fn interpreter(program: &Path) -> Option<PathBuf> {
     let mut line = Vec::new();
     BufReader::new(File::open(program).ok()?.take(MAX_LINE)).read_until(b'\n', &mut line).ok()?;
@@ -80,7 +80,7 @@ fn interpreter(program: &Path) -> Option<PathBuf> {
     Some(PathBuf::from(OsStr::from_bytes(name)))
 }
 
-fn told(kind: io::ErrorKind, program: &Path, what: &str) -> io::Error {
+fn error_about(kind: io::ErrorKind, program: &Path, what: &str) -> io::Error {
     io::Error::new(kind, format!("the program {program:?}: {what}"))
 }
 
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_17_what_cannot_be_run_is_told_at_once() {
+    fn requirement_17_a_program_that_cannot_run_is_an_error_at_once() {
         let directory = tempfile::tempdir().unwrap();
         let plain = directory.path().join("plain");
         fs::write(&plain, "text").unwrap();

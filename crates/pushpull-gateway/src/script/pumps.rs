@@ -1,4 +1,4 @@
-//! What moves between a program, its client and the log: all at the same time, and nothing waits.
+//! Moves data between a program, its client and the log, all at the same time and without blocking.
 
 use std::future::poll_fn;
 use std::io::Write;
@@ -17,7 +17,7 @@ use crate::external::stop::Stop;
 use crate::external::turn::{TURN, yield_turn};
 use crate::service::report::Report;
 
-/// The streams of a program, and where they lead.
+/// The streams of a program, and their targets.
 #[derive(Debug)]
 pub(super) struct Pumps {
     pub(super) upload: Option<Upload>,
@@ -26,7 +26,7 @@ pub(super) struct Pumps {
     pub(super) error_log: ErrorStream,
     pub(super) output: Output,
     clock: Clock,
-    /// How many bytes of output were taken since the program has ended. `None`: it has not.
+    /// How many bytes of output were taken since the program ended. `None` while it runs.
     rest: Option<u64>,
 }
 
@@ -42,7 +42,7 @@ impl Pumps {
         Pumps { upload, stdout, stderr, error_log, output, clock: Clock::start(), rest: None }
     }
 
-    /// Moves what can be moved. Ready when the program has to stop.
+    /// Moves what can be moved. Ready when the program must stop.
     pub(super) fn poll(&mut self, limits: &ProgramLimits, context: &mut Context<'_>) -> Poll<Stop> {
         if self.output.poll_gone(context).is_ready() {
             return Poll::Ready(Stop::Gone);
@@ -71,13 +71,13 @@ impl Pumps {
         }
     }
 
-    /// One piece only: it may be thousands of lines, and each of them costs more than a chunk of a body.
+    /// Takes one piece only: it may hold thousands of lines, each of which costs more than a chunk of a body.
     fn poll_stderr(&mut self, context: &mut Context<'_>) {
         let Some(stderr) = &mut self.stderr else { return };
         let Poll::Ready(read) = stderr.poll(context) else { return };
         match read {
             Some(text) => {
-                // An error stream takes everything.
+                // Writing to an error stream never fails.
                 self.error_log.write_all(&text).unwrap_or_default();
                 yield_turn(context);
             }
@@ -111,7 +111,7 @@ impl Pumps {
         Ok(())
     }
 
-    /// Ready when a limit of time is reached.
+    /// Polls for a time limit that is reached.
     pub(super) fn poll_limit(
         &mut self,
         limits: &ProgramLimits,
@@ -122,7 +122,7 @@ impl Pumps {
         self.clock.poll(wait, limits, timer, context).map(Stop::Limit)
     }
 
-    /// When the next limit is reached.
+    /// Returns when the next limit is reached.
     pub(super) fn limit(&self, limits: &ProgramLimits) -> Instant {
         self.clock.next(self.wait(), limits).0
     }
@@ -147,27 +147,28 @@ impl Pumps {
         }
     }
 
-    /// Ends the response of a program that goes on running without an output.
+    /// Ends the response of a program that continues to run without an output.
     ///
     /// # Errors
     ///
-    /// Returns an error if there is no response.
+    /// Returns an error if the head is incomplete.
     pub(super) fn settle(&mut self, report: &Report) -> Result<(), Stop> {
         self.output.settle(&mut self.clock, report)
     }
 
-    /// Returns `true` if the end of the output has not come.
+    /// Returns `true` if the output has not ended.
     pub(super) fn is_open(&self) -> bool {
         self.stdout.is_some()
     }
 
-    /// Returns `true` if no process is left that could write to the output.
+    /// Returns `true` if no process is left that can write to the output.
     pub(super) fn is_hung_up(&self) -> bool {
         self.stdout.as_ref().is_none_or(Stream::is_hung_up)
     }
 
-    /// The program has ended. What it has written is still read, and what those write that it left its output to, such as a
-    /// filter: within bounds, because it may be a daemon that writes for ever.
+    /// Notes that the program has ended. The rest of its output is still read, and so is that of processes which
+    /// inherited it, such as a filter. The amount is bounded, because such a process may be a daemon that writes
+    /// forever.
     pub(super) fn finish(&mut self) {
         self.upload = None;
         self.rest = Some(0);
@@ -175,13 +176,13 @@ impl Pumps {
         self.stderr.iter_mut().for_each(Stream::mark);
     }
 
-    /// Ready when the output is at its end, and the program's own messages have been taken.
+    /// Polls for the end of the output and of the program's own messages.
     pub(super) fn poll_over(&self) -> Poll<()> {
         let is_said = self.stderr.as_ref().is_none_or(Stream::is_past_mark);
         if self.stdout.is_none() && is_said { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Takes the messages of those that the program has left behind, for a moment.
+    /// Takes the messages of processes that the program has left behind, for a moment.
     pub(super) async fn take_last_errors(&mut self) {
         self.stdout = None;
         let taken = poll_fn(|context| {

@@ -1,4 +1,4 @@
-//! From a request to a program that runs.
+//! From a request to a running program.
 
 use std::io;
 use std::process::Stdio;
@@ -25,7 +25,7 @@ use crate::external::service::{Common, External};
 use crate::service::report::Report;
 
 impl External for Script {
-    const UNWATCHED: &'static str = "the program is no longer watched over";
+    const UNWATCHED: &'static str = "the program is no longer watched";
 
     fn common(&self) -> &Common {
         &self.settings.common
@@ -44,7 +44,7 @@ impl External for Script {
     }
 }
 
-/// Starts the program and a task that watches over it.
+/// Starts the program, and a task that watches it.
 fn start(
     script: &Script,
     stdin: Taken,
@@ -77,12 +77,13 @@ fn start(
     Ok(outlet)
 }
 
-/// Why there is no program: something that passes, a request that is too large for one, or a fault of the program file.
+/// Returns the refusal for a program that cannot be started. The cause is a temporary shortage, a request that is too
+/// large for a process, or a fault of the program's file.
 fn not_started(settings: &Settings, error: &io::Error) -> Refusal {
     let Settings { program, directory, .. } = settings;
     let status = match error.raw_os_error() {
         Some(libc::E2BIG) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        // There is no place in the kernel's tables: not a matter of a disk.
+        // The kernel's tables are full; no disk is involved.
         Some(libc::ENOSPC) => StatusCode::SERVICE_UNAVAILABLE,
         _ if is_full(error) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,

@@ -15,30 +15,32 @@ use crate::external::programs::Programs;
 use crate::external::service::external_service;
 use crate::external::{BodyPolicy, ExitStatus, ProgramLimits};
 
-/// An external CGI program (RFC 3875) as a `tower::Service<Request<B>, Response = Response<Body>>`: it is run once for each
-/// request. Linux 5.4 or later.
+/// An external CGI program (RFC 3875) as a `tower::Service<Request<B>, Response = Response<Body>>`.
 ///
-/// The program is given the request's meta-variables as its whole environment, but for `PATH`, `TZ`, `LANG`, `LC_ALL` and
-/// what is named here; the directory that it lies in to work in; the body as its standard input. What it writes is the
-/// response, and is passed on as it comes, no faster than the client takes it. What it says to its standard error goes to
-/// the log, line by line.
+/// The program is started once for each request. Requires Linux 5.4 or later.
 ///
-/// A program that fails before its head is complete is answered with 502. One that fails later (a signal, an exit status
-/// other than zero, fewer bytes than its `Content-Length`) cuts the response, after every byte that it wrote. A response that
-/// is complete by its `Content-Length`, or is an error page (a status of 400 or more), is not cut for the exit status, which
-/// is logged. Bytes beyond the `Content-Length` are discarded, and logged.
+/// The program's environment holds the request's meta-variables, the variables `PATH`, `TZ`, `LANG` and `LC_ALL` of
+/// this process, and those that are set here. The program's working directory is that of its file. Its standard input
+/// is the request's body. Its standard output is the response, which is passed on as it arrives, no faster than the
+/// client reads it. Its standard error goes to the log, line by line.
 ///
-/// The response ends when the output ends, or the program: a program that closes its output and works on is waited for a
-/// second, for its exit status. When the program has ended and others hold its output open, such as a filter that it
-/// started, they have a second for each next byte. If the end does not come, the response is cut, unless its
-/// `Content-Length` is met.
+/// If the program fails before its head is complete, the request is answered with 502. If it fails later, the response
+/// is aborted after every byte that the program wrote. A program fails if a signal ends it, if its exit status is not
+/// zero, or if it writes fewer bytes than its `Content-Length`. If the response has its full `Content-Length`, or is an
+/// error page (a status of 400 or more), the exit status is only logged. Bytes beyond the `Content-Length` are
+/// discarded and logged.
 ///
-/// When the client goes, in whatever state, or a [limit](ProgramLimits) is reached, the program's streams are closed and its
-/// process group is sent SIGTERM; when the program has gone or the grace has passed, what is left of the group is sent
-/// SIGKILL. A client that has the whole response has not gone: the program may work on, and what it still writes is taken.
-/// After a clean exit the group is left alone, so that a program may leave others behind.
+/// The response ends when the output or the program ends. If the program closes its output and continues to run, the
+/// response waits up to one second for the exit status. If the program has ended, other processes may hold its output
+/// open, such as a filter that it started. They have one second for each next byte. If the output still does not end,
+/// the response is aborted, unless its `Content-Length` is reached.
 ///
-/// Programs start with default signals.
+/// If the client disconnects, or a [limit](ProgramLimits) is reached, the program's streams are closed and its process
+/// group receives SIGTERM. When the program has ended or the grace has passed, the rest of the group receives SIGKILL.
+/// A client that has received the whole response does not count as disconnected: the program may continue to run, and
+/// its output is drained. After a clean exit the group is left alone, so a program may leave other processes behind.
+///
+/// Programs start with default signal actions.
 ///
 /// ```
 /// use http::Request;
@@ -58,17 +60,19 @@ use crate::external::{BodyPolicy, ExitStatus, ProgramLimits};
 ///
 /// # Caveats
 ///
-/// * It runs on tokio, with input, output and time enabled, and its programs are watched over by tasks of the runtime
-///   that polled the request. When that runtime is shut down, they are killed.
-/// * A local redirect (`Location: /path` without a status) is marked, and a 302 for the client: put
-///   [`LocalRedirects`](crate::LocalRedirects) around it to have it answered here.
-/// * A body that the program leaves unread is dropped. Draining it, so that the client gets its answer, is the host's
-///   affair.
-/// * There is no `SCRIPT_FILENAME` and there are no command-line arguments from the query (RFC 3875, 4.4), which have let
-///   clients take over programs that did not expect them. Give a program that wants the former a
-///   [variable](Script::env).
+/// * It needs a tokio runtime with input, output and time enabled. Tasks of the runtime that polls the request watch
+///   the programs. If that runtime is shut down, the programs are killed.
+/// * A local redirect (`Location: /path` without a status) is marked, and the client receives a 302. To follow it on
+///   this server, wrap the script in [`LocalRedirects`](crate::LocalRedirects).
+/// * A body that the program leaves unread is dropped. The host must drain it, so that the client receives its
+///   response.
+/// * `SCRIPT_FILENAME` is not set, and the query does not become command-line arguments (RFC 3875, 4.4). Both have let
+///   clients take over programs that did not expect them. If a program needs `SCRIPT_FILENAME`, set it with
+///   [`env`](Script::env).
 ///
-/// For code in this process use [`service`](fn@crate::service): it costs a thousandth.
+/// # When to use something else
+///
+/// For code in this process use [`service`](fn@crate::service), which costs a thousandth.
 #[derive(Clone)]
 pub struct Script {
     pub(super) settings: Arc<Settings>,
@@ -76,70 +80,70 @@ pub struct Script {
 }
 
 impl Script {
-    /// A script that runs `program`: a path, or a name that is looked for in the `PATH` now. The path is made absolute;
-    /// symbolic links are kept.
+    /// Creates a script that runs `program`: a path, or a name that is searched in `PATH` now. The path is made
+    /// absolute; symbolic links are kept.
     ///
     /// # Errors
     ///
-    /// When there is no such program, or it is no regular file, or this process may not execute it.
+    /// Returns an error if the program does not exist, is not a regular file, or is not executable by this process.
     pub fn new(program: impl Into<PathBuf>) -> io::Result<Script> {
         let settings = Settings::new(resolve(&program.into())?);
         let programs = Programs::new(settings.common.limits.get_max_programs());
         Ok(Script { settings: Arc::new(settings), programs })
     }
 
-    /// More arguments for the program.
+    /// Adds arguments for the program.
     #[must_use]
     pub fn args(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Script {
         self.change().arguments.extend(arguments.into_iter().map(Into::into));
         self
     }
 
-    /// Sets a variable of the program's environment, whatever the request says.
+    /// Sets a variable of the program's environment. It takes precedence over the request's.
     ///
     /// # Errors
     ///
-    /// When no process could be given it: see [`InvalidVariable`].
+    /// Returns an error if no process can have such a variable: see [`InvalidVariable`].
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Result<Script, InvalidVariable> {
         let (name, value) = (name.as_ref().as_encoded_bytes(), value.as_ref().as_encoded_bytes());
         self.change().variables.set(name, value)?;
         Ok(self)
     }
 
-    /// Passes a variable of this process's environment on, as it is now; nothing if it is not set.
+    /// Passes on a variable of this process's environment with its current value, if it is set.
     #[must_use]
     pub fn pass_env(mut self, name: impl AsRef<OsStr>) -> Script {
         self.change().inherit(name.as_ref());
         self
     }
 
-    /// The directory that the program works in, in place of the one it lies in.
+    /// Sets the program's working directory (default: the directory of its file).
     ///
     /// # Errors
     ///
-    /// When it is none.
+    /// Returns an error if it is not a directory.
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> io::Result<Script> {
         self.change().set_directory(directory.into())?;
         Ok(self)
     }
 
-    /// Mounts it: `SCRIPT_NAME` is the mount's prefix, and requests for what is not below it are answered with 404. A
-    /// router that takes the prefix off the URI itself leaves nothing to mount.
+    /// Sets where the script is mounted (default: the root). `SCRIPT_NAME` is the mount's prefix; paths elsewhere are
+    /// answered with 404. If a router removes the prefix from the URI, no mount is needed.
     #[must_use]
     pub fn mount(mut self, mount: Mount) -> Script {
         self.change().common.mount = mount;
         self
     }
 
-    /// How the bodies of requests are taken: whole, unless set.
+    /// Sets how the bodies of requests are taken (default: [`BodyPolicy::Spool`]).
     #[must_use]
     pub fn request_body(mut self, request_body: BodyPolicy) -> Script {
         self.change().common.request_body = request_body;
         self
     }
 
-    /// Sets what its programs and their clients may take (default: [`ProgramLimits::new`]). Clones that were made before keep
-    /// theirs, and count their programs by themselves.
+    /// Sets the limits of programs and their clients (default: [`ProgramLimits::new`]). Existing clones keep theirs,
+    /// and count their programs separately.
     #[must_use]
     pub fn limits(mut self, limits: ProgramLimits) -> Script {
         self.programs = Programs::new(limits.get_max_programs());
@@ -147,14 +151,14 @@ impl Script {
         self
     }
 
-    /// What the programs' exit status means: failure, unless set.
+    /// Sets how the exit status of a program affects its response (default: [`ExitStatus::Cut`]).
     #[must_use]
     pub fn exit_status(mut self, exit_status: ExitStatus) -> Script {
         self.change().common.exit_status = exit_status;
         self
     }
 
-    /// Sets where the programs' messages and the reports of their failures go (default: the error log of the request's
+    /// Sets the log for the programs' messages and their failures (default: the error log of the request's
     /// [`Environ`](crate::Environ), which is `tracing` unless set).
     #[must_use]
     pub fn error_log(mut self, error_log: ErrorStream) -> Script {
@@ -162,19 +166,20 @@ impl Script {
         self
     }
 
-    /// The program's absolute path.
+    /// Returns the program's absolute path.
     pub fn program(&self) -> &Path {
         &self.settings.program
     }
 
-    /// Stops the programs of this script and its clones: no more are started (503), and those that run are sent SIGTERM,
-    /// then SIGKILL; their responses are cut. Returns at once; [`stopped`](Script::stopped) waits until they are gone.
+    /// Stops the programs of this script and its clones. Further requests are answered with 503. Running programs
+    /// receive SIGTERM, then SIGKILL, and their responses are aborted. Returns at once; [`stopped`](Script::stopped)
+    /// waits until the programs have ended.
     pub fn stop(&self) {
         self.programs.stop();
     }
 
-    /// Waits until no program of this script and its clones runs: all are reaped. It may be waited for on any runtime,
-    /// as long as those go on that the programs are watched over on.
+    /// Waits until all programs of this script and its clones are reaped. May be polled on any runtime, while the
+    /// runtimes that watch the programs run.
     pub async fn stopped(&self) {
         self.programs.idle().await;
     }

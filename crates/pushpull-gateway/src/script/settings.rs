@@ -1,4 +1,4 @@
-//! What is the same for every program of a script.
+//! The settings that all programs of a script share.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -10,17 +10,17 @@ use std::process::{Command, Stdio};
 use crate::cgi::environ::Environ;
 use crate::external::service::Common;
 
-/// What a program inherits of this process's environment, whoever starts it.
+/// What every program inherits from this process's environment.
 const INHERITED: [&str; 4] = ["PATH", "TZ", "LANG", "LC_ALL"];
 
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
-    /// Absolute.
+    /// The absolute path.
     pub(super) program: PathBuf,
     pub(super) directory: PathBuf,
     pub(super) arguments: Vec<OsString>,
     inherited: Vec<(OsString, OsString)>,
-    /// These come last, and stand against all others.
+    /// Set last, so that they take precedence over all others.
     pub(super) variables: Environ,
     pub(super) common: Common,
 }
@@ -38,14 +38,14 @@ impl Settings {
         }
     }
 
-    /// The program may inherit one variable more.
+    /// Adds a variable to those that the program inherits.
     pub(super) fn inherit(&mut self, name: &OsStr) {
         if let Some(value) = env::var_os(name) {
             self.inherited.push((name.to_owned(), value));
         }
     }
 
-    /// What starts the program for one request.
+    /// Returns the command that starts the program for one request.
     pub(super) fn command(&self, env: &Environ, stdin: Stdio) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).current_dir(&self.directory);
@@ -58,18 +58,20 @@ impl Settings {
         command
     }
 
-    /// Makes sure of a directory.
+    /// Sets the working directory, after checking that it is one.
     pub(super) fn set_directory(&mut self, directory: PathBuf) -> io::Result<()> {
         let directory = std::path::absolute(directory)?;
-        if !std::fs::metadata(&directory).map_err(|error| told(error.kind(), &directory, &error.to_string()))?.is_dir()
+        if !std::fs::metadata(&directory)
+            .map_err(|error| error_about(error.kind(), &directory, &error.to_string()))?
+            .is_dir()
         {
-            return Err(told(io::ErrorKind::NotADirectory, &directory, "is no directory"));
+            return Err(error_about(io::ErrorKind::NotADirectory, &directory, "not a directory"));
         }
         self.directory = directory;
         Ok(())
     }
 }
 
-fn told(kind: io::ErrorKind, directory: &std::path::Path, what: &str) -> io::Error {
+fn error_about(kind: io::ErrorKind, directory: &std::path::Path, what: &str) -> io::Error {
     io::Error::new(kind, format!("the working directory {directory:?}: {what}"))
 }

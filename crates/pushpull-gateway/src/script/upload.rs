@@ -1,4 +1,4 @@
-//! The body of a request, written to its program as both sides allow.
+//! The body of a request, written to its program at the pace of both sides.
 
 use std::fmt;
 use std::io;
@@ -20,25 +20,25 @@ pub(super) struct Upload {
     body: Source,
     chunk: Bytes,
     pipe: Sender,
-    /// How many bytes more it may be long.
+    /// How many more bytes the body may have.
     left: u64,
-    /// The client has to send something before it can go on.
+    /// Whether the client must send something before the upload can continue.
     waits: bool,
 }
 
 impl Upload {
-    pub(super) fn new(body: Source, stdin: OwnedFd, most: u64) -> io::Result<Upload> {
+    pub(super) fn new(body: Source, stdin: OwnedFd, max: u64) -> io::Result<Upload> {
         let pipe = Sender::from_owned_fd_unchecked(nonblocking(stdin)?)?;
-        Ok(Upload { body, chunk: Bytes::new(), pipe, left: most, waits: false })
+        Ok(Upload { body, chunk: Bytes::new(), pipe, left: max, waits: false })
     }
 
-    /// Whether the program waits for the client.
+    /// Returns `true` if the program waits for the client.
     pub(super) fn waits(&self) -> bool {
         self.waits
     }
 
-    /// Moves what can be moved, and says how many bytes that were: ready when there is nothing more to be done. A program
-    /// that has closed its input wants no more, which is no failure.
+    /// Moves what can be moved, and adds the number of bytes to `moved`. Ready when nothing is left to do. If the
+    /// program has closed its input, the rest of the body is dropped, which is not a failure.
     pub(super) fn poll(&mut self, moved: &mut u64, context: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
         for _ in 0..TURN {
             self.waits = self.chunk.is_empty();

@@ -1,5 +1,5 @@
-//! The task that watches over one program: keeps it to its limits, and sees to it that it is gone afterwards. It goes on
-//! when the response is dropped.
+//! The task that watches one program: enforces its limits, and makes sure that it ends. The task outlives a dropped
+//! response.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -17,7 +17,7 @@ use crate::external::programs::{Counted, Permit, Programs};
 use crate::external::stop::Stop;
 use crate::service::report::Report;
 
-/// A program that runs, and all that belongs to it.
+/// A running program, and everything that belongs to it.
 #[derive(Debug)]
 pub(super) struct Watch {
     pub(super) settings: Arc<Settings>,
@@ -30,7 +30,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Until the program is gone, and everything that it wrote has been taken.
+    /// Runs until the program has ended, and all its output has been taken.
     pub(super) async fn run(self) {
         let Watch { settings, programs, process, mut pumps, report, permit, counted } = self;
         let mut timer = pin!(tokio::time::sleep_until(pumps.limit(&settings.common.limits)));
@@ -38,7 +38,7 @@ impl Watch {
             let ended =
                 until(&mut pumps, &settings, &programs, timer.as_mut(), |_, context| process.poll_ended(context)).await;
             match ended {
-                // It goes on without an output: its response does not wait for it.
+                // The program continues without an output; its response does not wait for it.
                 Err(Stop::Limit(Limit::Waited(Wait::Status))) => match pumps.settle(&report) {
                     Ok(()) => {}
                     Err(stop) => break stop,
@@ -53,21 +53,22 @@ impl Watch {
             }
         };
         tracing::debug!(target: "pushpull::script", pid = process.id(), "stopped: {stop}");
-        stop.tell(&mut pumps.output, &report);
+        stop.fail(&mut pumps.output, &report);
         pumps.close();
         process.stop(settings.common.limits.get_kill_grace()).await;
         drop(counted);
         if matches!(stop, Stop::Limit(Limit::Drained)) {
-            // A redirect needs nothing of what was not taken.
+            // A redirect does not need the output that was not taken.
             pumps.output.finish(None, Some(permit), &report);
             report.failure(&stop);
         }
     }
 
-    /// The program has ended: the rest of its output is taken, and what it has left behind is killed if it has failed.
+    /// Takes the rest of the output of a program that has ended. If the program has failed, kills what it has left
+    /// behind.
     async fn finish(self, failure: Option<Failure>, timer: Pin<&mut Sleep>) {
         let Watch { settings, programs, process, mut pumps, report, permit, counted } = self;
-        // One that writes the rest of the output may be of the group.
+        // A process of the group may be writing the rest of the output.
         let mut killed_later = None;
         if failure.is_none() {
             process.reap();
@@ -78,7 +79,7 @@ impl Watch {
         } else {
             killed_later = Some((process, counted));
         }
-        // A redirect leads to a program that needs one.
+        // A redirect needs a permit for the next program.
         let permit = (pumps.output.is_unanswered() || killed_later.is_some()).then_some(permit);
         pumps.finish();
         let rest = until(&mut pumps, &settings, &programs, timer, |pumps, _| pumps.poll_over()).await;
@@ -92,13 +93,13 @@ impl Watch {
                 let open = pumps.is_open().then_some(Failure::Open);
                 pumps.output.finish(failure.or(open), permit, &report);
             }
-            Err(stop) => return stop.tell(&mut pumps.output, &report),
+            Err(stop) => return stop.fail(&mut pumps.output, &report),
         }
         pumps.take_last_errors().await;
     }
 }
 
-/// Moves what can be moved, until `over` is ready or something is against it.
+/// Moves what can be moved until `over` is ready or the program must stop.
 async fn until<T>(
     pumps: &mut Pumps,
     settings: &Settings,

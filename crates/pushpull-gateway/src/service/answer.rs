@@ -1,4 +1,4 @@
-//! The service's answer: waits for the head, and for what follows it.
+//! The response of a service: waits for the head, and for what follows it.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -16,13 +16,13 @@ use crate::app::output::{Held, Mark, Slot};
 use crate::cgi::head::{HeadError, ResponseHead, has_no_body};
 use crate::cgi::refusal::Refusal;
 
-/// How much of an output that is not sent is taken from its program, so that the program can end by itself.
+/// How many bytes are drained from a program whose output is not sent, so that the program can end by itself.
 pub(crate) const MAX_DRAINED: u64 = 16 << 20;
 
-/// How long that may take.
+/// How long draining may take.
 pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(10);
 
-/// The response of a [`Service`](crate::Service).
+/// The future of a [`Service`](crate::Service)'s response.
 pub struct ResponseFuture<C, R> {
     state: State<C>,
     body: PhantomData<fn() -> R>,
@@ -30,9 +30,9 @@ pub struct ResponseFuture<C, R> {
 
 enum State<C> {
     Refused(Refusal),
-    /// Waits for the mark that stands for the head.
+    /// Waits for the mark of the head.
     Asked(Asked<C>),
-    /// The head is there, and something may be right behind it.
+    /// The head is complete, and something may follow it already.
     Headed(Headed<C>),
     Draining(Draining<C>),
     Answered,
@@ -50,7 +50,7 @@ struct Headed<C> {
     mark: Option<Mark>,
 }
 
-/// The output is not sent.
+/// Drains an output that is not sent.
 struct Draining<C> {
     chunks: C,
     head: ResponseHead,
@@ -73,7 +73,7 @@ impl<C: Pull, R> ResponseFuture<C, R> {
 }
 
 impl<C: Pull> Asked<C> {
-    /// The head and the mark that came for it; no mark when the program waits with its head complete.
+    /// Polls for the head and its mark. There is no mark if the program waits with its head complete.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(ResponseHead, Option<Mark>), Refusal>> {
         let Poll::Ready(first) = self.chunks.poll_chunk(context) else {
             return self.poll_waiting(context).map(|head| Ok((head, None)));
@@ -85,9 +85,9 @@ impl<C: Pull> Asked<C> {
         })
     }
 
-    /// The head of a program that has waited since it was complete.
+    /// Polls for the head of a program that has waited since its head was complete.
     fn poll_waiting(&mut self, context: &mut Context<'_>) -> Poll<ResponseHead> {
-        // First, so that a wait that comes between is not missed.
+        // Registers the waker first, so that a wait in between is not missed.
         let _ = self.chunks.poll_blocked(u64::MAX, context);
         let mut slot = self.slot.lock();
         let Some(Held { waits, .. }) = &*slot else { return Poll::Pending };
@@ -97,7 +97,7 @@ impl<C: Pull> Asked<C> {
 }
 
 impl<C: Pull> Headed<C> {
-    /// What has followed the head up to now.
+    /// Polls for what has followed the head so far.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<bytes::Bytes>, Refusal>> {
         if matches!(self.mark, None | Some(Mark::Flush)) {
             return Poll::Ready(Ok(None));
@@ -168,7 +168,7 @@ where
                         return Poll::Ready(Ok(draining.head.into_response(R::from(String::new()))));
                     }
                 },
-                State::Answered => panic!("a service's answer was polled after it was given"),
+                State::Answered => panic!("the response future was polled after completion"),
             };
         }
     }

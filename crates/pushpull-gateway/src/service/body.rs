@@ -1,4 +1,4 @@
-//! The body of a response, in the asynchronous world.
+//! The body of a response.
 
 use std::fmt;
 use std::future::Future;
@@ -15,14 +15,14 @@ use super::delayed::{Delayed, Polled};
 use crate::app::data::as_io;
 use pushpull::{Chunks, local};
 
-/// The body of a gateway's response: what a program writes, or a text of the gateway's own. It is `Send`.
+/// The body of a response: the output of a program, or a text of the gateway. It is `Send`.
 ///
-/// An error cuts the message, so that a client can see that it is not whole.
+/// An error aborts the response, so that the client sees that it is truncated.
 ///
-/// Any other `http_body::Body` becomes one by [`Body::new`], and a text by `From`.
+/// [`Body::new`] converts any other `http_body::Body`; `From` converts a text.
 pub struct Body(Kind<Chunks, BoxBody>);
 
-/// The same for a program on [`Local`](pushpull::Local). It is not `Send`.
+/// The body of a response whose program runs on [`Local`](pushpull::Local). It is not `Send`.
 pub struct LocalBody(Kind<local::Chunks, LocalBoxBody>);
 
 type BoxBody = Pin<Box<dyn http_body::Body<Data = Bytes, Error = io::Error> + Send>>;
@@ -34,9 +34,10 @@ enum Kind<C, B> {
     Other(B),
 }
 
-/// Either kind of chunks, asked by a poll.
+/// The chunks of a bridge of either kind, polled.
 pub trait Pull: FusedStream<Item = io::Result<Bytes>> + Unpin {
-    /// After a poll that gave nothing: ready when the program has waited more often than that, for whatever.
+    /// Polls for the number of times that the program has waited; ready when it exceeds `after`. Call it after a poll
+    /// for a chunk returned `Pending`.
     fn poll_blocked(&mut self, after: u64, context: &mut Context<'_>) -> Poll<u64>;
 
     fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
@@ -46,26 +47,26 @@ pub trait Pull: FusedStream<Item = io::Result<Bytes>> + Unpin {
 
 impl Pull for Chunks {
     fn poll_blocked(&mut self, after: u64, context: &mut Context<'_>) -> Poll<u64> {
-        // A poller that is itself to stop learns it from its next poll.
+        // If the caller itself is to stop, its next poll returns the error.
         pin!(self.blocked().after(after)).poll(context).map(|waits| waits.unwrap_or(u64::MAX))
     }
 }
 
 impl Pull for local::Chunks {
-    /// The poll has run the program up to a wait.
+    /// The poll for a chunk has run the program up to a wait.
     fn poll_blocked(&mut self, after: u64, _: &mut Context<'_>) -> Poll<u64> {
         Poll::Ready(after.saturating_add(1))
     }
 }
 
-/// What a program writes after its head.
+/// The output of a program after its head.
 pub(crate) struct Written<C> {
     pub(crate) chunks: C,
-    /// A chunk that has been looked at already.
+    /// A chunk that was pulled already.
     pub(crate) first: Option<Bytes>,
-    /// Whether the mark for the head is still to come.
+    /// Whether the mark of the head is still to come.
     pub(crate) marked: bool,
-    /// How many bytes are still to come, if the head said how many there are.
+    /// How many bytes are still to come, if the head has a length.
     pub(crate) left: Option<u64>,
     held: Delayed,
 }
@@ -75,7 +76,7 @@ impl<C: Pull> Written<C> {
         Written { chunks, first, marked, left: length, held: Delayed::default() }
     }
 
-    /// The whole body, if it is there.
+    /// Returns the whole body, if it is complete.
     fn into_whole(mut self) -> Result<Bytes, Written<C>> {
         let is_whole = self.left.is_none() && !self.marked && self.chunks.is_terminated();
         if is_whole { Ok(self.first.take().unwrap_or_default()) } else { Err(self) }
@@ -87,7 +88,7 @@ impl<C: Pull> Written<C> {
             Some(0) => Poll::Ready(None),
             Some(left) => {
                 let chunk = ready!(poll_chunk(chunks, first, marked, context));
-                // After an error, or an end that comes too early and is told as one, nothing is left.
+                // Nothing follows an error, or an end before the length is reached.
                 *left =
                     chunk.as_ref().and_then(|chunk| chunk.as_ref().ok()).map_or(0, |chunk| *left - chunk.len() as u64);
                 Poll::Ready(chunk)
@@ -117,7 +118,7 @@ impl<C: Pull> Written<C> {
     }
 }
 
-/// The next chunk of the body: the mark for the head is none of it.
+/// Polls for the next chunk of the body. Skips the mark of the head.
 fn poll_chunk(
     chunks: &mut impl Pull,
     first: &mut Option<Bytes>,
@@ -136,7 +137,7 @@ fn poll_chunk(
 }
 
 pin_project! {
-    /// A body of another kind, whose errors become those of the system.
+    /// A body of another kind, whose errors are converted to `io::Error`.
     struct Other<B> {
         #[pin]
         body: B,
@@ -167,12 +168,12 @@ where
 macro_rules! bodies {
     ($body:ident, $chunks:ty, $boxed:ident, ($($send:tt)*)) => {
         impl $body {
-            /// A body without a byte.
+            /// Creates an empty body.
             pub fn empty() -> $body {
                 $body(Kind::Whole(Bytes::new()))
             }
 
-            /// Any other body, in a box.
+            /// Creates a body from any other body, in a box.
             pub fn new<B>(body: B) -> $body
             where
                 B: http_body::Body<Data = Bytes> $($send)* + 'static,

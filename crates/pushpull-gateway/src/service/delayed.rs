@@ -1,4 +1,4 @@
-//! An error that waits one poll.
+//! An error that is delayed by one poll.
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::Frame;
 
-/// A body's error, held back for one poll. hyper then sends everything that came before it, where it would otherwise
-/// throw away what it has buffered, even the head.
+/// The error of a body, delayed by one poll. hyper then sends everything before the error. Without the delay hyper
+/// drops what it has buffered, even the head.
 #[derive(Debug, Default)]
 pub(crate) struct Delayed(Option<io::Error>);
 

@@ -1,12 +1,14 @@
-//! Applications as a `tower::Service`, the pull interface of the asynchronous world.
+//! Applications as a `tower::Service`, the pull interface of asynchronous servers.
+//!
+//! Start with `Service`, `ResponseFuture` and `Body`. A request passes through the files in this order:
 //!
 //! ```text
-//!  request ──> on_engine.rs ──> the application, on an engine
-//!                                 │ head, then chunks
-//!  response <── answer.rs ────────┴──> body.rs        (delayed.rs: an error waits until all before it is sent)
-//!
-//!  redirect.rs: a service around a service, which answers local redirects
-//!  report.rs:   what the log is told
+//! redirect.rs   LocalRedirects: a service around a service, which follows local redirects
+//! on_engine.rs  Service: runs the app on an engine
+//! answer.rs     ResponseFuture: waits for the head, and for what follows it
+//! body.rs       Body: the chunks after the head
+//! delayed.rs    delays an error by one poll, until everything before it is sent
+//! report.rs     reports failures to the error log
 //! ```
 
 pub(crate) mod answer;

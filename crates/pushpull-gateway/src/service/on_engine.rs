@@ -1,4 +1,4 @@
-//! Every app as a `tower::Service`, on any engine.
+//! Runs an app of either shape as a `tower::Service`, on any engine.
 
 use std::convert::Infallible;
 use std::error;
@@ -24,16 +24,19 @@ use crate::cgi::refusal::Refusal;
 use crate::cgi::request;
 use pushpull::{BridgeWriter, Chunks, Error, Local, Pool, Thread, local};
 
-/// An app of either kind as a `tower::Service`, whose programs run on `engine`.
+/// Creates a `tower::Service` from an app of either shape. Its programs run on `engine`.
 ///
-/// On [`Local`](pushpull::Local) a program runs inside the polls of its response, on the thread that polls; neither app nor
-/// service need be `Send`, and the body is [`local::Body`](crate::local::Body). On [`Thread`](pushpull::Thread) and
-/// [`Pool`](pushpull::Pool) the app is shared between threads, and the body is [`Body`].
+/// On [`Local`](pushpull::Local) a program runs inside the polls of its response, on the polling thread. Neither app
+/// nor service need be `Send`, and the body is [`local::Body`](crate::local::Body). On [`Thread`](pushpull::Thread) and
+/// [`Pool`](pushpull::Pool) the threads share the app, and the body is [`Body`].
 ///
-/// The request's body is pulled as the program reads: a program that never reads it hangs nothing. The service answers
-/// when something follows the program's head (a byte of the body, a flush, a wait, the end), and the body
-/// streams. An error before that becomes a 500, or a 502 for a head that is none; after that it cuts the response. So does
-/// a body that is shorter than its `Content-Length`; what is longer goes nowhere.
+/// The request's body is pulled as the program reads it; if the program never reads it, nothing hangs. The service
+/// answers when the program's head is followed by a byte of the body, a flush, a wait or the end. Then the body
+/// streams.
+///
+/// An error before the response starts is answered with 500, or with 502 if the header block is invalid. A later error
+/// aborts the response, and so does a body shorter than its `Content-Length`. Bytes beyond `Content-Length` are
+/// discarded.
 ///
 /// ```
 /// use http::Request;
@@ -58,69 +61,69 @@ use pushpull::{BridgeWriter, Chunks, Error, Local, Pool, Thread, local};
 ///
 /// # Caveats
 ///
-/// * The output of a `HEAD` request, of a 204 and of a 304 is not sent: it is taken from the program and dropped before
-///   the service answers, up to 16 MiB or 10 s; then the program is stopped. The time is kept by tokio's clock, so that
-///   the service then has to be polled in a tokio runtime that has one.
-/// * A local redirect (`Location: /path` without a status) is marked, and a 302 for the client: put
-///   [`LocalRedirects`](crate::LocalRedirects) around it to have it answered here.
+/// * The output for a `HEAD` request, a 204, a 205 or a 304 is not sent. The service drains it before it answers, up to
+///   16 MiB or 10 s; then it stops the program. In this case the response must be polled in a tokio runtime with time
+///   enabled.
+/// * A local redirect (`Location: /path` without a status) is marked, and the client receives a 302. To follow it on
+///   this server, wrap the service in [`LocalRedirects`](crate::LocalRedirects).
 pub fn service<E, A, K>(engine: E, app: A) -> Service<E, A, K>
 where
     A: App<K>,
 {
     #[allow(clippy::arc_with_non_send_sync, reason = "an app that can be sent makes a service that can")]
     let app = Arc::new(app);
-    Service { engine, app, mount: Mount::root(), most_head: MAX_HEAD, kind: PhantomData }
+    Service { engine, app, mount: Mount::root(), max_head: MAX_HEAD, kind: PhantomData }
 }
 
-/// What [`service()`] makes: a `tower::Service<Request<B>, Response = Response<Body>, Error = Infallible>`.
+/// An app as a `tower::Service<Request<B>, Response = Response<Body>, Error = Infallible>`. [`service()`] creates it.
 pub struct Service<E, A, K> {
     engine: E,
     app: Arc<A>,
     mount: Mount,
-    most_head: usize,
+    max_head: usize,
     kind: PhantomData<fn() -> K>,
 }
 
 impl<E, A, K> Service<E, A, K> {
-    /// Mounts it: `SCRIPT_NAME` is the mount's prefix, and requests for what is not below it are answered with 404. A
-    /// router that takes the prefix off the URI itself leaves nothing to mount.
+    /// Sets where the app is mounted (default: the root). `SCRIPT_NAME` is the mount's prefix; paths elsewhere are
+    /// answered with 404. If a router removes the prefix from the URI, no mount is needed.
     #[must_use]
     pub fn mount(mut self, mount: Mount) -> Service<E, A, K> {
         self.mount = mount;
         self
     }
 
-    /// How long the head of a response may be, in bytes (64 KiB unless set).
+    /// Sets the maximum length of a response's head in bytes (default: 64 KiB).
     ///
     /// # Panics
     ///
-    /// If `bytes` is zero.
+    /// Panics if `bytes` is zero.
     #[must_use]
     #[track_caller]
     pub fn max_head(mut self, bytes: usize) -> Service<E, A, K> {
-        assert!(bytes > 0, "`max_head(0)`: a head has at least one field");
-        self.most_head = bytes;
+        assert!(bytes > 0, "`max_head` must not be zero: a head has at least one field");
+        self.max_head = bytes;
         self
     }
 
-    /// The program for a request.
+    /// Creates the program for a request.
     fn program<B: HttpBody>(&self, request: Request<B>, multi_threaded: bool) -> Result<Program<A, B, K>, Refusal> {
         let (parts, body) = request.into_parts();
         let complete = |env: Environ| env.with_multi_threaded(multi_threaded);
         let env = request::environ(&parts, &body.size_hint(), &self.mount, complete)?;
-        let (app, slot, most_head) = (self.app.clone(), Slot::default(), self.most_head);
-        Ok(Program { app, body, method: parts.method, env, slot, most_head, kind: PhantomData })
+        let (app, slot, max_head) = (self.app.clone(), Slot::default(), self.max_head);
+        Ok(Program { app, body, method: parts.method, env, slot, max_head, kind: PhantomData })
     }
 }
 
-/// One request on its way to its app.
+/// The program for one request.
 struct Program<A, B, K> {
     app: Arc<A>,
     body: B,
     method: Method,
     env: Environ,
     slot: Slot,
-    most_head: usize,
+    max_head: usize,
     kind: PhantomData<fn() -> K>,
 }
 
@@ -131,10 +134,10 @@ where
     B::Error: Into<Box<dyn error::Error + Send + Sync>>,
 {
     fn run<W: BridgeWriter>(self, writer: &mut W) -> io::Result<()> {
-        let Program { app, body, method, env, slot, most_head, .. } = self;
-        // The length in the answer to a `HEAD` is that of a body which is not there.
+        let Program { app, body, method, env, slot, max_head, .. } = self;
+        // The length in a response to `HEAD` is that of a body that is not written.
         let length = if method == Method::HEAD { Length::Free } else { Length::Kept };
-        let (result, excess) = part(writer, slot, most_head, length, |out| {
+        let (result, excess) = part(writer, slot, max_head, length, |out| {
             let input = Input::of_body(body);
             input.join(out.outgoing());
             app.answer(input, out, &env)
@@ -149,7 +152,7 @@ where
     }
 }
 
-/// The service on an engine: which body it has, what it asks of an app, and whether threads share the app.
+/// Implements the service for an engine: its body, its requirements of an app, and whether threads share the app.
 macro_rules! services {
     ($engine:ty, $chunks:ty, $body:ty, $multi_threaded:expr, ($($shared:tt)*), ($($sent:tt)*)) => {
         impl<A, B, K> tower_service::Service<Request<B>> for Service<$engine, A, K>
@@ -190,7 +193,7 @@ impl<E: Clone, A, K> Clone for Service<E, A, K> {
             engine: self.engine.clone(),
             app: self.app.clone(),
             mount: self.mount.clone(),
-            most_head: self.most_head,
+            max_head: self.max_head,
             kind: PhantomData,
         }
     }

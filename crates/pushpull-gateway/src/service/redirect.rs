@@ -1,4 +1,4 @@
-//! Local redirects: a program's answer that is somewhere else on this server (RFC 3875, 6.2.2).
+//! Local redirects: responses that name another path on this server (RFC 3875, 6.2.2).
 
 use std::fmt;
 use std::future::Future;
@@ -10,24 +10,26 @@ use http::{Method, Request, Response, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::report::tell;
+use super::report::write_line;
 use crate::cgi::environ::Environ;
 use crate::cgi::error_stream::ErrorStream;
 use crate::cgi::redirect::{Again, Carried, give, keep};
 use crate::cgi::refusal::Refusal;
 use crate::cgi::response::LocalRedirect;
 
-/// How many redirects are followed for one request.
+/// The maximum number of redirects for one request.
 const MAX_HOPS: usize = 10;
 
-/// A service that answers local redirects itself: asks the service in it again for what the `Location` names, as a `GET`
-/// without a body, up to ten times. After that it is a loop, and a 502.
+/// A service that follows local redirects.
 ///
-/// The fields beside the `Location` become fields of the final response, but for those that describe a body (`Content-Type`,
-/// `ETag` and the like). `Set-Cookie` and `Vary` are added to the final response's own. Of another field the final response
-/// keeps its own, if it has one.
+/// For each redirect it calls the inner service again with the path in `Location`, as a `GET` without a body (a `HEAD`
+/// remains one). After ten redirects the request is answered with 502.
 ///
-/// Put it around a whole router, so that a program can redirect to another.
+/// The other fields of a redirect become fields of the final response, except those that describe a body
+/// (`Content-Type`, `ETag` and the like). `Set-Cookie` and `Vary` are added to those of the final response. For any
+/// other field, the final response's own value counts.
+///
+/// Wrap a whole router in it, so that a program can redirect to another one.
 #[derive(Clone)]
 pub struct LocalRedirects<S> {
     service: S,
@@ -35,13 +37,13 @@ pub struct LocalRedirects<S> {
 }
 
 impl<S> LocalRedirects<S> {
-    /// Follows the local redirects of `service`.
+    /// Creates a service that follows the local redirects of `service`.
     pub fn new(service: S) -> LocalRedirects<S> {
         LocalRedirects { service, error_log: None }
     }
 
-    /// Sets where redirects that cannot be followed are reported (default: the error log of the request's [`Environ`], which
-    /// is `tracing` unless set).
+    /// Sets the error log for redirects that cannot be followed (default: the error log of the request's [`Environ`],
+    /// which is `tracing` unless set).
     #[must_use]
     pub fn error_log(mut self, error_log: ErrorStream) -> LocalRedirects<S> {
         self.error_log = Some(error_log);
@@ -49,7 +51,7 @@ impl<S> LocalRedirects<S> {
     }
 }
 
-/// A tower [`Layer`] that puts [`LocalRedirects`] around a service.
+/// A tower [`Layer`] that wraps a service in [`LocalRedirects`].
 ///
 /// ```
 /// use pushpull::Local;
@@ -111,13 +113,13 @@ where
     }
 }
 
-/// How a failure is told, beside the target.
+/// What the report of a failure needs beside the target.
 struct Origin {
     method: Method,
     error_log: ErrorStream,
 }
 
-/// The response of [`LocalRedirects`].
+/// The future of a [`LocalRedirects`] response.
 pub struct ResponseFuture<S, B, F> {
     service: S,
     origin: Origin,
@@ -130,11 +132,11 @@ pub struct ResponseFuture<S, B, F> {
 
 enum Step<B, F> {
     Asked(Pin<Box<F>>),
-    /// Until the service is ready to be asked again.
+    /// Waits until the service is ready for the next request.
     Ready(Option<Box<Request<B>>>),
 }
 
-// Nothing of it is pinned but what lies in a box.
+// Only the content of a box is pinned.
 impl<S, B, F> Unpin for ResponseFuture<S, B, F> {}
 
 impl<S, B, R> Future for ResponseFuture<S, B, S::Future>
@@ -151,7 +153,7 @@ where
             match &mut this.step {
                 Step::Ready(request) => {
                     ready!(this.service.poll_ready(context))?;
-                    let request = request.take().expect("a request is asked once");
+                    let request = request.take().expect("a request is sent once");
                     this.step = Step::Asked(Box::pin(this.service.call(*request)));
                 }
                 Step::Asked(answer) => {
@@ -175,7 +177,7 @@ where
                             continue;
                         }
                         Some(_) => format!("more than {MAX_HOPS} local redirects, the last to "),
-                        None => "a local redirect to what is no path: ".to_owned(),
+                        None => "a local redirect to an invalid path: ".to_owned(),
                     };
                     let mut refused = this.refuse(reason, place);
                     give(&this.kept, refused.headers_mut());
@@ -187,11 +189,11 @@ where
 }
 
 impl<S, B, F> ResponseFuture<S, B, F> {
-    /// A 502, because of where the last redirect leads.
+    /// Returns a 502 that names the target of the last redirect.
     fn refuse<R: From<String>>(&self, reason: String, place: &[u8]) -> Response<R> {
         let refusal = Refusal::new(StatusCode::BAD_GATEWAY, reason + &String::from_utf8_lossy(place));
         let Origin { method, error_log } = &self.origin;
-        tell(error_log, method.as_str(), self.again.target(), &refusal);
+        write_line(error_log, method.as_str(), self.again.target(), &refusal);
         refusal.into_response()
     }
 }

@@ -1,4 +1,4 @@
-//! What the log is told of a request that failed on this side.
+//! Reports of failed requests to the error log.
 
 use std::fmt;
 use std::io::Write;
@@ -11,7 +11,7 @@ use crate::cgi::error_stream::ErrorStream;
 #[cfg(all(feature = "script", target_os = "linux"))]
 use crate::cgi::refusal::Refusal;
 
-/// Where it goes, and which request it is about.
+/// The request that a report is about, and the error log.
 #[derive(Debug, Clone)]
 pub(crate) struct Report {
     pub(crate) env: Environ,
@@ -19,7 +19,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// The response, or what the client is told in its place: failures on this side are reported.
+    /// Returns the response, or the refusal as a response. Reports the refusal if its status is a server error.
     #[cfg(all(feature = "script", target_os = "linux"))]
     pub(crate) fn answer<B: From<String>>(&self, result: Result<Response<B>, Refusal>) -> Response<B> {
         result.unwrap_or_else(|refusal| {
@@ -30,20 +30,20 @@ impl Report {
         })
     }
 
-    /// One line.
+    /// Reports a failure in one line.
     pub(crate) fn failure(&self, what: &dyn fmt::Display) {
         let text = |name| String::from_utf8_lossy(self.env.get(name).unwrap_or_default());
-        tell(&self.error_log, &text("REQUEST_METHOD"), &text("REQUEST_URI"), what);
+        write_line(&self.error_log, &text("REQUEST_METHOD"), &text("REQUEST_URI"), what);
     }
 }
 
-/// What is told of bytes that nobody gets.
+/// Returns the message for bytes beyond the content length.
 pub(crate) fn surplus(bytes: u64) -> String {
     format!("the program wrote {bytes} bytes more than its content length")
 }
 
-/// One line about the request with this method and target.
-pub(crate) fn tell(error_log: &ErrorStream, method: &str, target: &str, what: &dyn fmt::Display) {
-    // An error stream takes everything.
+/// Writes one line about the request with this method and target.
+pub(crate) fn write_line(error_log: &ErrorStream, method: &str, target: &str, what: &dyn fmt::Display) {
+    // Writing to an error stream never fails.
     let _ = writeln!(error_log.clone(), "{method} {target}: {what}");
 }

@@ -1,4 +1,4 @@
-//! From a request to an application that is asked.
+//! From a request to a conversation with the application.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::service::body::Body;
 use crate::service::report::Report;
 
 impl External for Upstream {
-    const UNWATCHED: &'static str = "the application is no longer listened to";
+    const UNWATCHED: &'static str = "the connection to the application is no longer watched";
 
     fn common(&self) -> &Common {
         &self.settings.common
@@ -43,7 +43,7 @@ impl External for Upstream {
             return Ok(Some(elsewhere));
         }
         for (name, value) in self.settings.parameters.iter() {
-            env.set(name, value).expect("it was set before");
+            env.set(name, value).expect("the parameter was checked when it was set");
         }
         Ok(None)
     }
@@ -55,7 +55,8 @@ impl External for Upstream {
         let sending = Sending::new(&report.env, body, limits.get_max_body(), settings.max_idle > 0);
         let (inlet, outlet) = relay();
         let output = Output::new(inlet, limits.get_max_head(), parts);
-        // Nobody knows what has become of a request whose kept connection is closed (RFC 9110, 9.2.2).
+        // If a kept connection is closed, it is unknown whether the application has handled the request. Only an
+        // idempotent request may be sent again (RFC 9110, 9.2.2).
         let kept = if parts.method.is_idempotent() { idle.take() } else { None };
         if kept.is_none() {
             idle.make_room();
@@ -68,14 +69,14 @@ impl External for Upstream {
     }
 }
 
-/// Says which script is asked for: what follows the mount is looked for in the site. A directory is one with a slash, to
-/// which the client is sent.
+/// Sets the script of a request: the part of the path after the mount is looked up in the site. If it names a directory
+/// and lacks the final slash, redirects the client to the path with the slash.
 fn direct(site: &Site, parts: &Parts, env: &mut Environ) -> Result<Option<Response<Body>>, Refusal> {
     let nothing = || Refusal::new(StatusCode::NOT_FOUND, "there is nothing here");
     let path = env.get("PATH_INFO").unwrap_or_default().to_vec();
     let mount = env.get("SCRIPT_NAME").unwrap_or_default().to_vec();
     let found = site.find(&path).map_err(|error| {
-        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("cannot look for {}: {error}", path.escape_ascii()))
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("cannot look up {}: {error}", path.escape_ascii()))
     })?;
     match found {
         Found::Script { file, name, rest } => {
@@ -85,7 +86,7 @@ fn direct(site: &Site, parts: &Parts, env: &mut Environ) -> Result<Option<Respon
                 ("PATH_INFO", &rest),
                 ("SCRIPT_FILENAME", file.as_encoded_bytes()),
                 ("DOCUMENT_ROOT", root.as_encoded_bytes()),
-                // PHP wants to be sure that a server has chosen the script.
+                // PHP requires this as proof that a server chose the script.
                 ("REDIRECT_STATUS", b"200"),
             ] {
                 env.set(variable, value).map_err(|_| nothing())?;

@@ -14,17 +14,17 @@ use tokio::net::{TcpStream, UnixStream};
 use crate::address::Address;
 use crate::external::blocking;
 
-/// A connection that is being made.
+/// A connection that is being established.
 pub(super) type Connecting = Pin<Box<dyn Future<Output = io::Result<Socket>> + Send>>;
 
-/// One that this task speaks by.
+/// A connection in use by a task.
 #[derive(Debug)]
 pub(super) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
-/// One that nobody speaks by. It belongs to no runtime, so that any may go on with it.
+/// An idle connection. It belongs to no runtime, so any runtime can use it next.
 #[derive(Debug)]
 pub(super) enum Resting {
     Tcp(std::net::TcpStream),
@@ -36,7 +36,7 @@ pub(super) fn connect(address: Address) -> Connecting {
         match address {
             Address::Tcp(address) => {
                 let stream = connect_tcp(address).await?;
-                // What there is of a request goes out.
+                // Sends each part of a request at once.
                 stream.set_nodelay(true)?;
                 Ok(Socket::Tcp(stream))
             }
@@ -45,8 +45,8 @@ pub(super) fn connect(address: Address) -> Connecting {
     })
 }
 
-/// Connects to the first address that answers. A name is looked up on a thread of its own: where the system has none to give,
-/// that is an error, and tokio's own look-up would panic.
+/// Connects to the first address that answers. A name is resolved on a separate thread: if the system has none, that is
+/// an error, while tokio's own look-up panics.
 async fn connect_tcp(address: String) -> io::Result<TcpStream> {
     if let Ok(address) = address.parse::<SocketAddr>() {
         return TcpStream::connect(address).await;
@@ -56,7 +56,7 @@ async fn connect_tcp(address: String) -> io::Result<TcpStream> {
 }
 
 impl Socket {
-    /// Reads what there is, as far as there is room: 0 is the end.
+    /// Reads what is available, up to the capacity of `into`. Returns 0 at the end.
     pub(super) fn poll_read(&mut self, into: &mut BytesMut, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let room = into.capacity() - into.len();
         let mut into = into.limit(room);
@@ -89,7 +89,7 @@ impl Resting {
         }
     }
 
-    /// The other side has not closed it, and has said nothing that nobody asked for.
+    /// Returns `true` if the application has neither closed the connection nor sent anything.
     pub(super) fn is_quiet(&self) -> bool {
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         let looked = match self {

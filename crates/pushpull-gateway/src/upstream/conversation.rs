@@ -1,5 +1,5 @@
-//! The task that has one request answered: what moves both ways at the same time, and how it ends. It goes on when the
-//! response is dropped, as long as it takes to close the connection.
+//! The task that exchanges one request for its response. It moves data both ways at the same time, and outlives a
+//! dropped response until the connection is closed.
 
 use std::future::{Future, poll_fn};
 use std::io::{self, Write};
@@ -24,18 +24,18 @@ use crate::external::turn::{TURN, yield_turn};
 use crate::fastcgi::ProtocolStatus;
 use crate::service::report::Report;
 
-/// A request, and the connection that it is answered by.
+/// A request, and the connection on which it is answered.
 pub(super) struct Conversation {
     settings: Arc<Settings>,
     idle: Arc<Idle>,
     link: Link,
-    /// Until something comes over a new connection.
+    /// Present until something arrives on a new connection.
     unheard: Option<Unheard>,
     sending: Sending,
     output: Output,
     error_log: ErrorStream,
     clock: Clock,
-    /// The application has ended its output, and not the request.
+    /// Whether the application has ended its output, but not the request.
     has_closed: bool,
 }
 
@@ -44,13 +44,13 @@ enum Link {
     Open {
         socket: Socket,
         receiving: Receiving,
-        /// It was used before: the application may have closed it by now.
+        /// Whether the connection was used before: the application may have closed it.
         was_kept: bool,
     },
     Closed,
 }
 
-/// What a conversation is counted by, and where its connection goes.
+/// What counts a conversation, and reports its failure.
 pub(super) struct Place {
     pub(super) programs: Arc<Programs>,
     pub(super) report: Report,
@@ -59,7 +59,7 @@ pub(super) struct Place {
 }
 
 impl Conversation {
-    /// On a connection that was kept, if there is one: the request is one that may be asked twice.
+    /// Creates a conversation, on a kept connection if there is one. The request must then be safe to send twice.
     pub(super) fn new(
         settings: Arc<Settings>,
         idle: Arc<Idle>,
@@ -86,25 +86,25 @@ impl Conversation {
         }
     }
 
-    /// Until the request has been answered, or is not to be.
+    /// Runs until the request has been answered, or will not be.
     pub(super) async fn run(mut self, place: Place) {
         let Place { programs, report, permit, counted } = place;
         match self.ended(&programs, &report).await {
             Ok(ended) => {
                 self.part();
                 drop(counted);
-                // A redirect leads to a program that needs one.
+                // A redirect needs a permit for the next program.
                 let permit = self.output.is_unanswered().then_some(permit);
                 self.finish(ended, permit, &report);
             }
             Err(stop) => {
                 self.unheard = None;
-                // No word for it is as sure as that: php-fpm, for one, does not listen to ABORT_REQUEST.
+                // Only closing is reliable: php-fpm, for example, ignores ABORT_REQUEST.
                 self.link = Link::Closed;
                 drop(counted);
-                stop.tell(&mut self.output, &report);
+                stop.fail(&mut self.output, &report);
                 if matches!(stop, Stop::Limit(Limit::Drained)) {
-                    // A redirect needs nothing of what was not taken.
+                    // A redirect does not need the output that was not taken.
                     self.output.finish(None, Some(permit), &report);
                     report.failure(&stop);
                 }
@@ -132,7 +132,7 @@ impl Conversation {
                 }
             });
             match ended.await {
-                // It goes on without an output: its response does not wait for it.
+                // The application continues without an output; its response does not wait for it.
                 Err(Stop::Limit(Limit::Waited(Wait::Status))) => self.output.settle(&mut self.clock, report)?,
                 ended => return ended,
             }
@@ -156,7 +156,7 @@ impl Conversation {
         }
     }
 
-    /// Moves what can be moved. `None`: it goes on.
+    /// Moves what can be moved. Returns `None` while the request continues.
     fn poll(&mut self, context: &mut Context<'_>) -> Result<Option<Ended>, Stop> {
         loop {
             if self.output.poll_gone(context).is_ready() {
@@ -185,8 +185,8 @@ impl Conversation {
     fn receive(&mut self, context: &mut Context<'_>) -> Result<Received, Stop> {
         for _ in 0..TURN {
             let Link::Open { socket, receiving, .. } = &mut self.link else { return Ok(Received::Nothing) };
-            // One stream carries all: what the client does not take holds up what is behind it, but for an end that is there
-            // already, which tells how long a short answer is.
+            // One stream carries everything: output that the client does not read blocks what follows it. An end that
+            // has already arrived is still seen, because it determines the length of a short response.
             let has_room = self.output.poll_room(context).is_ready();
             match receiving.next() {
                 Ok(Some(Heard::Output(chunk))) if !has_room => {
@@ -198,7 +198,7 @@ impl Conversation {
                 }
                 Ok(Some(Heard::Errors(text))) => {
                     self.clock.moves();
-                    // An error stream takes everything.
+                    // Writing to an error stream never fails.
                     self.error_log.write_all(&text).unwrap_or_default();
                 }
                 Ok(Some(Heard::Closed)) => {
@@ -223,14 +223,14 @@ impl Conversation {
         Ok(Received::Nothing)
     }
 
-    /// The connection is gone. One that was kept may have been closed before the request came, which is then asked again on
-    /// a new one, once.
+    /// Connects again after the connection was lost. The application may have closed a kept connection before the
+    /// request arrived. Such a request is sent again on a new connection, once.
     fn connect_again(&mut self, reason: String) -> Result<(), Stop> {
         if let Link::Open { receiving, was_kept: true, .. } = &self.link
             && !receiving.has_begun()
             && self.sending.rewind()
         {
-            tracing::debug!(target: "pushpull::upstream", "a kept connection is gone; asking again");
+            tracing::debug!(target: "pushpull::upstream", "a kept connection was closed; sending the request again");
             self.link = Link::Connecting(connect(self.settings.address.clone()));
             self.unheard = Some(self.idle.unheard());
             return Ok(());
@@ -239,7 +239,7 @@ impl Conversation {
         Err(Stop::Connection(Refusal::new(StatusCode::BAD_GATEWAY, reason)))
     }
 
-    /// Why there is no connection: something that passes, or no application.
+    /// Returns the reason that there is no connection: a temporary shortage, or no application.
     fn not_connected(&self, error: &io::Error) -> Stop {
         let status = if is_full(error) { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_GATEWAY };
         Stop::Connection(Refusal::new(status, format!("cannot connect to {}: {error}", self.settings.address)))
@@ -256,28 +256,28 @@ impl Conversation {
         }
     }
 
-    /// The application has ended the request.
+    /// Ends the response, after the application has ended the request.
     fn finish(&mut self, ended: Ended, permit: Option<Permit>, report: &Report) {
         let (status, reason) = match ended.status {
             Some(ProtocolStatus::RequestComplete) => {
-                let told = || format!("the application ended the request with status {}", ended.app_status);
-                let failing = (ended.app_status != 0).then(told);
-                let failure = failing.and_then(|told| self.settings.common.exit_status.failing(told, report));
+                let message = || format!("the application ended the request with status {}", ended.app_status);
+                let failing = (ended.app_status != 0).then(message);
+                let failure = failing.and_then(|message| self.settings.common.exit_status.failing(message, report));
                 return self.output.finish(failure, permit, report);
             }
             Some(ProtocolStatus::Overloaded) => (StatusCode::SERVICE_UNAVAILABLE, "the application is overloaded"),
             Some(ProtocolStatus::CantMpxConn) => {
-                (StatusCode::BAD_GATEWAY, "the application refuses the connection as one that has a request already")
+                (StatusCode::BAD_GATEWAY, "the application refuses another request on the connection")
             }
-            Some(ProtocolStatus::UnknownRole) => (StatusCode::BAD_GATEWAY, "the application is no responder"),
-            None => (StatusCode::BAD_GATEWAY, "the application ended the request with a status that is not known"),
+            Some(ProtocolStatus::UnknownRole) => (StatusCode::BAD_GATEWAY, "the application is not a responder"),
+            None => (StatusCode::BAD_GATEWAY, "the application ended the request with an unknown status"),
         };
-        Stop::Connection(Refusal::new(status, reason)).tell(&mut self.output, report);
+        Stop::Connection(Refusal::new(status, reason)).fail(&mut self.output, report);
     }
 }
 
 enum Received {
-    /// For now.
+    /// Nothing more for now.
     Nothing,
     All(Ended),
     Lost(String),

@@ -10,27 +10,28 @@ use tokio::time::{Instant, sleep_until};
 use super::connection::{Resting, Socket};
 use crate::external::clock::after;
 
-/// The idle connections of one upstream and its clones.
+/// The idle connections of an upstream and its clones.
 #[derive(Debug, Default)]
 pub(super) struct Idle(Mutex<State>);
 
-/// A request whose connection is new and that has not heard of the application. All of php-fpm's processes may be taken, and
-/// then one that is held by an idle connection is missing: none is kept as long as this is there.
+/// A request on a new connection, to which the application has not replied yet. While such a request exists, no
+/// connection is kept: it may be waiting for a process of php-fpm that an idle connection would occupy.
 #[derive(Debug)]
 pub(super) struct Unheard(Arc<Idle>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// The longest idle first. Many applications hold a process for each connection, which then has nothing else to do.
+    /// The longest idle connection first. Many applications occupy a process for each connection, which then has
+    /// nothing else to do.
     resting: VecDeque<(Instant, Resting)>,
-    /// A task is there to close them in time.
+    /// Whether a task is running that closes expired connections.
     is_watched: bool,
-    /// How many requests have not been heard of.
+    /// How many requests have had no reply yet.
     unheard: usize,
 }
 
 impl Idle {
-    /// The one that was used last, if any has not been closed.
+    /// Returns the most recently used connection that is still open.
     pub(super) fn take(&self) -> Option<Socket> {
         loop {
             let (_, resting) = self.0.lock().resting.pop_back()?;
@@ -42,18 +43,18 @@ impl Idle {
         }
     }
 
-    /// Closes the one that has been idle for longest: a new connection may need its process.
+    /// Closes the longest idle connection: a new connection may need its process.
     pub(super) fn make_room(&self) {
         let closed = self.0.lock().resting.pop_front();
         drop(closed);
     }
 
-    /// Keeps a connection for so long, if there are fewer than `most`.
-    pub(super) fn keep(self: &Arc<Idle>, socket: Socket, most: usize, time: Duration) {
+    /// Keeps a connection for `time`, if fewer than `max` are kept.
+    pub(super) fn keep(self: &Arc<Idle>, socket: Socket, max: usize, time: Duration) {
         let Ok(resting) = socket.rest() else { return };
         let until = after(Instant::now(), time);
         let mut state = self.0.lock();
-        if state.resting.len() >= most || state.unheard > 0 {
+        if state.resting.len() >= max || state.unheard > 0 {
             return;
         }
         state.resting.push_back((until, resting));
@@ -70,7 +71,7 @@ impl Idle {
         Unheard(self.clone())
     }
 
-    /// Closes all of them.
+    /// Closes all idle connections.
     pub(super) fn clear(&self) {
         let resting = std::mem::take(&mut self.0.lock().resting);
         drop(resting);
@@ -83,7 +84,8 @@ impl Drop for Unheard {
     }
 }
 
-/// The task that closes them in time. It ends with the last one, or with its runtime: the next one to be kept has another.
+/// The task that closes expired connections. It ends with the last connection, or with its runtime. The next connection
+/// that is kept starts another task.
 struct Watch(Weak<Idle>);
 
 impl Watch {
@@ -93,7 +95,7 @@ impl Watch {
         }
     }
 
-    /// Closes what has been idle for long enough, and says when to look again.
+    /// Closes expired connections, and returns when to look again.
     fn next(&self) -> Option<Instant> {
         let now = Instant::now();
         let idle = self.0.upgrade()?;
@@ -110,7 +112,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // After the last one has gone the next may be watched by another task already: two are no harm.
+        // Another task may be watching the next connection already: two tasks do no harm.
         if let Some(idle) = self.0.upgrade() {
             idle.0.lock().is_watched = false;
         }

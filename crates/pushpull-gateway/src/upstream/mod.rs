@@ -1,11 +1,15 @@
-//! FastCGI applications in other processes.
+//! FastCGI applications in other processes, such as php-fpm.
+//!
+//! Start with `Upstream`, `Conversation` and `Socket`. A request passes through the files in this order, then through
+//! those of `../external`:
 //!
 //! ```text
-//!  request ── asking.rs ──> conversation.rs ── sending.rs: BEGIN_REQUEST, PARAMS, STDIN ──> connection.rs ──> application
-//!                 │            │   │                                                            │
-//!              site.rs:        │   └── receiving.rs: STDOUT, STDERR, END_REQUEST <── idle.rs: kept for the next one
-//!            which script      │
-//!  response <───────── ../external/output.rs
+//! service.rs       Upstream: the service (settings.rs: its settings)
+//! asking.rs        from a request to a conversation (site.rs: which script the request names)
+//! conversation.rs  Conversation: the task that exchanges a request for its response
+//! connection.rs    Socket: a connection to the application (idle.rs: kept for the next request)
+//! sending.rs       sends BEGIN_REQUEST, PARAMS and STDIN
+//! receiving.rs     receives STDOUT, STDERR and END_REQUEST
 //! ```
 
 mod asking;

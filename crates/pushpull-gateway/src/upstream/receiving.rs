@@ -1,4 +1,4 @@
-//! What an application answers, out of its records.
+//! Reads an application's response from its records.
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -9,27 +9,27 @@ use super::connection::Socket;
 use super::sending::ID;
 use crate::fastcgi::{Decoder, Malformed, ProtocolStatus, Record, Stream};
 
-/// How much is read at once: little at first, more from an application that writes much.
+/// How much is read at once: little at first, more if the application writes much.
 const MIN_BUFFER: usize = 4 << 10;
 const MAX_BUFFER: usize = 64 << 10;
 
-/// An answer that comes.
+/// A response that is arriving.
 #[derive(Debug)]
 pub(super) struct Receiving {
     decoder: Decoder,
     buffer: BytesMut,
     size: usize,
     has_begun: bool,
-    /// What was read and could not be taken.
+    /// A part that could not be taken yet.
     held: Option<Heard>,
 }
 
-/// A part of it.
+/// A part of a response.
 #[derive(Debug)]
 pub(super) enum Heard {
     Output(Bytes),
     Errors(Bytes),
-    /// No output follows, and the end of the request may still be far.
+    /// No output follows, but the request may take much longer.
     Closed,
     End(Ended),
 }
@@ -38,7 +38,7 @@ pub(super) enum Heard {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ended {
     pub(super) app_status: u32,
-    /// `None` for a number that the specification does not have.
+    /// `None` if the specification does not define the number.
     pub(super) status: Option<ProtocolStatus>,
 }
 
@@ -47,17 +47,17 @@ impl Receiving {
         Receiving { decoder: Decoder::new(), buffer: BytesMut::new(), size: MIN_BUFFER, has_begun: false, held: None }
     }
 
-    /// A byte has come.
+    /// Returns `true` if a byte has arrived.
     pub(super) fn has_begun(&self) -> bool {
         self.has_begun
     }
 
-    /// The next part of what has been read. What is for another request, or of a type that no application sends, is passed
-    /// over (3.3, 3.4).
+    /// Returns the next part that has been read. Skips records of other requests, and of types that no application
+    /// sends (FastCGI 3.3, 3.4).
     ///
     /// # Errors
     ///
-    /// When it is no record.
+    /// Returns an error if the bytes are not a record.
     pub(super) fn next(&mut self) -> Result<Option<Heard>, Malformed> {
         if let Some(held) = self.held.take() {
             return Ok(Some(held));
@@ -65,7 +65,7 @@ impl Receiving {
         while let Some(record) = self.decoder.decode(&mut self.buffer)? {
             return Ok(Some(match record {
                 Record::Stream { stream: Stream::Stdout, id: ID, content } if content.is_empty() => Heard::Closed,
-                // The end of the messages says nothing that the end of the request does not.
+                // The end of the request implies the end of the messages.
                 Record::Stream { content, .. } if content.is_empty() => continue,
                 Record::Stream { stream: Stream::Stdout, id: ID, content } => Heard::Output(content),
                 Record::Stream { stream: Stream::Stderr, id: ID, content } => Heard::Errors(content),
@@ -76,12 +76,12 @@ impl Receiving {
         Ok(None)
     }
 
-    /// It cannot be taken yet: it is the next again.
+    /// Puts back a part that cannot be taken yet. `next` returns it again.
     pub(super) fn hold(&mut self, heard: Heard) {
         self.held = Some(heard);
     }
 
-    /// Reads more: `false` at the end.
+    /// Reads more bytes. Returns `false` at the end.
     pub(super) fn poll_read(&mut self, socket: &mut Socket, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if self.buffer.capacity() - self.buffer.len() < self.size / 2 {
             self.buffer.reserve(self.size);
@@ -95,7 +95,7 @@ impl Receiving {
         Poll::Ready(Ok(read > 0))
     }
 
-    /// Nothing has come after the last record.
+    /// Returns `true` if nothing has arrived after the last record.
     pub(super) fn is_clean(&mut self) -> bool {
         matches!(self.decoder.decode(&mut self.buffer), Ok(None)) && self.decoder.finish(&self.buffer).is_ok()
     }

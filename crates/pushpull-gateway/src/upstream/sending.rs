@@ -1,4 +1,4 @@
-//! A request on its way to an application: its parameters and its body, as records.
+//! Sends a request to an application: its parameters and its body, as records.
 
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -14,37 +14,38 @@ use crate::external::body_policy::{self, Source, Taken};
 use crate::external::turn::{TURN, yield_turn};
 use crate::fastcgi::{MAX_SLICES, Queue, Records, Role, Stream, begin_request, put_pair, records};
 
-/// Each connection has one request at a time: many applications, php-fpm among them, know no more.
+/// The id of every request. Each connection has one request at a time: many applications, such as php-fpm, support no
+/// more.
 pub(super) const ID: u16 = 1;
 
-/// No more of a body is asked for while so many bytes wait.
+/// While this number of bytes is queued, no more of a body is read.
 const MAX_QUEUED: usize = 64 * 1024;
 
 /// How much of a file is read at once.
 const PIECE: usize = 64 * 1024;
 
-/// A request that is sent.
+/// A request that is being sent.
 pub(super) struct Sending {
-    /// What comes before the body.
+    /// The records before the body.
     preamble: Bytes,
     body: Body,
-    /// How many bytes more the body may be long.
+    /// How many more bytes the body may have.
     left: u64,
     queue: Queue,
-    /// The client has to send something before it can go on.
+    /// Whether the client must send something before the request can continue.
     waits: bool,
-    /// The application takes no more.
+    /// Whether the application accepts no more data.
     is_refused: bool,
 }
 
 enum Body {
-    /// It can be read again.
+    /// A spooled body, which can be read again.
     File {
         file: File,
         at: u64,
         is_ended: bool,
     },
-    /// Whether a part of it is gone, and could not be sent again.
+    /// A streamed body. If `has_begun`, a part was read already, and cannot be sent again.
     Coming {
         source: Source,
         has_begun: bool,
@@ -54,8 +55,9 @@ enum Body {
 }
 
 impl Sending {
-    /// A request with these meta-variables, and a body of at most so many bytes. `keep`: the connection may be used again.
-    pub(super) fn new(env: &Environ, body: Taken, most: u64, keep: bool) -> Sending {
+    /// Creates a request with these meta-variables, and a body of up to `max` bytes. If `keep` is set, the application
+    /// keeps the connection open.
+    pub(super) fn new(env: &Environ, body: Taken, max: u64, keep: bool) -> Sending {
         let mut preamble = BytesMut::new();
         preamble.put_slice(&begin_request(ID, Role::Responder, keep));
         let mut parameters = BytesMut::new();
@@ -73,10 +75,10 @@ impl Sending {
         let preamble = preamble.freeze();
         let mut queue = Queue::new();
         queue.put_slice(&preamble);
-        Sending { preamble, body, left: most, queue, waits: false, is_refused: false }
+        Sending { preamble, body, left: max, queue, waits: false, is_refused: false }
     }
 
-    /// Begins again, on another connection. Says whether that is possible: it is not when a part of the body has gone.
+    /// Begins again on another connection. Returns `false` if a part of the body was read already.
     pub(super) fn rewind(&mut self) -> bool {
         match &mut self.body {
             Body::File { at, is_ended, .. } => {
@@ -92,22 +94,22 @@ impl Sending {
         true
     }
 
-    /// All of it has been sent.
+    /// Returns `true` if the whole request has been sent.
     pub(super) fn is_sent(&self) -> bool {
         self.body.is_ended() && self.queue.is_empty()
     }
 
-    /// Whether the application waits for the client.
+    /// Returns `true` if the application waits for the client.
     pub(super) fn waits(&self) -> bool {
         self.waits
     }
 
-    /// Sends what can be sent, and says how many bytes that were. An application that takes no more may have answered,
-    /// which is no failure.
+    /// Sends what can be sent, and adds the number of bytes to `moved`. If the application accepts no more data, it may
+    /// have answered, which is not a failure.
     ///
     /// # Errors
     ///
-    /// When the body fails, or is too long.
+    /// Returns an error if the body fails, or is too long.
     pub(super) fn poll(
         &mut self,
         socket: &mut Socket,
@@ -173,7 +175,7 @@ impl Body {
                 (*has_begun, *is_ended) = (true, data.is_none());
                 Poll::Ready(data)
             }
-            // It has just been written, so that hardly any disk is waited for.
+            // The file has just been written, so this hardly ever waits for a disk.
             Body::File { file, at, is_ended } => {
                 let mut piece = BytesMut::zeroed(PIECE);
                 match file.read_at(&mut piece, *at) {

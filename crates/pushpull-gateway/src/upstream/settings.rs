@@ -1,4 +1,4 @@
-//! What is the same for every request to an application.
+//! The settings that all requests to an application share.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use crate::address::Address;
 use crate::cgi::environ::Environ;
 use crate::external::service::Common;
 
-/// How many connections are kept, and for how long, unless set. The process behind one may be busy, and nothing tells: PHP's
-/// `fastcgi_finish_request` ends a request and works on.
+/// How many idle connections are kept by default, and for how long. The process behind an idle connection may be busy:
+/// PHP's `fastcgi_finish_request` ends a request and continues to run.
 const MAX_IDLE: usize = 0;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) address: Address,
-    /// Where scripts lie, if the path of a request names one.
+    /// The directory of scripts, if the path of a request names one.
     pub(super) site: Option<Site>,
-    /// These come last, and stand against all others.
+    /// Set last, so that they take precedence over all others.
     pub(super) parameters: Environ,
     pub(super) common: Common,
-    /// How many connections are kept, and for how long.
+    /// How many idle connections are kept, and for how long.
     pub(super) max_idle: usize,
     pub(super) idle_timeout: Duration,
 }

@@ -1,4 +1,4 @@
-//! Which script a path names, beneath a root and without a link.
+//! Finds the script that a path names, below a root and without a link.
 
 use std::ffi::OsStr;
 use std::io;
@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
 use rustix::io::Errno;
 
-/// How the name of a script ends. Nothing else is ever handed to the application, which might tell its source.
+/// The extension of scripts. No other file is sent to the application, which might disclose its source code.
 const EXTENSION: &[u8] = b".php";
 const INDEX: &[u8] = b"index.php";
 
 /// A directory of scripts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Site {
-    /// Absolute. Links in it are followed, anew for each request, so that it can be replaced by another at once.
+    /// The absolute path. Links in it are followed anew for each request, so that the root can be replaced at once.
     root: PathBuf,
 }
 
@@ -24,26 +24,26 @@ pub(super) struct Site {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
     Script {
-        /// Its file.
+        /// The script's file.
         file: PathBuf,
-        /// What of the path it is, with the index if that was not said.
+        /// The path up to the script, with the index if the path names a directory.
         name: Vec<u8>,
-        /// What follows it.
+        /// The rest of the path.
         rest: Vec<u8>,
     },
-    /// A directory with an index, without the slash that the links in it need.
+    /// A directory with an index, whose path lacks the final slash that relative links need.
     Directory,
     Nothing,
 }
 
 impl Site {
-    /// Makes sure of a directory.
+    /// Creates a site, after checking that the root is a directory.
     pub(super) fn new(root: &Path) -> io::Result<Site> {
         let root = std::path::absolute(root)?;
-        let told = |kind, what: &str| io::Error::new(kind, format!("the root {root:?}: {what}"));
+        let error_about = |kind, what: &str| io::Error::new(kind, format!("the root {root:?}: {what}"));
         match std::fs::metadata(&root) {
-            Err(error) => Err(told(error.kind(), &error.to_string())),
-            Ok(there) if !there.is_dir() => Err(told(io::ErrorKind::NotADirectory, "is no directory")),
+            Err(error) => Err(error_about(error.kind(), &error.to_string())),
+            Ok(there) if !there.is_dir() => Err(error_about(io::ErrorKind::NotADirectory, "not a directory")),
             Ok(_) => Ok(Site { root }),
         }
     }
@@ -52,12 +52,12 @@ impl Site {
         &self.root
     }
 
-    /// What a decoded path names, which begins with a slash if there is anything of it. Its segments are looked at as they
-    /// are: an empty one, a dot, a NUL names nothing.
+    /// Returns what a decoded path names. The path is empty, or begins with a slash. Segments are not normalized: an
+    /// empty segment, a dot segment or a NUL names nothing.
     ///
     /// # Errors
     ///
-    /// When the system does not say what is there.
+    /// Returns an error if the system cannot tell what is there.
     pub(super) fn find(&self, path: &[u8]) -> io::Result<Found> {
         self.find_by(path, kind_of)
     }
@@ -96,24 +96,25 @@ impl Site {
     }
 }
 
-/// What is there, if anything.
+/// The type of the file, if there is one.
 type Kind = io::Result<Option<FileType>>;
 
 fn is_name(segment: &[u8]) -> bool {
     !segment.is_empty() && !matches!(segment, b"." | b"..") && !segment.contains(&0)
 }
 
-/// What lies there beneath a root, and is reached without a link.
+/// Returns the type of a file below a root that is reached without a link.
 fn kind_of(root: &OwnedFd, path: &[u8]) -> Kind {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     match openat2(root, path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty(), resolve) {
-        // Kernels before 5.6, containers that know no such call, a race that is to be lost slowly.
+        // Kernels before 5.6 lack the call, some containers forbid it, and changes to the tree can interrupt it
+        // (EAGAIN).
         Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN) => kind_by_steps(root, path),
         opened => kind(opened),
     }
 }
 
-/// The same, segment by segment.
+/// Returns the same as `kind_of`, segment by segment.
 fn kind_by_steps(root: &OwnedFd, path: &[u8]) -> Kind {
     let mut place: Option<OwnedFd> = None;
     let mut segments = path.split(|byte| *byte == b'/').peekable();
@@ -164,9 +165,9 @@ mod tests {
         (outer, site)
     }
 
-    /// Script and rest, `(dir)`, or nothing: by both ways of asking the system, which have to agree.
+    /// Returns the script and the rest, `(dir)` or `-`. Both ways of asking the system must agree.
     fn found(site: &Site, path: &[u8]) -> String {
-        let told = |found| match found {
+        let text = |found| match found {
             Found::Script { file, name, rest } => {
                 assert_eq!(file.as_os_str().as_bytes(), [site.root.as_os_str().as_bytes(), &name].concat());
                 format!("{}|{}", String::from_utf8(name).unwrap(), String::from_utf8(rest).unwrap())
@@ -174,8 +175,8 @@ mod tests {
             Found::Directory => "(dir)".to_owned(),
             Found::Nothing => "-".to_owned(),
         };
-        let by_steps = told(site.find_by(path, kind_by_steps).unwrap());
-        assert_eq!(told(site.find(path).unwrap()), by_steps, "{}", path.escape_ascii());
+        let by_steps = text(site.find_by(path, kind_by_steps).unwrap());
+        assert_eq!(text(site.find(path).unwrap()), by_steps, "{}", path.escape_ascii());
         by_steps
     }
 
@@ -220,7 +221,7 @@ mod tests {
             "/index.d/",
             "/c.txt/a.php",
             "/c.txt/",
-            // Links, beneath the root and out of it, and what is no file.
+            // Links to files within and outside the root, and a pipe.
             "/link.php",
             "/inner.php",
             "/out/secret.php",
@@ -230,7 +231,7 @@ mod tests {
             "/sub2",
             "/magic/a.php",
             "/pipe.php",
-            // What a host refuses already.
+            // Paths that a host refuses already.
             "/../secret.php",
             "/sub/../a.php",
             "/./a.php",

@@ -1,7 +1,7 @@
-//! A client that goes, whatever its exchange has come to, leaves nothing behind: no program, no thread, no stack, no
-//! descriptor, no byte. Over real connections, from axum on `Pool` and `Thread`, and from hyper on `Local`.
+//! A client that disconnects in any state leaves nothing behind: no program, thread, stack, descriptor or byte. Tested
+//! over real connections: axum on `Pool` and `Thread`, hyper on `Local`.
 //!
-//! `EXCHANGES=100000 cargo test --test aborted_http` looks longer.
+//! `EXCHANGES=100000 cargo test --test aborted_http` runs longer.
 
 use std::convert::Infallible;
 use std::env;
@@ -21,24 +21,24 @@ use pushpull::{Local, Pool, Thread, pipe};
 use pushpull_testing::counted::Counted;
 use pushpull_testing::watchdog::within;
 
-/// What an exchange has come to when its client goes.
+/// The states in which the client disconnects.
 const STATES: [&str; 5] = ["head", "flow", "pause", "upload", "both"];
 
-/// What every program holds while it is there.
+/// What every program holds while it runs.
 #[derive(Clone)]
 struct Held {
     count: Arc<()>,
-    /// Told when the program has come to the state.
+    /// Receives a message when the program reaches the state.
     reached: Sender<()>,
 }
 
-/// For ever, unless the program is to stop.
+/// Blocks until the program is stopped.
 fn wait() -> io::Result<()> {
     let (_writer, mut never) = pipe(1);
     never.next().unwrap().map(drop)
 }
 
-/// Writes as the state says, until its client goes.
+/// Writes as the state says, until the client disconnects.
 fn write(held: &Held, state: &str, w: &mut impl Write) -> io::Result<()> {
     if state == "head" {
         held.reached.send(()).unwrap();
@@ -55,14 +55,14 @@ fn write(held: &Held, state: &str, w: &mut impl Write) -> io::Result<()> {
     }
 }
 
-/// Reads what comes, which never is all of it.
+/// Reads the request, which never arrives completely.
 fn read(held: &Held, r: &mut impl Read) -> io::Result<u64> {
     r.read_exact(&mut [0; 100])?;
     held.reached.send(()).unwrap();
     io::copy(r, &mut io::sink())
 }
 
-/// What a program gives back of what it reads, before it has read it all.
+/// Echoes part of the request before it has read all of it.
 fn both(held: &Held, r: &mut impl Read, w: &mut impl Write) -> io::Result<()> {
     w.write_all(&read(held, r)?.to_ne_bytes())
 }
@@ -75,13 +75,13 @@ macro_rules! answer {
         match &*state {
             "upload" => {
                 let read = $engine.push(move |r| read(&held, r)).feed_from_body(body).await;
-                assert!(read.is_err(), "half of an upload looked whole");
+                assert!(read.is_err(), "a truncated upload looked complete");
                 Response::new($engine.pull(|_| Ok(())).into_body())
             }
             "both" => Response::new($engine.filter(move |r, w| both(&held, r, w)).pull_from_body(body).into_body()),
             _ => {
                 let mut chunks = $engine.pull(move |w| write(&held, &state, w));
-                chunks.head().await.expect("a head, or a client that goes before it");
+                chunks.head().await.expect("a head, or a client that disconnects before it");
                 Response::new(chunks.into_body())
             }
         }
@@ -133,7 +133,7 @@ fn hyper(held: Held) -> SocketAddr {
                     async move { Ok::<_, Infallible>(answer!(Local::new(), held, request)) }
                 });
                 let connection = hyper::server::conn::http1::Builder::new().serve_connection(stream, answer);
-                // That the client has gone is what this is about.
+                // An error here is the disconnect that this test causes.
                 tokio::task::spawn_local(async move { connection.await.map_or((), drop) });
             }
         };
@@ -142,7 +142,7 @@ fn hyper(held: Held) -> SocketAddr {
     address
 }
 
-/// Comes to the state, and goes.
+/// Brings an exchange to the state, then disconnects.
 fn exchange(address: SocketAddr, engine: &str, state: &str, reached: &Receiver<()>) {
     let mut client = TcpStream::connect(address).unwrap();
     let upload = matches!(state, "upload" | "both");
@@ -153,13 +153,13 @@ fn exchange(address: SocketAddr, engine: &str, state: &str, reached: &Receiver<(
     }
     reached.recv().unwrap();
     if matches!(state, "flow" | "pause") {
-        // The head and some of the body.
+        // The head and part of the body.
         client.read_exact(&mut [0; 1000]).unwrap();
     }
 }
 
 #[test]
-fn law_7_a_client_that_goes_in_whatever_state_leaves_nothing_behind() {
+fn law_7_a_client_that_disconnects_in_any_state_leaves_nothing_behind() {
     within(|| {
         let count: usize = env::var("EXCHANGES").map_or(900, |count| count.parse().expect("a number"));
         let (reached, told) = channel();
@@ -171,7 +171,7 @@ fn law_7_a_client_that_goes_in_whatever_state_leaves_nothing_behind() {
                 let (address, engine) = [(axum, "pool"), (axum, "thread"), (hyper, "local")][n % 3];
                 exchange(address, engine, STATES[n / 3 % STATES.len()], &told);
             }
-            // The programs learn that their clients have gone, and end; those of axum share what it keeps.
+            // The programs notice the disconnects and end; the programs of axum share what `held` counts.
             while Arc::strong_count(&held.count) > own {
                 thread::yield_now();
             }

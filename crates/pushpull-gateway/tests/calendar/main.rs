@@ -1,4 +1,4 @@
-//! The calendar and the primes: one push app and one pull app, served in every way, asked by real clients.
+//! The calendar (a push app) and the primes (a pull app), served in every way to real clients.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -7,14 +7,14 @@ use std::process::{Command, Stdio};
 use flate2::read::GzDecoder;
 use pushpull_testing::example::{Served, program};
 
-/// Starts an example on a port of its own.
+/// Starts an example on its own port.
 fn serve(name: &str) -> Served {
     let mut command = Command::new(program(name));
     command.arg("127.0.0.1:0");
     Served::start(command)
 }
 
-/// Sends a request as it is, and gives back all that comes until the connection ends.
+/// Sends a request unchanged, and returns everything until the connection ends.
 fn send(server: &Served, request: &str) -> Vec<u8> {
     let mut stream = TcpStream::connect(server.address).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
@@ -27,7 +27,7 @@ fn get(path: &str, fields: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n{fields}\r\n")
 }
 
-/// Status line, fields and body of a response.
+/// Returns the status line, the fields and the body of a response.
 fn parts(response: &[u8]) -> (String, String, Vec<u8>) {
     let end = response.windows(4).position(|window| window == b"\r\n\r\n").expect("a response has a head");
     let head = String::from_utf8(response[..end].to_vec()).unwrap();
@@ -46,12 +46,12 @@ fn hyper_serves_the_calendar_with_its_length() {
     assert_eq!(status, "HTTP/1.1 200 OK");
     assert!(fields.contains(&format!("content-length: {}", body.len())), "{fields}");
     let page = String::from_utf8(body).unwrap();
-    // Three empty places before Thursday the 1st, and 29 days.
+    // Three empty cells before Thursday the 1st, and 29 days.
     assert!(page.contains("<h1>February 2024</h1>") && days(&page) == 3 + 29, "{page}");
 }
 
 #[test]
-fn a_processor_packs_what_the_push_app_writes() {
+fn a_processor_compresses_the_output_of_the_push_app() {
     let server = serve("calendar_hyper");
     let path = "/?year=2024&month=2";
     let plain = parts(&send(&server, &get(path, ""))).2;
@@ -114,9 +114,9 @@ fn the_primes_are_a_cgi_program() {
     assert_eq!(parts(&run("below=many").stdout).0, "Status: 400 Bad Request");
 }
 
-/// Requirement 18: the server goes, and an endless program stops by itself, without a complaint.
+/// Requirement 18: if the server disconnects, an endless program stops without an error message.
 #[test]
-fn requirement_18_a_server_that_goes_stops_the_program() {
+fn requirement_18_a_disconnected_server_stops_the_program() {
     let mut child = Command::new(program("primes_cgi"))
         .env_clear()
         .env("REQUEST_METHOD", "GET")
@@ -137,7 +137,7 @@ fn requirement_18_a_server_that_goes_stops_the_program() {
     assert_eq!(complaint, "");
 }
 
-/// Keeps a connection: what is asked next is answered next.
+/// A kept connection answers one request after the other.
 #[test]
 fn a_kept_connection_is_served_again() {
     let server = serve("calendar_hyper");

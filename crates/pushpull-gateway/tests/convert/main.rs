@@ -1,4 +1,5 @@
-//! There and back is the identity: each shape of application, converted to the other and back, answers as it did.
+//! Converting there and back is the identity: each shape of application, converted to the other and back, answers as
+//! before.
 
 use std::io::{self, Read, Write};
 
@@ -20,12 +21,13 @@ struct Script {
 #[derive(Debug, Clone)]
 struct Failure {
     kind: io::ErrorKind,
-    /// Before the head is complete, or after so many blocks; beyond the last one, after all of them.
+    /// The number of blocks before the failure, at most all of them. With `None` the app fails before its head is
+    /// complete.
     after: Option<usize>,
     panics: bool,
 }
 
-/// What was seen of an app: as much of its answer as came, and the error.
+/// What an app's caller saw: the part of the response that arrived, and the error.
 #[derive(Debug, PartialEq)]
 struct Seen {
     head: Option<(StatusCode, HeaderMap)>,
@@ -115,7 +117,7 @@ fn environ() -> Environ {
     env
 }
 
-/// Panics of an app that no bridge runs come out here.
+/// Catches panics of an app that no bridge runs.
 fn caught<T>(run: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or_else(|payload| {
         let text = payload.downcast_ref::<&str>().expect("the test's own panic");
@@ -153,7 +155,7 @@ fn see_pull(app: &impl PullApp) -> Seen {
             }
             let mut fields = parts.headers;
             if parts.status == StatusCode::RESET_CONTENT {
-                // Requirement 17: a service says that there is no content.
+                // Requirement 17: a service declares that there is no content.
                 fields.remove("content-length");
             }
             Seen { head: Some((parts.status, fields)), body, error }
@@ -209,7 +211,7 @@ proptest! {
         prop_assert_eq!(plain, back);
     }
 
-    /// Both shapes of one script, and what each is converted to, cannot be told apart.
+    /// Both shapes of one script, and their conversions, behave the same.
     #[test]
     fn the_two_shapes_are_the_same(script in script()) {
         prop_assert_eq!(see_push(&script.clone().push()), see_push(&AsPush(script.clone().pull())));
@@ -217,7 +219,7 @@ proptest! {
     }
 }
 
-/// What the request says survives too: method, URI, fields and the body's bytes.
+/// The request survives too: method, URI, fields and the bytes of the body.
 #[test]
 fn a_request_arrives_whole_on_the_other_side() {
     let app = AsPush(pull_fn(|req: Request<Input>| {
@@ -252,7 +254,7 @@ fn a_request_arrives_whole_on_the_other_side() {
     assert!(text.ends_with("body"));
 }
 
-/// A pull app is not asked further than its host writes.
+/// A pull app is pulled only as far as its host writes.
 #[test]
 fn a_push_app_as_a_pull_app_runs_only_when_it_is_pulled() {
     let count = std::rc::Rc::new(std::cell::Cell::new(0));
@@ -273,7 +275,7 @@ fn a_push_app_as_a_pull_app_runs_only_when_it_is_pulled() {
     assert!(seen.get() <= 3);
 }
 
-/// A pull app's blocks are flushed one by one.
+/// Each block of a pull app is flushed.
 #[test]
 fn every_block_is_flushed() {
     #[derive(Default)]

@@ -1,5 +1,5 @@
-//! The record codec under mutated input, starting from the corpus: for a second, or for as many as `FUZZ_SECONDS` says. What
-//! it finds is written to `tests/corpus/fastcgi`, to be kept.
+//! Mutates the corpus and runs the record codec on it, for one second or for `FUZZ_SECONDS`. A failing input is written
+//! to `tests/corpus/fastcgi`, to be kept.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use pushpull_gateway::fastcgi::{Decoder, MAX_PARAMS, Malformed, Pairs, Record, Stream};
 
-/// Numbers that look random, the same in every run: the generator of Marsaglia, xorshift64.
+/// A reproducible random number generator: xorshift64 (Marsaglia).
 struct Dice(u64);
 
 impl Dice {
@@ -37,10 +37,10 @@ fn mutate(bytes: &mut Vec<u8>, others: &[Vec<u8>], dice: &mut Dice) {
     bytes.truncate(8192);
 }
 
-/// The records, the parameters in them, and how it ended.
+/// The records, the parameters in them, and how the input ended.
 type Read = (Vec<Record>, Vec<(Bytes, Bytes)>, Result<(), Malformed>);
 
-/// All records, in pieces of this size, and the pairs in them.
+/// Reads all records in pieces of this size, and the pairs in them.
 fn read(bytes: &[u8], size: usize) -> Read {
     let (mut decoder, mut buffer, mut pairs) = (Decoder::new(), BytesMut::new(), Pairs::new(MAX_PARAMS));
     let (mut records, mut found) = (Vec::<Record>::new(), Vec::new());
@@ -72,7 +72,7 @@ fn read(bytes: &[u8], size: usize) -> Read {
 }
 
 #[test]
-fn requirement_24_mutated_records_are_read_the_same_however_they_are_cut() {
+fn requirement_24_mutated_records_are_read_the_same_however_they_are_split() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/fastcgi");
     let mut seeds: Vec<_> = fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
     seeds.sort();
@@ -81,7 +81,7 @@ fn requirement_24_mutated_records_are_read_the_same_however_they_are_cut() {
     let seconds = std::env::var("FUZZ_SECONDS").map_or(1, |text| text.parse().unwrap());
     let until = Instant::now() + Duration::from_secs(seconds);
     let (mut dice, mut rounds) = (Dice(0x9e37_79b9_7f4a_7c15), 0_u64);
-    // The corpus itself, and then at least one of each for every second.
+    // The corpus itself, then mutations of it until the time is over.
     while rounds < seeds.len() as u64 || Instant::now() < until {
         let mut bytes = seeds[rounds as usize % seeds.len()].clone();
         if rounds >= seeds.len() as u64 {

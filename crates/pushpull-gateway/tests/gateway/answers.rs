@@ -1,4 +1,4 @@
-//! What a service answers: head and body, and failures before anything was sent.
+//! What a service answers: head, body, and failures before anything was sent.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use pushpull_gateway::{AsPull, AsPush, Input, PullApp, PushApp, pull_fn, push_fn
 use super::client::{ask, block_on, collect, get, request, whole};
 
 on_every_engine! {
-    /// Status, fields and body arrive; a short answer has an exact length where the engine knows it in time.
+    /// Status, fields and body arrive. A short response has an exact length where the engine knows it in time.
     fn a_push_app_answers(engine) {
         let app = push_fn(|inp, out, _err, env| {
             let mut body = String::new();
@@ -26,7 +26,7 @@ on_every_engine! {
         assert!(answer.error.is_none());
     }
 
-    /// Law 4: one write accepts all of its bytes, whatever of them is head, body, or beyond the body's length.
+    /// Law 4: one write accepts all its bytes, whether head, body, or beyond the body's length.
     fn law_4_a_response_in_one_write_is_whole(engine) {
         for (length, beyond) in [("", 0), ("Content-Length: 300000
 ", 0), ("Content-Length: 300000
@@ -50,7 +50,7 @@ on_every_engine! {
         }
     }
 
-    /// A pull app is a service too, and so is each that was converted.
+    /// A pull app is a service too, and so is every converted app.
     fn a_pull_app_answers(engine) {
         fn blocks() -> impl PullApp<Output = impl Iterator<Item = io::Result<bytes::Bytes>>> + Clone + Send + Sync {
             pull_fn(|_req| {
@@ -69,7 +69,7 @@ on_every_engine! {
         check(AsPush(AsPull(AsPush(blocks()))), engine);
     }
 
-    /// An error in the same step as the head is still an answer of its own.
+    /// An error in the same step as the head is still answered.
     fn a_failure_before_the_body_is_a_500(engine) {
         for (written, status) in [("", 500), ("Content-Type: text/plain\n", 500), ("Content-Type: text/plain\n\n", 500)] {
             let app = push_fn(move |_inp, out, _err, _env| {
@@ -92,8 +92,8 @@ on_every_engine! {
         assert_eq!(answer.status.as_u16(), 500);
     }
 
-    /// Requirement 8: a head that is none is a 502, whatever the program makes of the refusal.
-    fn requirement_8_a_head_that_is_none_is_a_502(engine) {
+    /// Requirement 8: an invalid head is a 502, whatever the program does with the error.
+    fn requirement_8_an_invalid_head_is_a_502(engine) {
         for head in ["no field\n\nbody", "A: 1\n folded\n\nbody", "Status: 99\n\nbody", "A: 1\n", ""] {
             for insists in [false, true] {
                 let app = push_fn(move |_inp, out, _err, _env| {
@@ -110,8 +110,8 @@ on_every_engine! {
         assert_eq!(answer.status.as_u16(), 502);
     }
 
-    /// Requirement 11: no body is sent for `HEAD`, nor with a 204 or 304, and the program is not killed.
-    fn requirement_11_what_has_no_body_is_drained(engine) {
+    /// Requirement 11: `HEAD`, 204 and 304 have no body, and the program is not killed.
+    fn requirement_11_an_unsent_body_is_drained(engine) {
         for (method, status) in [("HEAD", 200), ("GET", 204), ("GET", 304)] {
             let ended = Arc::new(AtomicBool::new(false));
             let told = ended.clone();
@@ -131,7 +131,7 @@ on_every_engine! {
         }
     }
 
-    /// Requirement 11: a program without an end is not drained for ever.
+    /// Requirement 11: an endless program is not drained forever.
     fn requirement_11_the_draining_is_bounded(engine) {
         let app = push_fn(|_inp, out, _err, _env| {
             out.write_all(b"Content-Type: text/plain\n\n")?;
@@ -145,8 +145,8 @@ on_every_engine! {
         assert_eq!((answer.status.as_u16(), answer.exact), (200, Some(0)));
     }
 
-    /// Messages go to the error stream of the request's environ, a failure's too.
-    fn what_fails_is_told_in_the_error_stream(engine) {
+    /// Messages of the program, and its failure, are written to the error stream of the request's environ.
+    fn failures_are_written_to_the_error_stream(engine) {
         use pushpull_gateway::{Environ, ErrorStream};
 
         let lines = Arc::new(parking_lot::Mutex::new(Vec::new()));
@@ -167,7 +167,7 @@ on_every_engine! {
     }
 }
 
-/// A wait that came before the head says nothing of it: an error behind it is still an answer of its own.
+/// Waiting before the head releases nothing: a later error is still answered.
 #[test]
 fn a_wait_before_the_head_does_not_release_it() {
     use std::future::Future;
@@ -190,7 +190,7 @@ fn a_wait_before_the_head_does_not_release_it() {
             inp.read_exact(&mut [0])?;
             out.write_all(b"Content-Type: text/plain\n\n")?;
             say.send(()).unwrap();
-            // No wait that a bridge sees.
+            // A wait that the bridge cannot see.
             let _ = gone.lock().unwrap().recv();
             Err(io::Error::other("out of paper"))
         });
@@ -213,7 +213,7 @@ fn a_wait_before_the_head_does_not_release_it() {
     });
 }
 
-/// A short answer says how long it is, so that a server sends no chunks.
+/// A short response declares its length, so that a server needs no chunked coding.
 #[test]
 fn a_short_answer_on_local_has_a_length() {
     let app = push_fn(|_inp, out, _err, _env| {
@@ -227,7 +227,7 @@ fn a_short_answer_on_local_has_a_length() {
     assert_eq!(answer.exact, Some(0));
 }
 
-/// So does a pull app that knows which block is its last.
+/// The same for a pull app that knows which block is its last.
 #[test]
 fn a_short_pull_app_on_local_has_a_length() {
     let app = pull_fn(|_req| Ok(Response::new(["one ", "two"].into_iter().map(|text| Ok(text.into())))));
@@ -238,7 +238,7 @@ fn a_short_pull_app_on_local_has_a_length() {
     assert_eq!((answer.exact, answer.text()), (Some(5), "whole"));
 }
 
-/// An app need be neither `Send` nor `Sync` on `Local`.
+/// On `Local`, an app need be neither `Send` nor `Sync`.
 #[test]
 fn an_app_on_local_may_keep_what_is_not_send() {
     let count = std::rc::Rc::new(std::cell::Cell::new(0));
@@ -255,7 +255,7 @@ fn an_app_on_local_may_keep_what_is_not_send() {
     assert_eq!(seen.get(), 2);
 }
 
-/// A struct is an app as a closure is, and a shared one too.
+/// Structs and shared apps are apps too.
 #[test]
 fn structs_are_apps() {
     struct Greeting(String);
@@ -277,7 +277,7 @@ fn structs_are_apps() {
     assert_eq!(block_on(async { collect(ask(&mut service, get("/")).await).await }).text(), "hello");
 }
 
-/// Either engine, for tests that run several apps on each.
+/// One of two engines, for tests that run several apps on each.
 pub enum Engine {
     Local(pushpull::Local),
     Thread(pushpull::Thread),

@@ -1,4 +1,4 @@
-//! Asks a service, and hears how its answer ended.
+//! Calls a service and records how its response ended.
 
 use std::convert::Infallible;
 use std::fmt::Debug;
@@ -14,13 +14,13 @@ use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tower_service::Service;
 
-/// What came back: everything, and the error that cut it.
+/// A response: all its bytes, and the error that cut it.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
     pub fields: HeaderMap,
     pub body: Vec<u8>,
-    /// The length that the body said it had before it was read.
+    /// The length that the body declared before it was read.
     pub exact: Option<u64>,
     pub error: Option<io::Error>,
 }
@@ -35,7 +35,7 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-/// The body of a request whose pieces are sent one by one; dropping the sender ends it.
+/// A request body sent piece by piece. Dropping the sender ends it.
 pub struct Pieces(UnboundedReceiver<io::Result<Bytes>>);
 
 pub fn pieces() -> (UnboundedSender<io::Result<Bytes>>, Pieces) {
@@ -76,7 +76,7 @@ where
     service.call(request).await.unwrap()
 }
 
-/// The next piece of a body, or its end.
+/// Returns the next piece of a body, or its end.
 pub async fn frame<R>(body: &mut R) -> Option<Result<Bytes, R::Error>>
 where
     R: Body<Data = Bytes> + Unpin,

@@ -1,4 +1,4 @@
-//! How an answer ends: cut visibly, kept to its length, and stopped when nobody wants it.
+//! How a response ends: cut visibly, limited to its length, stopped when the client disconnects.
 
 use std::io::{self, Read};
 use std::sync::mpsc::channel;
@@ -11,7 +11,7 @@ use super::client::{ask, block_on, collect, frame, get, pieces, request, whole};
 use pushpull_testing::guard::guard;
 
 on_every_engine! {
-    /// Requirement 15: what fails after the head is cut, after every byte that was written.
+    /// Requirement 15: a failure after the head cuts the response, after every byte that was written.
     fn requirement_15_a_failure_in_the_body_cuts_it(engine) {
         for panics in [false, true] {
             let app = push_fn(move |_inp, out, _err, _env| {
@@ -32,7 +32,7 @@ on_every_engine! {
         }
     }
 
-    /// Requirement 15: fewer bytes than the content length cut the answer; more of them go nowhere.
+    /// Requirement 15: fewer bytes than the content length cut the response; more bytes are discarded.
     fn requirement_15_the_content_length_is_kept(engine) {
         for (written, cut) in [(9, true), (10, false), (11, false), (100_000, false)] {
             for flushed in [false, true] {
@@ -53,8 +53,8 @@ on_every_engine! {
         }
     }
 
-    /// Requirement 15: what is more is a fault all the same, and is told, once.
-    fn requirement_15_more_than_the_content_length_is_told(engine) {
+    /// Requirement 15: excess bytes are logged once.
+    fn requirement_15_more_than_the_content_length_is_logged(engine) {
         for method in ["GET", "HEAD"] {
             let (say, hear) = channel();
             let app = push_fn(|_inp, out, _err, _env| {
@@ -69,16 +69,16 @@ on_every_engine! {
             request.extensions_mut().insert(env);
             let answer = block_on(async { collect(ask(&mut service(engine.clone(), app), request).await).await });
             assert!(answer.error.is_none());
-            // The last of the stream's clones goes with the program.
+            // The last clone of the stream is dropped with the program.
             let told = "GET /x: the program wrote 18 bytes more than its content length";
             let told = if method == "GET" { vec![told] } else { Vec::new() };
             assert_eq!(hear.iter().collect::<Vec<_>>(), told);
         }
     }
 
-    /// Requirement 14: a program that is about to end when its answer is complete is not told that nobody reads.
+    /// Requirement 14: a program that ends soon after its response is complete sees no disconnect.
     fn requirement_14_a_complete_answer_is_no_disconnect(engine) {
-        // A write that waits in a buffer, and one that is lent to the host.
+        // A write into a buffer, and one that is lent to the host.
         for length in [4, 100_000] {
             let (say, hear) = channel();
             let app = push_fn(move |_inp, out, _err, _env| {
@@ -101,7 +101,7 @@ on_every_engine! {
         }
     }
 
-    /// Requirement 14: but one that goes on without an end is told.
+    /// Requirement 14: an endless program sees the disconnect.
     fn requirement_14_a_complete_answer_does_not_keep_its_program(engine) {
         let (held, dropped) = guard();
         let held = std::sync::Mutex::new(Some(held));
@@ -117,9 +117,9 @@ on_every_engine! {
         dropped.wait();
     }
 
-    /// Requirement 14: when the client goes, in whatever state, the program stops and nothing is left of it.
-    fn requirement_14_the_client_goes_and_the_program_stops(engine) {
-        // Before it was asked, in its head, in its body.
+    /// Requirement 14: if the client disconnects in any state, the program stops and leaves nothing behind.
+    fn requirement_14_a_disconnected_client_stops_the_program(engine) {
+        // Before the first poll, in the head, in the body.
         for state in 0..3 {
             let (held, dropped) = guard();
             let held = std::sync::Mutex::new(Some(held));
@@ -154,8 +154,8 @@ on_every_engine! {
         }
     }
 
-    /// Law 7: one that ignores that nobody wants its answer, whether it reads or writes, is unwound.
-    fn law_7_a_program_that_ignores_that_it_was_left_is_unwound(engine) {
+    /// Law 7: a program that ignores the disconnect is unwound, whether it reads or writes.
+    fn law_7_a_program_that_ignores_the_disconnect_is_unwound(engine) {
         for reads in [false, true] {
             let (held, dropped) = guard();
             let held = std::sync::Mutex::new(Some(held));
@@ -181,7 +181,7 @@ on_every_engine! {
         }
     }
 
-    /// Law 7: so is one that ignores that its head is none.
+    /// Law 7: a program that ignores its invalid head is unwound too.
     fn law_7_a_program_that_ignores_its_bad_head_is_unwound(engine) {
         let app = push_fn(|_inp, out, _err, _env| loop {
             let _ = out.write(b"no field\n");
@@ -190,8 +190,8 @@ on_every_engine! {
         assert_eq!(answer.status.as_u16(), 502);
     }
 
-    /// A program that has been left hears of it at its next write.
-    fn a_write_after_the_client_has_gone_fails(engine) {
+    /// A program notices the disconnect at its next write.
+    fn a_write_after_the_client_disconnected_fails(engine) {
         let (say, hear) = channel();
         let app = push_fn(move |_inp, out, _err, _env| {
             out.write_all(b"A: 1\n\n")?;

@@ -1,4 +1,4 @@
-//! What a program is told of a request, or why it is not run.
+//! The variables that a program receives, or why it is not run.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use pushpull_gateway::{Authenticated, Body, Connection, Mount, Service, push_fn,
 
 use super::client::{Answer, ask, block_on, collect};
 
-/// An app that answers with all its meta-variables, a line each.
+/// An app that answers with its meta-variables, one per line.
 fn env_app() -> impl pushpull_gateway::PushApp {
     push_fn(|_inp, out, _err, env| {
         out.write_all(b"Content-Type: text/plain\n\n")?;
@@ -107,7 +107,7 @@ fn requirement_1_a_bad_request_runs_no_program() {
 }
 
 #[test]
-fn requirement_2_the_path_is_parted_at_the_mount() {
+fn requirement_2_the_path_is_split_at_the_mount() {
     let at = |path: &str| tell(get(&format!("http://a{path}")).body(Body::empty()).unwrap(), "/app");
     let answer = at("/app/x//y");
     assert_eq!(told(&answer, "SCRIPT_NAME").as_deref(), Some("/app"));
@@ -172,7 +172,7 @@ fn requirement_5_names_that_collide_are_dropped_and_values_are_bytes() {
     assert_eq!(fields, ["HTTP_HOST=a", "HTTP_X_LATIN=caf\\xe9"]);
 }
 
-/// The type of a service can be named, and is `Send` where the app is.
+/// The type of a service can be named, and is `Send` if the app is.
 #[test]
 fn a_service_can_be_sent() {
     fn sent<S: Send + Sync + Clone>(_: S) {}

@@ -1,4 +1,4 @@
-//! Services compose with tower's layers, before and after.
+//! Services compose with tower's layers, inside and outside.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ fn the_wrappers_of_this_crate_are_layers() {
     });
 }
 
-/// A layer that gives up drops the answer, and with it the program.
+/// A layer that times out drops the response, and with it the program.
 #[test]
 fn a_timeout_stops_the_program() {
     pushpull_testing::watchdog::within(|| {

@@ -1,11 +1,11 @@
 //! Apps as services, on every engine.
 
-/// States what a service owes once and runs it on every engine.
+/// Defines a test once and runs it on every engine.
 macro_rules! on_every_engine {
     ($($(#[doc = $doc:literal])* fn $name:ident($engine:ident) $body:block)*) => {$(
         $(#[doc = $doc])*
         mod $name {
-            #[allow(unused_imports, reason = "each uses its own part")]
+            #[allow(unused_imports, reason = "each module uses its own part")]
             use super::*;
 
             #[test]

@@ -1,4 +1,4 @@
-//! Local redirects are answered by the server itself.
+//! Local redirects, which the server answers itself.
 
 use pushpull_gateway::{Body, LocalRedirect};
 use pushpull_gateway::{ErrorStream, LocalRedirects, push_fn, service};
@@ -17,7 +17,7 @@ fn request(method: &str, path: &str) -> http::Request<Body> {
 }
 
 on_every_engine! {
-    /// Requirement 9: `Location: /path` is asked for again as a `GET` without a body.
+    /// Requirement 9: `Location: /path` is requested again as a `GET` without a body.
     fn requirement_9_a_local_redirect_is_answered_here(engine) {
         let app = push_fn(|inp, out, _err, env| {
             let path = env.get_str("PATH_INFO").unwrap();
@@ -83,7 +83,7 @@ on_every_engine! {
         assert_eq!(hear.try_iter().count(), 11);
     }
 
-    /// Where nobody follows it, it is a redirect for the client.
+    /// Without a layer that follows it, the redirect reaches the client.
     fn an_unfollowed_redirect_is_the_clients(engine) {
         let app = push_fn(|_inp, out, _err, _env| out.write_all(b"Location: /there\n\n"));
         let response = block_on(async { ask(&mut service(engine, app), request("GET", "/")).await });
@@ -92,9 +92,9 @@ on_every_engine! {
     }
 }
 
-/// Meta-variables that came with the request say where it was, and are made anew.
+/// Meta-variables of the request describe the old path, so they are created anew.
 #[test]
-fn a_redirect_has_meta_variables_of_its_own() {
+fn a_redirect_has_its_own_meta_variables() {
     let app = push_fn(|_inp, out, _err, env| match env.get_str("PATH_INFO") {
         Some("/there") => out.write_all(b"A: 1\n\nfound"),
         _ => out.write_all(b"Location: /there\n\n"),
@@ -108,15 +108,15 @@ fn a_redirect_has_meta_variables_of_its_own() {
     assert_eq!(answer.text(), "found");
 }
 
-/// A path that is none cannot be followed.
+/// An invalid path cannot be followed.
 #[test]
-fn a_redirect_to_no_path_is_a_502() {
+fn a_redirect_to_an_invalid_path_is_a_502() {
     let app = push_fn(|_inp, out, _err, _env| out.write_all(b"Location: /a b\n\n"));
     let (say, hear) = std::sync::mpsc::channel();
     let errors = ErrorStream::new(move |line| say.send(line.to_owned()).unwrap());
     let mut service = LocalRedirects::new(service(pushpull::Local::new(), app)).error_log(errors);
     let answer: Answer = block_on(async { collect(service.call(request("POST", "/from?here")).await.unwrap()).await });
     assert_eq!(answer.status.as_u16(), 502);
-    let told = "POST /from?here: 502 Bad Gateway: a local redirect to what is no path: /a b";
+    let told = "POST /from?here: 502 Bad Gateway: a local redirect to an invalid path: /a b";
     assert_eq!(hear.try_iter().collect::<Vec<_>>(), [told]);
 }

@@ -1,4 +1,4 @@
-//! When a service answers, and that nothing is held back or read before its time.
+//! When a service answers: nothing is held back, and nothing is read early.
 
 use std::io::{self, BufRead, Read};
 use std::sync::mpsc::channel;
@@ -10,7 +10,7 @@ use pushpull_gateway::{AsPull, AsPush, push_fn, service};
 use super::client::{ask, block_on, collect, frame, get, pieces, request};
 
 on_every_engine! {
-    /// A flushed head is never held: the answer is there while the program still waits.
+    /// A flushed head is sent at once, while the program still waits.
     fn a_flushed_head_is_answered_at_once(engine) {
         let app = push_fn(|inp, out, _err, _env| {
             out.write_all(b"Content-Type: text/plain\n\n")?;
@@ -27,8 +27,8 @@ on_every_engine! {
         });
     }
 
-    /// Also when the program goes on to block without a wait that a bridge could see.
-    fn a_flushed_head_is_answered_before_the_program_goes_on(engine) {
+    /// The same if the program then blocks in a way that the bridge cannot see.
+    fn a_flushed_head_is_answered_while_the_program_blocks(engine) {
         let (go, gone) = channel();
         let gone = std::sync::Mutex::new(gone);
         let app = push_fn(move |_inp, out, _err, _env| {
@@ -44,7 +44,7 @@ on_every_engine! {
         });
     }
 
-    /// A program that waits for its input with the head complete has said all that it will say.
+    /// A program with a complete head that waits for input has written all that it will write for now.
     fn a_wait_for_input_releases_the_head(engine) {
         let app = push_fn(|inp, out, _err, _env| {
             out.write_all(b"Content-Type: text/plain\n\n")?;
@@ -75,7 +75,7 @@ on_every_engine! {
         });
     }
 
-    /// An echo that flushes answers piece by piece, while the request is still being sent.
+    /// An echo that flushes answers piece by piece while the request is still being sent.
     fn both_directions_stream_at_once(engine) {
         let app = push_fn(|inp, out, _err, _env| {
             out.write_all(b"Content-Type: text/plain\n\n")?;
@@ -104,8 +104,8 @@ on_every_engine! {
         });
     }
 
-    /// A program that never reads its input hangs nothing.
-    fn an_unread_body_hangs_nothing(engine) {
+    /// A program that never reads its input blocks nothing.
+    fn an_unread_body_blocks_nothing(engine) {
         let app = push_fn(|_inp, out, _err, _env| out.write_all(b"A: 1\n\nanswered"));
         block_on(async {
             let (_sender, body) = pieces();
@@ -113,8 +113,8 @@ on_every_engine! {
         });
     }
 
-    /// The request's body fails: the program's read gives that error.
-    fn a_failing_body_is_the_programs_to_hear_of(engine) {
+    /// If the request's body fails, the program's read returns the error.
+    fn a_failing_body_is_an_error_of_the_programs_read(engine) {
         let app = push_fn(|inp, out, _err, _env| {
             let mut body = Vec::new();
             let error = inp.read_to_end(&mut body).unwrap_err();
@@ -131,8 +131,8 @@ on_every_engine! {
         });
     }
 
-    /// Requirement 16: a client that does not read holds the program.
-    fn requirement_16_a_stalled_client_holds_the_program(engine) {
+    /// Requirement 16: a client that does not read blocks the program.
+    fn requirement_16_a_stalled_client_blocks_the_program(engine) {
         let (say, hear) = channel();
         let app = push_fn(move |_inp, out, _err, _env| {
             out.write_all(b"A: 1\n\n")?;
@@ -146,7 +146,7 @@ on_every_engine! {
             let response = ask(&mut service(engine.chunk_size(4096), app), get("/")).await;
             let mut body = response.into_body();
             let first = frame(&mut body).await.unwrap().unwrap();
-            // The capacity of a queue and a chunk on each side, at most.
+            // At most the capacity of a queue and a chunk on each side.
             while let Ok(n) = hear.try_recv() {
                 assert!(n < 50, "the program is {n} writes ahead");
             }
@@ -161,12 +161,12 @@ on_every_engine! {
         });
     }
 
-    /// Every wait is seen, whatever it is for.
+    /// Every wait releases the head, whatever it is for.
     fn a_wait_for_something_else_releases_the_head(engine) {
         let (mut writer, chunks) = pushpull::pipe(100);
         let chunks = std::sync::Mutex::new(Some(chunks));
         let app = push_fn(move |inp, out, _err, _env| {
-            // One before the head does not count.
+            // A wait before the head does not count.
             inp.read_exact(&mut [0])?;
             out.write_all(b"Content-Type: text/event-stream\n\n")?;
             let chunks = chunks.lock().unwrap().take().unwrap();

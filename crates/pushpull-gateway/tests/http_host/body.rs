@@ -1,4 +1,4 @@
-//! Requirements 7, 11 and 12: bodies that are not read, not sent, or come slowly.
+//! Requirements 7, 11 and 12: bodies that are unread, not sent, or slow.
 
 use std::io::Write;
 use std::iter::once;
@@ -15,7 +15,7 @@ use super::host::{Answer, Host};
 use pushpull_testing::http2::{ask, get, talk};
 use pushpull_testing::wire::Wire;
 
-/// A host of an app that reads nothing and answers with so many bytes, all in one.
+/// A host of an app that reads nothing and answers with `len` bytes at once.
 fn deaf(len: usize) -> Host {
     Host::start(ClientLimits::new(), move || {
         let body = move || once(Ok(Bytes::from(vec![b'x'; len])));
@@ -25,8 +25,8 @@ fn deaf(len: usize) -> Host {
 }
 
 #[test]
-fn requirement_7_a_client_that_sends_before_it_reads_gets_the_answer() {
-    // The second answer fits into no socket: it can leave only while the request is being taken.
+fn requirement_7_a_client_that_sends_before_it_reads_gets_the_response() {
+    // The second response exceeds the socket buffers: it can only be sent while the request is being read.
     for len in [5, 20 << 20] {
         let host = deaf(len);
         let mut wire = Wire::connect(host.address);
@@ -38,7 +38,7 @@ fn requirement_7_a_client_that_sends_before_it_reads_gets_the_answer() {
 }
 
 #[test]
-fn requirement_7_the_connection_is_kept_when_the_rest_was_taken() {
+fn requirement_7_the_connection_is_kept_once_the_rest_was_read() {
     let host = deaf(5);
     let mut wire = Wire::connect(host.address);
     for _ in 0..2 {
@@ -49,25 +49,25 @@ fn requirement_7_the_connection_is_kept_when_the_rest_was_taken() {
 }
 
 #[test]
-fn requirement_7_no_more_than_16_mib_is_taken() {
+fn requirement_7_no_more_than_16_mib_is_discarded() {
     let host = deaf(5);
     let mut wire = Wire::connect(host.address);
     wire.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
-    // Without an end. The first bound is that of the background, the second that of the close.
+    // An endless body. The first limit is that of the background, the second that of the close.
     let piece = [b"10000\r\n", &vec![b'y'; 1 << 16][..], b"\r\n"].concat();
     let mut sent = 0_u64;
     while wire.0.write_all(&piece).is_ok() {
         sent += piece.len() as u64;
-        assert!(sent < 256 << 20, "it takes everything");
+        assert!(sent < 256 << 20, "the server reads everything");
     }
-    assert!(sent > 16 << 20, "only {sent} bytes were taken");
+    assert!(sent > 16 << 20, "only {sent} bytes were read");
 }
 
 #[test]
-fn requirement_7_who_waits_to_be_asked_is_not_asked_for_nothing() {
+fn requirement_7_an_unwanted_body_is_not_asked_for_with_100_continue() {
     let host = Host::start(ClientLimits::new(), || {
         Answer(|request: http::Request<RequestBody>| async move {
-            // Given up well before there is an answer.
+            // The request is dropped well before the response.
             drop(request);
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             http::Response::new(http_body_util::Full::new(Bytes::from_static(b"hello")))
@@ -102,12 +102,12 @@ fn requirement_11_the_body_of_head_is_not_sent() {
 }
 
 #[test]
-fn requirement_17_a_205_has_no_content_and_says_so() {
+fn requirement_17_a_205_has_no_content_and_a_length_of_zero() {
     let apps: [Host; 2] = [
         Host::start(ClientLimits::new(), || {
             service(Local::new(), push_fn(|_inp, out, _err, _env| out.write_all(b"Status: 205\n\nbody")))
         }),
-        // A service that is no app.
+        // A plain service instead of an app.
         Host::start(ClientLimits::new(), || {
             super::host::Answer(|_| async {
                 let mut response = http::Response::new(http_body_util::Full::new(bytes::Bytes::from_static(b"body")));
@@ -135,14 +135,14 @@ fn requirement_17_a_205_has_no_content_and_says_so() {
     }
 }
 
-/// A host of an app that writes a piece each time that it is told to.
+/// A host of an app that writes one piece for each message.
 fn trickling(on: impl Fn(Arc<Mutex<Receiver<()>>>) -> Host) -> (Host, std::sync::mpsc::Sender<()>) {
     let (tell, told) = channel();
     (on(Arc::new(Mutex::new(told))), tell)
 }
 
 #[test]
-fn requirement_12_a_trickle_is_seen_as_it_trickles() {
+fn requirement_12_each_piece_arrives_as_it_is_written() {
     let (host, tell) = trickling(|told| {
         let app = Arc::new(push_fn(move |_inp, out, _err, _env| {
             let told = told.lock().unwrap();
@@ -159,7 +159,7 @@ fn requirement_12_a_trickle_is_seen_as_it_trickles() {
     let mut wire = Wire::connect(host.address);
     wire.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").until("\r\n\r\n");
     for _ in 0..3 {
-        // Nothing more is written until this one was read.
+        // The next piece is written only after this one was read.
         tell.send(()).unwrap();
         wire.until("6\r\npiece\n\r\n");
     }

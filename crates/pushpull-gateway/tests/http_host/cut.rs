@@ -1,5 +1,5 @@
-//! Requirement 15: a response that is not whole looks so, and everything before the cut arrives. Requirement 16: a client
-//! that does not read holds its program.
+//! Requirement 15: a truncated response is visibly truncated, and everything before the cut arrives. Requirement 16: a
+//! client that does not read blocks its program.
 
 use std::io;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use pushpull_testing::wire::{Wire, exchange};
 
 const LEN: usize = 8 << 20;
 
-/// So much fits into a stream's window.
+/// A length that fits into a stream's window.
 const SHORT: usize = 32 << 10;
 
-/// A host of an app that fails after so many bytes, of which it announces one more if the path says so.
+/// A host of an app that fails after `LEN` bytes (`/short`: `SHORT`). On `/announced` it declares one byte more.
 fn failing() -> Host {
     Host::start(ClientLimits::new(), || {
         service(
@@ -42,7 +42,7 @@ fn failing() -> Host {
 }
 
 #[test]
-fn requirement_15_on_http_1_1_the_last_chunk_does_not_come() {
+fn requirement_15_on_http_1_1_the_last_chunk_is_missing() {
     let host = failing();
     let got = exchange(host.address, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let (body, whole) = got.chunks();
@@ -53,7 +53,7 @@ fn requirement_15_on_http_1_1_the_last_chunk_does_not_come() {
 }
 
 #[test]
-fn requirement_15_an_error_waits_for_what_a_slow_client_has_not_taken() {
+fn requirement_15_an_error_waits_until_a_slow_client_has_read_the_rest() {
     let host = Host::start(ClientLimits::new(), || {
         Answer(|request: http::Request<RequestBody>| {
             let pieces: usize = request.uri().path()[1..].parse().unwrap();
@@ -62,7 +62,7 @@ fn requirement_15_an_error_waits_for_what_a_slow_client_has_not_taken() {
             async move { http::Response::new(StreamBody::new(futures_util::stream::iter(frames))) }
         })
     });
-    // With some of these lengths the sockets are full, and what is left lies in the server when the body fails.
+    // With some of these lengths the sockets are full, and the rest is in the server when the body fails.
     for pieces in (0..4096).step_by(32) {
         let mut wire = Wire::narrow(host.address);
         wire.send(format!("GET /{pieces} HTTP/1.1\r\nHost: a\r\n\r\n"));
@@ -80,13 +80,13 @@ fn requirement_15_on_http_1_0_the_connection_is_reset() {
     let host = failing();
     let got = exchange(host.address, "GET / HTTP/1.0\r\n\r\n");
     assert_eq!((got.body().len(), got.error), (LEN, Some(io::ErrorKind::ConnectionReset)));
-    // With a length there is no need.
+    // A response with a length needs no reset.
     let got = exchange(host.address, "GET /announced HTTP/1.0\r\n\r\n");
     assert_eq!((got.body().len(), got.error), (LEN, None));
 }
 
 #[test]
-fn requirement_15_a_whole_response_of_http_1_0_is_no_reset() {
+fn requirement_15_a_complete_http_1_0_response_ends_without_a_reset() {
     let host = Host::start(ClientLimits::new(), || {
         service(
             Local::new(),
@@ -101,7 +101,7 @@ fn requirement_15_a_whole_response_of_http_1_0_is_no_reset() {
 }
 
 #[test]
-fn requirement_17_what_ends_with_the_connection_of_http_1_0_does_not_announce_that_it_is_kept() {
+fn requirement_17_a_close_delimited_http_1_0_response_does_not_announce_keep_alive() {
     let host = Host::start(ClientLimits::new(), || {
         service(
             Local::new(),
@@ -120,7 +120,7 @@ fn requirement_17_what_ends_with_the_connection_of_http_1_0_does_not_announce_th
     let head = String::from_utf8_lossy(&got.text).to_lowercase();
     assert!(head.starts_with("http/1.0 200 ok\r\n") && head.contains("\r\nconnection: close\r\n"), "{head}");
     assert_eq!((got.body(), got.error), (&b"hello"[..], None));
-    // One that has a length or no body does not end with it.
+    // A response with a length or without a body does not end with the connection.
     let mut wire = Wire::connect(host.address);
     for _ in 0..2 {
         let head = wire.send(ask("GET", "/announced")).until("hello").to_lowercase();
@@ -134,7 +134,7 @@ fn requirement_17_what_ends_with_the_connection_of_http_1_0_does_not_announce_th
 fn requirement_15_on_http_2_the_stream_is_reset() {
     let host = failing();
     let (bytes, error) = talk(host.address, async |mut sender| {
-        // More would have to leave within the moment that there is until the reset.
+        // A longer response would have to leave within the pause before the reset.
         let mut body = ask(&mut sender, get("/short")).await.into_body();
         let mut bytes = 0;
         let error = loop {
@@ -144,7 +144,7 @@ fn requirement_15_on_http_2_the_stream_is_reset() {
                 None => break None,
             }
         };
-        // Another request on the same connection is none the worse.
+        // Other requests on the connection are not affected.
         assert_eq!(ask(&mut sender, get("/")).await.status(), 200);
         (bytes, error)
     });
@@ -153,7 +153,7 @@ fn requirement_15_on_http_2_the_stream_is_reset() {
 }
 
 #[test]
-fn requirement_16_a_client_that_does_not_read_holds_its_program() {
+fn requirement_16_a_client_that_does_not_read_blocks_its_program() {
     let written = Arc::new(AtomicU64::new(0));
     let app = {
         let written = written.clone();
@@ -169,14 +169,14 @@ fn requirement_16_a_client_that_does_not_read_holds_its_program() {
         Host::start(ClientLimits::new(), move || service(Thread::new().chunk_size(1024).capacity(4096), app.clone()));
     let mut wire = Wire::narrow(host.address);
     wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("\r\n\r\n");
-    // Held is what does not change while another is served: it runs as long as it takes to be sent as much as this.
+    // The program is blocked if the count does not change while another client receives this much.
     let mut before = u64::MAX;
     super::host::wait_until("the program is held", || {
         std::thread::sleep(std::time::Duration::from_millis(50));
         let now = written.load(Ordering::SeqCst);
         std::mem::replace(&mut before, now) == now
     });
-    assert!(before < 16 << 20, "{before} bytes were written for nobody");
+    assert!(before < 16 << 20, "{before} bytes were written although the client reads nothing");
     drop(wire);
     assert_eq!(host.said.records(1)[0].end, End::Gone);
 }

@@ -1,4 +1,4 @@
-//! Requirement 14: a client that goes is noticed in whatever state, also while its bytes wait to be read.
+//! Requirement 14: a client's disconnect is noticed in every state, even while its bytes wait to be read.
 
 use std::future::pending;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use super::host::{Answer, Host, wait_until};
 use pushpull_testing::http2::{ask, get, talk};
 use pushpull_testing::wire::Wire;
 
-/// What is there as long as a response is.
+/// Counts a response while it exists.
 struct Counted(Arc<AtomicUsize>);
 
 impl Counted {
@@ -32,8 +32,8 @@ impl Drop for Counted {
     }
 }
 
-/// A body that never comes.
-struct Never(#[allow(dead_code, reason = "it counts by being there")] Counted);
+/// A body that never yields.
+struct Never(#[allow(dead_code, reason = "it counts while it exists")] Counted);
 
 impl Body for Never {
     type Data = Bytes;
@@ -44,7 +44,7 @@ impl Body for Never {
     }
 }
 
-/// A host that never answers, or never goes on after the head (`/headed`).
+/// A host that never answers, or (`/headed`) never sends a body after the head.
 fn hanging() -> (Host, Arc<AtomicUsize>) {
     let there = Arc::new(AtomicUsize::new(0));
     let counted = there.clone();
@@ -54,7 +54,7 @@ fn hanging() -> (Host, Arc<AtomicUsize>) {
             let counted = Counted::new(&there);
             let is_headed = request.uri().path() == "/headed";
             async move {
-                // The request's body is kept, and never read.
+                // The request's body is kept and never read.
                 let _kept = request;
                 if !is_headed {
                     pending::<()>().await;
@@ -67,11 +67,12 @@ fn hanging() -> (Host, Arc<AtomicUsize>) {
 }
 
 #[test]
-fn requirement_14_the_clients_going_is_noticed_in_each_state() {
+fn requirement_14_a_disconnect_is_noticed_in_each_state() {
     let (host, there) = hanging();
     let mut count = 0;
     for path in ["/", "/headed"] {
-        // With a body that nobody reads. More than the sockets hold keeps back all but a reset: a close is sent after it.
+        // With an unread body. If it exceeds the sockets, the client's close queues behind it and only a reset gets
+        // through.
         for upload in [0, 100, 50_000, 8 << 20] {
             for how in ["close", "half-close", "reset"].into_iter().filter(|how| upload < 1 << 20 || *how == "reset") {
                 let mut wire = Wire::connect(host.address);
@@ -93,7 +94,7 @@ fn requirement_14_the_clients_going_is_noticed_in_each_state() {
                     _ => {
                         wire.half_close();
                         let got = wire.rest();
-                        // It does not look whole.
+                        // The response is visibly truncated.
                         assert!(!got.chunks_if_any().1, "{got:?}");
                     }
                 }
@@ -114,7 +115,7 @@ fn requirement_14_a_stream_of_http_2_that_is_reset_ends_alone() {
         for path in ["/", "/headed"] {
             sender.ready().await.unwrap();
             let mut asked = Box::pin(sender.send_request(get(path)));
-            // The program may be there before its head is here.
+            // The program may start before its head arrives here.
             let answer = tokio::select! {
                 answer = &mut asked => Some(answer.unwrap()),
                 () = until_there(&there, 2), if path == "/" => None,

@@ -1,4 +1,4 @@
-//! A server in this process, on a port of its own, and what it says of its requests.
+//! A server in this process, on its own port, and its log.
 
 use std::future::Future;
 use std::io;
@@ -15,7 +15,7 @@ use pushpull_gateway::ErrorStream;
 use pushpull_gateway::host::http::{AccessRecord, ClientLimits, RequestBody, Server, Shutdown};
 use tower_service::Service;
 
-/// How long an event may take before it counts as missing.
+/// The time after which an event counts as missing.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
 pub struct Host {
@@ -25,7 +25,7 @@ pub struct Host {
     thread: Option<JoinHandle<io::Result<()>>>,
 }
 
-/// What the server has said up to now.
+/// The log of the server so far.
 #[derive(Default)]
 pub struct Said {
     records: Mutex<Vec<AccessRecord>>,
@@ -34,7 +34,7 @@ pub struct Said {
 }
 
 impl Said {
-    /// Waits until so many requests have ended.
+    /// Waits until `count` requests have ended.
     pub fn records(&self, count: usize) -> Vec<AccessRecord> {
         let records = self.records.lock().unwrap();
         let (records, _) = self.grown.wait_timeout_while(records, DEADLINE, |records| records.len() < count).unwrap();
@@ -78,7 +78,7 @@ impl Host {
         Host { address, shutdown, said, thread: Some(thread) }
     }
 
-    /// Waits until it has stopped.
+    /// Waits until the server has stopped.
     pub fn stopped(mut self) -> io::Result<()> {
         self.thread.take().unwrap().join().unwrap()
     }
@@ -119,11 +119,11 @@ where
     }
 }
 
-/// Looks again and again until it is so.
+/// Polls until the condition holds.
 pub fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
     let until = Instant::now() + DEADLINE;
     while !reached() {
-        assert!(Instant::now() < until, "{what} did not come about");
+        assert!(Instant::now() < until, "{what}: did not happen in time");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

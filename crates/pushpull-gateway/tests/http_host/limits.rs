@@ -17,7 +17,7 @@ use pushpull_testing::wire::Wire;
 
 const SHORT: Duration = Duration::from_millis(200);
 
-/// Within this the test itself does what it has to.
+/// The time that the test itself may need.
 const LONGER: Duration = Duration::from_secs(1);
 
 fn greeting(limits: ClientLimits) -> Host {
@@ -34,7 +34,7 @@ fn greeting(limits: ClientLimits) -> Host {
 }
 
 #[test]
-fn requirement_13_a_connection_too_many_is_told_so() {
+fn requirement_13_a_connection_beyond_the_limit_is_a_503() {
     let host = greeting(ClientLimits::new().max_connections(2));
     let kept: Vec<_> = (0..2)
         .map(|_| {
@@ -63,10 +63,10 @@ fn requirement_13_a_silent_connection_is_closed() {
 }
 
 #[test]
-fn requirement_13_a_head_that_does_not_end_is_late() {
+fn requirement_13_an_endless_head_is_a_408() {
     let host = greeting(ClientLimits::new().timeout_head(SHORT));
     let mut wire = Wire::connect(host.address);
-    // Bytes that come do not prolong it.
+    // More bytes do not extend the time.
     wire.send("GET / HTTP/1.1\r\n");
     let mut slow = wire.0.try_clone().unwrap();
     let sending = std::thread::spawn(move || {
@@ -88,7 +88,7 @@ fn requirement_13_a_kept_connection_is_closed_when_it_is_silent() {
     }
     let got = wire.rest();
     assert_eq!((got.text, got.error), (Vec::new(), None));
-    // A part of the next head.
+    // Part of the next head.
     let mut wire = Wire::connect(host.address);
     wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("hello");
     wire.send("GET /");
@@ -109,12 +109,12 @@ fn requirement_13_a_response_may_take_longer_than_a_head() {
 }
 
 #[test]
-fn requirement_13_a_request_body_that_does_not_come_is_late() {
+fn requirement_13_a_request_body_that_does_not_arrive_is_a_408() {
     let host = greeting(ClientLimits::new().timeout_idle(SHORT));
     let mut wire = Wire::connect(host.address);
     wire.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\nab");
     assert_eq!(wire.rest().status(), 408);
-    // One that breaks off is the client's fault too.
+    // A truncated body is the client's fault too.
     let mut wire = Wire::connect(host.address);
     wire.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n");
     assert_eq!(wire.rest().status(), 400);
@@ -138,7 +138,7 @@ fn endless(limits: ClientLimits) -> Host {
 }
 
 #[test]
-fn requirement_13_a_client_that_does_not_read_is_cut_off() {
+fn requirement_13_a_client_that_does_not_read_is_cut() {
     let host = endless(ClientLimits::new().timeout_client(SHORT));
     let mut wire = Wire::narrow(host.address);
     wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("\r\n\r\n");
@@ -147,12 +147,12 @@ fn requirement_13_a_client_that_does_not_read_is_cut_off() {
 }
 
 #[test]
-fn requirement_13_a_client_that_reads_slowly_is_not() {
+fn requirement_13_a_client_that_reads_slowly_is_not_cut() {
     let stall = LONGER * 3;
     let host = endless(ClientLimits::new().timeout_client(stall).timeout_head(SHORT));
     let mut wire = Wire::narrow(host.address);
     wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("\r\n\r\n");
-    // A socket is writable again when a third of its buffer is free, which may be more than a mebibyte.
+    // A socket is writable again when a third of its buffer is free, which may be more than 1 MiB.
     let mut buffer = vec![0; 1 << 18];
     let began = Instant::now();
     while began.elapsed() < stall + SHORT {
@@ -162,7 +162,7 @@ fn requirement_13_a_client_that_reads_slowly_is_not() {
 }
 
 #[test]
-fn a_time_too_long_to_name_is_no_limit() {
+fn a_time_beyond_any_instant_is_no_limit() {
     let longest = Duration::MAX;
     let limits = ClientLimits::new()
         .timeout_head(longest)
@@ -178,16 +178,16 @@ fn a_time_too_long_to_name_is_no_limit() {
 }
 
 #[test]
-fn requirement_13_a_stream_of_http_2_that_is_not_read_is_cut_off_alone() {
+fn requirement_13_an_unread_http_2_stream_is_cut_alone() {
     let host = endless(ClientLimits::new().timeout_client(LONGER).timeout_head(LONGER));
     with_window(host.address, Some(1 << 16), async |mut sender| {
         let mut held = ask(&mut sender, get("/")).await.into_body();
         let mut read = ask(&mut sender, get("/")).await.into_body();
         let until = Instant::now() + super::host::DEADLINE;
-        // The one is read all the time, while the other is not.
+        // One stream is read continuously, the other is not.
         loop {
             read.frame().await.unwrap().unwrap();
-            assert!(Instant::now() < until, "the other goes on");
+            assert!(Instant::now() < until, "the other stream is not cut");
             if !host.said.is_empty() {
                 break;
             }
@@ -224,7 +224,7 @@ fn requirement_13_a_connection_of_http_2_without_requests_is_closed() {
     });
 }
 
-/// No limit but the client's is ever looked at here.
+/// Limits of which only the client's can be reached.
 fn only_the_clients(stall: Duration) -> ClientLimits {
     ClientLimits::new().timeout_client(stall).timeout_head(Duration::MAX).timeout_idle(Duration::MAX)
 }
@@ -235,7 +235,7 @@ fn requirement_13_the_clients_limit_does_not_wait_for_that_of_a_head() {
     let mut wire = Wire::narrow(host.address);
     wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("\r\n\r\n");
     assert_eq!(host.said.records(1)[0].end, End::Cut);
-    // On HTTP/2 before anything was taken, and after it.
+    // On HTTP/2: before the client has read anything, and after.
     for window in [0, 1 << 14] {
         with_window(host.address, Some(window), async |mut sender| {
             let before = host.said.count();
@@ -243,18 +243,18 @@ fn requirement_13_the_clients_limit_does_not_wait_for_that_of_a_head() {
             while host.said.count() == before {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            while held.frame().await.expect("it looks whole").is_ok() {}
+            while held.frame().await.expect("the response looks complete").is_ok() {}
         });
     }
     assert!(host.said.records(3).iter().all(|record| record.end == End::Cut));
 }
 
 #[test]
-fn requirement_13_a_client_that_takes_little_but_steadily_is_not_cut() {
+fn requirement_13_a_client_that_reads_little_but_steadily_is_not_cut() {
     let host = endless(only_the_clients(LONGER));
     let mut wire = Wire::narrow(host.address);
     wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("\r\n\r\n");
-    // In all that time less than a third of the socket's buffer, from which on it counts as writable.
+    // In all, less than the third of the socket's buffer from which on it counts as writable.
     let mut buffer = [0; 4096];
     let began = Instant::now();
     while began.elapsed() < LONGER * 4 {
@@ -262,7 +262,7 @@ fn requirement_13_a_client_that_takes_little_but_steadily_is_not_cut() {
         wire.0.read_exact(&mut buffer).unwrap();
     }
     assert!(host.said.is_empty());
-    // It has stopped, and then it is cut.
+    // The client has stopped reading, and is cut.
     assert_eq!(host.said.records(1)[0].end, End::Cut);
 }
 
@@ -280,7 +280,7 @@ fn requirement_13_pings_are_no_requests() {
             pinging.write_all(PING).is_err()
         })
     });
-    // Each is answered, up to the end, and none by a word of HTTP/1.1.
+    // Every PING is answered, and nothing is HTTP/1.1.
     let got = wire.rest().text;
     assert!(got.windows(8).any(|window| window == b"pingpong"));
     assert!(!got.windows(5).any(|window| window == b"HTTP/"), "{}", got.escape_ascii());

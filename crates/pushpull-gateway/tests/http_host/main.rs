@@ -1,4 +1,4 @@
-//! The HTTP host on the wire. Each test names the requirement that it is for.
+//! The HTTP host on the wire. Each test names its requirement.
 
 mod body;
 mod cut;

@@ -1,4 +1,4 @@
-//! Requirements 1 to 6: what a request is allowed to be, and what an app is told of it.
+//! Requirements 1 to 6: which requests are valid, and which variables an app receives.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use super::host::Host;
 use pushpull_testing::http2::{ask, get, talk};
 use pushpull_testing::wire::{Wire, exchange};
 
-/// A host of an app that tells all that it was told, and how many it has answered.
+/// A host of an app that answers with its variables, and the number of its responses.
 fn telling() -> (Host, Arc<AtomicUsize>) {
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = runs.clone();
@@ -39,7 +39,7 @@ fn variable(said: &[u8], name: &str) -> Option<String> {
 }
 
 #[test]
-fn requirement_1_what_is_no_request_never_reaches_a_program() {
+fn requirement_1_an_invalid_request_never_reaches_a_program() {
     let (host, runs) = telling();
     for (request, status) in [
         ("GET / HTTP/1.1\r\n\r\n", 400),
@@ -86,7 +86,7 @@ fn requirement_1_what_is_no_request_never_reaches_a_program() {
 }
 
 #[test]
-fn requirement_17_a_fragment_is_refused_in_any_request_and_none_is_seen_in_a_body() {
+fn requirement_17_a_fragment_is_refused_in_any_request_but_not_in_a_body() {
     let (host, runs) = telling();
     let mut wire = Wire::connect(host.address);
     let body = "GET /a#b HTTP/1.1\r\nHost: #\r\n\r\n";
@@ -104,7 +104,7 @@ fn requirement_17_a_fragment_is_refused_in_any_request_and_none_is_seen_in_a_bod
 }
 
 #[test]
-fn requirement_17_a_body_is_passed_on_as_it_is_whatever_it_holds() {
+fn requirement_17_a_body_is_passed_on_unchanged_whatever_it_holds() {
     let host = Host::start(ClientLimits::new(), || {
         service(
             Local::new(),
@@ -127,7 +127,7 @@ fn requirement_17_a_body_is_passed_on_as_it_is_whatever_it_holds() {
 }
 
 #[test]
-fn requirement_17_the_server_answers_what_is_asked_of_itself() {
+fn requirement_17_the_server_answers_options_asterisk() {
     let (host, runs) = telling();
     let mut wire = Wire::connect(host.address);
     for _ in 0..2 {
@@ -147,7 +147,7 @@ fn requirement_17_the_server_answers_what_is_asked_of_itself() {
     });
     assert_eq!(answer, (200, "".into()));
     assert_eq!(runs.load(Ordering::SeqCst), 0);
-    // What is asked of a program is not the server's to answer.
+    // A request for a program is not answered by the server.
     assert_eq!(exchange(host.address, "OPTIONS / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").status(), 200);
     assert_eq!(runs.load(Ordering::SeqCst), 1);
     assert_eq!(host.said.records(5)[0].to_string().split(' ').nth(2), Some("*"));
@@ -180,7 +180,7 @@ fn requirement_1_the_variables_are_those_of_the_connection() {
 }
 
 #[test]
-fn requirement_1_a_target_that_names_a_host_comes_before_the_field() {
+fn requirement_1_a_host_in_the_target_overrides_the_field() {
     let (host, _) = telling();
     let got = exchange(
         host.address,
@@ -218,7 +218,7 @@ fn requirement_2_paths_that_could_trick_a_program_are_refused() {
 }
 
 #[test]
-fn requirement_5_fields_that_could_pose_as_others_are_passed_over() {
+fn requirement_5_fields_that_could_pose_as_others_are_dropped() {
     let (host, _) = telling();
     let got = exchange(
         host.address,
@@ -243,7 +243,7 @@ fn requirement_6_a_head_over_64_kib_is_431() {
     };
     assert_eq!(with(56_000).status(), 200);
     assert_eq!(runs.load(Ordering::SeqCst), 1);
-    // The answer arrives although most of the head is never read.
+    // The response arrives although most of the head is never read.
     for len in [80_000, 4_000_000] {
         assert_eq!(with(len).status(), 431, "{len}");
     }

@@ -1,4 +1,4 @@
-//! Connections are shared out evenly, whichever thread accepts them.
+//! Connections are spread evenly over the threads, whichever thread accepts them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ fn each_thread_has_its_share_of_the_connections() {
             async { Response::new(Full::new("hello".into())) }
         })
     });
-    // One after another, so that it is always the same thread that waits.
+    // One after another, so that mostly the same thread accepts.
     let kept: Vec<_> = (0..16)
         .map(|_| {
             let mut wire = Wire::connect(host.address);

@@ -1,4 +1,4 @@
-//! Requirement 17: how a server is stopped.
+//! Requirement 17: stopping a server.
 
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use pushpull_gateway::{push_fn, service};
 use super::host::{Host, wait_until};
 use pushpull_testing::wire::Wire;
 
-/// A host of an app that goes on when it is told to.
+/// A host of an app that waits for a message after its head.
 fn waiting(limits: ClientLimits) -> (Host, Sender<()>) {
     let (tell, told) = channel::<()>();
     let told = Mutex::new(told);
@@ -28,14 +28,14 @@ fn waiting(limits: ClientLimits) -> (Host, Sender<()>) {
 
 #[test]
 fn requirement_17_a_running_response_finishes_and_no_other_begins() {
-    // Nothing else closes a connection here.
+    // No other limit closes a connection here.
     let hour = Duration::from_secs(3600);
     let (host, tell) = waiting(ClientLimits::new().shutdown_grace(hour).timeout_head(hour));
     let mut wire = Wire::connect(host.address);
     wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("first\n\r\n");
     let mut idle = Wire::connect(host.address);
     host.shutdown.begin();
-    // One that waits for a request is closed, and the port is free.
+    // The idle connection is closed, and the port is free.
     assert_eq!(idle.rest().text, b"");
     wait_until("no connection is accepted", || TcpStream::connect(host.address).is_err());
     tell.send(()).unwrap();
@@ -47,13 +47,13 @@ fn requirement_17_a_running_response_finishes_and_no_other_begins() {
 }
 
 #[test]
-fn requirement_17_after_the_grace_it_is_cut() {
+fn requirement_17_after_the_grace_a_response_is_cut() {
     let (host, tell) = waiting(ClientLimits::new().shutdown_grace(Duration::from_millis(100)));
     let mut wire = Wire::connect(host.address);
     wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("first\n\r\n");
     let mut old = Wire::connect(host.address);
     old.send("GET / HTTP/1.0\r\n\r\n");
-    // The second program waits for the first one's lock, so that this one has only its head.
+    // The second program waits for the first one's lock, so this response has only its head.
     old.until("first\n");
     host.shutdown.begin();
     let got = wire.rest();
@@ -66,7 +66,7 @@ fn requirement_17_after_the_grace_it_is_cut() {
 }
 
 #[test]
-fn requirement_17_a_second_word_does_not_wait() {
+fn requirement_17_a_cut_does_not_wait() {
     let (host, tell) = waiting(ClientLimits::new().shutdown_grace(Duration::from_secs(3600)));
     let mut wire = Wire::connect(host.address);
     wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("first\n\r\n");
@@ -78,7 +78,7 @@ fn requirement_17_a_second_word_does_not_wait() {
 }
 
 #[test]
-fn requirement_17_a_port_that_is_taken_is_told() {
+fn requirement_17_a_taken_port_is_an_error() {
     let (host, _tell) = waiting(ClientLimits::new());
     assert_eq!(Server::bind(host.address).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
 }

@@ -1,4 +1,4 @@
-//! A server in this process for a front server to talk to, and what it says.
+//! A server in this process for a front server to talk to, and its log.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use pushpull_gateway::ErrorStream;
 use pushpull_gateway::host::{AccessRecord, Protocol, RequestBody, Server, Shutdown};
 use tower_service::Service;
 
-/// How long an event may take before it counts as missing.
+/// The time after which an event counts as missing.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
 pub struct Host {
@@ -58,7 +58,7 @@ impl Host {
         Host { address, shutdown, said, thread: Some(thread) }
     }
 
-    /// Waits for a line, of whichever log, that holds this.
+    /// Waits for a line, of either log, that contains `part`.
     pub fn wait_for(&self, part: &str) -> String {
         let find = |lines: &Vec<String>| lines.iter().find(|line| line.contains(part)).cloned();
         let lines = self.said.lines.lock().unwrap();

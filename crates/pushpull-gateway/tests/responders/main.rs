@@ -1,4 +1,4 @@
-//! The hosts behind a front server, on the wire. Each test names the requirement that it is for.
+//! The hosts behind a front server, on the wire. Each test names its requirement.
 
 mod fastcgi;
 mod front;

@@ -1,4 +1,4 @@
-//! The SCGI host, by bare sockets: requirements 18 to 24 of a gateway.
+//! The SCGI host, tested over bare sockets: requirements 18 to 24.
 
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
@@ -15,7 +15,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::front::{DEADLINE, Host};
 
-/// Echoes, and then does what the query says.
+/// An app that echoes, and then does what the query says.
 fn app() -> impl PushApp {
     push_fn(|inp, out, _err, env| {
         write!(out, "Content-Type: text/plain\n\n{}:", env.get_str("CONTENT_LENGTH").unwrap_or("none"))?;
@@ -40,7 +40,7 @@ fn request(length: usize, extra: &[(&str, &str)]) -> Vec<u8> {
     format!("{}:{text},", text.len()).into_bytes()
 }
 
-/// All of the answer, and whether it ended with a reset.
+/// Returns the whole response, and whether it ended with a reset.
 fn answer(mut stream: impl Read + Write, bytes: &[u8]) -> (String, bool) {
     stream.write_all(bytes).unwrap();
     let mut text = Vec::new();
@@ -106,7 +106,7 @@ fn requirement_14_a_vanished_front_server_ends_the_app() {
 }
 
 #[test]
-fn requirement_22_what_is_no_head_is_told() {
+fn requirement_22_an_invalid_head_is_answered() {
     let host = tcp();
     let first = "CONTENT_LENGTH\x000\0";
     let bad = |text: String| format!("{}:{text},", text.len());
@@ -128,22 +128,22 @@ fn requirement_22_what_is_no_head_is_told() {
 }
 
 #[test]
-fn requirement_13_what_does_not_come_in_time_is_given_up() {
+fn requirement_13_an_incomplete_request_times_out() {
     let short = Duration::from_millis(100);
     let limits = ClientLimits::new().timeout_head(short).timeout_idle(short);
     let server = Server::bind("127.0.0.1:0").unwrap().limits(limits);
     let host = Host::start(server, || service(Local::new(), app()));
     let (text, _) = answer(connect(&host), &request(4, &[])[..5]);
     assert_eq!(text, "");
-    host.wait_for("a request that was begun did not come in time");
-    // The app has begun to answer, and fails as it reads.
+    host.wait_for("a request did not arrive completely in time");
+    // The app has begun its response, and fails as it reads.
     let (text, is_reset) = answer(connect(&host), &[request(4, &[]), b"thr".to_vec()].concat());
     assert!(text.ends_with("4:thr") && is_reset, "{text}");
-    host.wait_for("the request's body did not come");
+    host.wait_for("the request's body did not arrive in time");
     goes_on(&host);
 }
 
-/// A request with these parameters, and without a body.
+/// Returns a request with these parameters and without a body.
 fn bare(pairs: &[(&str, &[u8])]) -> Vec<u8> {
     let mut text = b"CONTENT_LENGTH\x000\0SCGI\x001\0".to_vec();
     for (name, value) in pairs {
@@ -153,7 +153,7 @@ fn bare(pairs: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 #[test]
-fn requirement_22_without_a_path_it_is_that_of_the_target_and_bytes_are_passed_on() {
+fn requirement_22_without_path_variables_the_path_is_that_of_the_target_and_bytes_are_passed_on() {
     let host = Host::start(Server::bind("127.0.0.1:0").unwrap().mount(Mount::at("/app").unwrap()), || {
         let app = push_fn(|_inp, out, _err, env| {
             out.write_all(b"Content-Type: text/plain\n\n")?;
@@ -172,7 +172,7 @@ fn requirement_22_without_a_path_it_is_that_of_the_target_and_bytes_are_passed_o
         stream.read_to_end(&mut text).unwrap();
         text
     };
-    // As nginx sends it with its own `scgi_params`.
+    // As nginx sends it with its stock `scgi_params`.
     let text = told(b"/app/x%20y?q=1", b"b");
     assert!(text.ends_with(b"\r\n\r\n/app|/x y|q=1|/app/x%20y?q=1|b|"), "{}", text.escape_ascii());
     let text = told(b"/app/caf\xe9\"{?\xff", b"\xe9\x01");
@@ -185,7 +185,7 @@ fn requirement_22_without_a_path_it_is_that_of_the_target_and_bytes_are_passed_o
 }
 
 #[test]
-fn requirement_17_the_server_answers_what_is_asked_of_itself_and_a_205_has_no_content() {
+fn requirement_17_the_server_answers_options_asterisk_and_a_205_has_no_content() {
     let host = Host::start(Server::bind("127.0.0.1:0").unwrap(), || {
         service(Local::new(), push_fn(|_inp, out, _err, _env| out.write_all(b"Status: 205\n\nbody")))
     });
@@ -198,7 +198,7 @@ fn requirement_17_the_server_answers_what_is_asked_of_itself_and_a_205_has_no_co
 }
 
 #[test]
-fn requirement_13_a_front_server_that_takes_little_but_steadily_is_not_cut() {
+fn requirement_13_a_front_server_that_reads_little_but_steadily_is_not_cut() {
     let limit = Duration::from_secs(1);
     let limits = ClientLimits::new().timeout_client(limit).timeout_head(Duration::MAX);
     let directory = tempfile::tempdir().unwrap();
@@ -226,15 +226,15 @@ fn requirement_13_a_front_server_that_takes_little_but_steadily_is_not_cut() {
         }
         stream
     };
-    // In all that time less than a third of the socket's buffer, from which on it counts as writable.
+    // In all, less than the third of the socket's buffer from which on it counts as writable.
     let narrow = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     narrow.set_recv_buffer_size(4096).unwrap();
     narrow.connect(&tcp.address.into()).unwrap();
     let _one = slow(Box::new(TcpStream::from(narrow)));
     let _other = slow(Box::new(UnixStream::connect(&path).unwrap()));
-    // They have stopped, and then they are cut.
+    // The clients have stopped reading, and are cut.
     for host in [tcp, unix] {
-        host.wait_for("the front server takes nothing of a response");
+        host.wait_for("the front server does not read the response");
     }
 }
 
@@ -269,7 +269,8 @@ proptest! {
     }
 }
 
-/// Room for more of a body can come at any moment, from the program's thread. No clock helps here.
+/// The program's thread can make room for more of a body at any moment. The timeouts are off, so that a lost wake
+/// shows.
 #[test]
 fn requirement_16_an_upload_never_waits_for_room_that_is_there() {
     const LENGTH: usize = 32 << 20;

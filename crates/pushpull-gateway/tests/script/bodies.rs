@@ -1,4 +1,4 @@
-//! How the body of a request is taken.
+//! How the body of a request reaches a program.
 
 use std::io::Write;
 
@@ -6,7 +6,7 @@ use pushpull_gateway::{BodyPolicy, Script};
 
 use crate::support::{ask, cannot_start, collect, get, heard, limits, post, run, sh, text, upload};
 
-/// Says what its standard input is, and how long it was told to be.
+/// A script that reports what its standard input is and the declared length.
 fn about() -> Script {
     sh("printf 'A: b\n\n'; stat -L -c '%F %a %h' /proc/self/fd/0; echo \"${CONTENT_LENGTH-none}\"; wc -c")
 }
@@ -36,7 +36,7 @@ fn requirement_3_spooled_bodies_have_a_length_and_large_ones_an_unnamed_file_of_
 }
 
 #[test]
-fn requirement_3_a_body_that_is_streamed_has_a_length_only_if_the_client_said_so() {
+fn requirement_3_a_streamed_body_has_a_length_only_if_the_client_declared_it() {
     let script = about().request_body(BodyPolicy::Stream);
     assert!(told(&script, vec![0; 100]).starts_with("fifo "));
     assert!(told(&script, vec![0; 100]).ends_with("\n100\n100\n"));
@@ -44,7 +44,7 @@ fn requirement_3_a_body_that_is_streamed_has_a_length_only_if_the_client_said_so
 }
 
 #[test]
-fn requirement_3_an_unknown_length_is_a_411_if_asked_for() {
+fn requirement_3_an_unknown_length_is_a_411_on_request() {
     let script = about().request_body(BodyPolicy::Reject);
     assert!(told(&script, vec![0; 100]).ends_with("\n100\n100\n"));
     run(async {
@@ -59,7 +59,7 @@ fn requirement_3_without_a_body_there_is_no_length() {
     for mode in [BodyPolicy::Spool, BodyPolicy::Stream, BodyPolicy::Reject] {
         let script = about().request_body(mode);
         assert!(run(text(&script, get())).ends_with("\nnone\n0\n"), "{mode:?}");
-        // A body of no bytes is one.
+        // An empty body is still a body.
         assert!(told(&script, Vec::new()).ends_with("\n0\n0\n"), "{mode:?}");
     }
     assert!(told_unknown(&about(), b"").ends_with("\n0\n0\n"));
@@ -86,8 +86,8 @@ fn requirement_3_a_slow_upload_holds_no_program() {
 }
 
 #[test]
-fn a_body_that_is_not_as_long_as_it_was_said_to_be_is_a_400() {
-    // To start it would be a 500.
+fn a_body_of_another_length_than_declared_is_a_400() {
+    // Starting the program would be a 500.
     let (script, lines) = cannot_start();
     run(async {
         let (mut writer, mut request) = upload();

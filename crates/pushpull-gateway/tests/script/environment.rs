@@ -1,4 +1,4 @@
-//! What a program is given to work with.
+//! The environment of a program.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use crate::support::{ask, collect, get, request, run, sh, text};
 
-/// What it was started with, before the shell could add to it.
+/// Prints the environment that the program was started with, before the shell can add to it.
 const SHOW: &str = "printf 'A: b\n\n'; cat /proc/$$/environ";
 
 fn shown(script: &Script, request: http::Request<Empty<Bytes>>) -> BTreeMap<String, String> {
@@ -62,7 +62,7 @@ fn requirement_1_no_program_is_run_for_a_bad_request() {
 }
 
 #[test]
-fn processors_before_it_change_the_environment() {
+fn processors_change_the_environment() {
     let mut env = Environ::new();
     env.set("REQUEST_METHOD", "GET").unwrap();
     env.set("LATIN", b"caf\xe9").unwrap();
@@ -90,7 +90,7 @@ fn requirement_6_a_program_works_in_its_own_directory() {
 }
 
 #[test]
-fn requirement_17_a_program_that_cannot_be_run_is_told_at_the_start() {
+fn requirement_17_a_program_that_cannot_be_run_is_an_error_at_the_start() {
     for program in ["/no/such/program", "no-such-program", "/etc/passwd", "/tmp"] {
         let error = Script::new(program).unwrap_err().to_string();
         assert!(error.contains(program), "{error}");
@@ -99,7 +99,7 @@ fn requirement_17_a_program_that_cannot_be_run_is_told_at_the_start() {
 }
 
 #[test]
-fn a_variable_that_no_process_could_be_given_is_an_error() {
+fn an_invalid_variable_is_an_error() {
     for (name, value) in [("", "a"), ("A=B", "c"), ("A", "b\0")] {
         assert!(sh("").env(name, value).is_err());
     }
@@ -113,7 +113,7 @@ fn requirement_6_a_request_that_is_too_large_for_a_program_is_a_431() {
 
 #[test]
 fn a_signal_that_the_host_ignores_is_not_ignored_by_the_program() {
-    // Rust ignores SIGPIPE: a program that inherited that would write on for ever.
+    // Rust ignores SIGPIPE. A program that inherited that would never stop writing.
     let text = run(text(&sh("printf 'A: b\n\n'; grep '^SigIgn' /proc/$$/status"), get()));
     let ignored = u64::from_str_radix(text.trim().rsplit('\t').next().unwrap(), 16).unwrap();
     assert_eq!(ignored & (1 << (Signal::PIPE.as_raw() - 1)), 0, "{text}");

@@ -1,11 +1,11 @@
-//! A program that fails never looks like one that ends well, and every byte that it wrote arrives before.
+//! A failed program never looks successful, and every byte that it wrote arrives before the failure.
 
 use http::StatusCode;
 use pushpull_gateway::{ExitStatus, Refusal, Script};
 
 use crate::support::{Lifeline, ask, cannot_start, collect, get, heard, limits, run, sh};
 
-/// The bytes of the response's body, and whether an error followed.
+/// Returns the bytes of the response's body, and the error after them.
 fn outcome(script: &Script) -> (Vec<u8>, Option<String>) {
     run(async {
         let response = ask(script, get()).await;
@@ -73,7 +73,7 @@ fn requirement_15_fewer_bytes_than_the_content_length_cut_the_response() {
 }
 
 #[test]
-fn requirement_15_bytes_beyond_the_content_length_go_nowhere() {
+fn requirement_15_bytes_beyond_the_content_length_are_discarded() {
     for text in ["abcdef", "abc' 'def", "abc'; printf 'def"] {
         assert_eq!(outcome(&sh(&format!("printf 'Content-Length: 3\n\n{text}'"))), (b"abc".to_vec(), None));
     }
@@ -105,7 +105,7 @@ fn requirement_14_a_complete_response_lets_its_program_end_by_itself() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("line");
     let lifeline = Lifeline::new(&path);
-    // The pending write is taken too, and the client has gone by then.
+    // The pending write is accepted too, after the client has disconnected.
     let text = "exec 9>\"$LINE\"; printf 'Content-Length: 3\n\nabc'; head -c 1000000 /dev/zero; echo whole >&9";
     let script = sh(text).env("LINE", &path).unwrap().limits(limits(|limits| limits));
     run(async {
@@ -117,12 +117,12 @@ fn requirement_14_a_complete_response_lets_its_program_end_by_itself() {
 }
 
 #[test]
-fn requirement_15_grandchildren_that_hold_the_pipe_do_not_hold_the_response() {
+fn requirement_15_grandchildren_that_hold_the_pipe_do_not_delay_the_response() {
     for (length, is_cut) in [("", true), ("Content-Length: 5\n", false)] {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("line");
         let lifeline = Lifeline::new(&path);
-        // It is left alone after a clean exit: it says so when it is asked to end.
+        // After a clean exit the grandchild is left alone: it reports when it is asked to end.
         let text = format!(
             "exec 9>\"$LINE\"; (trap 'echo alive >&9; exit' TERM; echo ready >&9; while :; do sleep 0.01; done) 2>&- &
             echo $! >&2; printf 'A: b\n{length}\nhello'; exit 0"
@@ -146,7 +146,7 @@ fn requirement_15_grandchildren_that_hold_the_pipe_do_not_hold_the_response() {
 }
 
 #[test]
-fn requirement_15_a_grandchild_that_writes_for_ever_does_not_hold_the_response() {
+fn requirement_15_a_grandchild_that_writes_forever_does_not_delay_the_response() {
     let text = "printf 'A: b\n\nhello\n'; yes & for n in 1 2 3 4; do yes >&2 & done; exit 0";
     let (script, mut lines) = heard(sh(text).limits(limits(|limits| limits.max_drained(1 << 20))));
     run(async {
@@ -156,15 +156,15 @@ fn requirement_15_a_grandchild_that_writes_for_ever_does_not_hold_the_response()
     });
 }
 
-/// Its rest comes a while after the shell has gone.
+/// The filter writes the rest some time after the shell has ended.
 const FILTERED: &str = "trap '' TERM; exec 3>&1; { exec 1>&3 3>&-; read go <\"$GO\"; printf rest; } & exec 1>&- 3>&-";
 
 #[test]
 fn requirement_15_a_filter_that_the_program_started_writes_the_rest() {
-    // As `exec > >(filter)` does it. The filter is let go when the program is a zombie, or reaped.
+    // As `exec > >(filter)` does. The filter continues once the program is a zombie, or reaped.
     for (head, end, outcome) in [
         ("A: b\n", "exit 0", Ok("rest")),
-        // A failure cuts the response after the rest, and an error page is whole.
+        // A failure cuts the response after the rest; an error page is complete.
         ("A: b\n", "exit 3", Err("rest")),
         ("Status: 500\n", "exit 3", Ok("rest")),
         ("Content-Length: 4\n", "exit 3", Ok("rest")),
@@ -188,7 +188,7 @@ fn requirement_15_a_filter_that_the_program_started_writes_the_rest() {
             while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
                 tokio::task::yield_now().await;
             }
-            // The reader of a pipe with a name lets its writer go on.
+            // Opening a named pipe for reading unblocks its writer.
             std::fs::write(&path, "go\n").unwrap();
             let mut bytes = Vec::new();
             let mut is_cut = false;
@@ -205,7 +205,7 @@ fn requirement_15_a_filter_that_the_program_started_writes_the_rest() {
 }
 
 #[test]
-fn requirement_15_a_response_that_is_whole_is_not_cut_for_the_exit_status() {
+fn requirement_15_a_complete_response_is_not_cut_for_the_exit_status() {
     for (head, is_cut) in [
         ("A: b\n", true),
         ("Status: 399\n", true),
@@ -220,7 +220,7 @@ fn requirement_15_a_response_that_is_whole_is_not_cut_for_the_exit_status() {
             assert_eq!((&bytes[..], error.is_some()), (&b"error"[..], is_cut), "{head}");
             assert_eq!(lines.next().await, "GET /: the program exited with status 1");
         });
-        // A signal is no exit status.
+        // A signal is not an exit status.
         let broken = sh(&format!("printf '{head}\nerror'; kill -9 $$"));
         let is_met = head.starts_with("Content-Length");
         let (_, error) = run(async { collect(ask(&broken, get()).await.into_body()).await });
@@ -233,7 +233,7 @@ fn requirement_15_output_that_ends_before_the_program_ends_the_response() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("line");
     let lifeline = Lifeline::new(&path);
-    // It works on until it is told to end, by a signal that is not that of a stop.
+    // The program works until it receives a signal other than that of a stop.
     let text = "exec 9>\"$LINE\"; trap 'echo worked >&9; exit 3' USR1; echo $$ >&2; printf 'A: b\n\nhello'; exec >&-; \
                 while :; do sleep 0.01; done";
     let (script, mut lines) = heard(sh(text).env("LINE", &path).unwrap().limits(limits(|limits| limits)));
@@ -243,7 +243,7 @@ fn requirement_15_output_that_ends_before_the_program_ends_the_response() {
         let program = rustix::process::Pid::from_raw(lines.next().await.parse().unwrap()).unwrap();
         rustix::process::kill_process(program, rustix::process::Signal::USR1).unwrap();
         assert_eq!(lifeline.end().await, "worked\n");
-        // What comes of it later is logged.
+        // A later failure is logged.
         assert_eq!(lines.next().await, "GET /: the program exited with status 3");
         script.stopped().await;
     });
@@ -278,7 +278,7 @@ fn requirement_15_output_that_ends_before_the_head_is_a_502_and_its_program_is_s
 }
 
 #[test]
-fn requirement_15_a_redirect_does_not_wait_for_a_program_that_works_on() {
+fn requirement_15_a_redirect_does_not_wait_for_a_program_that_keeps_running() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("line");
     let lifeline = Lifeline::new(&path);
@@ -301,7 +301,7 @@ fn requirement_15_messages_that_come_after_the_program_are_logged() {
     let text = "printf 'A: b\n\nhello'; { exec 1>&-; read go <\"$GO\"; echo last >&2; } & exit 0";
     let (script, mut lines) = heard(sh(text).env("GO", &path).unwrap().limits(limits(|limits| limits)));
     run(async {
-        // The response does not wait for them.
+        // The response does not wait for the messages.
         assert_eq!(collect(ask(&script, get()).await.into_body()).await.0, b"hello");
         script.stopped().await;
         std::fs::write(&path, "go\n").unwrap();
@@ -310,7 +310,7 @@ fn requirement_15_messages_that_come_after_the_program_are_logged() {
 }
 
 #[test]
-fn requirement_15_what_a_failed_program_leaves_behind_is_killed() {
+fn requirement_15_processes_that_a_failed_program_leaves_behind_are_killed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("line");
     let lifeline = Lifeline::new(&path);
@@ -335,7 +335,7 @@ fn requirement_8_a_head_of_10_mb_is_a_502_and_its_program_is_stopped() {
 }
 
 #[test]
-fn requirement_8_what_is_no_head_is_a_502() {
+fn requirement_8_an_invalid_head_is_a_502() {
     for text in [
         "\\n\\n",
         "A : b\\n\\n",

@@ -1,4 +1,4 @@
-//! What becomes of a head, and of a body that is not sent.
+//! How heads, and bodies that are not sent, are handled.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -34,7 +34,7 @@ fn requirement_9_and_10_the_head_becomes_the_response() {
 }
 
 #[test]
-fn requirement_8_a_head_comes_in_pieces() {
+fn requirement_8_a_head_may_arrive_in_pieces() {
     let text = "printf 'A'; sleep 0; printf ': b\n'; sleep 0; printf '\n'; sleep 0; printf 'body'";
     let (_, fields, bytes) = run(async { whole(ask(&sh(text), get()).await).await });
     assert_eq!((fields["a"].as_bytes(), &bytes[..]), (&b"b"[..], &b"body"[..]));
@@ -94,12 +94,12 @@ fn redirecting(rest: &str) -> Script {
     let text = format!(
         "case $PATH_INFO in /a) printf 'Location: /b?c=d\n\n{rest};; *) printf 'A: b\n\n%s' $QUERY_STRING;; esac"
     );
-    // A second permit would be one too many.
+    // A second permit would exceed the limit.
     sh(&text).limits(limits(|limits| limits.max_programs(1).max_drained(100_000)))
 }
 
 #[test]
-fn requirement_9_and_13_a_local_redirect_is_answered_here_with_the_same_permit() {
+fn requirement_9_and_13_a_local_redirect_reuses_the_permit() {
     for rest in ["'", "ignored'", "'; yes"] {
         let mut service = LocalRedirects::new(redirecting(rest));
         let asked = request("GET", "/a").body(Empty::<Bytes>::new()).unwrap();
@@ -108,7 +108,7 @@ fn requirement_9_and_13_a_local_redirect_is_answered_here_with_the_same_permit()
     }
 }
 
-/// Has somebody else ask just before a redirect is followed.
+/// A service that sends another request just before a redirect is followed.
 #[derive(Clone)]
 struct Contested(Script);
 
@@ -133,14 +133,14 @@ impl Service<Request<Empty<Bytes>>> for Contested {
 }
 
 #[test]
-fn requirement_13_nobody_takes_the_permit_between_two_hops() {
+fn requirement_13_no_other_request_takes_the_permit_between_two_hops() {
     let asked = request("GET", "/a").body(Empty::<Bytes>::new()).unwrap();
     let response = run(async { LocalRedirects::new(Contested(redirecting("'"))).call(asked).await.unwrap() });
     assert_eq!(response.status(), 200);
 }
 
 #[test]
-fn requirement_9_a_failing_redirect_is_a_502_and_one_that_nobody_follows_a_302() {
+fn requirement_9_a_failing_redirect_is_a_502_and_an_unfollowed_one_a_302() {
     let asked = || request("GET", "/a").body(Empty::<Bytes>::new()).unwrap();
     let status = |rest: &str| run(async { ask(&redirecting(rest), asked()).await.status().as_u16() });
     assert_eq!(status("'; exit 1"), 502);
@@ -154,7 +154,7 @@ fn requirement_9_a_loop_of_redirects_ends() {
     let response = run(async { LocalRedirects::new(script.clone()).call(get()).await.unwrap() });
     assert_eq!(response.status(), 502);
     assert_eq!(lines.rest().len(), 11);
-    // The permit has come back.
+    // The permit has been returned.
     drop(response);
     assert_eq!(run(async { ask(&script, get()).await.status().as_u16() }), 302);
 }

@@ -33,13 +33,13 @@ fn requirement_13_a_program_that_hangs_after_its_head_is_cut_and_stopped() {
     run(async {
         let (bytes, error) = collect(ask(&script, get()).await.into_body()).await;
         assert_eq!((&bytes[..], error.unwrap().kind()), (&b"some"[..], ErrorKind::TimedOut));
-        assert!(lines.next().await.starts_with("GET /: the program writes nothing"));
+        assert!(lines.next().await.starts_with("GET /: the program neither writes nor ends"));
         script.stopped().await;
     });
 }
 
 #[test]
-fn requirement_14_a_program_works_on_after_its_response_until_a_limit_that_is_told() {
+fn requirement_14_a_program_runs_on_after_its_response_until_a_logged_limit() {
     for (method, head) in [
         ("GET", "Content-Length: 3\n\nabc"),
         ("GET", "A: b\n\nabc'; exec >&-; printf '"),
@@ -59,13 +59,13 @@ fn requirement_14_a_program_works_on_after_its_response_until_a_limit_that_is_to
 }
 
 #[test]
-fn requirement_13_the_total_time_is_limited_if_asked_for() {
+fn requirement_13_the_total_time_is_limited_on_request() {
     let script = sh("printf 'A: b\n\n'; exec yes").limits(short(|limits| limits.timeout_total(SHORT)));
     run(async {
         let response = ask(&script, get()).await;
         let status = response.status().as_u16();
         let error = collect(response.into_body()).await.1.map(|error| error.kind());
-        // Where the machine has much else to do the head is late too.
+        // On a loaded machine the head may be late too.
         assert!(matches!((status, error), (200, Some(ErrorKind::TimedOut)) | (504, None)), "{status} {error:?}");
         script.stopped().await;
     });
@@ -74,7 +74,7 @@ fn requirement_13_the_total_time_is_limited_if_asked_for() {
 }
 
 #[test]
-fn requirement_13_a_program_too_many_is_a_503_at_once_until_one_is_reaped() {
+fn requirement_13_a_program_beyond_the_limit_is_a_503_at_once_until_one_is_reaped() {
     let script = sh("echo ready >&2; read line; printf 'A: b\n\n%s' \"$line\"").request_body(BodyPolicy::Stream);
     let (script, mut lines) = heard(script.limits(short(|limits| limits.max_programs(2))));
     run(async {
@@ -87,7 +87,7 @@ fn requirement_13_a_program_too_many_is_a_503_at_once_until_one_is_reaped() {
         }
         assert_eq!(ask(&script, get()).await.status(), 503);
         assert!(lines.next().await.starts_with("GET /: 503 "));
-        // Also one whose body would have to be waited for.
+        // The same for a request whose body would have to be waited for.
         let (_writer, request) = upload();
         assert_eq!(ask(&script.clone().request_body(BodyPolicy::Spool), request).await.status(), 503);
         lines.next().await;
@@ -115,7 +115,7 @@ fn requirement_13_a_client_that_stops_sending_is_a_408() {
             script.stopped().await;
         });
     }
-    // The one that was spooled held no program; the other may have been stopped before it said anything.
+    // The spooled request held no program; the other program may have been stopped before it reported.
     drop(script);
     assert!(lines.rest().len() <= 1);
 }

@@ -1,4 +1,4 @@
-//! External programs behind a service, with real programs. Each test is named after the requirement it shows.
+//! External programs behind a service. Each test names its requirement.
 #![cfg(target_os = "linux")]
 
 mod bodies;

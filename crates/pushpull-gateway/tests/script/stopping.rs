@@ -1,4 +1,5 @@
-//! The client goes, or the server: in every state the program is stopped, with its group, and reaped.
+//! If the client disconnects or the server stops, in any state, the program and its process group are stopped, and
+//! reaped.
 
 use std::io::Write;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::support::{
 };
 use pushpull_testing::needed::there;
 
-/// A script whose processes all hold the lifeline, and say that they are ready when they do.
+/// A script whose processes all hold the lifeline and report when they do.
 struct Held {
     _directory: TempDir,
     lifeline: Lifeline,
@@ -30,7 +31,7 @@ fn held(text: &str, grace: Duration) -> Held {
     Held { _directory: directory, lifeline, script, lines }
 }
 
-/// A client goes after a part of the body; ready when the program has gone too.
+/// Disconnects within the body; returns when the program has ended too.
 async fn leave_within_the_body(script: &Script) {
     let mut body = ask(script, get()).await.into_body();
     chunk(&mut body).await;
@@ -41,7 +42,7 @@ async fn leave_within_the_body(script: &Script) {
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[test]
-fn requirement_14_a_client_that_goes_before_the_head_stops_the_program() {
+fn requirement_14_a_disconnect_before_the_head_stops_the_program() {
     for text in ["echo ready >&2; exec sleep 1000", "printf 'A: b\n'; sleep 1000 & echo ready >&2; wait"] {
         let mut held = held(text, HOUR);
         run(async {
@@ -56,7 +57,7 @@ fn requirement_14_a_client_that_goes_before_the_head_stops_the_program() {
 }
 
 #[test]
-fn requirement_14_a_client_that_goes_after_the_head_stops_a_silent_program_as_a_chatty_one() {
+fn requirement_14_a_disconnect_after_the_head_stops_a_silent_program_like_a_chatty_one() {
     for text in ["sleep 1000", "yes", "sleep 1000 | cat", "yes | cat", "exec >&-; sleep 1000", "while :; do :; done"] {
         let held = held(&format!("printf 'A: b\n\nsome'; {text}"), HOUR);
         run(async {
@@ -78,8 +79,8 @@ fn requirement_14_a_response_that_is_dropped_unread_stops_the_program() {
 
 #[test]
 fn requirement_14_sigterm_comes_first_and_the_pipes_are_closed_before_it() {
-    // What it writes when it is told goes nowhere, and does not hold it.
-    // The shell would die of telling on its standard error, which is closed too, that its child was killed.
+    // The output after the signal is discarded and does not block the program. Standard error is closed too: reporting
+    // there that its child was killed would end the shell.
     let text = "exec 2>/dev/null; trap 'echo told >&9; head -c 1000000 /dev/zero; exit' TERM; printf 'A: b\n\nsome'; \
                 while :; do sleep 1000 & wait $!; done";
     let held = held(text, HOUR);
@@ -96,12 +97,12 @@ fn requirement_14_sigterm_is_sent_once() {
     let held = held(text, Duration::from_millis(50));
     run(async {
         leave_within_the_body(&held.script).await;
-        // None at all where the shell was not scheduled within the grace.
+        // The line is missing if the shell was not scheduled within the grace.
         assert!(["told\n", ""].contains(&&held.lifeline.end().await[..]));
     });
 }
 
-/// Its child has a group of its own, which it joins before it writes.
+/// A program whose child joins another process group before it writes.
 const IN_ANOTHER_GROUP: &str = r#"
 import os, signal, time
 joined, join = os.pipe()
@@ -124,7 +125,7 @@ while True:
 "#;
 
 #[test]
-fn requirement_14_a_leader_that_has_gone_to_another_group_is_told_too() {
+fn requirement_14_a_leader_in_another_group_receives_the_signal_too() {
     if !there(&["python3"]) {
         return;
     }
@@ -146,8 +147,8 @@ fn requirement_14_sigkill_follows_after_the_grace() {
 }
 
 #[test]
-fn requirement_14_what_outlives_its_leader_is_killed_before_the_leader_is_reaped() {
-    // The leader goes at once, the other does not listen.
+fn requirement_14_a_child_that_outlives_its_leader_is_killed_before_the_leader_is_reaped() {
+    // The leader ends at once, the child ignores the signal.
     let text = "(trap '' TERM; while :; do sleep 1000; done) & trap - TERM; printf 'A: b\n\nsome'; wait";
     let held = held(text, HOUR);
     run(async {
@@ -157,7 +158,7 @@ fn requirement_14_what_outlives_its_leader_is_killed_before_the_leader_is_reaped
 }
 
 #[test]
-fn requirement_14_a_client_that_goes_during_its_upload_stops_the_program() {
+fn requirement_14_a_disconnect_during_the_upload_stops_the_program() {
     let mut held = held("echo ready >&2; cat >/dev/null", HOUR);
     let script = held.script.clone().request_body(BodyPolicy::Stream);
     run(async {
@@ -166,7 +167,7 @@ fn requirement_14_a_client_that_goes_during_its_upload_stops_the_program() {
         let asked = script.clone();
         let response = tokio::spawn(async move { ask(&asked, request).await });
         assert_eq!(held.lines.next().await, "ready");
-        // This is how a host tells it.
+        // Hosts report a disconnect like this.
         writer.abort(std::io::ErrorKind::ConnectionReset.into());
         assert_eq!(response.await.unwrap().status(), 400);
         script.stopped().await;
@@ -175,7 +176,7 @@ fn requirement_14_a_client_that_goes_during_its_upload_stops_the_program() {
 }
 
 #[test]
-fn requirement_14_a_client_that_goes_from_a_redirect_stops_the_program() {
+fn requirement_14_a_disconnect_during_a_redirect_stops_the_program() {
     let mut held = held("printf 'Location: /a\n\n'; echo ready >&2; exec sleep 1000", HOUR);
     run(async {
         let asked = held.script.clone();
@@ -199,7 +200,7 @@ fn nothing_is_started_before_the_first_poll() {
 }
 
 #[test]
-fn requirement_17_stop_cuts_what_runs_and_refuses_what_comes() {
+fn requirement_17_stop_cuts_running_requests_and_refuses_new_ones() {
     let held = held("printf 'A: b\n\nsome'; exec sleep 1000", HOUR);
     run(async {
         let mut body = ask(&held.script, get()).await.into_body();
@@ -215,7 +216,7 @@ fn requirement_17_stop_cuts_what_runs_and_refuses_what_comes() {
 
 #[test]
 fn requirement_17_a_runtime_that_is_shut_down_leaves_nothing_behind() {
-    // One program runs, one is in its grace, and neither listens to SIGTERM.
+    // One program runs, one is in its grace period; both ignore SIGTERM.
     let text = "trap '' TERM; printf 'A: b\n\nsome'; sleep 1000 & while :; do sleep 1000; done";
     for workers in [0, 2] {
         let (one, other) = (held(text, HOUR), held(text, HOUR));
@@ -229,7 +230,7 @@ fn requirement_17_a_runtime_that_is_shut_down_leaves_nothing_behind() {
             let mut goes = ask(&other.script, get()).await.into_body();
             chunk(&mut goes).await;
             drop(goes);
-            // Once the watching task has closed the pipes it waits for the grace to pass.
+            // The watching task has closed the pipes and waits for the grace period.
             tokio::task::yield_now().await;
             stays
         });

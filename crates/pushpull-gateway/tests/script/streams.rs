@@ -1,4 +1,4 @@
-//! Standard input, output and error are pumped at the same time, and nothing is withheld.
+//! Standard input, output and error are pumped concurrently, and nothing is withheld.
 
 use std::io::Write;
 use std::time::Duration;
@@ -14,7 +14,7 @@ fn sample() -> Vec<u8> {
     (0..3_000_000_u32).map(|n| (n % 251) as u8).collect()
 }
 
-/// What comes back for 3 MB, however they are taken.
+/// Returns the responses to a body of 3 MB, for each way to pass it.
 fn answers(script: &Script) -> Vec<Vec<u8>> {
     let answer = |mode| {
         let script = script.clone().request_body(mode);
@@ -81,14 +81,14 @@ fn requirement_17_lines_of_stderr_are_whole_and_escaped() {
 }
 
 #[test]
-fn requirement_12_a_program_that_trickles_is_seen_as_it_trickles() {
+fn requirement_12_each_piece_arrives_as_it_is_written() {
     let script = sh("printf 'A: b\n\n'; while read line; do echo \"got $line\"; done");
     let script = script.request_body(BodyPolicy::Stream).limits(limits(|limits| limits));
     run(async {
         let (mut writer, request) = upload();
         let mut body = ask(&script, request).await.into_body();
         for n in 0..100 {
-            // The program has nothing more to read, and the test nothing more to see, until the other has written.
+            // Until the other side writes, the program has nothing to read and the test nothing to see.
             writeln!(writer, "{n}").unwrap();
             assert_eq!(chunk(&mut body).await, format!("got {n}\n"));
         }
@@ -112,7 +112,7 @@ fn requirement_12_a_head_is_not_held_until_a_body_follows() {
 
 #[test]
 fn requirement_16_a_stalled_client_stalls_the_program() {
-    // The program says when it has got rid of another 64 KiB. The only thing that ends it is its client's time.
+    // The program reports every 64 KiB that it has written. Only the client's time limit ends it.
     let script = sh("printf 'A: b\n\n'; while head -c 65536 /dev/zero; do echo more >&2; done");
     let limits = limits(|limits| limits.timeout_client(Duration::from_millis(300)).kill_grace(Duration::from_secs(1)));
     let (script, lines) = heard(script.limits(limits));
@@ -126,6 +126,6 @@ fn requirement_16_a_stalled_client_stalls_the_program() {
     assert_eq!(end.unwrap().kind(), std::io::ErrorKind::TimedOut);
     let lines = lines.rest();
     let written = lines.iter().filter(|line| *line == "more").count();
-    // One chunk here, what the pipe holds, and what `head` has begun to write.
+    // At most one chunk here, the content of the pipe, and what `head` has begun to write.
     assert!(written <= 3, "{written}");
 }

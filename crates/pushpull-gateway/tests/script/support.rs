@@ -1,4 +1,4 @@
-//! Programs, requests to them, and what came of it.
+//! Programs, requests to them, and the results.
 
 use std::fs::File;
 use std::future::Future;
@@ -19,25 +19,25 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tower_service::Service;
 
-/// Runs a test, and ends it when it hangs.
+/// Runs a test with a time limit.
 pub fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(Duration::from_secs(120), test).await.expect("the test hangs") })
 }
 
-/// A script of the shell.
+/// A shell script.
 pub fn sh(text: &str) -> Script {
     Script::new("/bin/sh").unwrap().args(["-c", text])
 }
 
-/// ProgramLimits that a test does not come to, but for what it sets itself.
+/// Limits that a test does not reach, except those that it sets itself.
 pub fn limits(set: impl FnOnce(ProgramLimits) -> ProgramLimits) -> ProgramLimits {
     let hour = Duration::from_secs(3600);
     let limits = ProgramLimits::new().timeout_first_byte(hour).timeout_idle(hour).timeout_client(hour);
     set(limits.timeout_work(hour).kill_grace(hour))
 }
 
-/// What a script's programs write to their standard error, line by line.
+/// The standard error of a script's programs, line by line.
 pub struct Lines(UnboundedReceiver<String>);
 
 pub fn heard(script: Script) -> (Script, Lines) {
@@ -46,7 +46,7 @@ pub fn heard(script: Script) -> (Script, Lines) {
     (script.error_log(errors), Lines(receiver))
 }
 
-/// A script that can no longer be started, which would be a 500 and is told.
+/// A script that cannot be started. An attempt would be a 500 and be logged.
 pub fn cannot_start() -> (Script, Lines) {
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("link");
@@ -59,7 +59,7 @@ impl Lines {
         self.0.recv().await.expect("a line")
     }
 
-    /// Those that are there, once nothing can be added.
+    /// Returns the remaining lines once no more can be added.
     pub fn rest(mut self) -> Vec<String> {
         std::iter::from_fn(|| self.0.try_recv().ok()).collect()
     }
@@ -78,7 +78,7 @@ pub fn post(bytes: Vec<u8>) -> Request<Full<Bytes>> {
     request("POST", "/").header("content-length", length).body(Full::new(bytes.into())).unwrap()
 }
 
-/// A request whose body comes from the writer, and is not known to have a length.
+/// A request whose body is written by the test and has no known length.
 pub fn upload() -> (Writer, Request<impl http_body::Body<Data = Bytes, Error = io::Error> + Send + 'static>) {
     let (writer, chunks) = pushpull::pipe(1 << 20);
     let body = StreamBody::new(StreamExt::map(chunks, |chunk| chunk.map(Frame::data)));
@@ -93,7 +93,7 @@ where
     script.clone().call(request).await.unwrap()
 }
 
-/// All bytes, and the error after them.
+/// Returns all bytes, and the error after them.
 pub async fn collect(mut body: Body) -> (Vec<u8>, Option<io::Error>) {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -108,19 +108,19 @@ pub async fn collect(mut body: Body) -> (Vec<u8>, Option<io::Error>) {
     (bytes, None)
 }
 
-/// The whole of a good response.
+/// Returns the body of a response that must succeed.
 pub async fn text(script: &Script, request: Request<Empty<Bytes>>) -> String {
     let (bytes, error) = collect(ask(script, request).await.into_body()).await;
     assert!(error.is_none(), "{error:?}");
     String::from_utf8(bytes).unwrap()
 }
 
-/// The next chunk of a body.
+/// Returns the next chunk of a body.
 pub async fn chunk(body: &mut Body) -> Bytes {
     body.frame().await.unwrap().unwrap().into_data().unwrap()
 }
 
-/// A pipe with a name: programs that opened it for writing are gone when it ends.
+/// A named pipe: it ends once all programs that opened it for writing have ended.
 pub struct Lifeline(File);
 
 impl Lifeline {
@@ -133,7 +133,7 @@ impl Lifeline {
         Receiver::from_file(self.0.try_clone().unwrap()).unwrap()
     }
 
-    /// The next line, for which somebody has opened it already.
+    /// Returns the next line. A program must have opened the pipe already.
     pub async fn line(&self) -> String {
         let (mut pipe, mut text) = (self.pipe(), String::new());
         while !text.ends_with('\n') {
@@ -142,7 +142,8 @@ impl Lifeline {
         text
     }
 
-    /// What was written into it by all who held it; returns when they are gone. Somebody has opened it already.
+    /// Returns what all programs wrote into the pipe, once they have ended. A program must have opened the pipe
+    /// already.
     pub async fn end(self) -> String {
         let mut text = String::new();
         self.pipe().read_to_string(&mut text).await.unwrap();

@@ -1,5 +1,5 @@
-//! Requirement 14: clients that go in every state, a thousand times each, leave no process, thread, descriptor, file or
-//! memory behind. Alone in its binary, because it counts what the whole process has.
+//! Requirement 14: clients that disconnect in every state, a thousand times each, leave no process, thread, descriptor,
+//! file or memory behind. This test has its own binary because it counts what the whole process holds.
 #![cfg(target_os = "linux")]
 
 use std::collections::BTreeSet;
@@ -22,7 +22,7 @@ use tower_service::Service;
 
 const ROUNDS: usize = 1000;
 
-/// Names the programs of this test in their environment.
+/// Marks the programs of this test in their environment.
 const MARK: &str = "PUSHPULL_LEFTOVERS";
 
 fn sh(text: &str) -> Script {
@@ -46,7 +46,7 @@ async fn ask(script: &Script, method: &str) -> Response<Body> {
     script.clone().call(get(method)).await.unwrap()
 }
 
-/// Polls so often, unless it is over before, and drops it.
+/// Polls at most this number of times, then drops the future.
 async fn drop_after(polls: usize, mut response: impl Future + Unpin) {
     for _ in 0..polls {
         let is_over = poll_fn(|context| Poll::Ready(Pin::new(&mut response).poll(context).is_ready()));
@@ -57,7 +57,7 @@ async fn drop_after(polls: usize, mut response: impl Future + Unpin) {
     }
 }
 
-/// The states that a client can go in.
+/// The states in which a client disconnects.
 const STATES: [&str; 12] = [
     "never polled",
     "just started",
@@ -149,7 +149,7 @@ async fn go_in(state: &str, round: usize) {
     script.stopped().await;
 }
 
-/// What this process has, apart from memory.
+/// What this process holds, apart from memory.
 #[derive(Debug, PartialEq, Eq)]
 struct Held {
     programs: BTreeSet<i32>,
@@ -169,13 +169,13 @@ impl Held {
     }
 }
 
-/// Whether a thread is one that the engine keeps for the next file, of which there are a few.
+/// Returns `true` for a thread that the engine keeps for the next file, of which there are a few.
 fn is_kept(task: &io::Result<fs::DirEntry>) -> bool {
     let name = task.as_ref().map(|task| fs::read_to_string(task.path().join("comm")).unwrap_or_default());
     name.is_ok_and(|name| name.trim() == "pushpull")
 }
 
-/// Waits until this process has what it had before: a thread may be about to close a file.
+/// Waits until this process holds what it held before: a thread may be about to close a file.
 async fn settle(temporary: &Path, before: &Held, state: &str) {
     let until = Instant::now() + Duration::from_secs(60);
     while Held::now(temporary) != *before && Instant::now() < until {
@@ -184,8 +184,8 @@ async fn settle(temporary: &Path, before: &Held, state: &str) {
     assert_eq!(Held::now(temporary), *before, "{state}");
 }
 
-/// The children of this process, dead or alive, and whoever they have left behind. What is dead and was left behind is
-/// somebody else's to reap.
+/// Returns the children of this process, dead or alive, and living processes that they have left behind. Dead processes
+/// that were left behind are for another process to reap.
 fn programs() -> BTreeSet<i32> {
     let mark = format!("{MARK}={}", std::process::id());
     let own = std::process::id().to_string();
@@ -213,18 +213,18 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// One test, because each would count what the others have.
+/// A single test: several would count what the others hold.
 #[test]
 fn requirement_14_and_16_nothing_is_left_over_and_memory_is_flat() {
     let temporary = tempfile::tempdir().unwrap();
-    // SAFETY: this is the only test, and no other thread of it is there yet.
-    #[allow(unsafe_code, reason = "the bodies that go to files are to go there")]
+    // SAFETY: this is the only test, and no other thread of it is running yet.
+    #[allow(unsafe_code, reason = "spooled bodies must be written to this directory")]
     unsafe {
         std::env::set_var("TMPDIR", temporary.path())
     };
     let runtime = runtime();
     runtime.block_on(async {
-        // The first of everything may leave something for later.
+        // The first use of everything may leave something cached.
         for state in STATES {
             go_in(state, 3).await;
         }
@@ -248,7 +248,7 @@ fn requirement_14_and_16_nothing_is_left_over_and_memory_is_flat() {
             body.frame().await.unwrap().unwrap();
             stalled.push(body);
         }
-        // Every program is waited for until it has filled its pipe.
+        // Wait until every program has filled its pipe.
         let mut full = 0;
         while full < 100 {
             full = programs().into_iter().filter(|id| waits_to_write(*id)).count();
@@ -262,7 +262,7 @@ fn requirement_14_and_16_nothing_is_left_over_and_memory_is_flat() {
     });
 }
 
-/// Whether a process sleeps, which this program does only when its pipe is full.
+/// Returns `true` if a process sleeps, which this program does only when its pipe is full.
 fn waits_to_write(id: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     let about = fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();

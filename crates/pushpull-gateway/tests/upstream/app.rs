@@ -1,4 +1,4 @@
-//! An application that a test speaks for, record by record.
+//! An application that a test plays, record by record.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -11,10 +11,10 @@ use pushpull_gateway::fastcgi::{Decoder, Pairs, ProtocolStatus, Record, Stream, 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// How many connections there were.
+/// The number of connections.
 pub type Count = Arc<AtomicUsize>;
 
-/// The host's end of one connection.
+/// The application's end of one connection.
 pub struct Peer {
     pub stream: TcpStream,
     decoder: Decoder,
@@ -27,7 +27,7 @@ pub struct Asked {
     pub keep: bool,
 }
 
-/// Starts an application whose connections, counted from 0, are spoken for by `talk`. Gives its address.
+/// Starts an application whose connections, counted from 0, are handled by `talk`. Returns its address.
 pub async fn app<F>(talk: impl Fn(usize, Peer) -> F + 'static) -> (String, Count)
 where
     F: Future<Output = ()> + 'static,
@@ -48,7 +48,7 @@ where
     (address, count)
 }
 
-/// One that answers each request with these bytes of standard output, and ends it so.
+/// Starts an application that answers each request with this standard output and ends it with this status.
 pub async fn canned(out: &'static str, app_status: u32, status: ProtocolStatus) -> (String, Count) {
     app(move |_, mut peer| async move {
         while peer.request().await.is_some() {
@@ -60,7 +60,7 @@ pub async fn canned(out: &'static str, app_status: u32, status: ProtocolStatus) 
 }
 
 impl Peer {
-    /// The next record; `None` when the connection is closed, however.
+    /// Returns the next record, or `None` when the connection is closed in any way.
     pub async fn record(&mut self) -> Option<Record> {
         loop {
             if let Some(record) = self.decoder.decode(&mut self.buffer).unwrap() {
@@ -72,7 +72,7 @@ impl Peer {
         }
     }
 
-    /// A request up to the end of its parameters.
+    /// Reads a request up to the end of its parameters.
     pub async fn begin(&mut self) -> Option<Asked> {
         let Record::Begin { id: 1, role: 1, keep } = self.record().await? else { panic!("no beginning") };
         let (mut pairs, mut params) = (Pairs::new(1 << 20), BTreeMap::new());
@@ -90,13 +90,13 @@ impl Peer {
         }
     }
 
-    /// The next bytes of standard input: none at its end.
+    /// Returns the next bytes of standard input; empty at its end.
     pub async fn stdin(&mut self) -> Option<Bytes> {
         let Record::Stream { stream: Stream::Stdin, id: 1, content } = self.record().await? else { panic!() };
         Some(content)
     }
 
-    /// A whole request.
+    /// Reads a whole request.
     pub async fn request(&mut self) -> Option<Asked> {
         let mut asked = self.begin().await?;
         loop {
@@ -108,7 +108,7 @@ impl Peer {
     }
 
     pub async fn send(&mut self, bytes: &[u8]) {
-        // The host may have gone, which is what some tests are about.
+        // The host may have disconnected, which some tests are about.
         let _ = self.stream.write_all(bytes).await;
     }
 
@@ -131,12 +131,12 @@ impl Peer {
         self.end(0, ProtocolStatus::RequestComplete).await;
     }
 
-    /// Until the host has closed the connection.
+    /// Waits until the host has closed the connection.
     pub async fn closed(&mut self) {
         while self.record().await.is_some() {}
     }
 
-    /// Writes standard output until the host takes no more, tells how much that was, and ends the record.
+    /// Writes standard output until the host reads no more, passes the number of bytes to `told`, and ends the record.
     pub async fn fill(&mut self, most: usize, told: impl FnOnce(usize)) {
         let mut block = Vec::new();
         for (header, content) in records(Stream::Stdout, 1, vec![b'x'; 32 << 10].into()) {
@@ -150,7 +150,7 @@ impl Peer {
                     (sent, at, refused) = (sent + written, (at + written) % block.len(), 0);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // All others have had their turn many times, and the system has been asked.
+                    // All other tasks have run many times, and the system has been polled.
                     refused += 1;
                     if refused == 10_000 {
                         break;

@@ -1,4 +1,4 @@
-//! Requests, and what came of them.
+//! Requests and their results.
 
 use std::future::Future;
 use std::io;
@@ -11,7 +11,7 @@ use pushpull_gateway::{Body, ErrorStream, ProgramLimits, Upstream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tower_service::Service;
 
-/// Runs a test, and ends it when it hangs.
+/// Runs a test with a time limit.
 pub fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let local = tokio::task::LocalSet::new();
@@ -19,7 +19,7 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
     local.block_on(&runtime, limited)
 }
 
-/// ProgramLimits that a test does not come to, but for what it sets itself.
+/// Limits that a test does not reach, except those that it sets itself.
 pub fn limits(set: impl FnOnce(ProgramLimits) -> ProgramLimits) -> ProgramLimits {
     let hour = Duration::from_secs(3600);
     let limits = ProgramLimits::new().timeout_first_byte(hour).timeout_idle(hour).timeout_client(hour);
@@ -30,12 +30,12 @@ pub fn upstream(address: &str) -> Upstream {
     Upstream::fastcgi(address).unwrap().limits(limits(|limits| limits)).error_log(ErrorStream::new(|_| {}))
 }
 
-/// One that keeps connections.
+/// An upstream that keeps connections.
 pub fn keeping(address: &str) -> Upstream {
     upstream(address).max_idle(8).idle_timeout(Duration::from_secs(3600))
 }
 
-/// What is said of failures, line by line.
+/// Returns the upstream with its error log, line by line.
 pub fn heard(upstream: Upstream) -> (Upstream, UnboundedReceiver<String>) {
     let (sender, receiver) = unbounded_channel();
     (upstream.error_log(ErrorStream::new(move |line| drop(sender.send(line.to_owned())))), receiver)
@@ -62,7 +62,7 @@ where
     upstream.clone().call(request).await.unwrap()
 }
 
-/// All bytes, and the error after them.
+/// Returns all bytes, and the error after them.
 pub async fn collect(mut body: Body) -> (Vec<u8>, Option<io::Error>) {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -77,7 +77,7 @@ pub async fn collect(mut body: Body) -> (Vec<u8>, Option<io::Error>) {
     (bytes, None)
 }
 
-/// Status, text and how it ended of an answer to a GET.
+/// Returns status, text and error of the response to a GET.
 pub async fn got(upstream: &Upstream, path: &str) -> (u16, String, Option<io::ErrorKind>) {
     let response = ask(upstream, get(path)).await;
     let status = response.status().as_u16();
@@ -85,7 +85,7 @@ pub async fn got(upstream: &Upstream, path: &str) -> (u16, String, Option<io::Er
     (status, String::from_utf8(bytes).unwrap(), error.map(|error| error.kind()))
 }
 
-/// The next chunk of a body.
+/// Returns the next chunk of a body.
 pub async fn chunk(body: &mut Body) -> Bytes {
     body.frame().await.unwrap().unwrap().into_data().unwrap()
 }

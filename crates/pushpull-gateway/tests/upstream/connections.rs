@@ -1,4 +1,4 @@
-//! Connections are kept, bounded, given up in time, and replaced when they are gone.
+//! Connections are kept, limited, closed in time, and replaced when they are closed.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -19,7 +19,7 @@ fn well(text: &str) -> (u16, String, Option<std::io::ErrorKind>) {
 }
 
 #[test]
-fn requests_one_after_the_other_share_a_connection() {
+fn successive_requests_share_a_connection() {
     super::ask::run(async {
         let (address, count) = canned(HELLO, 0, ProtocolStatus::RequestComplete).await;
         let upstream = keeping(&address);
@@ -32,7 +32,7 @@ fn requests_one_after_the_other_share_a_connection() {
 }
 
 #[test]
-fn without_idle_connections_each_request_has_its_own_and_says_so() {
+fn without_idle_connections_each_request_asks_for_its_own() {
     super::ask::run(async {
         let (address, count) = app(|_, mut peer| async move {
             let asked = peer.request().await.unwrap();
@@ -50,9 +50,9 @@ fn without_idle_connections_each_request_has_its_own_and_says_so() {
 }
 
 #[test]
-fn requirement_14_an_application_that_works_on_after_its_answer_holds_up_no_request() {
+fn requirement_14_an_application_that_runs_on_after_its_response_delays_no_request() {
     super::ask::run(async {
-        // As a script that has called `fastcgi_finish_request`: its work ends when the test does.
+        // Like a script that has called `fastcgi_finish_request`: its work ends when the test does.
         let (address, count) = app(|_, mut peer| async move {
             let asked = peer.request().await.unwrap();
             peer.out(HELLO).await;
@@ -71,7 +71,7 @@ fn requirement_14_an_application_that_works_on_after_its_answer_holds_up_no_requ
 }
 
 #[test]
-fn no_more_connections_are_kept_than_may_be() {
+fn the_number_of_kept_connections_is_limited() {
     super::ask::run(async {
         let (gate, gone) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
         let (held, over) = (gate.clone(), gone.clone());
@@ -88,7 +88,7 @@ fn no_more_connections_are_kept_than_may_be() {
             }
         })
         .await;
-        // A time too long to name is no limit.
+        // A time beyond any `Instant` is no limit.
         let upstream = upstream(&address).max_idle(2).idle_timeout(Duration::MAX);
         let mut answers = Vec::new();
         for _ in 0..5 {
@@ -107,9 +107,9 @@ fn no_more_connections_are_kept_than_may_be() {
 }
 
 #[test]
-fn an_idle_connection_does_not_hold_the_process_that_another_request_waits_for() {
+fn an_idle_connection_gives_up_the_process_that_another_request_waits_for() {
     super::ask::run(async {
-        // As php-fpm with one process.
+        // Like php-fpm with one process.
         let process = Arc::new(Semaphore::new(1));
         let (address, _) = app(move |_, mut peer| {
             let process = process.clone();
@@ -190,7 +190,7 @@ fn a_kept_connection_that_was_closed_meanwhile_is_not_used() {
 }
 
 #[test]
-fn a_connection_that_says_what_nobody_asked_is_not_used() {
+fn a_connection_with_unsolicited_bytes_is_not_used() {
     super::ask::run(async {
         let (address, count) = app(|_, mut peer| async move {
             peer.request().await.unwrap();
@@ -209,7 +209,7 @@ fn a_connection_that_says_what_nobody_asked_is_not_used() {
 }
 
 #[test]
-fn a_request_that_must_not_be_asked_twice_has_a_connection_of_its_own() {
+fn a_request_that_must_not_be_repeated_has_its_own_connection() {
     super::ask::run(async {
         let open = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let counted = open.clone();
@@ -229,11 +229,11 @@ fn a_request_that_must_not_be_asked_twice_has_a_connection_of_its_own() {
         for number in 1..=5 {
             let response = ask(&upstream, post("/", "body")).await;
             assert_eq!(collect(response.into_body()).await.0, b"hello");
-            // The one that was kept was closed for it, because it may hold the process that the new one needs.
+            // The kept connection was closed first, because it may hold the process that the new one needs.
             while open.load(SeqCst) > 1 {
                 tokio::task::yield_now().await;
             }
-            // Others may use it.
+            // Other requests may use the new connection.
             assert_eq!(got(&upstream, "/").await, well("hello"));
             assert_eq!(count.load(SeqCst), number);
         }
@@ -246,7 +246,7 @@ fn put(length: usize) -> http::Request<http_body_util::Full<bytes::Bytes>> {
     put
 }
 
-/// The second request of a first connection is taken, and the connection closed without an answer.
+/// An application that reads the second request on its first connection and closes without a response.
 async fn forgetful(beginning: &'static str) -> (String, super::app::Count) {
     app(move |number, mut peer| async move {
         for asked in 0.. {
@@ -267,14 +267,14 @@ async fn forgetful(beginning: &'static str) -> (String, super::app::Count) {
 }
 
 #[test]
-fn a_request_lost_with_a_kept_connection_is_asked_once_more() {
+fn a_request_lost_with_a_kept_connection_is_repeated_once() {
     super::ask::run(async {
         let (address, count) = forgetful("").await;
         let upstream = keeping(&address);
         assert_eq!(got(&upstream, "/").await, well("hello"));
         assert_eq!(got(&upstream, "/").await, well("hello"));
         assert_eq!(count.load(SeqCst), 2);
-        // With a body that is spooled too.
+        // The same with a spooled body.
         let (address, count) = forgetful("").await;
         let upstream = keeping(&address);
         assert_eq!(got(&upstream, "/").await, well("hello"));
@@ -284,15 +284,15 @@ fn a_request_lost_with_a_kept_connection_is_asked_once_more() {
 }
 
 #[test]
-fn what_may_have_been_done_is_not_asked_again() {
+fn a_request_that_may_have_been_processed_is_not_repeated() {
     super::ask::run(async {
-        // A byte of an answer came.
+        // A byte of a response arrived.
         let (address, count) = forgetful("warning\n").await;
         let upstream = keeping(&address);
         assert_eq!(got(&upstream, "/").await, well("hello"));
         assert_eq!(ask(&upstream, get("/")).await.status(), 502);
         assert_eq!(count.load(SeqCst), 1);
-        // And never more than once.
+        // A request is repeated at most once.
         let (address, count) = app(|number, mut peer| async move {
             peer.request().await;
             if number == 0 {

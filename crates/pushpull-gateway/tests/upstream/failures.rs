@@ -1,4 +1,4 @@
-//! What an application does wrong is told, before the head with a status, after it by a cut.
+//! Failures of an application: before the head they are a status, after it they cut the response.
 
 use std::io::ErrorKind::{self, TimedOut, UnexpectedEof};
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use super::ask::{ask, collect, get, got, heard, limits, run, upstream};
 const COMPLETE: ProtocolStatus = ProtocolStatus::RequestComplete;
 
 #[test]
-fn requirement_15_a_failure_before_the_head_is_an_answer() {
+fn requirement_15_a_failure_before_the_head_is_answered() {
     run(async {
         let huge: &'static str = Box::leak(format!("A: {}\n\n", "x".repeat(70_000)).into_boxed_str());
         for (out, app_status, status, expected, said) in [
@@ -25,15 +25,15 @@ fn requirement_15_a_failure_before_the_head_is_an_answer() {
             ("A: b\n", 1, COMPLETE, 502, "status 1"),
             ("", 0, ProtocolStatus::Overloaded, 503, "overloaded"),
             ("", 0, ProtocolStatus::CantMpxConn, 502, "refuses"),
-            ("", 0, ProtocolStatus::UnknownRole, 502, "no responder"),
-            ("no head\n\n", 0, COMPLETE, 502, "line 1 is no field"),
+            ("", 0, ProtocolStatus::UnknownRole, 502, "not a responder"),
+            ("no head\n\n", 0, COMPLETE, 502, "line 1 is not a field"),
             (huge, 0, COMPLETE, 502, "longer than 65536 bytes"),
         ] {
             let (address, _) = canned(out, app_status, status).await;
             let (upstream, mut lines) = heard(upstream(&address));
             let (got, text, error) = got(&upstream, "/x").await;
             assert_eq!((got, error), (expected, None), "{said}");
-            assert!(!text.contains(said), "the client is not told why: {text}");
+            assert!(!text.contains(said), "the client sees the reason: {text}");
             let line = lines.recv().await.unwrap();
             assert!(line.starts_with("GET /x: ") && line.contains(said), "{line}");
         }
@@ -41,14 +41,14 @@ fn requirement_15_a_failure_before_the_head_is_an_answer() {
 }
 
 #[test]
-fn requirement_15_what_is_cut_is_seen_after_every_byte() {
+fn requirement_15_a_cut_comes_after_every_byte() {
     run(async {
         let head = "Content-Type: text/plain\n\n";
         for (out, app_status, status, expected) in [
             (format!("{head}hello"), 1, COMPLETE, Some(UnexpectedEof)),
             (format!("{head}hello"), 0, ProtocolStatus::Overloaded, Some(UnexpectedEof)),
             ("Content-Length: 6\n\nhello".to_owned(), 0, COMPLETE, Some(UnexpectedEof)),
-            // What is more never reaches the connection, and what is complete stays so.
+            // Excess bytes never reach the connection, and a complete response stays complete.
             ("Content-Length: 5\n\nhello, and more".to_owned(), 0, COMPLETE, None),
             ("Content-Length: 5\n\nhello".to_owned(), 1, COMPLETE, None),
         ] {
@@ -61,7 +61,7 @@ fn requirement_15_what_is_cut_is_seen_after_every_byte() {
     });
 }
 
-/// An application that sends these bytes and closes the connection, or does nothing more.
+/// An application that sends these bytes and then closes the connection, or does nothing more.
 async fn raw(bytes: Vec<u8>, closes: bool) -> String {
     let talk = move |_, mut peer: super::app::Peer| {
         let bytes = bytes.clone();
@@ -104,7 +104,7 @@ fn requirement_24_a_stream_cut_anywhere_is_an_error() {
 }
 
 #[test]
-fn requirement_24_what_is_no_fastcgi_is_told() {
+fn requirement_24_invalid_fastcgi_is_reported() {
     run(async {
         for bytes in
             [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], &[0; 100], &[1, 3, 0, 1, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0]]
@@ -113,7 +113,7 @@ fn requirement_24_what_is_no_fastcgi_is_told() {
             assert_eq!(got(&upstream, "/").await.0, 502);
             assert!(lines.recv().await.unwrap().contains("does not speak FastCGI"));
         }
-        // After the head it is a cut; other requests' records and unknown types are passed over.
+        // After the head it is a cut. Records of other requests and unknown types are skipped.
         let strange =
             [&stdout("A: b\n\nhello")[..], &[1, 77, 0, 0, 0, 2, 1, 0, 9, 9, 0], &[1, 6, 0, 9, 0, 1, 0, 0, b'x']];
         let (_, text, error) = got(&upstream(&raw([&strange.concat()[..], &[9; 8]].concat(), false).await), "/").await;
@@ -136,11 +136,11 @@ fn requirement_13_each_wait_has_its_limit() {
         assert_eq!(got(&hasty, "/").await, (200, "hello".to_owned(), Some(TimedOut)));
         let hasty = upstream(&begun).limits(limits(|limits| limits.timeout_total(short)));
         let (status, _, error) = got(&hasty, "/").await;
-        // Where the machine has much else to do the head is late too.
+        // On a loaded machine the head may be late too.
         assert!(matches!((status, error), (200, Some(TimedOut)) | (504, None)), "{status} {error:?}");
         let hasty = upstream(&begun).limits(limits(|limits| limits.max_head(4)));
         assert_eq!(got(&hasty, "/").await.0, 502);
-        // A client that takes nothing.
+        // A client that reads nothing.
         let flood = app(|_, mut peer| async move {
             peer.request().await.unwrap();
             peer.out("A: b\n\n").await;
@@ -152,8 +152,8 @@ fn requirement_13_each_wait_has_its_limit() {
         let response = ask(&hasty, get("/")).await;
         hasty.stopped().await;
         assert_eq!(collect(response.into_body()).await.1.unwrap().kind(), TimedOut);
-        assert!(lines.try_recv().is_err(), "it is no failure of the application");
-        // As many requests as may be.
+        assert!(lines.try_recv().is_err(), "a stalled client is logged as a failure of the application");
+        // As many requests as the limit allows.
         let (busy, count) = app(|_, mut peer| async move { peer.closed().await }).await;
         let narrow = upstream(&busy).limits(limits(|limits| limits.max_programs(1)));
         let asked = narrow.clone();
@@ -170,9 +170,9 @@ fn requirement_13_each_wait_has_its_limit() {
 }
 
 #[test]
-fn an_application_that_is_not_there_is_told() {
+fn an_application_that_is_not_there_is_logged() {
     run(async {
-        // It is nobody else's, and nobody listens.
+        // The port is bound, but nothing listens on it.
         let taken = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         taken.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
         let address = taken.local_addr().unwrap().as_socket().unwrap().to_string();
@@ -204,7 +204,7 @@ fn requirement_15_output_that_ends_before_the_request_ends_the_response() {
             let (upstream, mut lines) = heard(upstream(&address));
             assert_eq!(got(&upstream, "/").await, (200, "hello".to_owned(), expected));
             if expected.is_none() {
-                // What comes of it later is logged.
+                // A later failure is logged.
                 end.send(true).unwrap();
                 assert_eq!(lines.recv().await.unwrap(), "GET /: the application ended the request with status 3");
             }
@@ -214,7 +214,7 @@ fn requirement_15_output_that_ends_before_the_request_ends_the_response() {
 }
 
 #[test]
-fn requirement_14_an_application_works_on_after_its_response_until_a_limit_that_is_told() {
+fn requirement_14_an_application_runs_on_after_its_response_until_a_logged_limit() {
     run(async {
         let (address, _) = app(|_, mut peer| async move {
             peer.request().await.unwrap();
@@ -231,7 +231,7 @@ fn requirement_14_an_application_works_on_after_its_response_until_a_limit_that_
 }
 
 #[test]
-fn requirement_15_an_error_page_is_whole_whatever_the_status_of_its_application() {
+fn requirement_15_an_error_page_is_complete_whatever_the_status_of_its_application() {
     run(async {
         let (address, _) = canned("Status: 500\n\nerror", 1, COMPLETE).await;
         let (upstream, mut lines) = heard(upstream(&address));

@@ -1,5 +1,5 @@
-//! FastCGI applications upstream: awkward ones made for it, this crate's own responder, and PHP. Each test is named after
-//! the requirement or the sentence it shows.
+//! FastCGI applications upstream: misbehaving ones made for the tests, this crate's own responder, and PHP. Each test
+//! is named after its requirement or the sentence that it shows.
 #![cfg(target_os = "linux")]
 
 mod app;

@@ -33,7 +33,7 @@ const SCRIPTS: [(&str, &str); 10] = [
     ("exit.php", "<?php error_log('on the way out'); echo 'all'; exit(3);"),
     (
         "wait.php",
-        // Before it writes, which is what may end it.
+        // Written before the output, which may end the script.
         "<?php ignore_user_abort(false); register_shutdown_function(function () { file_put_contents($_GET['f'], connection_aborted() ? 'gone' : 'whole'); }); file_put_contents($_GET['f'], 'begun'); echo str_repeat('x', 100000); flush(); while (true) { echo str_repeat('y', 8192); flush(); usleep(1000); }",
     ),
     (
@@ -43,7 +43,7 @@ const SCRIPTS: [(&str, &str); 10] = [
     ("source.txt", "<?php echo 'secret';"),
 ];
 
-/// PHP with these scripts, on a socket of its own.
+/// PHP with these scripts, on its own socket.
 struct Php {
     child: Child,
     directory: TempDir,
@@ -51,7 +51,7 @@ struct Php {
 
 impl Php {
     fn fpm() -> Option<Php> {
-        // Where Debian has it, which is not in everybody's path.
+        // Debian's location, which is not in every user's path.
         const PLACE: &str = "/usr/sbin/php-fpm8.2";
         if !Path::new(PLACE).exists() && !there(&[PLACE]) {
             return None;
@@ -62,7 +62,7 @@ impl Php {
             "[global]\nerror_log = {at}/log\ndaemonize = no\n[www]\nlisten = {at}/socket\npm = static\n\
              pm.max_children = 3\ncatch_workers_output = yes\n"
         );
-        // A master that is root has to be told whom its workers run as.
+        // A master that runs as root needs the user of its workers.
         let conf =
             if rustix::process::geteuid().is_root() { format!("{conf}user = root\ngroup = root\n") } else { conf };
         fs::write(directory.path().join("conf"), conf).unwrap();
@@ -77,7 +77,7 @@ impl Php {
         }
         let directory = site();
         let mut command = Command::new("php-cgi");
-        // Each takes 500 requests, and is then replaced. One alone would not be.
+        // Each process handles 500 requests and is then replaced. A single process would not be.
         command
             .env("PHP_FCGI_CHILDREN", "3")
             .args(["-n", "-d", "display_errors=0", "-b"])
@@ -111,7 +111,7 @@ impl Php {
 
 impl Drop for Php {
     fn drop(&mut self) {
-        // So that a master stops its workers.
+        // SIGTERM, so that a master stops its workers.
         if let Some(id) = rustix::process::Pid::from_raw(self.child.id() as i32) {
             let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
         }
@@ -164,7 +164,7 @@ async fn answers(php: &Php) {
     let (bytes, error) = collect(response.into_body()).await;
     assert!(error.is_none() && bytes.len() == 1600 << 16);
 
-    // With bodies, and so on a new connection each.
+    // With bodies, so each request has a new connection.
     for number in 0..600 {
         let length = if number == 0 { 5_000_000 } else { number };
         let response = ask(&upstream, post("/sum.php", vec![b'x'; length])).await;
@@ -173,7 +173,7 @@ async fn answers(php: &Php) {
         let words: Vec<_> = text.split(' ').collect();
         assert_eq!((words[0], words[1].len()), (&length.to_string()[..], 8), "{text}");
     }
-    // Without, on one that is kept. PHP closes it after 500 requests, at any moment.
+    // Without bodies, on a kept connection. PHP closes it after 500 requests, at any moment.
     let keeping = upstream.clone().max_idle(8);
     let mut pids = std::collections::BTreeSet::new();
     for _ in 0..1000 {
@@ -191,7 +191,7 @@ async fn answers(php: &Php) {
     assert_eq!(got(&upstream, "/exit.php").await, (200, "all".into(), None));
     while !lines.recv().await.unwrap().contains("on the way out") {}
 
-    // A slow client, and then one that goes: the script is told, and its process answers others.
+    // A slow client, then one that disconnects: the script notices, and its process answers other requests.
     let told = php.directory.path().join("told");
     let mut body = ask(&upstream, get(&format!("/wait.php?f={}", told.display()))).await.into_body();
     assert!(!chunk(&mut body).await.is_empty());
@@ -206,9 +206,9 @@ async fn answers(php: &Php) {
     }
 }
 
-/// A script that has sent its answer works on, and the next request gets a process that is free.
+/// A script that has sent its response keeps running, and the next request gets a free process.
 #[test]
-fn requirement_14_a_script_that_has_finished_its_request_holds_up_no_other() {
+fn requirement_14_a_script_that_has_finished_its_request_delays_no_other() {
     let Some(php) = Php::fpm() else { return };
     run(async {
         let upstream = php.upstream();

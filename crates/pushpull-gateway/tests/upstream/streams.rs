@@ -1,4 +1,4 @@
-//! Bytes flow in both directions at once, at the pace of whoever takes them, and stop with the client.
+//! Bytes flow in both directions at once, at the pace of their reader, and stop with the client.
 
 use std::cell::Cell;
 use std::io::Write;
@@ -18,7 +18,7 @@ use tower_service::Service;
 use super::app::{app, canned};
 use super::ask::{ask, chunk, collect, get, got, heard, keeping, limits, post, request, run, upstream};
 
-/// A request whose body comes from the writer, and is not known to have a length.
+/// A request whose body is written by the test and has no known length.
 fn upload() -> (pushpull::Writer, http::Request<impl http_body::Body<Data = Bytes, Error = std::io::Error> + Send>) {
     let (writer, chunks) = pushpull::pipe(64 << 10);
     let body = StreamBody::new(StreamExt::map(chunks, |chunk| chunk.map(Frame::data)));
@@ -111,15 +111,15 @@ fn requirement_16_a_stalled_client_stalls_the_application() {
         .await;
         let response = ask(&upstream(&address), get("/")).await;
         stalled.notified().await;
-        // What the system's buffers hold, and a chunk.
-        assert!(told.get() < ALL / 8, "{} bytes went nowhere", told.get());
+        // At most the system's buffers and a chunk.
+        assert!(told.get() < ALL / 8, "{} bytes were written although the client reads nothing", told.get());
         let (bytes, error) = collect(response.into_body()).await;
         assert!(error.is_none() && bytes.len() >= told.get() / 2);
     });
 }
 
 #[test]
-fn requirement_14_a_client_that_goes_closes_the_connection() {
+fn requirement_14_a_disconnected_client_closes_the_connection() {
     run(async {
         let (begun, gone) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (starts, ends) = (begun.clone(), gone.clone());
@@ -137,7 +137,7 @@ fn requirement_14_a_client_that_goes_closes_the_connection() {
         })
         .await;
         let upstream = upstream(&address);
-        // After the head, before it.
+        // A disconnect after the head, and one before it.
         drop(ask(&upstream, get("/")).await);
         gone.notified().await;
         let asked = upstream.clone();
@@ -174,12 +174,12 @@ fn requirement_11_head_and_bodyless_answers_are_drained() {
             for _ in 0..3 {
                 let response = ask(&upstream, request(method, "/").body(Empty::<Bytes>::new()).unwrap()).await;
                 assert_eq!(collect(response.into_body()).await.0, b"");
-                // The application goes on until it has ended by itself.
+                // The application runs until it ends by itself.
                 upstream.stopped().await;
             }
             assert_eq!(count.load(SeqCst), 1, "{head}");
         }
-        // Not for ever.
+        // But not forever.
         let (address, _) = app(|_, mut peer| async move {
             peer.request().await;
             peer.out("A: b\n\n").await;
@@ -194,7 +194,7 @@ fn requirement_11_head_and_bodyless_answers_are_drained() {
 }
 
 #[test]
-fn requirement_7_an_answer_before_the_body_was_read_comes() {
+fn requirement_7_a_response_before_the_body_was_read_arrives() {
     run(async {
         let (address, _) = app(|_, mut peer| async move {
             peer.begin().await.unwrap();
@@ -202,7 +202,7 @@ fn requirement_7_an_answer_before_the_body_was_read_comes() {
             peer.out("A: b\n\n").await;
             peer.out(vec![b'x'; 3 << 20]).await;
             peer.well().await;
-            // A close with bytes unread would be a reset, which may overtake what was written.
+            // A close with bytes unread would be a reset, which may overtake the output.
             peer.closed().await;
         })
         .await;
@@ -212,7 +212,7 @@ fn requirement_7_an_answer_before_the_body_was_read_comes() {
 }
 
 #[test]
-fn what_it_says_goes_to_the_log() {
+fn its_error_stream_is_logged() {
     run(async {
         let (address, _) = app(|_, mut peer| async move {
             peer.request().await.unwrap();
@@ -284,7 +284,7 @@ fn requirement_9_local_redirects_are_marked_and_followed() {
             }
         })
         .await;
-        // The permit is used again.
+        // The permit is reused.
         let upstream: Upstream = keeping(&address).limits(limits(|limits| limits.max_programs(1)));
         assert_eq!(got(&upstream, "/from").await.0, 302);
         let response = LocalRedirects::new(upstream).call(get("/from")).await.unwrap();
@@ -294,7 +294,7 @@ fn requirement_9_local_redirects_are_marked_and_followed() {
 }
 
 #[test]
-fn a_short_answer_that_is_all_there_has_a_length() {
+fn a_short_response_that_is_complete_has_a_length() {
     run(async {
         let (address, _) = app(|_, mut peer| async move {
             while peer.request().await.is_some() {

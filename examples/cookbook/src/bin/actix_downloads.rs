@@ -1,10 +1,10 @@
-//! Downloads from actix-web: seven libraries that write, each a stream that is pulled while it is sent.
+//! Serves downloads with actix-web: seven encoders, each a stream that is pulled while it is sent.
 //!
 //! `cargo run --release -p pushpull-cookbook --bin actix_downloads`, and then open http://127.0.0.1:8091/ or
 //! `curl -O http://127.0.0.1:8091/sun.zip`
 //!
-//! actix-web keeps a request on one thread and asks for no `Send`, so the programs run on `Local`: inside the poll of the
-//! body, with no thread, no queue and no wake-up. Only parquet wants a `Send` writer, and has it from a `Pool`.
+//! actix-web keeps a request on one thread and does not require `Send`, so the programs run on `Local`: inside the poll
+//! of the body, without a thread, a queue or a wake-up. Only parquet requires a `Send` writer, and runs on a `Pool`.
 
 use std::io;
 use std::net::TcpListener;
@@ -19,21 +19,25 @@ use pushpull_cookbook::menu::{self, Picture, Table};
 use pushpull_cookbook::{encode, ending, launch};
 
 const HELP: &str = "\
-Serves downloads over HTTP that are made while they are sent, on actix-web and coroutines of its own threads.
+Serves downloads over HTTP, written while they are sent, with actix-web.
 
 Usage: actix_downloads [--listen ADDRESS]
 
-  --listen ADDRESS    where (127.0.0.1:8091); port 0 takes a free one and prints it
-  --help              this text
+Examples:
+  curl -O 'http://127.0.0.1:8091/sun.csv'         csv: a year, minute by minute
+  curl -O 'http://127.0.0.1:8091/sun.json?days=7' serde_json: a week
+  curl -O 'http://127.0.0.1:8091/sun.html?days=1' minijinja
+  curl -O 'http://127.0.0.1:8091/sun.parquet?days=3650'
+                                              arrow and parquet
+  curl -O 'http://127.0.0.1:8091/sun.zip'         zip: a file per day
+  curl -O 'http://127.0.0.1:8091/sun.tar.gz'      tar and flate2
+  curl -O 'http://127.0.0.1:8091/mandelbrot.png?width=8000'
+                                              png
 
-Try:
-  curl -O 'http://127.0.0.1:8091/sun.csv'                     by csv; a year, minute by minute
-  curl -O 'http://127.0.0.1:8091/sun.json?days=7'             by serde_json; a week
-  curl -O 'http://127.0.0.1:8091/sun.html?days=1'             by minijinja
-  curl -O 'http://127.0.0.1:8091/sun.parquet?days=3650'       by arrow and parquet
-  curl -O 'http://127.0.0.1:8091/sun.zip'                     by zip; a file for each day
-  curl -O 'http://127.0.0.1:8091/sun.tar.gz'                  by tar and flate2
-  curl -O 'http://127.0.0.1:8091/mandelbrot.png?width=8000'   by png
+Options:
+  --listen ADDRESS    HOST:PORT, where port 0 takes a free port and prints it
+                      (default: 127.0.0.1:8091)
+  --help              prints this text
 ";
 
 fn main() -> ExitCode {
@@ -79,7 +83,7 @@ async fn png(Query(Picture { width }): Query<Picture>) -> HttpResponse {
     download("mandelbrot.png", "image/png", move |w| encode::png(width.get(), w))
 }
 
-/// `ArrowWriter` asks for a `W: Send`. The writer of a `Pool` is, and its chunks are a stream like those of `Local`.
+/// Returns the parquet download. `ArrowWriter` requires `W: Send`, so its program runs on a `Pool`.
 async fn parquet(Query(Table { days }): Query<Table>) -> HttpResponse {
     let name = "sun.parquet";
     let program = move |w: &mut pushpull::Writer| encode::parquet(days.get(), w);
@@ -87,7 +91,7 @@ async fn parquet(Query(Table { days }): Query<Table>) -> HttpResponse {
     respond("application/vnd.apache.parquet", chunks)
 }
 
-/// The response of a program that writes. It starts when actix asks for the first chunk.
+/// Returns the response of a program that writes. The program starts when actix requests the first chunk.
 fn download<P>(name: &'static str, media_type: &'static str, program: P) -> HttpResponse
 where
     P: FnOnce(&mut local::Writer) -> io::Result<()> + 'static,

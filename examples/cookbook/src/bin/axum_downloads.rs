@@ -1,11 +1,11 @@
-//! Downloads from axum: seven libraries that write, each a body that is made while it is sent.
+//! Serves downloads with axum: seven encoders, each a body that is written while it is sent.
 //!
 //! `cargo run --release -p pushpull-cookbook --bin axum_downloads`, and then open http://127.0.0.1:8090/ or
 //! `curl -O http://127.0.0.1:8090/sun.zip`
 //!
-//! axum wants its bodies `Send`, so the programs run on a `Pool`: a client that does not read costs a stack, and no thread; nor
-//! that for longer than a minute. All downloads together hold 64 MiB and a chunk each, however many there are. And one that is
-//! over with its first chunk has a `Content-Length`; one that fails before it is a 500.
+//! axum requires `Send` bodies, so the programs run on a `Pool`. A client that does not read costs a stack and no
+//! thread, and after a minute not even a stack. All downloads together hold 64 MiB plus a chunk each. A download that
+//! ends within its first chunk has a `Content-Length`. A program that fails within it is answered with 500.
 
 use std::io;
 use std::net::TcpListener;
@@ -26,21 +26,25 @@ use pushpull_cookbook::menu::{self, Picture, Table};
 use pushpull_cookbook::{encode, ending, launch};
 
 const HELP: &str = "\
-Serves downloads over HTTP that are made while they are sent, on axum and a pool of coroutines.
+Serves downloads over HTTP, written while they are sent, with axum and a pool.
 
 Usage: axum_downloads [--listen ADDRESS]
 
-  --listen ADDRESS    where (127.0.0.1:8090); port 0 takes a free one and prints it
-  --help              this text
+Examples:
+  curl -O 'http://127.0.0.1:8090/sun.csv'         csv: a year, minute by minute
+  curl -O 'http://127.0.0.1:8090/sun.json?days=7' serde_json: a week
+  curl -O 'http://127.0.0.1:8090/sun.html?days=1' minijinja
+  curl -O 'http://127.0.0.1:8090/sun.parquet?days=3650'
+                                              arrow and parquet
+  curl -O 'http://127.0.0.1:8090/sun.zip'         zip: a file per day
+  curl -O 'http://127.0.0.1:8090/sun.tar.gz'      tar and flate2
+  curl -O 'http://127.0.0.1:8090/mandelbrot.png?width=8000'
+                                              png
 
-Try:
-  curl -O 'http://127.0.0.1:8090/sun.csv'                     by csv; a year, minute by minute
-  curl -O 'http://127.0.0.1:8090/sun.json?days=7'             by serde_json; a week
-  curl -O 'http://127.0.0.1:8090/sun.html?days=1'             by minijinja
-  curl -O 'http://127.0.0.1:8090/sun.parquet?days=3650'       by arrow and parquet
-  curl -O 'http://127.0.0.1:8090/sun.zip'                     by zip; a file for each day
-  curl -O 'http://127.0.0.1:8090/sun.tar.gz'                  by tar and flate2
-  curl -O 'http://127.0.0.1:8090/mandelbrot.png?width=8000'   by png
+Options:
+  --listen ADDRESS    HOST:PORT, where port 0 takes a free port and prints it
+                      (default: 127.0.0.1:8090)
+  --help              prints this text
 ";
 
 static DOWNLOADS: LazyLock<Pool> =
@@ -71,12 +75,12 @@ async fn serve(listener: TcpListener) -> io::Result<()> {
         .route("/sun.zip", get(zip))
         .route("/sun.tar.gz", get(tar_gz))
         .route("/mandelbrot.png", get(png));
-    // A body that comes after its head is not to wait for the client to acknowledge that.
+    // Without this, a body that follows its head waits for the client's acknowledgement.
     let listener = tokio::net::TcpListener::from_std(listener)?.tap_io(|stream| drop(stream.set_nodelay(true)));
     axum::serve(listener, app).await
 }
 
-/// The response of a program that writes, once it is known how that begins.
+/// Returns the response of a program that writes, once its first chunk is known.
 async fn download<P>(name: &'static str, media_type: &'static str, program: P) -> Response
 where
     P: FnOnce(&mut Writer) -> io::Result<()> + Send + 'static,

@@ -1,10 +1,10 @@
-//! Uploads to axum, parsed while they arrive by libraries that only know `Read`.
+//! Parses uploads to axum while they arrive, with libraries that only know `Read`.
 //!
 //! `cargo run --release -p pushpull-cookbook --bin axum_uploads`, and then
 //! `curl -T sun.tar.gz http://127.0.0.1:8092/` or `curl -F file=@sun.csv http://127.0.0.1:8092/`
 //!
-//! The parser runs on a coroutine of a `Pool`, or on a `Thread` if asked, and the handler waits for its value as for any
-//! future. An upload that is not what its name says is answered at once, and not when it has arrived.
+//! The parser runs on a coroutine of a `Pool`, or on a `Thread` with `?engine=thread`. The handler awaits its value. An
+//! upload that does not match its name is answered at once, not after it has arrived.
 
 use std::io;
 use std::net::TcpListener;
@@ -23,19 +23,21 @@ use pushpull_cookbook::{ending, launch, refused};
 use serde::Deserialize;
 
 const HELP: &str = "\
-Takes uploads over HTTP and parses them while they arrive, on axum and a pool of coroutines or threads.
+Parses uploads over HTTP while they arrive, with axum and a pool or threads.
 
 Usage: axum_uploads [--listen ADDRESS]
 
-  --listen ADDRESS    where (127.0.0.1:8092); port 0 takes a free one and prints it
-  --help              this text
+Examples:
+  curl -T sun.csv 'http://127.0.0.1:8092/'         rows, columns
+  curl -T sun.tar.gz 'http://127.0.0.1:8092/?engine=thread'
+  tar cf - . | curl -T - 'http://127.0.0.1:8092/source.tar'
+  curl -T notes.gz 'http://127.0.0.1:8092/'        bytes, checksum
+  curl -F 'file=@sun.csv' -F 'file=@notes.gz' 'http://127.0.0.1:8092/'
 
-Try:
-  curl -T sun.csv 'http://127.0.0.1:8092/'                      csv::Reader: rows, and the range of each column
-  curl -T sun.tar.gz 'http://127.0.0.1:8092/?engine=thread'     GzDecoder, tar::Archive: files, bytes, checksum
-  tar cf - . | curl -T - 'http://127.0.0.1:8092/source.tar'     tar::Archive, from a pipe
-  curl -T notes.gz 'http://127.0.0.1:8092/'                     GzDecoder: bytes, checksum
-  curl -F 'file=@sun.csv' -F 'file=@notes.gz' 'http://127.0.0.1:8092/'    a form
+Options:
+  --listen ADDRESS    HOST:PORT, where port 0 takes a free port and prints it
+                      (default: 127.0.0.1:8092)
+  --help              prints this text
 ";
 
 #[derive(Deserialize)]
@@ -44,7 +46,7 @@ struct Wanted {
     engine: Engine,
 }
 
-/// Where the parser runs.
+/// The engine of the parser.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Engine {
@@ -76,7 +78,7 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn serve(listener: TcpListener) -> io::Result<()> {
-    // There is nothing to limit: an upload costs the same memory, however large it is.
+    // No limit is needed: an upload of any size costs the same memory.
     let app = Router::new().route("/{name}", put(upload)).route("/", post(form).layer(DefaultBodyLimit::disable()));
     axum::serve(tokio::net::TcpListener::from_std(listener)?, app).await
 }
@@ -97,7 +99,7 @@ async fn upload(
     }
 }
 
-/// Each file of a form, one after the other.
+/// Parses each file of a form, one after the other.
 async fn form(Query(Wanted { engine }): Query<Wanted>, mut form: Multipart) -> Result<Response, Refusal> {
     let mut reports = Vec::new();
     while let Some(field) = form.next_field().await.map_err(io::Error::other)? {
@@ -130,12 +132,13 @@ impl From<io::Error> for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
-            Refusal::Unknown => {
-                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "the name ends with .csv, .tar, .tar.gz or .gz\n".to_owned())
-            }
-            // The parser's own fault, and nothing that it says is the client's business.
+            Refusal::Unknown => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unknown format: expected a name that ends with .csv, .tar, .tar.gz or .gz\n".to_owned(),
+            ),
+            // A panic is a fault of the parser: its message is not for the client.
             Refusal::Failed(error) if Error::of(&error).is_some_and(Error::is_panic) => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "this could not be read\n".to_owned())
+                (StatusCode::INTERNAL_SERVER_ERROR, "the upload could not be parsed\n".to_owned())
             }
             Refusal::Failed(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")),
         }

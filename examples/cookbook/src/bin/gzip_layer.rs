@@ -1,10 +1,10 @@
-//! Code that reads and writes, as a layer of tower: a gzip encoder around a router of axum.
+//! A gzip encoder as a tower layer around an axum router: code that reads and writes.
 //!
 //! `cargo run --release -p pushpull-cookbook --bin gzip_layer`, and then
 //! `curl --compressed http://127.0.0.1:8094/sun.csv | tail -1`
 //!
-//! The encoder is `flate2`'s, which knows nothing of bodies: it copies from a `Read` to a `Write`. What it packs is itself
-//! made while it is sent, so that here one program of the pool waits for another, and neither holds a thread.
+//! `flate2`'s encoder knows nothing of bodies: it copies from a `Read` to a `Write`. Its input is also written while it
+//! is sent, so one program of the pool waits for another. Neither holds a thread.
 
 #[path = "../../../../crates/pushpull-gateway/examples/calendar/coding.rs"]
 mod coding;
@@ -34,18 +34,21 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 const HELP: &str = "\
-Serves a table and a picture over HTTP, packed by a layer for the clients that can unpack.
+Serves a table and a picture over HTTP, compressed by a layer.
 
 Usage: gzip_layer [--listen ADDRESS]
 
-  --listen ADDRESS    where (127.0.0.1:8094); port 0 takes a free one and prints it
-  --help              this text
+Examples:
+  curl --compressed 'http://127.0.0.1:8094/sun.csv'       compressed
+  curl -H 'Accept-Encoding: gzip' 'http://127.0.0.1:8094/sun.csv' | gzip -d
+  curl 'http://127.0.0.1:8094/sun.html?days=1'            unchanged
+  curl --compressed -O 'http://127.0.0.1:8094/mandelbrot.png'
+                                                    compressed already
 
-Try:
-  curl --compressed 'http://127.0.0.1:8094/sun.csv'                 packed on the way
-  curl -H 'Accept-Encoding: gzip' 'http://127.0.0.1:8094/sun.csv' | gzip -d | tail -1
-  curl 'http://127.0.0.1:8094/sun.html?days=1'                      as it is
-  curl --compressed -O 'http://127.0.0.1:8094/mandelbrot.png'       a picture is packed already
+Options:
+  --listen ADDRESS    HOST:PORT, where port 0 takes a free port and prints it
+                      (default: 127.0.0.1:8094)
+  --help              prints this text
 ";
 
 fn main() -> ExitCode {
@@ -73,7 +76,7 @@ where
     ([(CONTENT_TYPE, media_type)], Body::new(chunks.into_body()))
 }
 
-/// Packs the bodies of the services that it is put around.
+/// A layer that compresses the bodies of its service.
 #[derive(Clone)]
 struct Gzip(&'static Pool);
 
@@ -115,7 +118,7 @@ where
     }
 }
 
-/// Not what is packed already, nor a part of something, nor events, each of which somebody waits for.
+/// Returns `true` unless the body is compressed already, a part of a file, or a stream of events that must not wait.
 fn is_worth_it(response: &Response) -> bool {
     let fields = response.headers();
     let kind = fields.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
@@ -125,10 +128,10 @@ fn is_worth_it(response: &Response) -> bool {
         && !fields.contains_key(CONTENT_RANGE)
 }
 
-/// The same response with its body through the filter.
+/// Returns the response with its body passed through the filter.
 fn pack(response: Response, pool: &Pool) -> Response {
     let (mut head, body) = response.into_parts();
-    // What they say is true of what was not packed.
+    // These fields describe the uncompressed body.
     head.headers.remove(CONTENT_LENGTH);
     head.headers.remove(ACCEPT_RANGES);
     head.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -136,7 +139,7 @@ fn pack(response: Response, pool: &Pool) -> Response {
     Response::from_parts(head, Body::new(filter.pull_from_body(body).into_body()))
 }
 
-/// What is read, packed. An error of what is read comes out at the other end, and not the end of a shorter body.
+/// Compresses what it reads. An error of the reader is passed on, so the output does not end like a shorter body.
 fn gzip(r: &mut Reader, w: &mut Writer) -> io::Result<()> {
     let mut gzip = GzEncoder::new(w, Compression::fast());
     io::copy(r, &mut gzip)?;

@@ -1,10 +1,10 @@
-//! Uploads to hyper, parsed while they arrive, on the thread that receives them.
+//! Parses uploads to hyper while they arrive, on the thread that receives them.
 //!
 //! `cargo run --release -p pushpull-cookbook --bin hyper_uploads`, and then `curl -T sun.tar.gz http://127.0.0.1:8093/`
 //!
-//! The server is a current-thread runtime, as there may be one for each core. A parser runs on `Local`: inside the poll of
-//! its connection's task, with no thread, no queue and no wake-up. Where it reads what has not arrived it is suspended,
-//! and the task waits.
+//! The server is a current-thread runtime, as there may be one per core. A parser runs on `Local`: inside the poll of
+//! its connection's task, without a thread, a queue or a wake-up. If a parser reads bytes that have not arrived, it is
+//! suspended and the task waits.
 
 use std::convert::Infallible;
 use std::io;
@@ -23,18 +23,20 @@ use pushpull_cookbook::{ending, launch, refused};
 use tokio::task::LocalSet;
 
 const HELP: &str = "\
-Takes uploads over HTTP and parses them while they arrive, on hyper and coroutines of its own thread.
+Parses uploads over HTTP while they arrive, with hyper on a single thread.
 
 Usage: hyper_uploads [--listen ADDRESS]
 
-  --listen ADDRESS    where (127.0.0.1:8093); port 0 takes a free one and prints it
-  --help              this text
+Examples:
+  curl -T sun.csv 'http://127.0.0.1:8093/'         rows, columns
+  curl -T sun.tar.gz 'http://127.0.0.1:8093/'      files, bytes
+  tar cf - . | curl -T - 'http://127.0.0.1:8093/source.tar'
+  curl -T notes.gz 'http://127.0.0.1:8093/'        bytes, checksum
 
-Try:
-  curl -T sun.csv 'http://127.0.0.1:8093/'                      csv::Reader: rows, and the range of each column
-  curl -T sun.tar.gz 'http://127.0.0.1:8093/'                   GzDecoder, tar::Archive: files, bytes, checksum
-  tar cf - . | curl -T - 'http://127.0.0.1:8093/source.tar'     tar::Archive, from a pipe
-  curl -T notes.gz 'http://127.0.0.1:8093/'                     GzDecoder: bytes, checksum
+Options:
+  --listen ADDRESS    HOST:PORT, where port 0 takes a free port and prints it
+                      (default: 127.0.0.1:8093)
+  --help              prints this text
 ";
 
 fn main() -> ExitCode {
@@ -49,7 +51,7 @@ async fn serve(listener: TcpListener) -> io::Result<()> {
             let (stream, _) = match listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // Out of descriptors, most likely: others will be given back.
+                    // Probably no descriptors are left. Wait until others are closed.
                     eprintln!("cannot accept a connection: {error}");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
@@ -59,7 +61,7 @@ async fn serve(listener: TcpListener) -> io::Result<()> {
                 .timer(TokioTimer::new())
                 .serve_connection(TokioIo::new(stream), service_fn(answer));
             tokio::task::spawn_local(async move {
-                // A client that goes is the end of its parser, which says so itself.
+                // If a client disconnects, its parser reports that.
                 let _ = connection.await;
             });
         }
@@ -92,7 +94,7 @@ async fn upload(name: String, mut body: Incoming) -> (StatusCode, String) {
             Ok(text) => (StatusCode::OK, text + "\n"),
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
         },
-        // The parser's own fault, and nothing that it says is the client's business.
+        // A panic is a fault of the parser: its message is not for the client.
         Err(error) if Error::of(&error).is_some_and(Error::is_panic) => {
             (StatusCode::INTERNAL_SERVER_ERROR, "this could not be read\n".to_owned())
         }

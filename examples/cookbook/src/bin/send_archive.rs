@@ -1,10 +1,10 @@
-//! Sends a directory as a `.tar.gz` that is made while it is sent, by reqwest: as a request's body, or as a file in a form.
+//! Sends a directory as a `.tar.gz` with reqwest, packed while it is sent: as a request's body, or as a file in a form.
 //!
 //! `cargo run --release -p pushpull-cookbook --bin send_archive -- . http://127.0.0.1:8092/source.tar.gz`, with
 //! `cargo run --release -p pushpull-cookbook --bin axum_uploads` in another terminal
 //!
-//! There is no archive on disk or in memory. The encoder runs on a `Thread`, since it waits for files, and its chunks are
-//! the body: what is not read is not packed. A file that cannot be read cuts the request, and does not end it.
+//! The archive is never on disk or in memory as a whole. The encoder runs on a `Thread`, since it waits for files, and
+//! its chunks are the body. If a file cannot be read, the request is aborted.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,16 +19,17 @@ use reqwest::multipart::{Form, Part};
 use reqwest::{Body, Client};
 
 const HELP: &str = "\
-Sends a directory over HTTP as a .tar.gz that is made while it is sent, and prints the answer.
+Sends a directory over HTTP as a .tar.gz, packed while it is sent.
 
 Usage: send_archive [--form] DIRECTORY URL
 
-  --form    as the field `file` of a form, by POST, and not as the body of a PUT
-  --help    this text
-
-Try, with axum_uploads in another terminal:
+Examples (with axum_uploads in another terminal):
   send_archive . http://127.0.0.1:8092/source.tar.gz
   send_archive --form . http://127.0.0.1:8092/
+
+Options:
+  --form    sends field `file` of a form with POST (default: a body with PUT)
+  --help    prints this text
 ";
 
 struct Arguments {
@@ -51,7 +52,7 @@ fn run() -> Result<(), String> {
     }
 }
 
-/// Nothing where help is asked for.
+/// Parses the command line. Returns `None` for `--help`.
 fn parse() -> Result<Option<Arguments>, lexopt::Error> {
     let (mut form, mut directory, mut url) = (false, None, None);
     let mut parser = Parser::from_env();
@@ -64,8 +65,8 @@ fn parse() -> Result<Option<Arguments>, lexopt::Error> {
             other => return Err(other.unexpected()),
         }
     }
-    let directory = directory.ok_or("there is no directory")?;
-    let url = url.ok_or("there is no address")?;
+    let directory = directory.ok_or("missing directory: expected DIRECTORY URL")?;
+    let url = url.ok_or("missing URL: expected DIRECTORY URL")?;
     Ok(Some(Arguments { form, directory, url }))
 }
 
@@ -84,11 +85,11 @@ async fn send(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         return Err(format!("{status}: {}", text.trim_end()).into());
     }
     print!("{text}");
-    eprintln!("the most memory that was used: {} KiB", memory::peak()?);
+    eprintln!("peak memory: {} KiB", memory::peak()?);
     Ok(())
 }
 
-/// The directory's files and directories, packed. Links are packed as links.
+/// Packs the directory's files and directories. Links are packed as links.
 fn archive(directory: &Path) -> Chunks {
     let directory = directory.to_owned();
     Thread::new().name("archive").pull(move |w| {
@@ -103,7 +104,7 @@ fn told(error: &io::Error, directory: &Path) -> io::Error {
     io::Error::new(error.kind(), format!("cannot pack {}: {error}", directory.display()))
 }
 
-/// An error with what it came from: that the program failed is at the bottom of several.
+/// Formats an error with all its sources: the error of the program is the last of several.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,4 +1,4 @@
-//! A csv file for each day, dated that day, packed: zip and tar.gz.
+//! Packs a csv file per day, with the date of that day, as zip and tar.gz.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use zip::{DateTime, ZipWriter};
 use super::table::rows_as_csv;
 use crate::sun;
 
-/// By the crate `zip`, as a stream: sizes and checksums stand after each file.
+/// Packs with the crate `zip`, as a stream: sizes and checksums follow each file.
 pub fn zip(days: u32, w: impl Write) -> io::Result<()> {
     let mut zip = ZipWriter::new_stream(w);
     let options = SimpleFileOptions::default().compression_level(Some(1));
@@ -25,7 +25,7 @@ pub fn zip(days: u32, w: impl Write) -> io::Result<()> {
     zip.finish()?.into_inner().flush()
 }
 
-/// By the crates `tar` and `flate2`. In front of each file stands its size, so each is written down first.
+/// Packs with `tar` and `flate2`. A header holds the size of its file, so each file is encoded in memory first.
 pub fn tar_gz(days: u32, w: impl Write) -> io::Result<()> {
     let mut tar = Builder::new(GzEncoder::new(w, Compression::fast()));
     for day in sun::days(days) {

@@ -1,6 +1,4 @@
-//! The encoders: libraries that write, each called as it would be for a file.
-//!
-//! Nothing here knows who wants the bytes, nor that there is a bridge.
+//! The encoders. Each calls a library as it would for a file, and does not know that there is a bridge.
 
 mod archive;
 mod page;

@@ -1,4 +1,4 @@
-//! The table as a page, by a template engine.
+//! Renders the table as a page.
 
 use std::io::{self, Write};
 
@@ -16,7 +16,7 @@ const TEMPLATE: &str = "<!doctype html><meta charset=utf-8><title>{{ title }}</t
 </table>
 ";
 
-/// By `minijinja`, which asks for the rows while it renders.
+/// Renders with `minijinja`, which requests the rows while it renders.
 pub fn html(days: u32, w: impl Write) -> io::Result<()> {
     let mut templates = Environment::new();
     templates.add_template("sun.html", TEMPLATE).map_err(cause)?;
@@ -29,7 +29,7 @@ pub fn html(days: u32, w: impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// A template's error; or the one that its writer gave, from within it.
+/// Returns the writer's own error if the template error contains it, otherwise the template error.
 fn cause(error: minijinja::Error) -> io::Error {
     let written = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<io::Error>());
     io::Error::new(written.map_or(io::ErrorKind::Other, io::Error::kind), error)

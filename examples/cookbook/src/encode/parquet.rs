@@ -1,4 +1,4 @@
-//! The table in columns.
+//! Encodes the table in columns.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use parquet::file::properties::WriterProperties;
 
 use crate::sun::{self, Day, Row};
 
-/// How many rows `ArrowWriter` keeps in memory before it writes them.
+/// The number of rows that `ArrowWriter` keeps in memory before it writes them.
 const GROUP: usize = 16 * 1024;
 
-/// By the crate `parquet`, which asks for a `W: Send`: it may encode columns on threads of its own. So this one does not
-/// go with the writer of `Local`.
+/// Encodes with the crate `parquet`. It requires `W: Send`, since it may encode columns on threads of its own, so it
+/// cannot use the writer of `Local`.
 pub fn parquet(days: u32, w: impl Write + Send) -> io::Result<()> {
     let properties = WriterProperties::builder()
         .set_max_row_group_row_count(Some(GROUP))
-        // Hardly a value comes twice.
+        // Almost no value repeats, so a dictionary would not help.
         .set_dictionary_enabled(false)
         .build();
     let schema = columns(&[]).map_err(|error| cause(error.into()))?.schema();
@@ -44,7 +44,7 @@ fn columns(rows: &[Row]) -> Result<RecordBatch, ArrowError> {
     ])
 }
 
-/// The error that the writer gave, as it was; any other with its message.
+/// Returns the writer's own error if the parquet error contains it, otherwise the parquet error.
 fn cause(error: ParquetError) -> io::Error {
     match error {
         ParquetError::External(inner) => match inner.downcast::<io::Error>() {

@@ -1,14 +1,14 @@
-//! A picture that is computed while it is sent.
+//! Encodes a picture that is computed while it is sent.
 
 use std::io::{self, Write};
 
 use png::{BitDepth, ColorType, Compression, Encoder, EncodingError};
 
-/// How often a point is moved before it counts as one that stays.
+/// A point that is still inside after this many steps counts as part of the set.
 const MAX_STEPS: u32 = 200;
 
-/// The Mandelbrot set, `width` points wide and three quarters as high, in shades of 16 bits. By the crate `png`, row by
-/// row.
+/// Encodes the Mandelbrot set row by row with the crate `png`, `width` points wide and three quarters as high, in
+/// 16-bit shades.
 pub fn png(width: u32, w: impl Write) -> io::Result<()> {
     let height = (width * 3 / 4).max(1);
     let mut encoder = Encoder::new(w, width, height);
@@ -31,13 +31,13 @@ pub fn png(width: u32, w: impl Write) -> io::Result<()> {
     writer.finish().map_err(cause)
 }
 
-/// Black where the point stays; else by how fast it leaves, and from where.
+/// Returns black for a point of the set. The shade of other points depends on how fast they leave, and from where.
 fn colour(re: f64, im: f64) -> [u16; 3] {
     let (mut x, mut y) = (0.0_f64, 0.0_f64);
     for step in 0..MAX_STEPS {
         let square = x * x + y * y;
         if square > 256.0 {
-            // A whole number of steps would make bands.
+            // Whole numbers of steps would give visible bands.
             let speed = f64::from(step) + 1.0 - square.ln().log2();
             let shade = |phase: f64| (32767.5 + 32767.0 * (0.15 * speed + phase).cos()) as u16;
             return [shade(3.0), shade(3.6), shade(4.2)];
@@ -47,7 +47,7 @@ fn colour(re: f64, im: f64) -> [u16; 3] {
     [0; 3]
 }
 
-/// The error that the writer gave, as it was; any other with its message.
+/// Returns the writer's own error if the png error contains it, otherwise the png error.
 fn cause(error: EncodingError) -> io::Error {
     match error {
         EncodingError::IoError(written) => written,

@@ -1,4 +1,4 @@
-//! The table as text: csv and JSON.
+//! Encodes the table as text: csv and JSON.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use serde::Serializer;
 
 use crate::sun;
 
-/// By the crate `csv`.
+/// Encodes with the crate `csv`.
 pub fn csv(days: u32, w: impl Write) -> io::Result<()> {
     rows_as_csv(sun::rows(days), w)
 }
@@ -19,7 +19,7 @@ pub(super) fn rows_as_csv(rows: impl Iterator<Item = sun::Row>, w: impl Write) -
     csv.flush()
 }
 
-/// By `serde_json`: an array, whose rows are made one by one.
+/// Encodes with `serde_json`: an array whose rows are created one by one.
 pub fn json(days: u32, w: impl Write) -> io::Result<()> {
     Ok(serde_json::Serializer::new(w).collect_seq(sun::rows(days))?)
 }

@@ -1,4 +1,4 @@
-//! `spawn_blocking`, a channel of tokio's, and `ReceiverStream`.
+//! `spawn_blocking`, a tokio channel, and `ReceiverStream`.
 
 use std::io::{self, BufWriter, Write};
 

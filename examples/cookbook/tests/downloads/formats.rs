@@ -1,4 +1,4 @@
-//! What there is to download, and who can tell whether it is whole.
+//! The downloads, and the programs that check whether they are complete.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use crate::support::tools::{python, run};
 pub struct Format {
     pub name: &'static str,
     parameter: &'static str,
-    /// Sizes: of a short download, of one of some 50 MiB, and of one that takes minutes.
+    /// The sizes of a short download, of one of about 50 MiB, and of one that takes minutes.
     pub little: u32,
     pub large: u32,
     pub endless: u32,
@@ -90,7 +90,7 @@ pub const FORMATS: [Format; 7] = [
         name: "sun.parquet",
         large: 1500,
         write: |days, w| encode::parquet(days, w),
-        // Python's own library has no reader for it; this is another part of the crate than the one that wrote.
+        // Python's standard library has no reader for parquet: use the reader of the crate.
         check: |file, days| {
             let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(file).unwrap()).unwrap().build().unwrap();
             let rows: usize = reader.map(|batch| batch.unwrap().num_rows()).sum();

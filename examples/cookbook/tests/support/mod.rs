@@ -1,4 +1,4 @@
-//! What the tests of the cookbook share; some of it with those of the crate itself.
+//! Helpers shared by the tests of the cookbook, some of them with the tests of the crate.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub use pushpull_testing::example;

@@ -1,4 +1,4 @@
-//! One of the servers, on a port of its own, and what it says.
+//! Starts a server on a free port, and reads its log.
 
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use std::thread;
 use super::example::{Served, status};
 use super::log::Log;
 
-/// What the threads of one more core than two may cost, in KiB. The bounds were measured on two.
+/// The memory of the threads of each core beyond two, in KiB. The bounds were measured with two cores.
 const EACH_CORE: u64 = 512;
 
 pub struct Server {
@@ -32,13 +32,13 @@ impl Server {
         format!("http://{}{path}", self.served.address)
     }
 
-    /// A figure of `/proc/PID/status`.
+    /// Returns a figure of `/proc/PID/status`.
     pub fn status(&self, name: &str) -> u64 {
         status(self.served.child.id(), name)
     }
 
-    /// Prints the most memory that the server ever had, in KiB, beside what went through it, and sees that it is less
-    /// than `bound` and a fraction of that.
+    /// Prints the server's peak memory in KiB and the bytes that it moved. Checks that the peak is below `bound`
+    /// and a fraction of these bytes.
     #[track_caller]
     pub fn peak_is_below(&self, bound: u64, what: &str, bytes: u64) {
         let peak = self.status("VmHWM");

@@ -1,8 +1,8 @@
-//! Programs that were not written for this: they say whether a file is what it should be.
+//! Independent programs, which check files.
 
 use std::process::Command;
 
-/// Runs one, which has to succeed, and gives what it prints.
+/// Runs a program, which must succeed, and returns its output.
 #[track_caller]
 pub fn run(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().unwrap();
@@ -11,7 +11,7 @@ pub fn run(program: &str, arguments: &[&str]) -> String {
     out.trim_end().to_owned()
 }
 
-/// Runs a Python program, with its arguments.
+/// Runs a Python program with arguments.
 #[track_caller]
 pub fn python(program: &str, arguments: &[&str]) -> String {
     let mut all = vec!["-c", program];
@@ -19,13 +19,13 @@ pub fn python(program: &str, arguments: &[&str]) -> String {
     run("python3", &all)
 }
 
-/// Downloads with `curl`, which fails if the message was cut.
+/// Downloads with `curl`, which fails if the message was truncated.
 #[track_caller]
 pub fn curl(url: &str, file: &str) {
     run("curl", &["--silent", "--show-error", "--max-time", "240", "--fail", "--output", file, url]);
 }
 
-/// What `curl` prints; it fails if the answer is an error.
+/// Returns the output of `curl`, which fails if the response is an error.
 #[track_caller]
 pub fn curl_for(arguments: &[&str]) -> String {
     let mut all = vec!["--silent", "--show-error", "--fail-with-body"];
@@ -33,7 +33,7 @@ pub fn curl_for(arguments: &[&str]) -> String {
     run("curl", &all)
 }
 
-/// The status of the answer that `curl` gets.
+/// Returns the status of the response.
 #[track_caller]
 pub fn status_of(arguments: &[&str]) -> String {
     let mut all = vec!["--silent", "--max-time", "240", "--output", "/dev/null", "--write-out", "%{http_code}"];

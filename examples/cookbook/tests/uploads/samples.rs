@@ -1,4 +1,4 @@
-//! What is uploaded: made once, and looked at by other programs.
+//! Sample uploads, created once and inspected by independent programs.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -18,7 +18,7 @@ pub struct Sample {
     pub name: &'static str,
     pub path: String,
     pub len: u64,
-    /// What is to be found in it.
+    /// The expected content.
     pub report: Value,
 }
 
@@ -28,7 +28,7 @@ impl Samples {
         SAMPLES.get_or_init(Samples::make)
     }
 
-    /// Some 50 MiB each, also where they are packed: a picture does not become much smaller.
+    /// Samples of about 50 MiB each, also after compression: a picture compresses little.
     fn make() -> Samples {
         let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("uploads");
         fs::create_dir_all(&directory).unwrap();

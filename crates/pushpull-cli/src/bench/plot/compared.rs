@@ -1,4 +1,4 @@
-//! Figures beside each other on one line: a strip for each case, a mark for each contender.
+//! Strip plots: one strip per case, one mark per contender.
 
 use std::fmt::Write;
 
@@ -22,7 +22,7 @@ pub struct Mark {
     pub high: f64,
 }
 
-/// The plot as an element; empty if there is nothing to plot. `one` draws a line where both are the same.
+/// Returns the plot as an element, or an empty string without marks. `one` draws a line at the ratio 1.
 pub fn strips(title: &str, along: &str, strips: &[Strip], show: impl Fn(f64) -> String, one: bool) -> String {
     let marks = || strips.iter().flat_map(|strip| &strip.marks);
     let own = one.then_some(1.0);

@@ -1,4 +1,4 @@
-//! Figures over something that grows.
+//! Line plots.
 
 use std::fmt::Write;
 
@@ -13,9 +13,9 @@ const BOTTOM: f64 = 42.0;
 
 pub struct LinePlot {
     pub title: String,
-    /// What grows, to the right.
+    /// The label of the horizontal axis.
     pub along: &'static str,
-    /// Whether that is a number of bytes.
+    /// `true` if the horizontal axis is in bytes.
     pub along_is_bytes: bool,
     pub measure: Measure,
     pub series: Vec<Series>,
@@ -35,11 +35,11 @@ pub struct Point {
 }
 
 impl LinePlot {
-    /// The plot as an element; empty if there is nothing to plot.
+    /// Returns the plot as an element, or an empty string without points.
     pub fn svg(&self) -> String {
         let points = || self.series.iter().flat_map(|series| &series.points);
         let ends = points().flat_map(|point| [point.low, point.high]);
-        // Wake-ups may be none, which no scale of factors has a place for.
+        // Wake-ups can be zero, which a logarithmic scale cannot show.
         let up = if self.measure == Measure::Wakes { Scale::linear(ends) } else { Scale::log(ends) };
         let (Some(up), Some(along)) = (up, Scale::log(points().map(|point| point.x))) else { return String::new() };
         let title = escaped(&self.title);
@@ -76,7 +76,7 @@ impl LinePlot {
             self.series.iter().flat_map(|series| series.points.iter().map(|point| point.x)).collect();
         xs.sort_by(f64::total_cmp);
         xs.dedup();
-        // Every other one where they are many.
+        // At most five labels fit.
         let every = xs.len().div_ceil(5);
         for x in xs.into_iter().step_by(every) {
             let (at, _) = place(x, 1.0);
@@ -108,7 +108,7 @@ impl Series {
             points.map(|(x, y)| format!("{x:.1} {y:.1}")).collect::<Vec<_>>().join("L")
         };
         if self.points.len() > 1 {
-            // The middle half of the rounds, as a band.
+            // A band shows the middle half of the rounds.
             let above = self.points.iter().map(|point| place(point.x, point.high));
             let below = self.points.iter().rev().map(|point| place(point.x, point.low));
             let _ = write!(svg, r#"<path class="band" d="M{}z"/>"#, path(&mut above.chain(below)));

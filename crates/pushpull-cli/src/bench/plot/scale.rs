@@ -1,22 +1,22 @@
-//! From figures to places.
+//! Scales: map figures to positions.
 
-/// From some figures to a stretch of a plot.
+/// A mapping from a range of figures to the length of an axis.
 #[derive(Debug, Clone, Copy)]
 pub enum Scale {
-    /// Each factor is as long as the next.
+    /// Equal factors have equal length.
     Log { low: f64, high: f64 },
-    /// From zero.
+    /// Starts at zero.
     Linear { high: f64 },
 }
 
-/// More labels than this stand in each other's way.
+/// More labels would overlap.
 const MAX_TICKS: usize = 6;
 
 impl Scale {
-    /// A scale of factors that has room for all of these; `None` of nothing.
+    /// Returns a logarithmic scale that holds all positive values, or `None` without any.
     pub fn log(values: impl Iterator<Item = f64>) -> Option<Scale> {
         let (low, high) = bounds(values.filter(|value| *value > 0.0))?;
-        // Some air, and some length where all are the same.
+        // A margin; it also gives a range to values that are all the same.
         let air = (high / low).powf(0.06).max(1.15);
         Some(Scale::Log { low: low / air, high: high * air })
     }
@@ -26,7 +26,7 @@ impl Scale {
         Some(Scale::Linear { high: if high > 0.0 { high * 1.08 } else { 1.0 } })
     }
 
-    /// From 0 to 1. What is beyond either end stays at it.
+    /// Returns the position from 0 to 1. A value outside the range is at the nearer end.
     pub fn place(self, value: f64) -> f64 {
         let place = match self {
             Scale::Log { low, high } if value > 0.0 => (value / low).ln() / (high / low).ln(),
@@ -36,7 +36,7 @@ impl Scale {
         place.clamp(0.0, 1.0)
     }
 
-    /// Round figures to write beside it.
+    /// Returns round figures for the labels.
     pub fn ticks(self) -> Vec<f64> {
         match self {
             Scale::Log { low, high } => {
@@ -46,7 +46,7 @@ impl Scale {
                 let within = |steps| of_steps(steps).filter(|tick| (low..=high).contains(tick)).collect::<Vec<_>>();
                 let all = [within(&[1.0, 2.0, 5.0]), within(&[1.0, 3.0]), within(&[1.0])];
                 if all[0].len() < 3 {
-                    // Less than a factor of ten or so: as on a scale of sums.
+                    // Less than about a factor of ten: use equal steps, as on a linear scale.
                     let step = step((high - low) / 4.0);
                     return (0..)
                         .map(|n| ((low / step).ceil() + f64::from(n)) * step)
@@ -73,7 +73,7 @@ fn decades(low: f64, high: f64) -> impl Iterator<Item = f64> {
     (low.log10().floor() as i32..=high.log10().ceil() as i32).map(|exponent| 10_f64.powi(exponent))
 }
 
-/// The round figure (1, 2 or 5 and zeros) that is no less.
+/// Returns the smallest round figure (1, 2 or 5 and zeros) that is not below `least`.
 fn step(least: f64) -> f64 {
     let decade = 10_f64.powf(least.log10().floor());
     [1.0, 2.0, 5.0, 10.0].map(|digit| digit * decade).into_iter().find(|step| *step >= least).unwrap_or(10.0 * decade)
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_figure_has_a_place() {
+    fn every_figure_has_a_position() {
         let scale = Scale::log([64.0, 1048576.0].into_iter()).unwrap();
         assert!(scale.place(64.0) > 0.0 && scale.place(1048576.0) < 1.0 && scale.place(0.0) == 0.0);
         let same = Scale::log([5.0, 5.0, 0.0, f64::NAN].into_iter()).unwrap();
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn ticks_are_round_few_and_within() {
+    fn ticks_are_few_and_within_the_scale() {
         for (low, high) in [(1.0, 10.0), (3.0, 3.1), (1e-9, 1.0), (0.02, 900.0)] {
             let scale = Scale::log([low, high].into_iter()).unwrap();
             let ticks = scale.ticks();

@@ -1,4 +1,4 @@
-//! What do capacity and chunk size do, where one side is faster than the other?
+//! How do capacity and chunk size matter if one side is faster than the other?
 
 use super::Trial;
 use pushpull_measure::contender::Contender;

@@ -1,4 +1,4 @@
-//! How soon does a write arrive, and how much gets through, beside threads that compute and never wait?
+//! How soon does a write arrive, and how much gets through, beside threads that never sleep?
 
 use std::time::Duration;
 
@@ -10,13 +10,14 @@ use pushpull_measure::effort::Effort;
 use pushpull_measure::neighbours::Processors;
 use pushpull_measure::workload::Workload;
 
-/// How much longer than another run one half takes: the scheduler's turns are some milliseconds each.
+/// Each half of this measurement takes this many times as long as another run: a scheduler's time slice is
+/// milliseconds.
 const LONGER: u32 = 2;
 
-/// The trials, and why some are left out.
+/// Returns the trials, and the reasons for those left out.
 pub fn trials(effort: Effort) -> (Vec<Trial>, Vec<String>) {
     let (mut trials, mut left_out) = (Vec::new(), Vec::new());
-    // To see that it works, a few are enough.
+    // A quick run only checks that the measurement works.
     let neighbours = if effort.divisor == 1 { &NEIGHBOURS[..] } else { &NEIGHBOURS[..1] };
     for processors in Processors::ALL {
         let name = processors.name();

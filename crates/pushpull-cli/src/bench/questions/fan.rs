@@ -6,7 +6,7 @@ use pushpull_measure::contender::{Contender, Way};
 use pushpull_measure::effort::Effort;
 use pushpull_measure::fan::{self, BRIDGES, SIZES};
 
-/// More threads than this take longer to make than anybody waits.
+/// More threads take too long to start.
 const MAX_THREADS: usize = 1000;
 
 pub fn trials(effort: Effort) -> Vec<Trial> {

@@ -1,4 +1,4 @@
-//! What does one ready chunk cost, from the program's hands into the host's?
+//! What does one ready chunk cost, from the program to the reader?
 
 use std::hint::black_box;
 use std::io;
@@ -18,10 +18,10 @@ use pushpull_measure::workload::Workload;
 
 const CHUNKS: usize = 64_000;
 const LEN: usize = 1024;
-/// As many of these as the capacity holds.
+/// The number of these chunks that the capacity holds.
 const QUEUE: usize = Sizes::DEFAULT.capacity / LEN;
 
-/// Moves so many chunks and says how many bytes came.
+/// Moves a number of chunks and returns how many bytes arrived.
 type Move = fn(Bytes, usize) -> io::Result<usize>;
 
 const WAYS: [(&str, bool, Move); 7] = [
@@ -57,12 +57,12 @@ fn measure(way: Move, chunks: usize) -> io::Result<Sample> {
     let bytes = way(ready, chunks)?;
     let time = start.elapsed();
     if bytes != chunks * LEN {
-        return Err(io::Error::other(format!("{bytes} bytes came of {}", chunks * LEN)));
+        return Err(io::Error::other(format!("{bytes} bytes arrived: expected {}", chunks * LEN)));
     }
     Ok(Sample::from([(Measure::Time, time.as_secs_f64() / chunks as f64)]))
 }
 
-/// The plainest push there is: the program calls a closure.
+/// Calls a closure with each chunk: the simplest push.
 fn dyn_call(ready: Bytes, chunks: usize) -> io::Result<usize> {
     let mut bytes = 0;
     let mut take = |chunk: Bytes| bytes += chunk.len();

@@ -1,5 +1,5 @@
-//! What of a case of one's own fits into its time. Pauses take as long however fast a bridge is: so less is written, then
-//! fewer settings are tried, and whoever would take all of the time alone is left out.
+//! Fits the user's workload into its time. Pauses take the same time on every bridge, so fewer bytes are written first,
+//! then fewer settings are tried. A contender that would take all of the time alone is left out.
 
 use std::thread;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use pushpull_measure::effort::Effort;
 use pushpull_measure::pace::Pace;
 use pushpull_measure::workload::Workload;
 
-/// A contender as it is set, and how much is written to each of its bridges.
+/// A contender with its settings, and the number of writes to each bridge.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Setting {
     pub contender: Contender,
@@ -21,24 +21,24 @@ pub struct Setting {
 pub struct Plan {
     pub settings: Vec<Setting>,
     pub left_out: Vec<String>,
-    /// About how long the least number of rounds takes, as far as it is known before.
+    /// The estimated time of the minimum number of rounds.
     pub takes: Duration,
 }
 
-/// What a bridge takes beside what it moves, about: it is made, and goes again.
+/// The estimated seconds to create and drop a bridge.
 const BRIDGE: f64 = 20e-6;
 
-/// And one with a thread of its own, which is waited for and waits.
+/// The same for a bridge with a thread of its own.
 const BRIDGE_OF_THREAD: f64 = 60e-6;
 
-/// The same of a byte; and of one that is in no cache, as what many bridges hold.
+/// The estimated seconds per byte of one bridge, and of many bridges, whose bytes do not fit into a cache.
 const BYTE: f64 = 0.2e-9;
 const FAR_BYTE: f64 = 1e-9;
 
-/// No plan is made for anything shorter.
+/// The search for a run time stops here.
 const SHORTEST: f64 = 1e-6;
 
-/// `settings` have as many writes as are good to have.
+/// Chooses settings and numbers of writes that fit into `time`. The writes in `settings` are the maximum.
 pub fn plan(workload: &Workload, mut settings: Vec<Setting>, effort: Effort, time: Duration) -> Plan {
     let run = time.as_secs_f64() / (effort.rounds + 1) as f64;
     let mut left_out = Vec::new();
@@ -52,13 +52,14 @@ pub fn plan(workload: &Workload, mut settings: Vec<Setting>, effort: Effort, tim
     if !in_time.is_empty() && !late.is_empty() {
         settings.retain(|setting| in_time.contains(&setting.contender));
         let late = late.into_iter().map(Contender::name).collect::<Vec<_>>().join(", ");
-        left_out.push(format!("{late}: programs that pause in turns, on one thread or a few, would take too long"));
+        left_out
+            .push(format!("{late}: programs that share a thread pause one after the other, which would take too long"));
     }
     let all: f64 = least(&settings);
     if all > run {
         let usual = usual(&settings);
         if usual.len() < settings.len() {
-            left_out.push("settings beside the usual ones: they would take too long".to_owned());
+            left_out.push("settings other than the defaults: they would take too long".to_owned());
         }
         settings = usual;
     }
@@ -73,7 +74,7 @@ pub fn plan(workload: &Workload, mut settings: Vec<Setting>, effort: Effort, tim
     Plan { settings, left_out, takes }
 }
 
-/// One setting of each contender.
+/// Returns one setting of each contender.
 fn usual(settings: &[Setting]) -> Vec<Setting> {
     let of_contender = |contender| {
         let mut mine = settings.iter().filter(move |setting| setting.contender == contender);
@@ -83,21 +84,21 @@ fn usual(settings: &[Setting]) -> Vec<Setting> {
 }
 
 impl Setting {
-    /// The seconds of a run.
+    /// Returns the seconds of a run.
     fn takes(&self, workload: &Workload) -> f64 {
         self.moves(workload) + self.lives(workload)
     }
 
-    /// Those that are there without a write.
+    /// Returns the seconds that do not depend on the number of writes.
     fn lives(&self, workload: &Workload) -> f64 {
         let bridge = if self.contender.has_threads() { BRIDGE_OF_THREAD } else { BRIDGE };
         bridge * workload.bridges as f64
     }
 
-    /// Those that are fewer with fewer writes.
+    /// Returns the seconds that grow with the number of writes.
     fn moves(&self, workload: &Workload) -> f64 {
         let Workload { write, writer, reader, bridges } = *workload;
-        // A program that pauses keeps its thread.
+        // A program that pauses blocks its thread, so programs on one thread pause one after the other.
         let in_turns = match self.contender {
             Contender::Local => bridges,
             Contender::Pool => bridges.div_ceil(thread::available_parallelism().map_or(1, usize::from)),
@@ -111,7 +112,7 @@ impl Setting {
             + byte * bytes as f64 * bridges as f64
     }
 
-    /// With the fewest writes that let each side pause once.
+    /// Reduces the writes to the fewest that let each side pause once.
     fn least(self, workload: &Workload) -> Setting {
         let a_pull = match workload.writer {
             Pace::Full => (self.sizes.chunk / workload.write).max(1) as u64,
@@ -121,7 +122,7 @@ impl Setting {
         Setting { writes: self.writes.min(least), ..self }
     }
 
-    /// With no more writes than a run of this length has time for.
+    /// Reduces the writes to what a run of `longest` seconds has time for.
     fn within(self, longest: f64, workload: &Workload) -> Setting {
         let part = (longest - self.lives(workload)).max(0.0) / self.moves(workload);
         if part >= 1.0 {
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn as_much_is_written_as_there_is_time_for() {
+    fn writes_are_limited_by_the_time() {
         let workload = "write=4096,reader=10ms,bridges=1000";
         let [long, short] = [60, 5].map(|seconds| planned(workload, full(seconds)));
         assert!(long.takes <= Duration::from_secs(60) && short.takes <= Duration::from_secs(5), "{long:?}, {short:?}");
@@ -156,16 +157,16 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_no_time_for_the_least_it_is_said_how_long_it_takes() {
+    fn the_plan_says_how_long_a_workload_takes_that_does_not_fit() {
         let plan = planned("writer=10s", full(3));
-        // A write each, in the first round and in three that count.
+        // One write each, in the discarded round and in three that count.
         assert_eq!(plan.settings.iter().map(|setting| setting.writes).collect::<Vec<_>>(), [1; 7]);
         assert_eq!(plan.takes.as_secs(), 7 * 4 * 10);
-        assert_eq!(plan.left_out, ["settings beside the usual ones: they would take too long"]);
+        assert_eq!(plan.left_out, ["settings other than the defaults: they would take too long"]);
     }
 
     #[test]
-    fn who_would_take_all_of_the_time_alone_is_left_out() {
+    fn a_contender_that_takes_all_of_the_time_is_left_out() {
         let plan = planned("writer=100ms,bridges=2000", full(60));
         assert!(plan.settings.iter().any(|setting| setting.contender == Contender::Thread), "{plan:?}");
         assert!(plan.settings.iter().all(|setting| setting.contender != Contender::Local), "{plan:?}");
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quick_run_does_not_wait_for_pauses() {
+    fn a_quick_run_shortens_pauses() {
         for workload in ["reader=1s", "writer=10s", "writer=10s,reader=10s,bridges=100"] {
             let plan = planned(workload, Effort::QUICK);
             assert!(plan.takes <= Duration::from_secs(1), "{workload}: {plan:?}");

@@ -1,4 +1,4 @@
-//! What does a bridge cost that lives for one chunk, or less?
+//! What does a bridge cost that lives for one chunk or less?
 
 use super::Trial;
 use crate::bench::report::Case;
@@ -10,7 +10,7 @@ use pushpull_measure::workload::Workload;
 pub fn trials(effort: Effort) -> Vec<Trial> {
     let of_life = |(name, life)| {
         Contender::ALL.map(|contender| {
-            // Threads take longer, and would pile up.
+            // Threads take longer, and would accumulate.
             let count = if contender.has_threads() { 100 } else { 2000 } / effort.divisor.min(20);
             Trial {
                 case: Case::new(name, &Workload::of_writes(5), Sizes::DEFAULT),

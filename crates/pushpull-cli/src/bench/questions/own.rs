@@ -1,4 +1,4 @@
-//! Which engine, chunk size and capacity for a case of one's own?
+//! Which engine, chunk size and capacity suit the user's workload?
 
 use std::iter;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use pushpull_measure::workload::Workload;
 const CAPACITIES: [usize; 4] = [32 << 10, 128 << 10, 256 << 10, 1 << 20];
 const CHUNKS: [usize; 3] = [4 << 10, 32 << 10, 64 << 10];
 
-/// Together the bridges may hold so much at the most.
+/// The maximum that all bridges together may hold.
 const MEMORY: usize = 512 << 20;
 
-/// More threads than most systems give.
+/// Most systems refuse more threads.
 const MAX_THREADS: usize = 10_000;
 
 pub fn asked(workload: Workload, effort: Effort, time: Duration) -> Asked {
@@ -36,7 +36,7 @@ pub fn asked(workload: Workload, effort: Effort, time: Duration) -> Asked {
 }
 
 pub fn plan(workload: &Workload, effort: Effort, time: Duration) -> Plan {
-    // As many writes as the pauses would allow that were asked for.
+    // Count writes by the pauses that were asked for: a quick run shortens them afterwards.
     let setting = |(contender, sizes)| Setting { contender, sizes, writes: workload.writes(sizes, effort) };
     let settings = settings(workload).into_iter().map(setting).collect();
     let mut plan = in_time::plan(&hurried(workload, effort), settings, effort, time);
@@ -49,7 +49,7 @@ fn hurried(workload: &Workload, effort: Effort) -> Workload {
     Workload { writer, reader, ..*workload }
 }
 
-/// Who cannot take part, or not with each capacity, and why.
+/// Returns the contenders that cannot run this workload, or not with each capacity, with the reasons.
 fn left_out(workload: &Workload) -> Vec<String> {
     let bridges = workload.bridges;
     let (there, absent): (Vec<Contender>, Vec<_>) =
@@ -58,7 +58,8 @@ fn left_out(workload: &Workload) -> Vec<String> {
     let mut left_out = Vec::new();
     if !absent.is_empty() {
         let absent = names(absent);
-        left_out.push(format!("{absent}: {bridges} bridges are as many threads, and more than {MAX_THREADS}"));
+        left_out
+            .push(format!("{absent}: {bridges} bridges need a thread each, more than the maximum of {MAX_THREADS}"));
     }
     let large = CAPACITIES.into_iter().filter(|capacity| !fits(*capacity, workload));
     let large: Vec<String> = large.map(|capacity| quantity::bytes(capacity as f64)).collect();
@@ -81,7 +82,7 @@ fn takes_part(contender: Contender, workload: &Workload) -> bool {
     !contender.has_threads() || workload.bridges <= MAX_THREADS
 }
 
-/// Whether its capacity is tried out.
+/// Returns `true` if several capacities are tried.
 fn has_settings(contender: Contender) -> bool {
     contender.is_engine() && contender != Contender::Local
 }
@@ -96,15 +97,15 @@ fn of_contender(contender: Contender, workload: &Workload) -> Vec<Sizes> {
         return CHUNKS.map(|chunk| Sizes { chunk, ..usual }).to_vec();
     }
     if !has_settings(contender) {
-        // For comparison, set as the engines are unless told otherwise; and so that each write arrives at once, as it does
-        // from them.
+        // Peers run with the engines' defaults. If the writer pauses, they also run with a chunk per write, so that
+        // each write arrives at once, as it does with an engine.
         let each = Sizes { chunk: workload.write, ..usual };
         let gathers = workload.write < usual.chunk && workload.writer != Pace::Full;
         return iter::once(usual).chain(gathers.then_some(each)).collect();
     }
     let mut capacities: Vec<usize> = CAPACITIES.into_iter().filter(|capacity| fits(*capacity, workload)).collect();
     if capacities.is_empty() {
-        // The next best: the largest power of two that fits. It is a chunk at least, for there are not more bridges.
+        // The largest power of two that fits. It is at least a chunk, since the number of bridges is limited.
         capacities.push((MEMORY / workload.bridges + 1).next_power_of_two() / 2);
     }
     let all = capacities.into_iter().flat_map(|capacity| CHUNKS.map(|chunk| Sizes { chunk, capacity }));
@@ -121,19 +122,19 @@ mod tests {
     }
 
     #[test]
-    fn who_is_left_out_is_named() {
+    fn contenders_left_out_are_named() {
         assert_eq!(asked(1).1, [] as [&str; 0]);
-        let large = |who, what, bridges| {
-            format!("{who} with a capacity of {what}: {bridges} bridges may hold more than 512 MiB")
+        let large = |contenders, what, bridges| {
+            format!("{contenders} with a capacity of {what}: {bridges} bridges may hold more than 512 MiB")
         };
         assert_eq!(asked(1000).1, [large("Thread, Pool", "1 MiB", 1000)]);
-        let threads = "Thread, crossbeam, sync_channel, tokio mpsc, io::pipe: 20000 bridges are as many threads, and more \
-                       than 10000";
+        let threads = "Thread, crossbeam, sync_channel, tokio mpsc, io::pipe: 20000 bridges need a thread each, more than \
+                       the maximum of 10000";
         assert_eq!(asked(20_000).1, [threads.to_owned(), large("Pool", "32 KiB, 128 KiB, 256 KiB, 1 MiB", 20_000)]);
     }
 
     #[test]
-    fn a_pool_always_takes_part() {
+    fn a_pool_is_always_measured() {
         for (bridges, capacity) in
             [(1, 1 << 20), (512, 1 << 20), (16_384, 32 << 10), (16_385, 16 << 10), (100_000, 4096)]
         {

@@ -1,4 +1,4 @@
-//! What does a byte cost, written in small pieces or in large ones?
+//! What does a byte cost, in small writes or in large ones?
 
 use super::Trial;
 use pushpull_measure::contender::{Contender, Sizes};

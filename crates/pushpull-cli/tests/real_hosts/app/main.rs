@@ -1,5 +1,6 @@
-//! The application that the tests of real hosts run: without an argument as a CGI program, with `fastcgi` or `scgi` as a server
-//! on a free port, which it prints. With `pull` after that, or in the query of a CGI program, it is a pull app.
+//! The application for the tests of real hosts. Without an argument, it is a CGI program. With `fastcgi` or `scgi`, it
+//! is a server on a free port, which it prints. With `pull` as the next argument, or in the query of a CGI program, it
+//! is a pull app.
 
 mod control;
 #[path = "../pattern.rs"]

@@ -1,5 +1,5 @@
-//! A case for everything that a host may get wrong. The query has the case and its numbers: what becomes of the path is
-//! each host's own affair.
+//! A case for everything that a host can get wrong. The query contains the case and its numbers, because hosts treat
+//! paths differently.
 
 use std::io::{self, BufRead, Write};
 
@@ -8,7 +8,7 @@ use pushpull_gateway::{Environ, Input};
 use super::control::Control;
 use super::pattern::{Checked, block, write};
 
-/// A number of the query.
+/// Returns a number of the query.
 fn number(env: &Environ, name: &str) -> Option<u64> {
     let query = env.get_str("QUERY_STRING")?;
     query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
@@ -16,10 +16,10 @@ fn number(env: &Environ, name: &str) -> Option<u64> {
 
 fn control(env: &Environ) -> io::Result<Control> {
     let port = number(env, "control").and_then(|port| u16::try_from(port).ok());
-    Control::connect(port.ok_or_else(|| io::Error::other("no port of a control"))?)
+    Control::connect(port.ok_or_else(|| io::Error::other("missing port of the control connection"))?)
 }
 
-/// The number of the host that this is, for tests with several: the last part of its address.
+/// Returns the last part of the host's address, for tests with several hosts.
 fn responder(env: &Environ) -> u64 {
     let host = env.get_str("RESPONDER").unwrap_or_default();
     host.rsplit('.').next().and_then(|number| number.parse().ok()).unwrap_or(0)
@@ -34,7 +34,7 @@ pub fn answer(inp: &mut Input, out: &mut dyn Write, err: &mut dyn Write, env: &E
             writeln!(out, "Content-Type: text/plain\n")?;
             env.iter().try_for_each(|(name, value)| writeln!(out, "{}={}", name.escape_ascii(), value.escape_ascii()))
         }
-        // So many bytes, with or without their length.
+        // A number of bytes, with or without their length.
         Some("out") => {
             if query.contains("announced") {
                 writeln!(out, "Content-Length: {size}")?;
@@ -42,13 +42,13 @@ pub fn answer(inp: &mut Input, out: &mut dyn Write, err: &mut dyn Write, env: &E
             writeln!(out, "Content-Type: application/octet-stream\n")?;
             write(out, size)
         }
-        // How many bytes came, if all are the right ones.
+        // The number of bytes that arrived, if all are correct.
         Some("in") => {
             let mut checked = Checked::default();
             io::copy(inp, &mut checked)?;
             writeln!(out, "Content-Type: text/plain\n\n{}", checked.bytes())
         }
-        // As it comes.
+        // Echo the bytes as they arrive.
         Some("echo") => {
             writeln!(out, "Content-Type: text/plain\n")?;
             out.flush()?;
@@ -66,7 +66,7 @@ pub fn answer(inp: &mut Input, out: &mut dyn Write, err: &mut dyn Write, env: &E
             (0..size).try_for_each(|n| writeln!(out, "Set-Cookie: name-{n}=value; Path=/{n}"))?;
             writeln!(out, "Content-Type: text/plain\n\ncookies")
         }
-        // A piece each time that it is told to.
+        // A piece each time the test requests it.
         Some("trickle") => {
             let mut control = control(env)?;
             writeln!(out, "Content-Type: text/plain\n")?;
@@ -77,7 +77,7 @@ pub fn answer(inp: &mut Input, out: &mut dyn Write, err: &mut dyn Write, env: &E
             }
             Ok(())
         }
-        // For as long as somebody takes it.
+        // Until the writes fail.
         Some("endless") => {
             let mut control = control(env)?;
             writeln!(out, "Content-Type: application/octet-stream\n")?;
@@ -88,7 +88,7 @@ pub fn answer(inp: &mut Input, out: &mut dyn Write, err: &mut dyn Write, env: &E
                 control.tell(written)?;
             }
         }
-        // Reads for as long as something comes.
+        // Until the reads end.
         Some("reading") => {
             let mut control = control(env)?;
             let mut read = 0;
@@ -102,7 +102,7 @@ pub fn answer(inp: &mut Input, out: &mut dyn Write, err: &mut dyn Write, env: &E
                 control.tell(read)?;
             }
         }
-        // Not before it is told to.
+        // After the test requests it.
         Some("waiting") => {
             let mut control = control(env)?;
             control.tell(responder(env))?;
@@ -110,7 +110,7 @@ pub fn answer(inp: &mut Input, out: &mut dyn Write, err: &mut dyn Write, env: &E
             writeln!(out, "Content-Type: application/octet-stream\n")?;
             write(out, size)
         }
-        // A part of it at once, the rest when it is told to.
+        // A part at once, the rest after the test requests it.
         Some("begun") => {
             let mut control = control(env)?;
             writeln!(out, "Content-Type: application/octet-stream\n")?;
@@ -123,9 +123,9 @@ pub fn answer(inp: &mut Input, out: &mut dyn Write, err: &mut dyn Write, env: &E
         }
         Some("early") => {
             writeln!(err, "it fails early")?;
-            Err(io::Error::other("it fails before its head"))
+            Err(io::Error::other("failure before the head"))
         }
-        // So many bytes of more that were meant.
+        // A part of the announced bytes.
         Some("late") => {
             if query.contains("announced") {
                 writeln!(out, "Content-Length: {}", size + 1)?;
@@ -133,7 +133,7 @@ pub fn answer(inp: &mut Input, out: &mut dyn Write, err: &mut dyn Write, env: &E
             writeln!(out, "Content-Type: application/octet-stream\n")?;
             write(out, size)?;
             out.flush()?;
-            Err(io::Error::other("it fails after its head"))
+            Err(io::Error::other("failure after the head"))
         }
         _ => writeln!(out, "Status: 404\nContent-Type: text/plain\n\nno such case: {query}"),
     }

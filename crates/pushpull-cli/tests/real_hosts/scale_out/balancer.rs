@@ -1,4 +1,4 @@
-//! Three responders and a balancer before them, with the configuration of the example.
+//! Three responders behind a balancer, with the configuration of the example.
 
 use std::fs;
 use std::process::Command;
@@ -8,7 +8,7 @@ use crate::responder::Responder;
 use crate::server::Server;
 use pushpull_testing::needed::{place, there};
 
-/// The responder that something is done to.
+/// The responder that is killed or stopped.
 pub const VICTIM: u64 = 2;
 
 const HOSTS: [&str; 3] = ["127.0.0.2", "127.0.0.3", "127.0.0.4"];
@@ -65,7 +65,7 @@ impl Balanced {
         Client::connect(self.balancer.address)
     }
 
-    /// The one with the number [`VICTIM`].
+    /// Returns the responder with the number [`VICTIM`].
     pub fn victim(&mut self) -> &mut Responder {
         &mut self.responders[0]
     }

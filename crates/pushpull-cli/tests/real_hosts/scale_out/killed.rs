@@ -1,4 +1,5 @@
-//! A responder is killed under load: what had not started is asked elsewhere, what was in flight is cut, visibly.
+//! A responder is killed under load. Requests without a response are sent to another responder. Responses in flight are
+//! visibly truncated.
 
 use rustix::process::Signal;
 
@@ -7,7 +8,7 @@ use super::load::{begun, body, under_load};
 use crate::client::{Client, Head};
 use crate::watch::{Watch, Watched};
 
-/// A request that the victim has, and has not answered.
+/// Sends requests until the victim has one that it has not answered.
 fn waiting_at_the_victim(balanced: &Balanced, watch: &Watch, method: &str) -> (Client, Watched) {
     let target = format!("/app?case=waiting&size=10000&control={}", watch.port());
     loop {
@@ -42,18 +43,18 @@ fn a_responder_is_killed(balanced: Option<Balanced>) {
         seen
     };
     balanced.victim().ended();
-    // No client was refused. Cut can be what each had in flight at that moment.
+    // No client was refused. Each client can have had one response in flight at that moment.
     assert!(seen.refused.is_empty() && seen.cut <= 4 && seen.whole >= 120, "{seen:?}");
     for begun in on_victim {
         let (bytes, end) = begun.end();
-        end.expect_err(&format!("{bytes} bytes look whole"));
+        end.expect_err(&format!("a truncated response of {bytes} bytes looks complete"));
     }
     for mut begun in elsewhere {
         begun.app.go_on();
         let (bytes, end) = begun.end();
         assert!(bytes == 65_521 && end.is_ok(), "{bytes} {end:?}");
     }
-    // No answer had begun: what may be done twice is done elsewhere, what may not is refused.
+    // No response had begun: safe requests are sent to another responder, others are refused.
     let mut again = gets.begun();
     assert_ne!(again.said(), VICTIM);
     again.go_on();

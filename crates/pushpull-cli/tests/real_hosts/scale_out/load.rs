@@ -1,4 +1,4 @@
-//! Clients that ask again and again, and look closely at each answer.
+//! Clients that send requests in a loop, and check each response.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,24 +12,24 @@ use crate::server::wait_until;
 const CLIENTS: usize = 4;
 const SIZE: u64 = 50_000;
 
-/// How the answers were.
+/// The numbers of responses by result.
 #[derive(Debug, Default)]
 pub struct Seen {
     pub whole: usize,
-    /// Visibly.
+    /// Visibly truncated.
     pub cut: usize,
-    /// Refusals, of which the client knows.
+    /// Refused with an error status.
     pub refused: Vec<u16>,
 }
 
-/// The body of an answer that should be the pattern: how much came, and whether the end did.
+/// Returns how many bytes of the pattern the body contains, and whether it is complete.
 pub fn body(client: &mut Client, head: &Head) -> (u64, io::Result<()>) {
     let mut checked = Checked::default();
     let read = io::copy(&mut client.body(head), &mut checked);
     (checked.bytes(), read.map(drop))
 }
 
-/// Runs `act` under load: not before the first answers, and with many more after it.
+/// Runs `act` under load: after the first responses, and with many more to follow.
 pub fn under_load(balanced: &Balanced, method: &str, act: impl FnOnce()) -> Seen {
     let (done, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
     let ask = || {
@@ -73,7 +73,7 @@ pub fn under_load(balanced: &Balanced, method: &str, act: impl FnOnce()) -> Seen
     })
 }
 
-/// Requests with their answers begun, at least one on each responder.
+/// Opens requests whose responses have begun, at least one on each responder.
 pub fn begun(balanced: &Balanced, watch: &crate::watch::Watch) -> Vec<Begun> {
     let target = format!("/app?case=begun&control={}", watch.port());
     (0..6)
@@ -95,7 +95,7 @@ pub struct Begun {
 }
 
 impl Begun {
-    /// Reads the rest.
+    /// Reads the rest of the responses.
     pub fn end(mut self) -> (u64, io::Result<()>) {
         body(&mut self.client, &self.head)
     }

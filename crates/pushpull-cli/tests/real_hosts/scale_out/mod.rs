@@ -1,4 +1,4 @@
-//! `examples/scale-out`: balancers of others before several responders, one of which is killed, or stopped, under load.
+//! `examples/scale-out`: balancers in front of several responders, one of which is killed or stopped under load.
 
 mod balancer;
 mod killed;

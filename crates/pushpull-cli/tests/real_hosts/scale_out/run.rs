@@ -1,4 +1,4 @@
-//! `examples/scale-out/run`, as it is but for its ports.
+//! `examples/scale-out/run`, with other ports.
 
 use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, TcpStream};
@@ -23,7 +23,7 @@ fn runs(balancer: &str) {
             let text = text.replace(":9000", &format!(":{free}")).replace(":8090", &format!(":{}", place.port));
             fs::set_permissions(place.write(name, &text), Permissions::from_mode(0o755)).unwrap();
         }
-        // Its file may still be open in a process that another test begins: it is read, not run.
+        // Read, not executed: a process that another test is starting may still have the file open for writing.
         let mut command = Command::new("sh");
         command.arg(place.file("run")).arg(balancer).env("PUSHPULL", PUSHPULL);
         command
@@ -34,16 +34,16 @@ fn runs(balancer: &str) {
         let (head, text) = Client::connect(server.address).get("/place");
         let text = text.unwrap();
         let who = text.strip_prefix("hello from 127.0.0.").and_then(|rest| rest.split(',').next()?.parse().ok());
-        // The first may come before all are there.
+        // The first response can come before all responders are ready.
         if let Some(who @ 2_usize..=4) = who.filter(|_| head.status == 200) {
             seen[who - 2] = true;
         }
         seen == [true; 3]
     });
     drop(server);
-    // Killed ones go when they are scheduled.
+    // Killed processes end when they are scheduled.
     for host in 2..=4 {
-        wait_until("nothing is left over", || TcpStream::connect((format!("127.0.0.{host}"), free)).is_err());
+        wait_until("all responders have stopped", || TcpStream::connect((format!("127.0.0.{host}"), free)).is_err());
     }
 }
 

@@ -1,4 +1,4 @@
-//! A responder is stopped under load: it says so, finishes what it has, and no request is lost.
+//! A responder is stopped under load: it announces the stop and finishes its requests, and no request is lost.
 
 use rustix::process::Signal;
 
@@ -22,8 +22,8 @@ fn a_responder_is_stopped(balanced: Option<Balanced>, method: &str) {
     assert_eq!(victim.ended(), Some(0));
 }
 
-/// nginx asks nobody for their health: a request that comes as the responder closes its door is asked elsewhere, which
-/// holds for those that may be done twice.
+/// Checks nginx, which has no health checks. A request that arrives while the responder closes its socket is sent to
+/// another responder, which is only done for requests that may be repeated.
 #[test]
 fn behind_nginx() {
     a_responder_is_stopped(Balanced::nginx(), "GET");
@@ -35,6 +35,6 @@ fn behind_haproxy() {
 }
 
 #[test]
-fn behind_haproxy_with_requests_that_must_not_be_asked_twice() {
+fn behind_haproxy_with_requests_that_must_not_be_repeated() {
     a_responder_is_stopped(Balanced::haproxy(), "POST");
 }

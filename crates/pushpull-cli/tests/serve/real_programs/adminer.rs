@@ -1,4 +1,4 @@
-//! Adminer with a database of SQLite, behind `php-fpm` and as a program of `php-cgi`.
+//! Adminer with an SQLite database, behind `php-fpm` and as a program of `php-cgi`.
 
 use std::fs;
 
@@ -7,10 +7,10 @@ use super::php_fpm::{FPM, Fpm};
 use crate::host::{Scripts, Serving, wait_until};
 use pushpull_testing::needed::there;
 
-/// Where Debian has it, and what PHP needs for the database.
+/// Adminer's place on Debian, and the PHP modules for the database.
 const NEEDED: [&str; 3] = ["/usr/share/adminer/adminer.php", "/etc/php/8.2/mods-available/sqlite3.ini", "curl"];
 
-/// As Adminer's own documentation has it: for a database without a password it asks for one of its own.
+/// A login as Adminer's documentation suggests: a database without a password needs one defined in PHP.
 const INDEX: &str = "<?php
 function adminer_object() {
     include_once '/usr/share/adminer/plugins/plugin.php';
@@ -20,7 +20,7 @@ function adminer_object() {
 include '/usr/share/adminer/adminer.php';
 ";
 
-/// What a user does, below a mount, with the database at a place.
+/// A user with a browser, below a mount, with the database at a path.
 struct User<'a> {
     browser: &'a Browser,
     mount: &'a str,
@@ -36,7 +36,7 @@ impl User<'_> {
         self.browser.get(&self.path(rest))
     }
 
-    /// Sends a form of the page at this place.
+    /// Submits a form of the page at this path.
     fn post(&self, rest: &str, fields: &[(&str, &str)]) -> Page {
         let token = self.get(rest).hidden("token");
         self.browser.post(&self.path(rest), &[fields, &[("token", &token)]].concat())
@@ -57,7 +57,7 @@ impl User<'_> {
         self.follow(&page).has(200, "Tables and views").has(200, "setupSubmitHighlight(document);</script>");
     }
 
-    /// Adminer says where to go without a path.
+    /// Checks the redirect for a URL without a path.
     fn follow(&self, page: &Page) -> Page {
         let location = page.field("location").unwrap_or_else(|| panic!("no redirect: {page:?}"));
         assert!(page.status == 302 && location.starts_with("?sqlite="), "{page:?}");
@@ -79,7 +79,7 @@ impl User<'_> {
         let saved = self.post(&place, &[("fields[titel]", "zwei\nZeilen ü"), ("fields[id]", "2")]);
         self.follow(&saved).has(200, "Item has been updated.");
         self.get(&place).has(200, "zwei\nZeilen ü</textarea>");
-        // A file of SQL, larger than what is kept of a request in memory.
+        // An SQL file larger than the part of a request that is kept in memory.
         let inserts: String = (3..303).map(|n| format!("INSERT INTO {table} VALUES ({n}, '{n:0600}');\n")).collect();
         let sql = format!("BEGIN;\n{inserts}COMMIT;\n");
         let file = fs::canonicalize(self.database).unwrap().with_file_name("import.sql");
@@ -92,7 +92,7 @@ impl User<'_> {
         let page = self.post(&format!("&dump={name}"), &fields);
         assert!(page.field("content-disposition").unwrap().starts_with("attachment; filename="), "{page:?}");
         let rows: String = (3..303).map(|n| format!("{n},\"{n:0600}\"\n")).collect();
-        // Adminer marks the file as UTF-8, and quotes what a spreadsheet would take for a number.
+        // Adminer starts the file with a byte order mark, and quotes values that a spreadsheet would take for numbers.
         let expected = format!("\u{feff}1,Grüße & <b>\n2,\"zwei\nZeilen ü\"\n{rows}");
         assert_eq!(page.text().replace("\r\n", "\n"), expected);
         assert_eq!(self.browser.head(&self.path("")).status, 200);
@@ -120,12 +120,12 @@ fn behind_fpm() -> Option<(Fpm, Serving)> {
 }
 
 #[test]
-fn adminer_keeps_a_database_behind_php_fpm() {
+fn adminer_edits_a_database_behind_php_fpm() {
     let Some((fpm, serving)) = behind_fpm() else { return };
     for (number, browser) in Browser::each(&serving).enumerate() {
         let user = User { browser: &browser, mount: "", database: &fpm.place("data.sqlite") };
         user.works(number);
-        // What Adminer has of files comes from the script itself, which knows what a browser has already.
+        // The script itself serves Adminer's files, and knows what a browser has cached.
         let page = browser.get("/?file=default.css&version=4.8.1");
         page.has(200, "body");
         let since = format!("If-Modified-Since: {}", page.field("last-modified").unwrap());
@@ -138,14 +138,14 @@ fn adminer_keeps_a_database_behind_php_fpm() {
 }
 
 #[test]
-fn adminer_keeps_a_database_as_a_program() {
+fn adminer_edits_a_database_as_a_program() {
     if !there(&[&["php-cgi"][..], &NEEDED].concat()) {
         return;
     }
     let files = Scripts::new();
     let script = format!("SCRIPT_FILENAME={}", files.file("index.php", INDEX, 0o644));
     let database = files.file("data.sqlite", "", 0o644);
-    // Where Adminer remembers how often a login failed, too.
+    // Adminer also counts failed logins here.
     let (sessions, temporary) =
         ["session.save_path", "upload_tmp_dir"].map(|name| format!("{name}={}", files.path().display())).into();
     let mut arguments = vec!["--mount", "/db", "--env", "REDIRECT_STATUS=200", "--env", &script];

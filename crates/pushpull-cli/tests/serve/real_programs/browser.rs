@@ -1,4 +1,4 @@
-//! What a browser does, done by `curl`: cookies, forms, links and downloads.
+//! A browser simulated with `curl`: cookies, forms, links and downloads.
 
 use std::fs;
 use std::io::Read;
@@ -13,17 +13,17 @@ use crate::host::{Serving, wait_until};
 /// The versions of HTTP that `curl` speaks without TLS.
 pub const VERSIONS: [&str; 3] = ["--http1.0", "--http1.1", "--http2-prior-knowledge"];
 
-/// What a browser encodes of a link before it sends it. Bytes beyond ASCII are encoded in any case.
+/// The characters that a browser encodes in a link. Bytes beyond ASCII are always encoded.
 const IN_LINKS: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>');
 
-/// One user with a cookie jar.
+/// A user with a cookie jar.
 pub struct Browser {
     address: SocketAddr,
     pub version: &'static str,
     files: TempDir,
 }
 
-/// A response. It was complete: `curl` fails if one is cut.
+/// A complete response: `curl` fails if a response is truncated.
 #[derive(Debug)]
 pub struct Page {
     pub status: u16,
@@ -36,7 +36,7 @@ impl Browser {
         Browser { address: serving.address, version, files: tempfile::tempdir().unwrap() }
     }
 
-    /// One for each version of HTTP.
+    /// Creates one browser per version of HTTP.
     pub fn each(serving: &Serving) -> impl Iterator<Item = Browser> {
         VERSIONS.into_iter().map(|version| Browser::new(serving, version))
     }
@@ -44,7 +44,7 @@ impl Browser {
     fn curl(&self, path: &str) -> Command {
         let mut curl = Command::new("curl");
         let url = format!("http://{}{path}", self.address);
-        // `-q` comes first: a user's settings are not the test's.
+        // `-q` comes first: ignore the settings of the user.
         curl.args(["-q", "-sS", "-g", "--noproxy", "*", "-m", "120", self.version, &url]);
         curl
     }
@@ -53,7 +53,7 @@ impl Browser {
         self.ask(path, &[])
     }
 
-    /// Asks with more of `curl`'s options.
+    /// Sends a request with additional `curl` options.
     pub fn ask(&self, path: &str, options: &[&str]) -> Page {
         let [jar, head, body] = ["jar", "head", "body"].map(|name| self.files.path().join(name));
         let _ = fs::remove_file(&body);
@@ -63,22 +63,22 @@ impl Browser {
         let head = fs::read(&head).map(|head| String::from_utf8_lossy(&head).into_owned()).unwrap_or_default();
         let error = String::from_utf8_lossy(&said.stderr);
         assert!(said.status.success(), "{} {path} {options:?}: {error}{head}", self.version);
-        // The last one: before it there may be a `100 Continue`.
+        // The last head: a `100 Continue` may come before it.
         let head = head.trim_end().rsplit("\r\n\r\n").next().unwrap().to_owned();
         let status = head.split(' ').nth(1).and_then(|status| status.trim().parse().ok()).unwrap();
         Page { status, head, body: fs::read(&body).unwrap_or_default() }
     }
 
-    /// Asks for the head alone.
+    /// Sends a HEAD request.
     pub fn head(&self, path: &str) -> Page {
         let page = self.ask(path, &["-I"]);
-        // With this option it is the head that curl writes as a body.
+        // With this option, `curl` prints the head as a body.
         Page { body: Vec::new(), ..page }
     }
 
-    /// Sends a form.
+    /// Submits a form.
     pub fn post(&self, path: &str, fields: &[(&str, &str)]) -> Page {
-        // By way of files: a command line does not take a long text.
+        // Through files: a command line is too short for long texts.
         let fields = fields.iter().enumerate().map(|(number, (name, value))| {
             if value.is_empty() {
                 return format!("{name}=");
@@ -92,33 +92,33 @@ impl Browser {
         self.ask(path, &options)
     }
 
-    /// Sends a form with files: a value that begins with `@` is the path of one.
+    /// Submits a form with files. A value that starts with `@` is the path of a file.
     pub fn upload(&self, path: &str, fields: &[(&str, &str)]) -> Page {
         let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let options: Vec<&str> = fields.iter().flat_map(|field| ["-F", field]).collect();
         self.ask(path, &options)
     }
 
-    /// Follows where a response leads to.
+    /// Follows the redirect of a response.
     pub fn follow(&self, page: &Page) -> Page {
         let location = page.field("location").unwrap_or_else(|| panic!("no redirect: {page:?}"));
         self.get(&self.path("/", &location).unwrap())
     }
 
-    /// Asks for what breaks off, as `curl` has to notice, and gives what came before that.
+    /// Requests a response that is truncated, checks that `curl` reports it, and returns the bytes that arrived.
     pub fn cut(&self, path: &str) -> String {
         let said = self.curl(path).output().unwrap();
-        // A transfer that is partial, a connection that is reset, or a stream that is.
+        // A partial transfer, a connection reset, or a stream reset.
         assert!(matches!(said.status.code(), Some(18 | 56 | 92)), "{} {path}: {said:?}", self.version);
         String::from_utf8_lossy(&said.stdout).into_owned()
     }
 
-    /// Reads a little of a response that is larger than all buffers on the way, checks what is so meanwhile, and goes.
+    /// Reads a part of a response larger than all buffers, runs a check, and disconnects.
     pub fn abort(&self, path: &str, meanwhile: impl FnOnce()) {
         self.abort_with(path, &[], meanwhile);
     }
 
-    /// The same with more of `curl`'s options.
+    /// Does the same with additional `curl` options.
     pub fn abort_with(&self, path: &str, options: &[&str], meanwhile: impl FnOnce()) {
         let mut curl = self.curl(path);
         curl.arg("-b").arg(self.files.path().join("jar")).args(options);
@@ -129,7 +129,7 @@ impl Browser {
         curl.wait().unwrap();
     }
 
-    /// Goes from page to page, to all that the first and the following ones link to, and gives their paths.
+    /// Follows all links from a page, and from the pages that it leads to. Returns their paths.
     pub fn walk(&self, first: &str, max: usize, wanted: impl Fn(&str) -> bool) -> Vec<String> {
         let (mut paths, mut at) = (vec![first.to_owned()], 0);
         while at < paths.len().min(max) {
@@ -146,7 +146,7 @@ impl Browser {
         paths
     }
 
-    /// The path of a link, if it stays here.
+    /// Returns the path of a link within this site.
     fn path(&self, from: &str, link: &str) -> Option<String> {
         let link = link.strip_prefix(&format!("http://{}", self.address)).unwrap_or(link);
         let link = link.split('#').next().unwrap();
@@ -160,7 +160,7 @@ impl Browser {
 }
 
 impl Page {
-    /// The value of a header field, of which there is one.
+    /// Returns the value of a header field, which must occur once.
     pub fn field(&self, name: &str) -> Option<String> {
         let mut fields = self.fields(name);
         assert!(fields.len() < 2, "several of {name}: {}", self.head);
@@ -176,20 +176,20 @@ impl Page {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// Checks what is on the page.
+    /// Checks that the page contains a text.
     pub fn has(&self, status: u16, part: &str) -> &Page {
         assert_eq!(self.status, status, "{}\n{}", self.head, self.text());
         assert!(self.text().contains(part), "no {part:?} in {}", self.text());
         self
     }
 
-    /// Checks that a page is not cut short.
+    /// Checks that a page is complete.
     pub fn is_whole(&self) -> &Page {
         assert!(self.text().trim_end().ends_with("</html>"), "{}", self.text());
         self
     }
 
-    /// The values of an attribute, in either kind of quotes.
+    /// Returns the values of an attribute, in either kind of quotes.
     fn attributes(&self, name: &str) -> Vec<String> {
         let (text, name) = (self.text(), format!(" {name}="));
         let parts = text.split(&name).skip(1);
@@ -200,7 +200,7 @@ impl Page {
         values.collect()
     }
 
-    /// The value of a form's hidden input.
+    /// Returns the value of a form's hidden input.
     pub fn hidden(&self, name: &str) -> String {
         let text = self.text().replace('\'', "\"");
         let after = text.split_once(&format!(" name=\"{name}\" value=\"")).map(|(_, after)| after);
@@ -208,7 +208,7 @@ impl Page {
     }
 }
 
-/// The processes that have this in their environment.
+/// Returns the processes with this text in their environment.
 pub fn processes(mark: &str) -> usize {
     let found = fs::read_dir("/proc").unwrap().flatten().filter(|process| {
         let environment = fs::read(process.path().join("environ")).unwrap_or_default();
@@ -217,13 +217,13 @@ pub fn processes(mark: &str) -> usize {
     found.count()
 }
 
-/// Checks that an aborted download leaves no process behind, on each version of HTTP.
+/// Checks that an aborted download leaves no process behind, with each version of HTTP.
 pub fn leaves_no_process(serving: &Serving, path: &str, mark: &str) {
     for browser in Browser::each(serving) {
         browser.abort(path, || assert_ne!(processes(mark), 0, "{path} had ended before its client went"));
         wait_until("all programs have ended", || processes(mark) == 0);
     }
-    // The line comes when the program was reaped.
+    // The line is logged after the program was reaped.
     let records = serving.requests.wait_for(&format!("GET {path} "), VERSIONS.len());
     assert!(records.iter().all(|line| line.ends_with(" gone")), "{records:#?}");
 }

@@ -1,4 +1,4 @@
-//! A script of Perl's CGI.pm, as there are thousands.
+//! A typical script with Perl's CGI.pm.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use super::git::noise;
 use crate::host::{Scripts, Serving};
 use pushpull_testing::needed::there;
 
-/// Where Debian has it.
+/// The place of CGI.pm on Debian.
 const MODULE: &str = "/usr/share/perl5/CGI.pm";
 
 const SCRIPT: &str = r##"#!/usr/bin/perl
@@ -107,7 +107,7 @@ fn cgi_pm_takes_forms_and_files() {
             asked.has(201, "name=Grüße|name=a&b|c= +\n");
             let sent = browser.post(&format!("{AT}/form"), &[("name", "Grüße & <b>"), ("name", "a\nb"), ("empty", "")]);
             sent.has(201, "POST|/form|").has(201, "name=Grüße & <b>|name=a\nb|empty=\n");
-            // From nothing to more than what is kept in memory, or in a pipe.
+            // From an empty file to one larger than memory buffers and pipes.
             for size in [0, 1, 70_000, 3 << 20] {
                 let bytes = noise(size, 3);
                 let name = format!("Übung {size}.bin");
@@ -115,14 +115,14 @@ fn cgi_pm_takes_forms_and_files() {
                 fs::write(&file, &bytes).unwrap();
                 let field = format!("@{};type=image/x-odd", file.display());
                 let page = browser.upload(&format!("{AT}/upload"), &[("file", &field), ("comment", "Grüße")]);
-                // What reads the file back is another program.
+                // Another program reads the file back.
                 let sum = std::process::Command::new("md5sum").arg(&file).output().unwrap().stdout;
                 let sum = String::from_utf8(sum).unwrap();
                 let sum = sum.trim_start_matches('\\').split(' ').next().unwrap().to_owned();
                 page.has(200, &format!("{name} {size} {sum} image/x-odd\n")).has(200, "comment Grüße\n");
             }
-            // Larger than the script takes: it reads nothing of it. On HTTP/2 a response that is complete before its request
-            // ends with a reset without an error, as RFC 9113 (8.1) says, and curl before 8.0 takes that for a failure.
+            // The script reads nothing of a body that is too large. On HTTP/2, a response that completes before its
+            // request ends with a reset without an error (RFC 9113, 8.1). curl before 8.0 reports that as a failure.
             if policy == "stream" && browser.version == "--http2-prior-knowledge" {
                 continue;
             }
@@ -146,7 +146,7 @@ fn cgi_pm_sets_cookies_and_redirects() {
         assert_eq!((page.status, page.fields("set-cookie").len()), (303, 1));
         assert!(page.field("location").unwrap().starts_with("http://127.0.0.1:"), "{page:?}");
         browser.follow(&page).has(200, "session=17\n");
-        // A path alone is followed inside the server, as the standard of CGI says.
+        // The server itself follows a path without a host, as RFC 3875 requires.
         for path in ["inside", "bare"] {
             let page = browser.get(&format!("{AT}/{path}"));
             assert_eq!(page.has(201, "GET|/form/inside|name=1|").field("location"), None);
@@ -165,13 +165,13 @@ fn error_pages_of_cgi_pm_are_complete() {
     for browser in Browser::each(&serving) {
         browser.get(&format!("{AT}/not%20there")).has(404, "Nothing").is_whole();
         browser.get(&format!("{AT}/warns")).has(200, "<!-- warning: careful").is_whole();
-        // CGI::Carp writes a page and then lets the script fail.
+        // CGI::Carp writes an error page, and then the script exits with an error.
         let page = browser.get(&format!("{AT}/dies"));
         page.has(500, "on purpose &lt;b&gt;");
         assert!(page.text().contains("Software error"), "{page:?}");
-        // A page that a failing script leaves unfinished is cut, though its status is 200.
+        // An unfinished page of a failing script is truncated, although its status is 200.
         assert!(browser.cut(&format!("{AT}/dies%20late")).contains("begun"));
-        // A script that is asked for nothing it knows writes nothing.
+        // For an unknown path, the script writes nothing.
         assert_eq!(browser.get(&format!("{AT}/unknown")).status, 502);
     }
     serving.troubles.wait_for("on purpose", 6);
@@ -183,7 +183,7 @@ fn error_pages_of_cgi_pm_are_complete() {
 }
 
 #[test]
-fn an_aborted_download_leaves_nothing_of_cgi_pm() {
+fn an_aborted_download_leaves_no_process_of_cgi_pm() {
     let scripts = Scripts::new();
     let Some(serving) = start(&scripts, &[]) else { return };
     let path = format!("{AT}/large");
@@ -195,7 +195,7 @@ fn an_aborted_download_leaves_nothing_of_cgi_pm() {
         assert!(page.body.len() == 16 << 20 && page.body.iter().all(|byte| *byte == b'x'));
     }
     let scripts_mark = mark(&scripts);
-    // The answers above are on the same path.
+    // The responses above used the same path.
     let serving = start(&scripts, &[]).unwrap();
     leaves_no_process(&serving, &path, &scripts_mark);
 }

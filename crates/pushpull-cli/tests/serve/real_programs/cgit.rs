@@ -18,12 +18,12 @@ fn start(repository: &Repository, cache: &str, options: &[&str]) -> Serving {
 }
 
 #[test]
-fn cgit_shows_what_git_has_in_every_version_of_http() {
+fn cgit_shows_the_repository_in_every_version_of_http() {
     if !there(&[CGIT, "git", "curl"]) {
         return;
     }
     let repository = Repository::new(MIDDLING);
-    // What comes from its cache is sent by other code than what is made.
+    // cgit sends cached pages with other code than new pages.
     for cache in ["0", "100"] {
         let serving = start(&repository, cache, &[]);
         for browser in Browser::each(&serving) {
@@ -43,7 +43,7 @@ fn cgit_shows_what_git_has_in_every_version_of_http() {
             assert!(gunzipped(&page) == repository.archive("served-1.0", "v1.0"));
             let tag = browser.get("/served.git/atom/?h=main");
             assert!(tag.has(200, "<title>Zweite").text().trim_end().ends_with("</feed>"));
-            // cgit makes an ETag but looks at none: what it says is what the client is told.
+            // cgit sends an ETag but ignores the client's: its response reaches the client unchanged.
             let tag = browser.get("/served.git/plain/later").field("etag").unwrap();
             let again = browser.ask("/served.git/plain/later", &["-H", &format!("If-None-Match: {tag}")]);
             same(&again, b"later\n");
@@ -70,7 +70,7 @@ fn every_link_of_cgit_below_a_mount_leads_to_a_page() {
     let repository = Repository::new(MIDDLING);
     let serving = start(&repository, "0", &["--mount", "/git/browse"]);
     let browser = Browser::new(&serving, "--http1.1");
-    // The large file takes long to be shown in a table.
+    // The large file takes long to show as a table.
     let paths = browser.walk("/git/browse", 80, |path| path.starts_with("/git/browse/") && !path.contains("large"));
     assert!(paths.len() > 30, "{paths:#?}");
     assert!(paths.iter().any(|path| path.contains("na%c3%afve%20100%25%20%231")), "{paths:#?}");
@@ -88,13 +88,13 @@ fn git_clones_from_cgit() {
 }
 
 #[test]
-fn an_aborted_download_leaves_nothing_of_cgit() {
+fn an_aborted_download_leaves_no_process_of_cgit() {
     if !there(&[CGIT, "git", "curl"]) {
         return;
     }
     let repository = Repository::new(LARGE);
     let serving = start(&repository, "0", &[]);
     leaves_no_process(&serving, "/served.git/plain/large", &repository.mark());
-    // In this one cgit waits for a gzip.
+    // Here cgit waits for a gzip process.
     leaves_no_process(&serving, "/served.git/snapshot/served-1.0.tar.gz", &repository.mark());
 }

@@ -13,7 +13,7 @@ const SCRIPT: &str = "/usr/share/dokuwiki/doku.php";
 
 const PASSWORD: &str = "geheim ü&=1";
 
-/// What is to be written into the wiki's directory. The user's line has the SHA-1 of the password.
+/// The files of the wiki's directory. The user's line contains the SHA-1 of the password.
 const FILES: [(&str, &str); 4] = [
     ("prepend.php", "<?php define('DOKU_CONF', 'AT/conf/');"),
     (
@@ -25,7 +25,7 @@ const FILES: [(&str, &str); 4] = [
     ("conf/acl.auth.php", "*\t@ALL\t1\n*\t@user\t8\n"),
 ];
 
-/// `sha1sum` of the password.
+/// The output of `sha1sum` for the password.
 const SHA1: &str = "59ecf9bc268f181103a3a2e4802631cca285f0d2";
 
 const DATA: [&str; 11] =
@@ -42,7 +42,7 @@ fn fill(at: &str) {
     }
 }
 
-/// The wiki behind `php-fpm`.
+/// Starts the wiki behind `php-fpm`.
 fn behind_fpm() -> Option<(Fpm, Serving)> {
     if !there(&[FPM, SCRIPT, "curl"]) {
         return None;
@@ -76,7 +76,7 @@ fn edits(browser: &Browser, number: usize) {
     browser.get(&format!("/doku.php?{id}")).has(200, "This topic does not exist yet").is_whole();
     let form = browser.get(&format!("/doku.php?{id}&do=edit"));
     form.has(200, "wiki__text").is_whole();
-    // Browsers send line ends in this way.
+    // Browsers send these line endings.
     let long = "Viel Text, über den nichts zu sagen ist. ".repeat(4000);
     let text = format!("====== Äpfel & <Birnen> ======\r\n\r\nGrüße, 100% + **fett**, 🍎\r\n\r\n{long}");
     let hidden = ["sectok", "id", "rev", "date", "prefix", "suffix", "changecheck", "target"];
@@ -105,7 +105,7 @@ fn dokuwiki_is_edited_behind_php_fpm() {
         browser.get("/doku.php?do=search&q=Birnen").has(200, "Ein Wiki").is_whole();
         let again = Browser::new(&serving, "--http1.1");
         again.get("/doku.php?id=start").has(200, "do=login").is_whole();
-        // Links are not followed: what is beside the scripts is another server's.
+        // Links are not followed: files beside the scripts belong to another server.
         browser.get("/lib/tpl/dokuwiki/main.php").has(404, "");
         browser.get("/conf/local.php").has(404, "");
     }
@@ -148,7 +148,7 @@ fn every_link_of_dokuwiki_leads_to_a_page() {
 }
 
 #[test]
-fn files_of_dokuwiki_come_as_they_were_sent() {
+fn files_of_dokuwiki_arrive_unchanged() {
     let Some((fpm, serving)) = behind_fpm() else { return };
     for (number, browser) in Browser::each(&serving).enumerate() {
         logged_in(&browser);

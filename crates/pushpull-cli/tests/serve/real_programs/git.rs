@@ -1,4 +1,4 @@
-//! Git's own server program, with git's own client.
+//! Git's own server program with git's own client.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::thread;
 use crate::host::{Serving, wait_until};
 use pushpull_testing::needed::there;
 
-/// The same git for everybody, whatever the machine's settings.
+/// Runs git with fixed settings, independent of the machine.
 pub fn git(directory: &Path, arguments: &[&str]) -> Output {
     let output = Command::new("git")
         .args(["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "protocol.version=2"])
@@ -26,7 +26,7 @@ fn head(directory: &Path) -> String {
     String::from_utf8(git(directory, &["rev-parse", "HEAD"]).stdout).unwrap()
 }
 
-/// Bytes that do not compress: xorshift64.
+/// Returns bytes that do not compress (xorshift64).
 pub fn noise(len: usize, seed: u64) -> Vec<u8> {
     let mut state = seed | 1;
     let mut bytes = Vec::with_capacity(len + 8);
@@ -46,7 +46,7 @@ fn commit(directory: &Path, name: &str, contents: &[u8]) {
     git(directory, &["commit", "-q", "-m", name]);
 }
 
-/// A bare repository of so many MiB, below `root`.
+/// Creates a bare repository of `mib` MiB below `root`.
 fn repository(root: &Path, mebibytes: usize) {
     let first = root.join("first");
     git(root, &["init", "-q", "-b", "main", "first"]);
@@ -62,7 +62,7 @@ fn repository(root: &Path, mebibytes: usize) {
 
 fn serve(root: &Path, how: &str) -> Serving {
     let project_root = format!("GIT_PROJECT_ROOT={}", root.display());
-    // A repository of a test may belong to another user.
+    // A repository of a test can belong to another user.
     let safe =
         ["--env", "GIT_CONFIG_COUNT=1", "--env", "GIT_CONFIG_KEY_0=safe.directory", "--env", "GIT_CONFIG_VALUE_0=*"];
     let mut arguments = vec!["--request-body", how, "--env", &project_root, "--env", "GIT_HTTP_EXPORT_ALL=1"];
@@ -93,7 +93,7 @@ fn git_clones_fetches_and_pushes_ten_at_a_time() {
     ten(&|n| {
         let branch = format!("branch-{n}");
         git(&place(n), &["switch", "-q", "-c", &branch]);
-        // Above a mebibyte git sends in chunks, without a length.
+        // Above 1 MiB, git sends chunks without a length.
         commit(&place(n), &branch, &noise(3 << 20, 1000 + n as u64));
         git(&place(n), &["push", "-q", "origin", &branch]);
     });
@@ -112,7 +112,7 @@ fn git_clones_fetches_and_pushes_ten_at_a_time() {
 }
 
 #[test]
-fn git_pushes_into_a_spool_too() {
+fn git_pushes_with_a_spooled_body() {
     if !there(&["git"]) {
         return;
     }

@@ -7,7 +7,7 @@ use pushpull_testing::needed::there;
 
 const GITWEB: &str = "/usr/lib/cgi-bin/gitweb.cgi";
 
-/// With which gitweb reads the times of its clients.
+/// The Perl module with which gitweb parses its clients' times.
 const DATES: &str = "/usr/share/perl5/HTTP/Date.pm";
 
 const SETTINGS: &str = "our $projectroot = 'ROOT'; our $projects_list = $projectroot; our $site_name = 'All of them';
@@ -22,7 +22,7 @@ fn start(repository: &Repository, paths: &str, options: &[&str]) -> Serving {
 }
 
 #[test]
-fn gitweb_shows_what_git_has_in_every_version_of_http() {
+fn gitweb_shows_the_repository_in_every_version_of_http() {
     if !there(&[GITWEB, DATES, "git", "curl"]) {
         return;
     }
@@ -41,7 +41,7 @@ fn gitweb_shows_what_git_has_in_every_version_of_http() {
         let name = page.field("content-disposition").unwrap();
         let name = name.split("filename=\"").nth(1).unwrap().strip_suffix(".tar.gz\"").unwrap();
         assert!(gunzipped(&page) == repository.archive(name, "v1.0"), "the snapshot differs");
-        // Gitweb makes out by itself what has not changed.
+        // Gitweb handles conditional requests itself.
         let feed = browser.get("/served.git/atom");
         assert!(feed.has(200, "Erste Änderung").text().trim_end().ends_with("</feed>"));
         let since = format!("If-Modified-Since: {}", feed.field("last-modified").unwrap());
@@ -67,7 +67,7 @@ fn every_link_of_gitweb_below_a_mount_leads_to_a_page() {
     for paths in ["0", "1"] {
         let serving = start(&repository, paths, &["--mount", "/git/browse"]);
         let browser = Browser::new(&serving, "--http1.1");
-        // Its stylesheet and its images are another server's.
+        // Another server provides its stylesheet and its images.
         let wanted =
             |path: &str| path.starts_with("/git/browse") && !path.contains("large") && !path.contains("static/");
         let found = browser.walk("/git/browse", 25, wanted);
@@ -76,13 +76,13 @@ fn every_link_of_gitweb_below_a_mount_leads_to_a_page() {
 }
 
 #[test]
-fn an_aborted_download_leaves_nothing_of_gitweb() {
+fn an_aborted_download_leaves_no_process_of_gitweb() {
     if !there(&[GITWEB, "git", "curl"]) {
         return;
     }
     let repository = Repository::new(LARGE);
     let serving = start(&repository, "1", &[]);
     leaves_no_process(&serving, "/served.git/blob_plain/HEAD:/large", &repository.mark());
-    // In this one a shell waits for git and gzip.
+    // Here a shell waits for git and gzip.
     leaves_no_process(&serving, "/served.git/snapshot/refs/tags/v1.0.tar.gz", &repository.mark());
 }

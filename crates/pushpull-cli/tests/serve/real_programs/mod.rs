@@ -1,4 +1,4 @@
-//! Programs that were not written for this: git, cgit, gitweb, CGI.pm, PHP, DokuWiki, Adminer, and Python's WSGI.
+//! Programs that know nothing of pushpull: git, cgit, gitweb, CGI.pm, PHP, DokuWiki, Adminer, and Python's WSGI.
 
 mod adminer;
 mod browser;

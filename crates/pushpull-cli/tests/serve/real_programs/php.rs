@@ -1,4 +1,4 @@
-//! PHP, which wants REDIRECT_STATUS and SCRIPT_FILENAME.
+//! PHP, which needs REDIRECT_STATUS and SCRIPT_FILENAME.
 
 use crate::host::{Scripts, Serving};
 use pushpull_testing::needed::there;

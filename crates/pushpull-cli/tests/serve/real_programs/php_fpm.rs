@@ -1,4 +1,4 @@
-//! PHP's own FastCGI server, for applications.
+//! Starts PHP's own FastCGI server.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,10 +10,10 @@ use tempfile::TempDir;
 
 use crate::host::wait_until;
 
-/// Where Debian has it.
+/// The place of `php-fpm` on Debian.
 pub const FPM: &str = "/usr/sbin/php-fpm8.2";
 
-/// The workers.
+/// The number of workers.
 const WORKERS: usize = 2;
 
 pub struct Fpm {
@@ -22,11 +22,12 @@ pub struct Fpm {
 }
 
 impl Fpm {
-    /// Starts it with these settings of PHP, in a directory for all that it and its applications write. `prepare` fills it.
+    /// Starts `php-fpm` with these settings, in a directory for all files of it and its applications. `prepare` fills
+    /// the directory.
     pub fn start(prepare: impl FnOnce(&Fpm), settings: &[(&str, &str)]) -> Fpm {
         let directory = tempfile::tempdir().unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        // It is replaced as soon as there is a configuration.
+        // A placeholder until the configuration exists.
         let master = Command::new("true").spawn().unwrap();
         let mut fpm = Fpm { master, directory };
         for name in ["sessions", "temporary"] {
@@ -38,7 +39,7 @@ impl Fpm {
             "[global]\nerror_log = {at}log\ndaemonize = no\n[www]\nlisten = {at}socket\npm = static\n\
              pm.max_children = {WORKERS}\nphp_admin_value[session.save_path] = {at}sessions\nphp_admin_value[upload_tmp_dir] = {at}temporary\n"
         );
-        // A master that is root has to be told whom its workers run as.
+        // A master that runs as root needs a user for its workers.
         if rustix::process::geteuid().is_root() {
             text += "user = root\ngroup = root\n";
         }
@@ -63,12 +64,12 @@ impl Fpm {
         self.directory.path().join(name)
     }
 
-    /// The same as a text.
+    /// Returns the directory as a string.
     pub fn place(&self, name: &str) -> String {
         self.path(name).into_os_string().into_string().unwrap()
     }
 
-    /// For `--upstream`.
+    /// Returns the address for `--upstream`.
     pub fn address(&self) -> String {
         format!("fastcgi://unix:{}", self.place("socket"))
     }
@@ -76,7 +77,7 @@ impl Fpm {
 
 impl Drop for Fpm {
     fn drop(&mut self) {
-        // So that the master stops its workers.
+        // Let the master stop its workers.
         if let Some(id) = rustix::process::Pid::from_raw(self.master.id() as i32) {
             let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
         }

@@ -1,4 +1,4 @@
-//! A WSGI application behind Python's own CGI handler, watched by Python's own validator.
+//! A WSGI application behind Python's own CGI handler, checked by Python's own validator.
 
 use crate::host::{Scripts, Serving};
 use pushpull_testing::needed::there;
@@ -41,7 +41,7 @@ fn a_wsgi_application_answers() {
     assert_eq!((got.status(), whole), (200, true), "{text}");
     assert_eq!(text.trim_end_matches('.'), "POST /app /place q=1 name.example yes body");
     assert_eq!(text.len() - text.trim_end_matches('.').len(), 100_000);
-    // The handler answers with a 500 of its own, and its traceback goes to the log.
+    // The handler answers with 500, and writes a traceback to the log.
     assert_eq!(ask("/fails").status(), 500);
     serving.troubles.wait_for("ValueError: on purpose", 1);
 }

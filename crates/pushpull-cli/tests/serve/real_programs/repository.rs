@@ -1,4 +1,4 @@
-//! A repository that programs show.
+//! A repository for programs that show repositories.
 
 use std::fs;
 use std::io::Read;
@@ -10,20 +10,21 @@ use tempfile::TempDir;
 use super::browser::Page;
 use super::git::{git, noise};
 
-/// A path that asks for care, and the same in a URL.
+/// A path with characters that need escaping, and its form in a URL.
 pub const ODD: &str = "Wörter & mehr/naïve 100% #1+2.txt";
 pub const ODD_IN_URL: &str = "W%C3%B6rter%20%26%20mehr/na%C3%AFve%20100%25%20%231+2.txt";
 
-/// A file that is larger than all that a connection and a pipe hold.
+/// The size of a file that exceeds the buffers of a connection and a pipe.
 pub const LARGE: usize = 16 << 20;
 
-/// One that comes in many pieces.
+/// The size of a file that arrives in many pieces.
 pub const MIDDLING: usize = 3 << 20;
 
 pub struct Repository(TempDir);
 
 impl Repository {
-    /// A bare one, `served.git`, with a tag `v1.0` and the branch `main`, which is a commit ahead. It has a file `large` of this size.
+    /// Creates a bare repository, `served.git`, with a tag `v1.0`, a branch `main` one commit ahead, and a file `large`
+    /// of this size.
     pub fn new(large: usize) -> Repository {
         let repository = Repository(tempfile::tempdir().unwrap());
         let (root, first) = (repository.root(), repository.root().join("first"));
@@ -31,7 +32,7 @@ impl Repository {
         fs::create_dir(first.join("Wörter & mehr")).unwrap();
         fs::write(first.join(ODD), "Grüße & <b>\n").unwrap();
         fs::write(first.join("large"), noise(large, 7)).unwrap();
-        // Nothing is deflated, so that a test spends no time on it.
+        // Store without compression, to save time.
         git(&first, &["-c", "core.compression=0", "add", "."]);
         git(&first, &["commit", "-q", "-m", "Erste Änderung"]);
         git(&first, &["tag", "v1.0"]);
@@ -43,7 +44,7 @@ impl Repository {
         repository
     }
 
-    /// What programs are to be shown, and where they may write.
+    /// Returns the directory of the repositories to show, also for temporary files.
     pub fn root(&self) -> PathBuf {
         self.0.path().to_owned()
     }
@@ -52,7 +53,7 @@ impl Repository {
         self.root().join("served.git")
     }
 
-    /// A part of the environment of each process that shows it.
+    /// Returns a part of the environment of each process that shows the repository.
     pub fn mark(&self) -> String {
         self.root().display().to_string()
     }
@@ -63,7 +64,7 @@ impl Repository {
         path.into_os_string().into_string().unwrap()
     }
 
-    /// What git itself says.
+    /// Returns the output of git.
     pub fn git(&self, arguments: &[&str]) -> Vec<u8> {
         git(&self.served(), arguments).stdout
     }
@@ -89,7 +90,7 @@ pub fn gunzipped(page: &Page) -> Vec<u8> {
     bytes
 }
 
-/// Clones it, and checks the clone.
+/// Clones the repository and checks the clone.
 pub fn clones(url: &str, repository: &Repository) {
     let place = tempfile::tempdir().unwrap();
     git(place.path(), &["clone", "-q", url, "clone"]);

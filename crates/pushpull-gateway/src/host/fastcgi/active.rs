@@ -16,10 +16,10 @@ use crate::host::responder::{Arriving, Exchange, Messages, Params, Piece, Taken,
 use crate::host::server::Host;
 use crate::host::{End, RequestBody};
 
-/// A request that was begun and not ended.
+/// A request that was begun and has not ended.
 pub(super) struct Active<R> {
     pub(super) id: u16,
-    /// The connection stays open after it.
+    /// `true` if the connection stays open after the request.
     pub(super) keep: bool,
     part: Part<R>,
     messages: Messages,
@@ -27,7 +27,7 @@ pub(super) struct Active<R> {
 }
 
 enum Part<R> {
-    /// Its parameters are coming.
+    /// The parameters are arriving.
     Params(Box<(Pairs, Params)>),
     Answering {
         exchange: Box<Exchange<R>>,
@@ -35,12 +35,12 @@ enum Part<R> {
     },
 }
 
-/// What a request has come to.
+/// The result of polling a request.
 pub(super) enum Step {
-    /// It has put something into the queue.
+    /// Something was queued.
     Moved,
     Done,
-    /// It must not look whole.
+    /// The response is truncated and must be visibly so.
     Cut,
 }
 
@@ -49,8 +49,8 @@ where
     R: Body<Data = Bytes> + 'static,
     R::Error: Into<Failure>,
 {
-    pub(super) fn new(id: u16, keep: bool, most_params: usize) -> Active<R> {
-        let part = Part::Params(Box::new((Pairs::new(most_params), Params::default())));
+    pub(super) fn new(id: u16, keep: bool, max_params: usize) -> Active<R> {
+        let part = Part::Params(Box::new((Pairs::new(max_params), Params::default())));
         Active { id, keep, part, messages: Messages::default(), has_said: false }
     }
 
@@ -58,7 +58,7 @@ where
         matches!(self.part, Part::Params(_))
     }
 
-    /// Its parameters, up to their end; then the service is asked.
+    /// Adds parameters. At their end, calls the service.
     pub(super) fn params<S>(&mut self, content: Bytes, service: &S, host: &Host<FastCgi>)
     where
         S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
@@ -77,19 +77,19 @@ where
             Ok(length) => {
                 let (body, arrived) = arriving(length);
                 let arrived = RequestBody::of_front(arrived, host.limits.get_timeout_idle());
-                let (accept, told) = (&host.protocol.accept, host.told.clone());
-                (Exchange::begin(params, arrived, accept, service.clone(), error_log, told), body)
+                let (accept, on_answered) = (&host.protocol.accept, host.on_answered.clone());
+                (Exchange::begin(params, arrived, accept, service.clone(), error_log, on_answered), body)
             }
-            // Its body goes nowhere.
+            // The body of a refused request is discarded.
             Err(refusal) => {
-                let told = host.told.clone();
-                (Exchange::refused(refusal, &params, error_log, told), arriving(Some(0)).0)
+                let on_answered = host.on_answered.clone();
+                (Exchange::refused(refusal, &params, error_log, on_answered), arriving(Some(0)).0)
             }
         };
         self.part = Part::Answering { exchange: Box::new(exchange), body };
     }
 
-    /// The next bytes of its body; none are the end.
+    /// Adds bytes to the body. No bytes mean its end.
     pub(super) fn stdin(&self, content: Bytes) -> io::Result<Taken> {
         match &self.part {
             Part::Answering { body, .. } if content.is_empty() => {
@@ -97,20 +97,20 @@ where
                 Ok(Taken::Well)
             }
             Part::Answering { body, .. } => body.push(content),
-            // Out of order: it cannot be known what it belongs to.
+            // Out of order: the bytes belong to no known body.
             Part::Params(_) if content.is_empty() => Ok(Taken::Well),
             Part::Params(_) => {
-                Err(io::Error::new(io::ErrorKind::InvalidData, "a body came before its parameters' end"))
+                Err(io::Error::new(io::ErrorKind::InvalidData, "a body arrived before the end of the parameters"))
             }
         }
     }
 
-    /// Whether nothing more is to come of its body.
+    /// Returns `true` if the body has ended.
     pub(super) fn has_all(&self) -> bool {
         matches!(&self.part, Part::Answering { body, .. } if body.is_ended())
     }
 
-    /// Ready when there is room for more of its body.
+    /// Waits until there is room for more of the body.
     pub(super) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
         match &self.part {
             Part::Answering { body, .. } => body.poll_room(context),
@@ -118,11 +118,11 @@ where
         }
     }
 
-    /// Puts what comes next of its answer into the queue.
+    /// Polls the response and queues what it returns.
     pub(super) fn poll(&mut self, queue: &mut Queue, context: &mut Context<'_>) -> Poll<Step> {
         let Part::Answering { exchange, .. } = &mut self.part else { return Poll::Pending };
         let polled = exchange.poll(context);
-        // What it said before its end comes before that.
+        // Messages written before the end are sent before the end.
         let said = self.messages.take(context);
         let has_said = said.is_some();
         if let Some(said) = said {
@@ -139,14 +139,14 @@ where
         Poll::Ready(Step::Moved)
     }
 
-    /// How it ends, unless it has done so by itself.
+    /// Sets how the request ends, unless it has ended by itself.
     pub(super) fn set_end(&mut self, end: End) {
         if let Part::Answering { exchange, .. } = &mut self.part {
             exchange.set_end(end);
         }
     }
 
-    /// Puts its end into the queue.
+    /// Queues the end of the request.
     pub(super) fn end(&self, queue: &mut Queue, app_status: u32, status: ProtocolStatus) {
         if self.has_said {
             queue.put_slice(&Records::end(Stream::Stderr, self.id));

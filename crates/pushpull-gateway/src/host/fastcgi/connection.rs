@@ -21,26 +21,26 @@ use crate::host::{End, RequestBody};
 
 type Host = crate::host::server::Host<FastCgi>;
 
-/// How many bytes of answers to the front server's own records may wait: it asks, and does not read.
+/// The maximum size of queued replies to management records, for a front server that asks but does not read.
 const MAX_REPLIES: usize = 64 * 1024;
 
-/// How many requests a connection may have at a time.
+/// The maximum number of concurrent requests on a connection.
 const MAX_REQUESTS: usize = 100;
 
-/// What belongs to a connection.
+/// The state of a connection.
 pub(super) struct Requests<S, R> {
     wire: Wire,
     host: Rc<Host>,
     service: S,
     decoder: Decoder,
-    /// What was read, and is not a record yet.
+    /// Bytes that were read but do not make a record yet.
     buffer: BytesMut,
-    /// How many bytes at the most are in the queue that no request stands for.
+    /// An upper bound for the queued bytes that belong to no request.
     replies: usize,
     active: Vec<Active<R>>,
-    /// It is closed when nothing is left to be done.
+    /// `true` if the connection closes once nothing is left to do.
     is_closing: bool,
-    /// And then so that it does not look whole.
+    /// `true` if that close has to show a truncation.
     is_cut: bool,
 }
 
@@ -72,7 +72,7 @@ where
     }
 
     fn read(&mut self, context: &mut Context<'_>) -> Result<bool, Outcome> {
-        // One that has no room holds up the others only if there are none.
+        // A request without room stops the reading only if it is the only one.
         if let [only] = &self.active[..]
             && only.poll_room(context).is_pending()
         {
@@ -90,13 +90,15 @@ where
             Poll::Ready(Ok(_)) => {}
             Poll::Ready(Err(_)) => return Err(Outcome::Gone),
         }
-        let broken = |error: io::Error| Outcome::Failed(format!("what it sends is no FastCGI: {error}"));
+        let broken = |error: io::Error| Outcome::Failed(format!("invalid FastCGI: {error}"));
         while let Some(record) = self.decoder.decode(&mut self.buffer).map_err(|error| broken(error.into()))? {
             self.take(record).map_err(broken)?;
         }
-        self.wire.stream.leave(self.active.iter().all(Active::has_all));
+        self.wire.stream.leave_last(self.active.iter().all(Active::has_all));
         if self.replies > MAX_REPLIES {
-            return Err(Outcome::Failed("it asks and takes no answers".to_owned()));
+            return Err(Outcome::Failed(
+                "the front server sends management records but does not read the replies".to_owned(),
+            ));
         }
         let is_within = self.decoder.finish(&self.buffer).is_err() && self.active.is_empty();
         let coming = self.active.iter().find(|active| active.is_beginning()).map(|active| active.id);
@@ -104,7 +106,7 @@ where
         Ok(true)
     }
 
-    /// Asks the requests for what comes next of their answers, in turn.
+    /// Polls the requests in turn.
     fn answer(&mut self, context: &mut Context<'_>) -> bool {
         let mut moved = false;
         let mut place = 0;
@@ -122,7 +124,7 @@ where
                 Poll::Ready(Step::Done) => self.end_one(place, 0, ProtocolStatus::RequestComplete),
                 Poll::Ready(Step::Cut) if self.active.len() > 1 => self.end_one(place, 1, ProtocolStatus::Overloaded),
                 Poll::Ready(Step::Cut) => {
-                    // The close is what tells. Until then it is not to be begun anew.
+                    // The close shows the truncation. Until then the request id must not be reused.
                     self.active.remove(place);
                     (self.is_closing, self.is_cut) = (true, true);
                 }
@@ -161,7 +163,7 @@ where
     R: Body<Data = Bytes> + 'static,
     R::Error: Into<Failure>,
 {
-    /// Does what a record asks for.
+    /// Handles a record.
     fn take(&mut self, record: Record) -> io::Result<()> {
         let place = |active: &[Active<R>], id: u16| active.iter().position(|active| active.id == id);
         match record {
@@ -180,11 +182,9 @@ where
                 let Some(place) = place(&self.active, id) else { return Ok(()) };
                 let trouble = match self.active[place].stdin(content) {
                     Ok(Taken::Well) => return Ok(()),
-                    Ok(Taken::Overloaded) => {
-                        "a body that nobody reads holds up other requests, and was given up".to_owned()
-                    }
+                    Ok(Taken::Overloaded) => "a request was ended: its unread body blocked other requests".to_owned(),
                     Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(error),
-                    Err(error) => format!("a body that is not read cannot be kept, and was given up: {error}"),
+                    Err(error) => format!("a request was ended: its unread body cannot be stored: {error}"),
                 };
                 self.host.say(&self.wire.stream, &trouble);
                 self.active[place].set_end(End::Cut);
@@ -195,7 +195,7 @@ where
                 self.reply(&values);
             }
             Record::Unknown { kind, id: 0 } => self.reply(&unknown_type(kind)),
-            // Of no request here, or not for an application.
+            // A record of an unknown request, or one that is not for applications.
             _ => {}
         }
         Ok(())
@@ -203,7 +203,7 @@ where
 
     fn begin(&mut self, id: u16, role: u16, keep: bool) -> io::Result<()> {
         if self.active.iter().any(|active| active.id == id) {
-            let message = format!("request {id} is begun again before its end");
+            let message = format!("request {id} was begun again before its end");
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         let refusal = if Role::try_from(role) != Ok(Role::Responder) {
@@ -214,10 +214,10 @@ where
             ProtocolStatus::Overloaded
         } else {
             if keep {
-                // Where connections are kept, one that closes before the end is not taken for the end.
+                // Front servers that keep connections do not take an early close for the end of a response.
                 self.wire.stream.take_at_once();
             }
-            self.active.push(Active::new(id, keep, self.host.protocol.most_params));
+            self.active.push(Active::new(id, keep, self.host.protocol.max_params));
             return Ok(());
         };
         self.host.say(&self.wire.stream, &format!("a request was refused: {refusal:?}"));
@@ -226,7 +226,7 @@ where
         Ok(())
     }
 
-    /// What the front server may ask of an application (4.1).
+    /// Returns the values of the variables that a front server may query (4.1).
     fn values(&self, names: Bytes) -> io::Result<Vec<u8>> {
         let multiplexes = self.host.protocol.multiplexes;
         let connections = self.host.limits.get_max_connections();
@@ -243,8 +243,8 @@ where
             known.iter().zip(&mut asked).for_each(|((known, _), asked)| *asked |= *known == name);
         }
         pairs.finish()?;
-        let told = known.iter().zip(asked).filter(|(_, asked)| *asked);
-        Ok(get_values_result(told.map(|((name, value), _)| (*name, value.as_bytes()))))
+        let answers = known.iter().zip(asked).filter(|(_, asked)| *asked);
+        Ok(get_values_result(answers.map(|((name, value), _)| (*name, value.as_bytes()))))
     }
 
     fn reply(&mut self, record: &[u8]) {

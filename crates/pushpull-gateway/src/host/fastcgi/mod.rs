@@ -14,29 +14,37 @@
 //! # std::io::Result::Ok(())
 //! ```
 //!
-//! # What it sees to
+//! Start from [`Server`]; server.rs has its settings. connection.rs turns the records of a connection into requests,
+//! and active.rs answers one of them.
 //!
-//! * A front server decides what an application is told, so only harmless parameters pass: the names of RFC 3875,
-//!   `REQUEST_URI`, `REMOTE_PORT`, and the fields (`HTTP_*`) that do not belong to its own connection. Others pass if they are
-//!   [accepted](Server::accept_param). Which application answers is never its decision.
-//! * Values are bytes, and are passed on as they are. A `Uri` holds them percent-encoded, and a value that no field can hold is
-//!   in the [`Environ`](crate::Environ) alone. If neither `SCRIPT_NAME` nor `PATH_INFO` is sent, the path is that of
-//!   `REQUEST_URI`, decoded and checked as over HTTP. `OPTIONS *` is answered by the server itself.
-//! * Requests are answered while their bodies come. A body that nobody reads holds up the connection once 64 KiB of it wait;
-//!   if there are other requests on it, the body goes to a temporary file instead, up to 64 MiB, and then the request ends as
-//!   `OVERLOADED`.
-//! * `ABORT_REQUEST`, or a connection that closes (also by half), drops the service's future or body.
-//! * A response that fails after its head has no `END_REQUEST`: the connection is reset instead, after every byte that was
-//!   written. Several front servers do not look at the status in an `END_REQUEST`, and nginx takes a close without one for the
-//!   end. With other requests on the connection it is an `END_REQUEST` as `OVERLOADED`, with an application status of 1.
-//! * When this process is killed, the system's close of its connections is a reset too.
-//! * What an application says to its error stream goes to the server's [error log](crate::host::Server::error_log) and, as
-//!   `STDERR`, to the front server.
+//! # Guarantees
+//!
+//! * Front servers determine an application's variables, so only harmless parameters pass. These are the names of RFC
+//!   3875, `REQUEST_URI`, `REMOTE_PORT`, and the fields (`HTTP_*`) that do not belong to the front server's own
+//!   connection. [`Server::accept_param`] passes others. The front server never determines which application answers.
+//! * Values are bytes and are passed on unchanged. A `Uri` holds them percent-encoded. A value that no header field can
+//!   hold is only in the [`Environ`](crate::Environ).
+//! * If neither `SCRIPT_NAME` nor `PATH_INFO` is sent, the path is that of `REQUEST_URI`, decoded and checked as over
+//!   HTTP. The server itself answers `OPTIONS *`.
+//! * Requests are answered while their bodies arrive. If 64 KiB of a body are unread, the connection is not read. If
+//!   the connection has other requests, the body is written to a temporary file instead, up to 64 MiB; beyond that the
+//!   request ends with `OVERLOADED`.
+//! * If the front server sends `ABORT_REQUEST` or closes the connection (even half of it), the service's future or body
+//!   is dropped.
+//! * If a response fails after its head, the connection is reset without `END_REQUEST`, after every byte that was
+//!   written. Several front servers ignore the status in `END_REQUEST`, and nginx takes a close without `END_REQUEST`
+//!   for the end.
+//! * If the connection has other requests, such a response ends with `END_REQUEST`, `OVERLOADED` and an application
+//!   status of 1 instead.
+//! * If the server process is killed, the system resets its connections too.
+//! * Lines that an application writes to its error stream are logged to the server's [error
+//!   log](crate::host::Server::error_log), and sent to the front server as `STDERR`.
 //!
 //! # Caveats
 //!
-//! * A local redirect (`Location: /path` without a status) is left to the front server, which is where the path leads.
-//! * Responders only: the other roles are told that they are not known (`UNKNOWN_ROLE`).
+//! * The front server processes local redirects (`Location: /path` without a status), because it knows where the path
+//!   leads.
+//! * Only responders are supported: requests for other roles end with `UNKNOWN_ROLE`.
 
 mod active;
 mod connection;

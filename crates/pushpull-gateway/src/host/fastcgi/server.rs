@@ -1,16 +1,16 @@
-//! The server's own settings.
+//! The settings of a FastCGI server.
 
 use super::connection::Requests;
 use crate::fastcgi::MAX_PARAMS;
 use crate::host;
 use crate::host::responder::{Accept, front_protocol};
 
-/// FastCGI, as an application speaks it.
+/// The FastCGI protocol, from the application's side.
 #[derive(Debug, Clone)]
 pub struct FastCgi {
     pub(super) accept: Accept,
     pub(super) multiplexes: bool,
-    pub(super) most_params: usize,
+    pub(super) max_params: usize,
 }
 
 /// A FastCGI responder.
@@ -18,28 +18,29 @@ pub type Server = host::Server<FastCgi>;
 
 impl Default for FastCgi {
     fn default() -> FastCgi {
-        FastCgi { accept: Accept::default(), multiplexes: true, most_params: MAX_PARAMS }
+        FastCgi { accept: Accept::default(), multiplexes: true, max_params: MAX_PARAMS }
     }
 }
 
 impl host::Server<FastCgi> {
-    /// Whether a connection may have more than one request at a time (it may); if not, one more is told `CANT_MPX_CONN`.
+    /// Sets whether a connection may have concurrent requests (default: true). If not, a second request ends with
+    /// `CANT_MPX_CONN`.
     #[must_use]
     pub fn multiplex(mut self, multiplexes: bool) -> Server {
         self.protocol.multiplexes = multiplexes;
         self
     }
 
-    /// How many bytes the parameters of a request may have (64 KiB): a longer one is answered with 431.
+    /// Sets the maximum size of a request's parameters (default: 64 KiB). A larger request is answered with 431.
     ///
     /// # Panics
     ///
-    /// If `bytes` is zero.
+    /// Panics if `bytes` is zero.
     #[must_use]
     #[track_caller]
     pub fn max_params(mut self, bytes: usize) -> Server {
-        assert!(bytes > 0, "`max_params(0)`: a request has at least a method");
-        self.protocol.most_params = bytes;
+        assert!(bytes > 0, "`max_params` must not be zero; the default is 64 KiB");
+        self.protocol.max_params = bytes;
         self
     }
 }

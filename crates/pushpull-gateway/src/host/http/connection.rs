@@ -32,13 +32,13 @@ use crate::host::server::{self, either};
 use crate::host::shutdown::Stage;
 use crate::host::stream::{LAST_TIME, Stream, UNREAD_TIME};
 
-/// How long the head of a request may be, in bytes. With a longer one a program could not be started.
+/// The maximum size of a request head, in bytes. A program could not be started with a larger one.
 const MAX_HEAD: u32 = 64 * 1024;
 
-/// How many requests a connection of HTTP/2 may have under way.
+/// The maximum number of concurrent requests on an HTTP/2 connection.
 const MAX_STREAMS: u32 = 100;
 
-/// HTTP/1.1, and HTTP/2 with prior knowledge.
+/// The HTTP protocol: HTTP/1.1, and HTTP/2 with prior knowledge.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Http;
 
@@ -46,7 +46,7 @@ type Host = server::Host<Http>;
 
 impl sealed::Sealed for Http {}
 
-#[allow(private_interfaces, reason = "sealed: nobody else calls it")]
+#[allow(private_interfaces, reason = "sealed: other crates do not call it")]
 impl Protocol for Http {
     const TRUSTS: bool = false;
 
@@ -65,7 +65,7 @@ impl Protocol for Http {
     }
 }
 
-/// Why there is nothing more to be done on a connection.
+/// Why a connection ends.
 enum Outcome {
     Over(Result<(), Failure>),
     Gone,
@@ -86,13 +86,13 @@ where
     let stream = Rc::new(stream);
     let traffic = Rc::new(Traffic::new(host.limits.clone()));
     let outcome = talk(&stream, &traffic, service, &host).await;
-    // Nobody else has it any more: what hyper and the services had went with them.
+    // This is the last reference: hyper and the services have dropped theirs.
     if let Some(stream) = Rc::into_inner(stream) {
         close(stream, &traffic, outcome, &host).await;
     }
 }
 
-/// Answers requests until there is an outcome. What still runs then is dropped.
+/// Answers requests until there is an outcome, then drops what still runs.
 async fn talk<S, R>(stream: &Rc<Stream>, traffic: &Rc<Traffic>, service: S, host: &Host) -> Outcome
 where
     S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
@@ -101,13 +101,14 @@ where
     R::Error: Into<Failure>,
 {
     let (unread, mut dropped) = unbounded_channel();
-    let (asked, told, ends) = (traffic.clone(), host.told.clone(), stream.ends());
+    let (asked, on_answered, ends) = (traffic.clone(), host.on_answered.clone(), stream.ends());
     let answer = service_fn(move |request: Request<Incoming>| {
-        let answered = Answered::begin(&request, ends.map(|ends| ends.remote), asked.clone(), told.clone());
+        let answered = Answered::begin(&request, ends.map(|ends| ends.remote), asked.clone(), on_answered.clone());
         if request.version() == Version::HTTP_2 {
             asked.expect_task(answered.clone());
         }
-        // On HTTP/2 what is not read of one request is no hindrance to others. Who expects to be asked for a body is not.
+        // On HTTP/2, an unread body does not hinder other requests. A client that expects `100 Continue` has not sent
+        // the body.
         let is_drained = request.version() != Version::HTTP_2 && !request.headers().contains_key(EXPECT);
         let unread = is_drained.then(|| unread.clone());
         let mut request = request.map(|body| RequestBody::of_http(body, asked.limits.get_timeout_idle(), unread));
@@ -176,7 +177,7 @@ where
     })
     .await;
     if matches!(outcome, Outcome::Overdue(Overdue::Head)) {
-        // One of HTTP/2 is told.
+        // On HTTP/2 this tells the client.
         served.as_mut().graceful_shutdown();
         poll_fn(|context| {
             let _ = served.as_mut().poll(context);
@@ -188,19 +189,19 @@ where
     outcome
 }
 
-/// Returns `true` for `OPTIONS *`, which no program is asked for (RFC 9110, 9.3.7).
+/// Returns `true` for `OPTIONS *`, which concerns the server and no program (RFC 9110, 9.3.7).
 fn is_about_server<B>(request: &Request<B>) -> bool {
     *request.method() == Method::OPTIONS && request.uri().path() == "*"
 }
 
-/// Has the bodies that nobody wants taken from the client.
+/// Spawns tasks that discard the bodies dropped unread.
 fn take_unread(dropped: &mut UnboundedReceiver<Incoming>, context: &mut Context<'_>) {
     while let Poll::Ready(Some(body)) = dropped.poll_recv(context) {
         spawn_local(drain(body));
     }
 }
 
-/// Looks from time to time whether a limit was reached.
+/// A timer that checks the limits of a connection.
 struct Watch<'a> {
     traffic: &'a Traffic,
     stream: &'a Stream,
@@ -218,7 +219,7 @@ impl<'a> Watch<'a> {
             ready!(self.time.as_mut().poll(context));
             let tried = || {
                 self.stream.try_writes();
-                // Hyper writes in the next turn.
+                // Hyper writes in its next turn.
                 context.waker().wake_by_ref();
             };
             match self.traffic.check(Instant::now(), tried) {
@@ -230,7 +231,7 @@ impl<'a> Watch<'a> {
 }
 
 async fn close(stream: Stream, traffic: &Traffic, outcome: Outcome, host: &Host) {
-    // Of a response that lasts up to the close, one that was not left to end by itself is not whole.
+    // If a response ends with the connection and did not end by itself, it is truncated.
     let is_delimited = traffic.is_close_delimited.get();
     match outcome {
         Outcome::Over(over) => {
@@ -248,7 +249,7 @@ async fn close(stream: Stream, traffic: &Traffic, outcome: Outcome, host: &Host)
         Outcome::Overdue(Overdue::Stalled) => return stream.set_zero_linger(),
         Outcome::Overdue(Overdue::Head) => {
             if traffic.heads.borrow().is_within() {
-                host.say(&stream, "the head of a request did not come in time");
+                host.say(&stream, "the head of a request did not arrive in time");
                 let _ = stream.try_write(LATE);
             }
         }
@@ -258,7 +259,7 @@ async fn close(stream: Stream, traffic: &Traffic, outcome: Outcome, host: &Host)
     either(stream.linger(), host.shutdown.reached(Stage::Cut)).await;
 }
 
-/// An error with what is behind it.
+/// Returns an error's message with that of its source.
 fn described(error: &dyn Error) -> String {
     match error.source() {
         Some(source) => format!("{error}: {source}"),

@@ -1,4 +1,4 @@
-//! One request and its answer.
+//! One request and its response.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -10,12 +10,12 @@ use tokio::time::Instant;
 
 use super::traffic::Traffic;
 use super::{AccessRecord, End};
-use crate::host::server::Told;
+use crate::host::server::OnAnswered;
 
-/// A request that is being answered. When the last owner drops it, it has ended, in whatever way.
+/// A request in progress. The request ends, in whatever way, when the last reference is dropped.
 pub(super) struct Answered {
     pub(super) traffic: Rc<Traffic>,
-    told: Option<std::sync::Arc<Told>>,
+    on_answered: Option<std::sync::Arc<OnAnswered>>,
     remote: Option<SocketAddr>,
     pub(super) method: Method,
     uri: Uri,
@@ -24,7 +24,7 @@ pub(super) struct Answered {
     status: Cell<Option<StatusCode>>,
     bytes: Cell<u64>,
     end: Cell<Option<End>>,
-    /// Since when it has not been asked for more of its body.
+    /// When hyper last stopped asking for more of the body.
     waits_since: Cell<Option<Instant>>,
     task: RefCell<Option<AbortHandle>>,
 }
@@ -34,12 +34,12 @@ impl Answered {
         request: &Request<B>,
         remote: Option<SocketAddr>,
         traffic: Rc<Traffic>,
-        told: Option<std::sync::Arc<Told>>,
+        on_answered: Option<std::sync::Arc<OnAnswered>>,
     ) -> Rc<Answered> {
         traffic.begin();
         Rc::new(Answered {
             traffic,
-            told,
+            on_answered,
             remote,
             method: request.method().clone(),
             uri: request.uri().clone(),
@@ -65,7 +65,7 @@ impl Answered {
         self.end.set(Some(end));
     }
 
-    /// On HTTP/2 a client can hold one response while it reads others.
+    /// Sets whether the response waits for the client. On HTTP/2 a client can stall one response while it reads others.
     pub(super) fn waits(&self, waits: bool) {
         if self.version == Version::HTTP_2 {
             self.waits_since.set(waits.then(Instant::now));
@@ -80,7 +80,7 @@ impl Answered {
         *self.task.borrow_mut() = Some(task);
     }
 
-    /// Stops its task; that is its end unless it had one.
+    /// Aborts the request's task. Records `end` unless the request has ended already.
     pub(super) fn abort(&self, end: End) {
         if self.end.get().is_none() {
             self.end.set(Some(end));
@@ -100,8 +100,8 @@ impl Drop for Answered {
         if end != End::Done {
             self.traffic.is_cut.set(true);
         }
-        if let Some(told) = &self.told {
-            told(&AccessRecord {
+        if let Some(on_answered) = &self.on_answered {
+            on_answered(&AccessRecord {
                 remote: self.remote,
                 method: self.method.clone(),
                 uri: self.uri.clone(),

@@ -1,32 +1,32 @@
-//! Where in the bytes of a connection the heads of its requests are (RFC 9112). Hyper tells of a head when it is whole, and
-//! keeps a fragment in its target to itself.
+//! A parser that follows where the heads of requests are in the bytes of a connection (RFC 9112). Hyper reports a head
+//! only once it is complete, and hides a fragment in its target.
 
-/// The longest line that is followed. Hyper refuses a longer one.
+/// The maximum length of a line to follow. Hyper refuses longer ones.
 const MAX_LINE: usize = 64 * 1024;
 
-/// What stands for a `#` in a target, so that hyper refuses it (400).
+/// The byte that replaces `#` in a target, so that hyper answers with 400.
 const NO_TARGET: u8 = 0;
 
-/// Follows the requests of a connection, as they come.
+/// The state of the parser for one connection.
 #[derive(Debug)]
 pub(super) struct Heads {
     part: Part,
-    /// The beginning of a line whose end has not come.
+    /// The beginning of an incomplete line.
     line: Vec<u8>,
-    /// What the head has said of the body.
+    /// The length of the body, as the head declares it.
     body: Body,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
-    /// A request line, perhaps after empty ones.
+    /// A request line, possibly after empty lines.
     Request,
     Fields,
-    /// This many bytes of a body.
+    /// This number of bytes of a body.
     Body(u64),
     /// The line before a chunk.
     Size,
-    /// This many bytes of a chunk, with the end of its line.
+    /// This number of bytes of a chunk, including its line end.
     Chunk(u64),
     Trailers,
     /// HTTP/2, or bytes that hyper refuses.
@@ -44,12 +44,12 @@ impl Heads {
         Heads { part: Part::Request, line: Vec::new(), body: Body::Length(0) }
     }
 
-    /// Returns `true` if a head has begun and is not whole.
+    /// Returns `true` if a head has begun and is incomplete.
     pub(super) fn is_within(&self) -> bool {
         self.part == Part::Fields || self.part == Part::Request && !self.line.is_empty()
     }
 
-    /// Follows the next bytes, and spoils a target that has a fragment.
+    /// Follows the next bytes. Replaces each `#` in a target.
     pub(super) fn follow(&mut self, bytes: &mut [u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -69,7 +69,7 @@ impl Heads {
         &mut bytes[len..]
     }
 
-    /// Takes a line, or as much of one as is there.
+    /// Consumes a line, or the part of it that is there.
     fn line<'a>(&mut self, bytes: &'a mut [u8]) -> &'a mut [u8] {
         let newline = bytes.iter().position(|byte| *byte == b'\n');
         let (line, rest) = bytes.split_at_mut(newline.map_or(bytes.len(), |at| at + 1));
@@ -118,7 +118,7 @@ impl Heads {
         };
     }
 
-    /// Learns from a field where the body ends. A transfer coding comes before a length (RFC 9112, 6.3).
+    /// Reads from a field how the body ends. A transfer coding overrides a length (RFC 9112, 6.3).
     fn field(&mut self, line: &[u8]) -> Part {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { return Part::Unknown };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
@@ -134,7 +134,7 @@ impl Heads {
     }
 }
 
-/// The size of a chunk, which extensions may follow.
+/// Returns the size of a chunk; extensions may follow it.
 fn size(line: &[u8]) -> Option<u64> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     u64::from_str_radix(std::str::from_utf8(&line[..digits]).ok()?, 16).ok()
@@ -144,7 +144,7 @@ fn size(line: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// Requests, each with bodies full of what looks like one, and what is left of the `#`.
+    /// Requests whose bodies look like requests, with `#` inside and outside of targets.
     const REQUESTS: &[u8] = b"\r\nGET /a#b HTTP/1.1\r\nHost: a#b\r\n\r\n\
         PO#T /#?#a HTTP/1.1\nContent-Length: 16\n\nGET /#a HTTP/1.1\
         PUT /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\ncontent-length: 3\r\n\r\n\
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_17_a_fragment_is_found_in_targets_alone_wherever_the_pieces_are_cut() {
+    fn requirement_17_a_fragment_is_found_only_in_targets_wherever_the_bytes_are_split() {
         let expected = spoiled();
         for size in 1..=REQUESTS.len() {
             let mut bytes = REQUESTS.to_vec();
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_24_no_bytes_make_it_panic_or_keep_more_than_a_line() {
+    fn requirement_24_no_input_panics_or_buffers_more_than_a_line() {
         let mut heads = Heads::new();
         for _ in 0..100 {
             heads.follow(&mut [b'x'; 4096]);

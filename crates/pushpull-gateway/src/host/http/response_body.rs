@@ -1,4 +1,4 @@
-//! The body of a response: counted for the log, and cut so that everything before the cut arrives.
+//! The body of a response: counted for the log, and cut only after everything before the cut has been sent.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -17,11 +17,11 @@ use super::End;
 use super::exchange::Answered;
 use crate::cgi::head::{content_length, has_no_body, set_no_length};
 
-/// How long what is queued on HTTP/2 has to leave before a reset, which throws it away.
+/// The time that queued data has to leave before an HTTP/2 reset discards it.
 const FLUSH_TIME: Duration = Duration::from_millis(50);
 
-/// How much of a body is handed over at once on HTTP/2, where nobody can see how much of it the client has taken: the frames
-/// of a client that says nothing else are as long (RFC 9113, 6.5.2).
+/// The maximum size of a chunk handed over on HTTP/2, where the server cannot see how much the client has read. It
+/// equals the default maximum frame size (RFC 9113, 6.5.2).
 const PIECE: usize = 16 * 1024;
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -29,33 +29,33 @@ type Failure = Box<dyn Error + Send + Sync>;
 pin_project! {
     /// A service's body on its way to hyper.
     pub(super) struct ResponseBody<B> {
-        // None for a response without content.
+        // `None` for a response without content.
         #[pin]
         body: Option<B>,
         answered: Rc<Answered>,
-        // What is left of the last chunk (HTTP/2).
+        // The rest of the last chunk (HTTP/2).
         rest: Bytes,
-        // How many bytes are still to come, if that is known. Hyper does not ask for more.
+        // The number of bytes still to come, if known. Hyper does not poll beyond it.
         left: Option<u64>,
         held: Option<Held>,
     }
 }
 
-/// An error that waits until what came before it has left.
+/// An error that waits until the data before it has left.
 struct Held {
     error: Failure,
     until: Until,
 }
 
 enum Until {
-    /// There has been a flush after that of this number. (HTTP/1: hyper throws away what it has buffered.)
+    /// Until a flush after the one with this number (HTTP/1): hyper discards what it has buffered when the body fails.
     Flush(u64),
-    /// (HTTP/2: nobody can see how much is queued.)
+    /// Until this time (HTTP/2): how much is queued cannot be seen.
     Time(Pin<Box<Sleep>>),
 }
 
 impl<B: Body<Data = Bytes>> ResponseBody<B> {
-    /// The response with its body watched.
+    /// Wraps the response's body and records its status.
     pub(super) fn watch(mut response: Response<Option<B>>, answered: Rc<Answered>) -> Response<ResponseBody<B>> {
         let status = response.status();
         answered.set_status(status);
@@ -71,8 +71,8 @@ impl<B: Body<Data = Bytes>> ResponseBody<B> {
             answered.set_end(End::Done);
         } else if left.is_none() && answered.version < Version::HTTP_11 {
             answered.traffic.is_close_delimited.set(true);
-            // Else the client would take the body for none (RFC 9112, 9.3). To a response of a later version hyper adds that
-            // the connection is kept.
+            // Without this field the client takes the body for empty (RFC 9112, 9.3). For a response of a later version
+            // hyper adds that the connection is kept alive.
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             *response.version_mut() = Version::HTTP_10;
         } else {

@@ -1,4 +1,4 @@
-//! The stream of a connection: hyper reads and writes it, while another looks whether the client is still there.
+//! The socket as hyper sees it. Another user of the same stream watches for the client's disconnect.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::traffic::Traffic;
 use crate::host::stream::Stream;
 
-/// One of two users of a stream: hyper's.
+/// Hyper's view of a stream, which records reads and writes in [`Traffic`].
 pub(super) struct Socket {
     stream: Rc<Stream>,
     traffic: Rc<Traffic>,
@@ -33,8 +33,8 @@ impl Socket {
 
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let (most, before) = (into.remaining(), into.filled().len());
-        let read = ready!(self.stream.poll_read(context, into, most));
+        let (max, before) = (into.remaining(), into.filled().len());
+        let read = ready!(self.stream.poll_read(context, into, max));
         self.traffic.heads.borrow_mut().follow(&mut into.filled_mut()[before..]);
         Poll::Ready(read.map(drop))
     }
@@ -57,13 +57,13 @@ impl AsyncWrite for Socket {
         true
     }
 
-    /// Who writes calls this when it has nothing left.
+    /// Hyper calls this when it has nothing left to write.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.traffic.flushed();
         Poll::Ready(Ok(()))
     }
 
-    /// How the connection is closed is decided when all is over.
+    /// Does nothing: `close` decides how the connection ends.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

@@ -1,4 +1,4 @@
-//! The tasks of HTTP/2: one for each request, on the thread of its connection.
+//! The tasks of HTTP/2, one for each request, on the thread of its connection.
 
 use std::future::Future;
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use hyper::rt::Executor;
 
 use super::traffic::Traffic;
 
-/// Makes them. Hyper asks for a request's task right after it has called the service for it.
+/// An executor for hyper. Hyper spawns a request's task right after it has called the service for the request.
 #[derive(Clone)]
 pub(super) struct Streams(pub(super) Rc<Traffic>);
 

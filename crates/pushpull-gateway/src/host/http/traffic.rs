@@ -1,4 +1,4 @@
-//! What is under way on a connection, and since when nothing has been.
+//! The state of a connection: what is in progress, and since when nothing has happened.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -12,38 +12,38 @@ use super::heads::Heads;
 use super::{ClientLimits, End};
 use crate::host::stall::{Look, Stall};
 
-/// The state of one connection, which its parts share. Nothing in it waits.
+/// The state that the parts of one connection share. Nothing in it blocks.
 pub(super) struct Traffic {
     pub(super) limits: ClientLimits,
-    /// How many requests are under way.
+    /// The number of requests in progress.
     active: Cell<usize>,
-    /// When the last of them ended, or the client last took something of its answer.
+    /// When the last request ended, or when the client last read part of its response.
     idle_since: Cell<Instant>,
-    /// Whether the end of an answer may still wait to be sent.
+    /// `true` while the end of a response may still wait to be sent.
     is_leaving: Cell<bool>,
-    /// Where in its requests the client is (HTTP/1).
+    /// The position in the client's requests (HTTP/1).
     pub(super) heads: RefCell<Heads>,
-    /// The clock of the client, as long as a write waits for it.
+    /// The clock of the client, running while a write waits.
     stall: RefCell<Stall>,
-    /// How often everything written had gone to the socket.
+    /// The number of flushes: times when everything written had reached the socket.
     flushes: Cell<u64>,
     flushed: RefCell<Option<Waker>>,
-    /// The end of what ends unfinished.
+    /// How requests ended that are still unfinished when the connection ends.
     pub(super) unfinished: Cell<End>,
-    /// A response lasts up to the connection's close, so that only a reset can tell that it is not whole.
+    /// `true` if a response ends with the connection, so that only a reset can show a truncation.
     pub(super) is_close_delimited: Cell<bool>,
-    /// A response was cut.
+    /// `true` once a response was cut.
     pub(super) is_cut: Cell<bool>,
-    /// The request that a task is about to be made for (HTTP/2).
+    /// The request whose task hyper creates next (HTTP/2).
     latest: RefCell<Option<Rc<Answered>>>,
-    /// Those that have a task (HTTP/2).
+    /// The requests that have a task (HTTP/2).
     streams: RefCell<Vec<Weak<Answered>>>,
 }
 
-/// What is wrong with a connection.
+/// The time limit that a connection exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Overdue {
-    /// No request has come.
+    /// No complete request has arrived.
     Head,
     /// The client does not read.
     Stalled,
@@ -82,12 +82,13 @@ impl Traffic {
         self.is_leaving.set(true);
     }
 
-    /// A write waits for the client.
+    /// Records that a write waits for the client.
     pub(super) fn held(&self) {
         self.stall.borrow_mut().held();
     }
 
-    /// The client has taken something. What is sent after the end of an answer, such as the answer to a `PING`, is none.
+    /// Records that the client has read something. Bytes sent after the end of a response, such as the reply to a
+    /// `PING`, do not count.
     pub(super) fn sent(&self) {
         self.stall.borrow_mut().moved();
         if self.is_idle() && self.is_leaving.get() {
@@ -95,7 +96,7 @@ impl Traffic {
         }
     }
 
-    /// Everything written has gone to the socket.
+    /// Records that everything written has reached the socket.
     pub(super) fn flushed(&self) {
         self.is_leaving.set(false);
         self.flushes.set(self.flushes.get() + 1);
@@ -108,7 +109,7 @@ impl Traffic {
         self.flushes.get()
     }
 
-    /// Ready when there has been a flush after that of number `before`.
+    /// Waits for a flush after the one with number `before`.
     pub(super) fn poll_flushed(&self, before: u64, waker: &Waker) -> Poll<()> {
         if self.flushes.get() > before {
             return Poll::Ready(());
@@ -117,12 +118,12 @@ impl Traffic {
         Poll::Pending
     }
 
-    /// A request of HTTP/2 whose task is made next.
+    /// Records an HTTP/2 request whose task hyper creates next.
     pub(super) fn expect_task(&self, stream: Rc<Answered>) {
         *self.latest.borrow_mut() = Some(stream);
     }
 
-    /// The request that a new task is for.
+    /// Returns the request for which a task is created.
     pub(super) fn take_expected(&self) -> Option<Rc<Answered>> {
         let latest = self.latest.borrow_mut().take()?;
         let mut streams = self.streams.borrow_mut();
@@ -136,11 +137,11 @@ impl Traffic {
         self.streams.borrow().iter().filter_map(Weak::upgrade).for_each(|stream| stream.abort(self.unfinished.get()));
     }
 
-    /// Whether a limit was reached; else when to look again. Streams that have stalled are stopped here, each alone. A write
-    /// that waits may have to be `tried`.
+    /// Returns the time of the next check, or the limit that was reached. Aborts stalled streams, each on its own.
+    /// Calls `tried` if a waiting write has to be tried.
     pub(super) fn check(&self, now: Instant, tried: impl FnOnce()) -> Result<Instant, Overdue> {
         let (head_time, stall) = (self.limits.get_timeout_head(), self.limits.get_timeout_client());
-        // Whatever begins to wait after this look is seen before its time is over.
+        // With this interval, a wait that begins after this check is seen before its limit.
         let mut next = now + head_time.min(stall);
         let mut due = |since: Instant, time: Duration| {
             let due = since + time;
@@ -162,7 +163,7 @@ impl Traffic {
                 stream.abort(End::Cut);
             }
         }
-        // One that was stopped just now lies behind.
+        // The time of a stream that was just aborted lies in the past.
         Ok(next.max(now + Duration::from_millis(1)))
     }
 }

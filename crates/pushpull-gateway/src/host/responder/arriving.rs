@@ -1,4 +1,5 @@
-//! The body of a request on its way from a connection to its program. Either side knows at once when the other has gone.
+//! The body of a request on its way from the connection to the program. Each end learns at once that the other was
+//! dropped.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -14,13 +15,13 @@ use parking_lot::Mutex;
 use crate::cgi::refusal::Refusal;
 use crate::external::spool::unnamed;
 
-/// How many bytes wait in memory. Beyond them the connection is not read, unless another request needs it.
+/// The number of body bytes held in memory. Beyond it, the connection is read only if another request needs it.
 const MAX_HELD: usize = 64 * 1024;
 
-/// How many bytes wait in a temporary file for a request that holds up others.
+/// The maximum number of bytes in a temporary file, for a request that would block others.
 const MAX_SPOOLED: u64 = 64 << 20;
 
-/// How much of that is read at once.
+/// The number of bytes read from the file at once.
 const PIECE: usize = 64 * 1024;
 
 /// The connection's end.
@@ -31,7 +32,8 @@ pub(in crate::host) struct Arriving(Arc<Shared>);
 #[derive(Debug)]
 pub(in crate::host) struct Arrived(Arc<Shared>);
 
-/// Who waits is registered before the state is looked at for the last time, and woken after it was changed.
+/// ORDERING: a waiting end registers its waker before it checks the state for the last time; the other end changes the
+/// state before it wakes. Therefore no wake is lost.
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
@@ -43,12 +45,12 @@ struct Shared {
 struct State {
     held: VecDeque<Bytes>,
     held_bytes: usize,
-    /// What came when there was no room, and nothing that came later is anywhere else.
+    /// The bytes that arrived after `held` was full. While it holds any, later bytes are appended to it.
     spool: Spool,
-    /// How many bytes are still to come, if that was said.
+    /// The number of bytes still to arrive, if the length was declared.
     missing: Option<u64>,
     is_ended: bool,
-    /// The program wants no more.
+    /// `true` once the program's end was dropped.
     is_unwanted: bool,
 }
 
@@ -59,15 +61,15 @@ struct Spool {
     written: u64,
 }
 
-/// What became of bytes.
+/// What happened to pushed bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::host) enum Taken {
     Well,
-    /// There is nowhere left to put them.
+    /// Memory and file are full.
     Overloaded,
 }
 
-/// A body of this length, if that was said.
+/// Creates both ends of a body, with its length if declared.
 pub(in crate::host) fn arriving(length: Option<u64>) -> (Arriving, Arrived) {
     let state = State {
         held: VecDeque::new(),
@@ -83,22 +85,22 @@ pub(in crate::host) fn arriving(length: Option<u64>) -> (Arriving, Arrived) {
 }
 
 impl Arriving {
-    /// Takes the next bytes. Those beyond the length that was said mean nothing (FastCGI 6.2).
+    /// Adds the next bytes. Bytes beyond the declared length are discarded (FastCGI 6.2).
     pub(in crate::host) fn push(&self, chunk: Bytes) -> io::Result<Taken> {
         self.change(|state| state.push(chunk))
     }
 
-    /// Nothing follows.
+    /// Marks the end of the body.
     pub(in crate::host) fn end(&self) {
         self.change(|state| state.is_ended = true);
     }
 
-    /// Whether its end has been told.
+    /// Returns `true` if the end has been marked.
     pub(in crate::host) fn is_ended(&self) -> bool {
         self.0.state.lock().is_ended
     }
 
-    /// Ready when there is room; else the program has to read first.
+    /// Waits until there is room. The program has to read first.
     pub(in crate::host) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
         if self.0.state.lock().is_full() {
             self.0.connection.register(context.waker());
@@ -117,7 +119,7 @@ impl Arriving {
 }
 
 impl Arrived {
-    /// The next bytes.
+    /// Returns the next bytes.
     pub(in crate::host) fn poll_chunk(&mut self, context: &Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         let polled = self.0.state.lock().poll();
         let Poll::Ready((chunk, has_room)) = (match polled {
@@ -135,13 +137,13 @@ impl Arrived {
         Poll::Ready(chunk)
     }
 
-    /// All of it has been read.
+    /// Returns `true` if everything has been read.
     pub(in crate::host) fn is_end(&self) -> bool {
         let state = self.0.state.lock();
         state.waiting() == 0 && state.is_complete()
     }
 
-    /// How many bytes are still to be read, if that is known.
+    /// Returns the number of bytes still to be read, if known.
     pub(in crate::host) fn left(&self) -> Option<u64> {
         let state = self.0.state.lock();
         let missing = if state.is_complete() { Some(0) } else { state.missing };
@@ -150,7 +152,7 @@ impl Arrived {
 }
 
 impl State {
-    /// The next bytes, and whether there is room for more now.
+    /// Returns the next bytes, and whether there is room for more.
     fn poll(&mut self) -> Poll<(Option<io::Result<Bytes>>, bool)> {
         let chunk = match self.pop() {
             Ok(Some(chunk)) => Some(Ok(chunk)),
@@ -159,7 +161,7 @@ impl State {
             Ok(None) => return Poll::Pending,
             Err(error) => Some(Err(error)),
         };
-        // Half of it is free, so that the two do not wake each other at every chunk.
+        // Wait for half of the room, so that the two ends do not wake each other at every chunk.
         let has_room = self.spool.is_empty() && self.held_bytes <= MAX_HELD / 2;
         Poll::Ready((chunk, has_room))
     }
@@ -195,7 +197,7 @@ impl State {
         !self.is_unwanted && (self.held_bytes >= MAX_HELD || !self.spool.is_empty())
     }
 
-    /// Everything has come, and all that was said.
+    /// Returns `true` if all declared bytes have arrived, or, without a length, the end.
     fn is_complete(&self) -> bool {
         match self.missing {
             Some(missing) => missing == 0,
@@ -247,7 +249,7 @@ fn short(missing: u64) -> io::Error {
 }
 
 impl Drop for Arriving {
-    /// What has not come will not.
+    /// Marks the end: nothing more can arrive.
     fn drop(&mut self) {
         self.end();
     }
@@ -302,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_complete_with_its_last_byte_and_what_follows_means_nothing() {
+    fn a_body_is_complete_with_its_last_byte_and_later_bytes_are_discarded() {
         let (arriving, mut arrived) = arriving(Some(4));
         arriving.push("body, and more".into()).unwrap();
         assert_eq!(read(&mut arrived)[0].as_ref().unwrap(), "body");
@@ -311,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_23_what_has_no_room_goes_to_a_file_and_then_nowhere() {
+    fn requirement_23_a_body_beyond_memory_is_spooled_and_then_overloaded() {
         let (arriving, mut arrived) = arriving(None);
         let chunk = |number: usize| Bytes::from(vec![number as u8; 50_000]);
         for number in 0..10 {
@@ -336,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_for_a_program_that_wants_no_more() {
+    fn a_dropped_body_holds_nothing() {
         let (arriving, arrived) = arriving(None);
         drop(arrived);
         for _ in 0..1000 {

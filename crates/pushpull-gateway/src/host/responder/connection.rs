@@ -1,4 +1,4 @@
-//! One connection of a front server, from its first byte to its close, whichever protocol it speaks.
+//! One connection of a front server, from its first byte to its close, for either protocol.
 
 use std::future::{Future, poll_fn};
 use std::io::IoSlice;
@@ -13,20 +13,20 @@ use crate::host::server::{Host, either};
 use crate::host::shutdown::Stage;
 use crate::host::stream::{LAST_TIME, Stream, UNREAD_TIME};
 
-/// How much is read at once.
+/// The number of bytes read at once.
 pub(in crate::host) const PIECE: usize = 64 * 1024;
 
-/// How much may wait to be sent before responses are no longer asked for more.
+/// The number of queued bytes above which responses are no longer polled.
 pub(in crate::host) const MAX_QUEUED: usize = 128 * 1024;
 
-/// How often something is moved before others have their turn.
+/// The number of turns before other tasks run.
 const TURNS: usize = 64;
 
-/// Why there is nothing more to be done on a connection.
+/// Why a connection ends.
 pub(in crate::host) enum Outcome {
-    /// It was agreed upon: all that was written is to arrive.
+    /// As agreed: everything written has to arrive.
     Over,
-    /// A response is not whole, and the close is to tell.
+    /// A response is truncated, and the close has to show it.
     Cut,
     Gone,
     Failed(String),
@@ -34,41 +34,41 @@ pub(in crate::host) enum Outcome {
     Stopped,
 }
 
-/// The requests of a connection, as its protocol has them.
+/// The requests of a connection, in one protocol.
 pub(in crate::host) trait Link {
     fn wire(&mut self) -> &mut Wire;
 
-    /// Takes what has come. Says whether anything was moved.
+    /// Reads what has arrived. Returns `true` if there was progress.
     fn read(&mut self, context: &mut Context<'_>) -> Result<bool, Outcome>;
 
-    /// Asks for what comes next of the responses, and queues it. Says whether anything was moved.
+    /// Polls the responses and queues what they return. Returns `true` if there was progress.
     fn answer(&mut self, context: &mut Context<'_>) -> bool;
 
-    /// All that was queued has been sent.
+    /// Reacts to an empty queue: everything has been sent.
     fn sent(&mut self) {}
 
-    /// The server is to stop: nothing new is to begin.
+    /// Stops accepting new requests: the server is shutting down.
     fn close(&mut self);
 
-    /// Says how the connection ends, if there is nothing left to be done and nothing is queued.
+    /// Returns how the connection ends, if all requests have ended. The caller checks that the queue is empty.
     fn is_over(&self) -> Option<Outcome>;
 
-    /// Ends what runs. Says whether there was anything.
+    /// Ends the running requests. Returns `true` if there were any.
     fn end(&mut self, end: End) -> bool;
 }
 
-/// The bytes of a connection, both ways.
+/// The byte streams of a connection, in both directions.
 pub(in crate::host) struct Wire {
     pub(in crate::host) stream: Rc<Stream>,
-    /// What waits to be sent.
+    /// The bytes that wait to be sent.
     pub(in crate::host) queue: Queue,
     pub(in crate::host) watch: Watch,
-    /// Sees the front server go while nothing is read.
+    /// Detects the front server's disconnect while nothing is read.
     gone: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
 impl Wire {
-    /// Sees the front server go, in place of a read.
+    /// Watches for the front server's disconnect instead of reading.
     pub(in crate::host) fn wait(&mut self, context: &mut Context<'_>) -> Result<bool, Outcome> {
         let stream = &self.stream;
         let gone = self.gone.get_or_insert_with(|| {
@@ -100,7 +100,7 @@ impl Wire {
 /// Serves a connection and closes it.
 pub(in crate::host) async fn serve<P, L: Link>(stream: Stream, host: &Host<P>, open: impl FnOnce(Wire) -> L) {
     stream.set_nodelay();
-    // A close is taken for the end by some front servers. Unless it was agreed upon, it is not to look like one.
+    // Some front servers take a close for the end of a response. Any close that was not agreed is a reset instead.
     stream.set_zero_linger();
     let stream = Rc::new(stream);
     let watch = Watch::new(&host.limits, stream.clone());
@@ -131,15 +131,15 @@ pub(in crate::host) async fn serve<P, L: Link>(stream: Stream, host: &Host<P>, o
         Outcome::Gone | Outcome::Stopped => {}
         Outcome::Over => either(stream.linger(), host.shutdown.reached(Stage::Cut)).await,
         Outcome::Failed(why) => host.say(&stream, &why),
-        Outcome::Overdue(Overdue::Head) => host.say(&stream, "a request that was begun did not come in time"),
+        Outcome::Overdue(Overdue::Head) => host.say(&stream, "a request did not arrive completely in time"),
         Outcome::Overdue(Overdue::Stalled) => {
-            host.say(&stream, "the front server takes nothing of a response");
+            host.say(&stream, "the front server does not read the response");
             stream.set_zero_linger();
         }
     }
 }
 
-/// Moves what can be moved.
+/// Runs turns until nothing progresses.
 fn poll(link: &mut impl Link, context: &mut Context<'_>) -> Poll<Outcome> {
     for _ in 0..TURNS {
         let moved = match turn(link, context) {
@@ -159,7 +159,8 @@ fn poll(link: &mut impl Link, context: &mut Context<'_>) -> Poll<Outcome> {
     Poll::Pending
 }
 
-/// Reads, answers and writes, in this order, so that a short answer is one write. Says whether anything was moved.
+/// Reads, answers and writes, in this order, so that a short response is one write. Returns `true` if there was
+/// progress.
 fn turn(link: &mut impl Link, context: &mut Context<'_>) -> Result<bool, Outcome> {
     let read = link.read(context)?;
     let answered = link.answer(context);

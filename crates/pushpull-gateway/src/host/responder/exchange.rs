@@ -1,4 +1,5 @@
-//! One request and its answer: the service, then the head as a CGI response begins, then the body, kept to its length.
+//! One request and its response: calls the service, then writes the head as a CGI response and the body up to its
+//! length.
 
 use std::future::{Future, poll_fn};
 use std::mem;
@@ -18,10 +19,10 @@ use crate::cgi::error_stream::ErrorStream;
 use crate::cgi::head::{ResponseHead, has_no_body};
 use crate::cgi::refusal::Refusal;
 use crate::host::protocol::{Failure, about_server};
-use crate::host::server::Told;
+use crate::host::server::OnAnswered;
 use crate::host::{AccessRecord, End, RequestBody};
 
-/// A request that is being answered.
+/// A request in progress.
 pub(in crate::host) struct Exchange<R> {
     stage: Stage<R>,
     is_head: bool,
@@ -31,23 +32,23 @@ pub(in crate::host) struct Exchange<R> {
 
 enum Stage<R> {
     Asked(Pin<Box<dyn Future<Output = Result<Response<R>, Failure>>>>),
-    /// `left`: how many bytes are still to come, if the head said how many there are.
+    /// `left` is the number of bytes still to come, if the head declares a length.
     Body {
         body: Pin<Box<R>>,
         left: Option<u64>,
     },
-    /// A text of the host's own.
+    /// A response of the server itself.
     Text(Bytes),
     Over,
 }
 
-/// What comes next of an answer.
+/// The next part of a response.
 #[derive(Debug)]
 pub(in crate::host) enum Piece {
     Bytes(Bytes),
-    /// All of it was given.
+    /// The response is complete.
     End,
-    /// It is not whole, and must not look so. The reason is in the log.
+    /// The response is truncated and must be visibly so. The log has the reason.
     Cut,
 }
 
@@ -56,30 +57,30 @@ where
     R: Body<Data = Bytes> + 'static,
     R::Error: Into<Failure>,
 {
-    /// Asks the service.
+    /// Calls the service.
     pub(in crate::host) fn begin<S>(
         mut params: Params,
         body: RequestBody,
         accept: &Accept,
         mut service: S,
         error_log: ErrorStream,
-        told: Option<Arc<Told>>,
+        on_answered: Option<Arc<OnAnswered>>,
     ) -> Exchange<R>
     where
         S: Service<Request<RequestBody>, Response = Response<R>> + 'static,
         S::Error: Into<Failure>,
     {
         if params.is_about_server() {
-            let logged = Logged::of(&params.known(), told);
+            let logged = Logged::of(&params.known(), on_answered);
             let mut exchange = Exchange { stage: Stage::Over, is_head: false, logged, error_log };
             exchange.answer(about_server(String::new()));
             return exchange;
         }
         let request = match params.request(body, accept, error_log.clone()) {
             Ok(request) => request,
-            Err(refusal) => return Exchange::refused(refusal, &params, error_log, told),
+            Err(refusal) => return Exchange::refused(refusal, &params, error_log, on_answered),
         };
-        let logged = Logged::of(&request, told);
+        let logged = Logged::of(&request, on_answered);
         let is_head = *request.method() == Method::HEAD;
         let answer = async move {
             poll_fn(|context| service.poll_ready(context)).await.map_err(Into::into)?;
@@ -88,22 +89,22 @@ where
         Exchange { stage: Stage::Asked(Box::pin(answer)), is_head, logged, error_log }
     }
 
-    /// Answers in the service's place, whatever of the parameters has come.
+    /// Answers in place of the service, even if some parameters are missing.
     pub(in crate::host) fn refused(
         refusal: Refusal,
         params: &Params,
         error_log: ErrorStream,
-        told: Option<Arc<Told>>,
+        on_answered: Option<Arc<OnAnswered>>,
     ) -> Exchange<R> {
         error_log.say(&format!("a request was refused: {refusal}"));
         let known = params.known();
         let is_head = *known.method() == Method::HEAD;
-        let mut exchange = Exchange { stage: Stage::Over, is_head, logged: Logged::of(&known, told), error_log };
+        let mut exchange = Exchange { stage: Stage::Over, is_head, logged: Logged::of(&known, on_answered), error_log };
         exchange.answer(refusal.into_response());
         exchange
     }
 
-    /// Answers in the service's place.
+    /// Sets the response to send in place of the service's.
     fn answer(&mut self, response: Response<String>) {
         let (parts, text) = response.into_parts();
         self.logged.record.status = Some(parts.status);
@@ -116,7 +117,7 @@ where
         self.stage = Stage::Text(bytes.into());
     }
 
-    /// How it ends, unless it ends by itself.
+    /// Sets how the request ends, unless it ends by itself.
     pub(in crate::host) fn set_end(&mut self, end: End) {
         self.logged.record.end = end;
     }
@@ -150,7 +151,7 @@ where
                             }
                         }
                         None if left.is_none() => return Poll::Ready(self.end(End::Done)),
-                        // Whoever made the body has told already why.
+                        // The creator of the body has logged the reason.
                         Some(Err(_)) | None => return Poll::Ready(self.end(End::Cut)),
                     }
                 }
@@ -161,7 +162,7 @@ where
         }
     }
 
-    /// The head of a response, whose body comes next.
+    /// Returns the head of a response and starts its body.
     fn open(&mut self, response: Response<R>) -> Bytes {
         let (parts, body) = response.into_parts();
         self.logged.record.status = Some(parts.status);
@@ -185,15 +186,15 @@ where
     }
 }
 
-/// Tells of a request when it has ended, in whatever way.
+/// The log record of a request, written on drop however the request ended.
 struct Logged {
     record: AccessRecord,
     began: Instant,
-    told: Option<Arc<Told>>,
+    on_answered: Option<Arc<OnAnswered>>,
 }
 
 impl Logged {
-    fn of<B>(request: &Request<B>, told: Option<Arc<Told>>) -> Logged {
+    fn of<B>(request: &Request<B>, on_answered: Option<Arc<OnAnswered>>) -> Logged {
         let record = AccessRecord {
             remote: request.extensions().get::<Environ>().and_then(remote),
             method: request.method().clone(),
@@ -204,7 +205,7 @@ impl Logged {
             time: Default::default(),
             end: End::Gone,
         };
-        Logged { record, began: Instant::now(), told }
+        Logged { record, began: Instant::now(), on_answered }
     }
 }
 
@@ -213,9 +214,9 @@ impl Drop for Logged {
         if self.record.end == End::Gone && std::thread::panicking() {
             self.record.end = End::Cut;
         }
-        if let Some(told) = &self.told {
+        if let Some(on_answered) = &self.on_answered {
             self.record.time = self.began.elapsed();
-            told(&self.record);
+            on_answered(&self.record);
         }
     }
 }

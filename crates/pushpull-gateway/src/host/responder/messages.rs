@@ -1,4 +1,4 @@
-//! What a request's program says to the log, on its way to the front server's.
+//! The log lines of a request's program on their way to the front server's log.
 
 use std::mem;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use parking_lot::Mutex;
 
 use crate::cgi::error_stream::ErrorStream;
 
-/// How many bytes may wait to be sent. What does not fit is counted.
+/// The number of bytes that may wait. Lines beyond it are only counted.
 const MAX_WAITING: usize = 64 * 1024;
 
-/// Lines that wait. Clones are one and the same.
+/// Lines that wait to be sent. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(in crate::host) struct Messages(Arc<Shared>);
 
@@ -30,7 +30,7 @@ struct State {
 }
 
 impl Messages {
-    /// A stream whose lines go here and to the server's own log.
+    /// Returns a stream whose lines are sent to the front server and to the server's own log.
     pub(in crate::host) fn stream(&self, log: ErrorStream) -> ErrorStream {
         let messages = self.clone();
         ErrorStream::new(move |line| {
@@ -51,7 +51,7 @@ impl Messages {
         self.0.connection.wake();
     }
 
-    /// What has come since the last time; who asks is woken when there is more.
+    /// Returns the lines since the last call. The caller is woken when there are more.
     pub(in crate::host) fn take(&self, context: &Context<'_>) -> Option<Bytes> {
         self.0.connection.register(context.waker());
         let mut state = self.0.state.lock();
@@ -73,7 +73,7 @@ mod tests {
     use std::task::Waker;
 
     #[test]
-    fn requirement_24_lines_that_nobody_takes_are_counted_and_not_kept() {
+    fn requirement_24_lines_that_are_not_taken_are_counted_and_not_kept() {
         let messages = Messages::default();
         let mut stream = messages.stream(ErrorStream::new(|_| ()));
         for _ in 0..1000 {

@@ -1,7 +1,11 @@
-//! What FastCGI and SCGI have in common: a front server sends parameters and a body, and is sent a CGI response.
+//! What FastCGI and SCGI share: a front server sends parameters and a body, and receives a CGI response.
+//!
+//! Start from [`serve`] and [`Link`], which each protocol implements, and from [`Exchange`], which answers one request.
+//! A request walks through the files in this order:
 //!
 //! ```text
-//!  connection.rs: its bytes, both ways, until it is closed; which requests they are is the protocol's affair
+//!  protocol.rs: makes a type a protocol of the server
+//!  connection.rs: moves the bytes of a connection, watch.rs: keeps its time limits
 //!
 //!  parameters ── params.rs ──> http::Request, Environ ──┐
 //!        body ── arriving.rs ─────> RequestBody ────────┴─> your service ── exchange.rs ──> head, body, end or error

@@ -1,5 +1,5 @@
-//! What a front server says of a request: which of it passes, and the request that it makes (requirement 23 in this
-//! project's list: nothing that decides how a program is run may come from outside).
+//! The parameters of a front server: which of them pass, and the request made of them. Parameters must not determine
+//! how a program is run (requirement 23 of this project).
 
 use std::collections::HashSet;
 use std::io;
@@ -16,7 +16,7 @@ use crate::cgi::path::{Mount, check};
 use crate::cgi::refusal::Refusal;
 use crate::cgi::request::{ClientWatched, Connection, SOFTWARE, WITHHELD, complete, of_meta_variables, uri, version};
 
-/// The names of RFC 3875 (4.1), and two that every server sends beside them.
+/// The names of RFC 3875 (4.1), and two that every server adds.
 const NAMES: [&[u8]; 19] = [
     b"AUTH_TYPE",
     b"CONTENT_LENGTH",
@@ -35,15 +35,15 @@ const NAMES: [&[u8]; 19] = [
     b"SERVER_PORT",
     b"SERVER_PROTOCOL",
     b"SERVER_SOFTWARE",
-    // These two:
+    // The two additions:
     b"REMOTE_PORT",
     b"REQUEST_URI",
 ];
 
-/// How many variables a request may have.
+/// The maximum number of variables of a request.
 const MAX_VARIABLES: usize = 1000;
 
-/// What of a front server's parameters an application is told.
+/// The settings of which parameters reach an application.
 #[derive(Debug, Clone, Default)]
 pub(in crate::host) struct Accept {
     names: Arc<HashSet<Vec<u8>>>,
@@ -51,12 +51,12 @@ pub(in crate::host) struct Accept {
 }
 
 impl Accept {
-    /// One more name.
+    /// Adds a name.
     pub(in crate::host) fn add(&mut self, name: &str) {
         Arc::make_mut(&mut self.names).insert(name.into());
     }
 
-    /// What the path is parted by, in place of the front server's own parting.
+    /// Sets the mount that splits the path instead of the front server.
     pub(in crate::host) fn mount(&mut self, mount: Mount) {
         self.mount = Some(mount);
     }
@@ -71,7 +71,7 @@ impl Accept {
     }
 }
 
-/// Whether a field belongs to the front server's connection, or has a variable of its own.
+/// Returns `true` if a field belongs to the front server's own connection, or has a variable of its own.
 fn is_withheld(field: &[u8]) -> bool {
     let is_same = |name: &str| {
         let plain = |byte: u8| if byte == b'-' { b'_' } else { byte.to_ascii_uppercase() };
@@ -80,7 +80,7 @@ fn is_withheld(field: &[u8]) -> bool {
     WITHHELD.iter().any(|name| is_same(name.as_str()))
 }
 
-/// The parameters of one request, as they come.
+/// The parameters of one request, as they arrive.
 #[derive(Debug, Default)]
 pub(in crate::host) struct Params {
     env: Environ,
@@ -88,8 +88,8 @@ pub(in crate::host) struct Params {
 }
 
 impl Params {
-    /// Takes one. What does not pass is passed over; of a field that comes again the values are joined, and of another
-    /// variable the last one stands.
+    /// Adds a parameter, unless it is withheld. If a field is repeated, its values are joined; if another variable is
+    /// repeated, the last value counts.
     pub(in crate::host) fn add(&mut self, name: &[u8], value: &[u8], accept: &Accept) -> Result<(), Refusal> {
         if !accept.passes(name) || (value.is_empty() && matches!(name, b"CONTENT_LENGTH" | b"CONTENT_TYPE")) {
             return Ok(());
@@ -99,7 +99,7 @@ impl Params {
             let reason = format!("the request has more than {MAX_VARIABLES} parameters");
             return Err(Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, reason));
         }
-        // No server takes a field that has an end of a line within it.
+        // No server accepts a field that contains a line end.
         if name.starts_with(b"HTTP_") && value.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
             return Err(Refusal::bad_request("a field holds the end of a line"));
         }
@@ -114,18 +114,18 @@ impl Params {
         is_good.map_err(|error| Refusal::bad_request(&error.to_string()))
     }
 
-    /// How long the body is, if that was said.
+    /// Returns the declared length of the body.
     pub(in crate::host) fn length(&self) -> Result<Option<u64>, Refusal> {
         let Some(text) = self.env.get("CONTENT_LENGTH") else { return Ok(None) };
-        content_length(text).map(Some).ok_or_else(|| Refusal::bad_request("the content length is no number"))
+        content_length(text).map(Some).ok_or_else(|| Refusal::bad_request("the content length is not a number"))
     }
 
-    /// Returns `true` for `OPTIONS *`, which is about the server and none of its programs (RFC 9110, 9.3.7).
+    /// Returns `true` for `OPTIONS *`, which concerns the server and no program (RFC 9110, 9.3.7).
     pub(in crate::host) fn is_about_server(&self) -> bool {
         self.env.get("REQUEST_METHOD") == Some(b"OPTIONS") && self.env.get("REQUEST_URI") == Some(b"*")
     }
 
-    /// The request that they describe, with themselves as its [`Environ`].
+    /// Returns the request that the parameters describe; they become its [`Environ`].
     pub(in crate::host) fn request<B>(
         &mut self,
         body: B,
@@ -138,9 +138,9 @@ impl Params {
         self.complete(accept)?;
         self.env =
             mem::take(&mut self.env).with_error_log(error_log).with_multi_threaded(true).with_multi_process(true);
-        let told = |error: io::Error| Refusal::bad_request(&error.to_string());
+        let refused = |error: io::Error| Refusal::bad_request(&error.to_string());
         let env = &self.env;
-        let mut request = of_meta_variables(env, body).map_err(told)?;
+        let mut request = of_meta_variables(env, body).map_err(refused)?;
         if let (Some(remote), Some(local)) = (remote(env), end(env, "SERVER_NAME", "SERVER_PORT")) {
             request.extensions_mut().insert(Connection::new(remote, local));
         }
@@ -148,7 +148,7 @@ impl Params {
         Ok(request)
     }
 
-    /// What is known of a request that is refused, as the log tells it.
+    /// Returns what is known of a refused request, for the log.
     pub(in crate::host) fn known(&self) -> Request<()> {
         let mut request = Request::new(());
         let method = self.env.get("REQUEST_METHOD").unwrap_or_default();
@@ -162,7 +162,7 @@ impl Params {
         request
     }
 
-    /// Parts the path, and adds what may not be missing (RFC 3875, 4.1).
+    /// Splits the path, and adds the mandatory variables (RFC 3875, 4.1).
     fn complete(&mut self, accept: &Accept) -> Result<(), Refusal> {
         complete(&mut self.env)?;
         let part = |name| self.env.get(name).unwrap_or_default();
@@ -205,7 +205,7 @@ impl Params {
     }
 }
 
-/// The client's address, as the front server tells it.
+/// Returns the client's address, as the front server reports it.
 pub(in crate::host) fn remote(env: &Environ) -> Option<SocketAddr> {
     end(env, "REMOTE_ADDR", "REMOTE_PORT")
 }
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_1_what_may_not_be_missing_is_there() {
+    fn requirement_1_mandatory_variables_are_added() {
         let env = env(&[("CONTENT_LENGTH", ""), ("CONTENT_TYPE", "")], &Accept::default());
         for name in ["GATEWAY_INTERFACE", "PATH_INFO", "QUERY_STRING", "SCRIPT_NAME", "SERVER_NAME", "SERVER_PORT"] {
             assert!(env.get(name).is_some(), "{name}");
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_2_the_path_is_parted_by_the_mount_if_there_is_one() {
+    fn requirement_2_a_mount_splits_the_path() {
         let mut accept = Accept::default();
         let path = [("SCRIPT_NAME", "/app/a"), ("PATH_INFO", "/b")];
         assert_eq!(env(&path, &accept).get("SCRIPT_NAME"), Some(&b"/app/a"[..]));
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_24_what_is_no_request_is_refused() {
+    fn requirement_24_invalid_requests_are_refused() {
         let accept = Accept::default();
         let status = |pairs: &[(&str, &str)]| request(pairs, &accept).map(drop).map_err(|it| it.status().as_u16());
         assert_eq!(status(&[]), Err(400));
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_22_what_the_front_server_took_is_passed_on() {
+    fn requirement_22_bytes_that_the_front_server_accepted_are_passed_on() {
         let target: &[u8] = b"/caf\xe9 \"<>\\^`{|}\x01/\xc3\xa9#a?\xff b#c";
         let field = b"a\x01\x7f\tb\xe9";
         let mut params = Params::default();
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_22_without_a_path_it_is_that_of_the_target() {
+    fn requirement_22_without_path_variables_the_path_is_that_of_the_target() {
         let part = |target: &str, accept: &Accept| {
             let pairs = [("REQUEST_METHOD", "GET"), ("REQUEST_URI", target)];
             let request = request(&pairs, accept).map_err(|refusal| refusal.status().as_u16())?;
@@ -350,13 +350,13 @@ mod tests {
         for bad in ["/app/../a", "/app/%2e%2E", "/app%2Fa", "/a%00", "/%zz", "/app/a#b", "app", "*"] {
             assert_eq!(part(bad, &accept), Err(400), "{bad}");
         }
-        // One that was sent, if only to say that there is none, stays.
+        // An empty path that was sent stays empty.
         let sent = env(&[("PATH_INFO", ""), ("REQUEST_URI", "/a")], &Accept::default());
         assert_eq!((sent.get_str("SCRIPT_NAME"), sent.get_str("PATH_INFO")), (Some(""), Some("")));
     }
 
     #[test]
-    fn requirement_17_an_address_of_ipv4_is_one_wherever_it_came_by() {
+    fn requirement_17_ipv4_mapped_addresses_are_canonical() {
         let pairs =
             [("REQUEST_METHOD", "GET"), ("REMOTE_ADDR", "::ffff:192.0.2.1"), ("SERVER_NAME", "::ffff:192.0.2.2")];
         let request = request(&pairs, &Accept::default()).unwrap();
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_4_fields_that_come_again_are_joined() {
+    fn requirement_4_repeated_fields_are_joined() {
         let pairs = [
             ("HTTP_A", "1"),
             ("HTTP_COOKIE", "a"),

@@ -1,9 +1,10 @@
-//! A protocol that a front server speaks, as the server sees it.
+//! What is the same for all protocols that front servers speak.
 
-/// Makes a type the protocol of a server: `$link` is what its connections carry, and the type has a field `accept`.
+/// Implements [`Protocol`](crate::host::Protocol) for a type that has a field `accept`. `$link` is the state of a
+/// connection.
 macro_rules! front_protocol {
     ($protocol:ty, $link:ident) => {
-        #[allow(private_interfaces, reason = "sealed: nobody else calls it")]
+        #[allow(private_interfaces, reason = "sealed: other crates do not call it")]
         impl crate::host::protocol::Fronted for $protocol {
             fn accept(&mut self) -> &mut crate::host::responder::Accept {
                 &mut self.accept
@@ -12,7 +13,7 @@ macro_rules! front_protocol {
 
         impl crate::host::protocol::sealed::Sealed for $protocol {}
 
-        #[allow(private_interfaces, reason = "sealed: nobody else calls it")]
+        #[allow(private_interfaces, reason = "sealed: other crates do not call it")]
         impl crate::host::protocol::Protocol for $protocol {
             const TRUSTS: bool = true;
 
@@ -32,7 +33,7 @@ macro_rules! front_protocol {
                 crate::host::responder::serve(stream, &host, open).await;
             }
 
-            /// Nothing can be said to a front server before it has begun a request.
+            /// Does nothing: a front server cannot be answered before it has begun a request.
             fn refuse(_: &crate::host::stream::Stream) {}
         }
     };

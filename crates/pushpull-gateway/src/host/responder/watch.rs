@@ -1,4 +1,4 @@
-//! Since when a front server has been waited for.
+//! The time limits of a front server's connection.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -11,12 +11,12 @@ use crate::host::ClientLimits;
 use crate::host::stall::{Look, Stall};
 use crate::host::stream::Stream;
 
-/// What a front server has not done in time.
+/// What a front server did not do in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::host) enum Overdue {
-    /// A request that was begun is not there.
+    /// A request did not arrive completely.
     Head,
-    /// What waits to be sent is not taken.
+    /// The front server does not read.
     Stalled,
 }
 
@@ -24,11 +24,11 @@ pub(in crate::host) enum Overdue {
 #[derive(Debug)]
 pub(in crate::host) struct Watch {
     head_time: Duration,
-    /// How often it is looked: before the shorter of the two limits, whenever that began, can be over.
+    /// The interval of checks: the shorter of the two limits, so that each is noticed in time.
     every: Duration,
-    /// Which request is coming, and since when.
+    /// The request that is arriving, and since when.
     begun: Option<(u16, Instant)>,
-    /// The clock of the front server, as long as a write waits for it.
+    /// The clock of the front server, running while a write waits.
     stall: Stall,
     stream: Rc<Stream>,
     time: Pin<Box<Sleep>>,
@@ -42,15 +42,15 @@ impl Watch {
         Watch { head_time, every, begun: None, stall, stream, time: Box::pin(sleep(every)) }
     }
 
-    /// Which request, by its id on this connection, is on its way and not there; of several the oldest. Each has a time of
-    /// its own: where one is always coming, none of them may be late.
+    /// Sets which request, by its id on this connection, is arriving: the oldest if there are several. Each request has
+    /// its own time, so that none is late where one is always arriving.
     pub(in crate::host) fn begun(&mut self, which: Option<u16>) {
         if self.begun.map(|(id, _)| id) != which {
             self.begun = which.map(|id| (id, Instant::now()));
         }
     }
 
-    /// Whether a write waits. `moved`: something of it was taken just now.
+    /// Records whether a write waits. `moved`: part of it was just sent.
     pub(in crate::host) fn held(&mut self, is_held: bool, moved: bool) {
         if moved || !is_held {
             self.stall.moved();
@@ -60,7 +60,7 @@ impl Watch {
         }
     }
 
-    /// Ready when a limit was reached.
+    /// Waits until a limit is reached.
     pub(in crate::host) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Overdue> {
         loop {
             ready!(self.time.as_mut().poll(context));
@@ -76,7 +76,7 @@ impl Watch {
                 Look::Try(until) => {
                     next = next.min(until);
                     self.stream.try_writes();
-                    // It is written in the next turn.
+                    // The write happens in the next turn.
                     context.waker().wake_by_ref();
                 }
                 Look::Well => {}
@@ -91,13 +91,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn requirement_13_each_request_of_a_connection_has_a_time_of_its_own() {
+    async fn requirement_13_each_request_of_a_connection_has_its_own_time() {
         let (stream, _other) = tokio::net::UnixStream::pair().unwrap();
         let mut watch = Watch::new(&ClientLimits::new(), Rc::new(Stream::unix(stream)));
         watch.begun(Some(1));
         let first = watch.begun;
         watch.begun(Some(1));
-        assert_eq!(watch.begun, first, "one that goes on coming has no more time");
+        assert_eq!(watch.begun, first, "a request that still arrives gets no new time");
         watch.begun(Some(2));
         let second = watch.begun;
         assert!(second.is_some_and(|(id, since)| id == 2 && first.is_some_and(|(_, before)| since >= before)));

@@ -23,16 +23,16 @@ pub(super) struct OneRequest<S, R> {
     host: Rc<Host>,
     service: S,
     part: Part<R>,
-    /// How the response ended; what waits may still have to be sent.
+    /// How the response ended. Its last bytes may still wait to be sent.
     end: Option<End>,
-    /// The server is to stop.
+    /// `true` once the server is shutting down.
     is_closing: bool,
 }
 
 enum Part<R> {
-    /// As far as it has come.
+    /// The bytes of the head that have arrived.
     Head(BytesMut),
-    /// `missing`: how much of the body has not come.
+    /// `missing` is the number of body bytes still to arrive.
     Answering { exchange: Box<Exchange<R>>, body: Arriving, missing: u64 },
 }
 
@@ -41,7 +41,7 @@ impl<S, R> OneRequest<S, R> {
         OneRequest { wire, host, service, part: Part::Head(BytesMut::new()), end: None, is_closing: false }
     }
 
-    /// Nothing of a request has come.
+    /// Returns `true` if nothing of a request has arrived.
     fn is_untouched(&self) -> bool {
         matches!(&self.part, Part::Head(seen) if seen.is_empty())
     }
@@ -135,7 +135,7 @@ where
     R: Body<Data = Bytes> + 'static,
     R::Error: Into<Failure>,
 {
-    /// Asks the service, if the head is whole.
+    /// Calls the service, if the head is complete.
     fn begin(&mut self) {
         let Part::Head(seen) = &mut self.part else { return };
         let mut params = Params::default();
@@ -152,18 +152,18 @@ where
             Err(bad) => Err(Refusal::bad_request(&bad.to_string())),
         };
         self.wire.watch.begun(None);
-        let (error_log, told) = (self.host.error_log.clone(), self.host.told.clone());
+        let (error_log, on_answered) = (self.host.error_log.clone(), self.host.on_answered.clone());
         let (exchange, body, missing) = match taken {
             Ok((head_length, length)) => {
                 let (body, arrived) = arriving(Some(length));
                 let first = seen.split_off(head_length);
                 let missing = length.saturating_sub(first.len() as u64);
-                // In memory there is room for the first piece.
+                // The first bytes of the body always fit into memory.
                 let _ = body.push(first.freeze());
                 let arrived = RequestBody::of_front(arrived, self.host.limits.get_timeout_idle());
-                (Exchange::begin(params, arrived, accept, self.service.clone(), error_log, told), body, missing)
+                (Exchange::begin(params, arrived, accept, self.service.clone(), error_log, on_answered), body, missing)
             }
-            Err(refusal) => (Exchange::refused(refusal, &params, error_log, told), arriving(Some(0)).0, 0),
+            Err(refusal) => (Exchange::refused(refusal, &params, error_log, on_answered), arriving(Some(0)).0, 0),
         };
         self.part = Part::Answering { exchange: Box::new(exchange), body, missing };
     }

@@ -1,27 +1,28 @@
-//! The head of an SCGI request: a netstring of names and values, each ended by a NUL. Pure and bounded.
+//! The head of an SCGI request: a netstring of names and values, each ended by a NUL. The parser does no I/O and is
+//! bounded.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use crate::cgi::head::content_length;
 
-/// How long it may be, in bytes: a program could hardly be started with more.
+/// The maximum size of a head, in bytes. A program could hardly be started with more.
 pub(super) const MAX_HEAD: usize = 64 * 1024;
 
 /// A name and its value.
 type Pair<'a> = (&'a [u8], &'a [u8]);
 
-/// A head that is whole.
+/// A complete head.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Head<'a> {
     pub(super) pairs: Vec<Pair<'a>>,
-    /// How many bytes it has, with everything around it.
+    /// The length of the head in bytes, including the netstring's framing.
     pub(super) length: usize,
-    /// How many bytes the body has.
+    /// The length of the body in bytes.
     pub(super) body: u64,
 }
 
-/// Why bytes are no head.
+/// Why bytes are not a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BadHead {
     NoNetstring,
@@ -42,14 +43,14 @@ impl fmt::Display for BadHead {
             BadHead::NoComma => "the netstring does not end with a comma",
             BadHead::Unpaired => "a name or value does not end with a NUL",
             BadHead::Unnamed => "a parameter has no name",
-            BadHead::NoLength => "the first parameter is not CONTENT_LENGTH, with a number",
-            BadHead::NoVersion => "there is no parameter SCGI, or it is not 1",
-            BadHead::Repeated => "a parameter comes more than once",
+            BadHead::NoLength => "the first parameter is not CONTENT_LENGTH with a number",
+            BadHead::NoVersion => "the parameter SCGI is missing or not 1",
+            BadHead::Repeated => "a parameter is repeated",
         })
     }
 }
 
-/// The head at the beginning of a request, if all of it is there.
+/// Returns the head at the beginning of a request, if it is complete.
 pub(super) fn head(bytes: &[u8]) -> Result<Option<Head<'_>>, BadHead> {
     let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let has_zero = digits > 1 && bytes[0] == b'0';
@@ -74,7 +75,7 @@ pub(super) fn head(bytes: &[u8]) -> Result<Option<Head<'_>>, BadHead> {
     }
 }
 
-/// The pairs, and what the first of them says of the body.
+/// Returns the pairs, and the length of the body that the first pair declares.
 fn pairs(text: &[u8]) -> Result<(Vec<Pair<'_>>, u64), BadHead> {
     let text = match text {
         [] => return Err(BadHead::NoLength),
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn requirement_22_what_is_no_head_is_told() {
+    fn requirement_22_invalid_heads_are_reported() {
         let first = "CONTENT_LENGTH\x000\0";
         let cases = [
             ("GET / HTTP/1.1".to_owned(), BadHead::NoNetstring),
@@ -163,7 +164,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn requirement_24_no_bytes_make_it_panic(
+        fn requirement_24_no_input_panics(
             bytes in proptest::collection::vec(prop_oneof![Just(0_u8), b'0'..=b':', any::<u8>()], 0..200),
         ) {
             let _ = head(&bytes);

@@ -14,14 +14,16 @@
 //! # std::io::Result::Ok(())
 //! ```
 //!
-//! It sees to the same as [`host::fastcgi`](super::fastcgi), one request to a connection, with the same parameters passing.
-//! What differs:
+//! Start from [`Server`]; server.rs has its settings. connection.rs answers the one request of a connection, whose head
+//! head.rs parses.
 //!
-//! * The close is the end of a response. One that fails after its head ends with a reset instead, over TCP and on a Unix
-//!   socket, after every byte that was written.
-//! * There is no way to the front server's log: what an application says to its error stream goes to the server's
-//!   [error log](super::Server::error_log) alone.
-//! * What is no SCGI is answered with 400, and parameters of more than 64 KiB with 431.
+//! The guarantees are those of [`host::fastcgi`](super::fastcgi), and the same parameters pass. The differences are:
+//!
+//! * A connection has one request. The close marks the end of the response. If a response fails after its head, the
+//!   connection is reset instead, over TCP and on a Unix socket, after every byte that was written.
+//! * SCGI cannot send lines to the front server's log. What an application writes to its error stream is only in the
+//!   server's [error log](super::Server::error_log).
+//! * Invalid SCGI is answered with 400. Parameters of more than 64 KiB are answered with 431.
 
 mod connection;
 mod head;

@@ -1,10 +1,10 @@
-//! The server's own settings.
+//! The settings of an SCGI server.
 
 use super::connection::OneRequest;
 use crate::host;
 use crate::host::responder::{Accept, front_protocol};
 
-/// SCGI, as an application speaks it.
+/// The SCGI protocol, from the application's side.
 #[derive(Debug, Clone, Default)]
 pub struct Scgi {
     pub(super) accept: Accept,

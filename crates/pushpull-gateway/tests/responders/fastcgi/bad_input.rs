@@ -1,4 +1,4 @@
-//! Requirement 24: whatever comes, the server goes on.
+//! Requirement 24: the server survives any input.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ fn requirement_24_every_truncation_is_survived() {
 }
 
 #[test]
-fn requirement_24_lengths_that_lie_and_garbage_close_the_connection() {
+fn requirement_24_false_lengths_and_garbage_close_the_connection() {
     let host = local();
     for bytes in [
         Header { kind: Kind::BeginRequest as u8, id: 1, length: 9, padding: 0 }.to_bytes().to_vec(),
@@ -35,7 +35,7 @@ fn requirement_24_lengths_that_lie_and_garbage_close_the_connection() {
         b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(),
     ] {
         assert!(Client::connect(host.address).send(&bytes).is_closed(), "{}", bytes.escape_ascii());
-        host.wait_for("what it sends is no FastCGI");
+        host.wait_for("invalid FastCGI");
     }
     goes_on(&host);
 }
@@ -56,12 +56,12 @@ fn requirement_24_ten_megabytes_of_parameters_are_a_431() {
     assert!(answer.is_complete() && answer.text().starts_with("Status: 431 "), "{answer:?}");
     assert!(client.send(get(1, true, &[])).answer(1).is_complete());
     host.wait_for("the parameters are longer than 65536 bytes");
-    // What it was never came.
+    // The request's method and target never arrived.
     host.wait_for("- - - HTTP/1.1 431 ");
 }
 
 #[test]
-fn requirement_24_what_describes_no_request_is_a_400() {
+fn requirement_24_parameters_without_a_valid_request_are_a_400() {
     let host = local();
     let mut client = Client::connect(host.address);
     for extra in
@@ -73,7 +73,7 @@ fn requirement_24_what_describes_no_request_is_a_400() {
 }
 
 #[test]
-fn requirement_17_what_is_refused_is_in_the_log_with_what_is_known_of_it() {
+fn requirement_17_a_refused_request_is_logged_with_what_is_known_of_it() {
     let host = local();
     let mut client = Client::connect(host.address);
     let mut refused = |name, value, line: &str| {
@@ -92,15 +92,15 @@ fn requirement_17_what_is_refused_is_in_the_log_with_what_is_known_of_it() {
 }
 
 #[test]
-fn requirement_24_who_asks_and_reads_no_answers_is_left() {
+fn requirement_24_a_front_server_that_reads_no_replies_is_disconnected() {
     let host = local();
     let mut client = Client::connect(host.address);
     let ask = pushpull_gateway::fastcgi::get_values([&b"FCGI_MAX_CONNS"[..]]).repeat(1000);
     let until = Instant::now() + Duration::from_secs(60);
     while client.try_send(&ask).is_ok() {
-        assert!(Instant::now() < until, "it is still listened to");
+        assert!(Instant::now() < until, "the server still reads");
     }
-    host.wait_for("it asks and takes no answers");
+    host.wait_for("the front server sends management records but does not read the replies");
     goes_on(&host);
 }
 

@@ -1,4 +1,4 @@
-//! A front server that says what it is told to, right or wrong.
+//! A front server that sends what the test wants, valid or not.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -16,12 +16,12 @@ pub struct Client {
     buffer: BytesMut,
 }
 
-/// What came of one request.
+/// The result of one request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     pub stdout: Vec<u8>,
     pub stderr: Vec<u8>,
-    /// Application status and protocol status; `None`: the connection was closed before.
+    /// Application status and protocol status, or `None` if the connection was closed before.
     pub end: Option<(u32, ProtocolStatus)>,
 }
 
@@ -48,7 +48,7 @@ impl Client {
         self
     }
 
-    /// As `send`, for what may come upon a closed connection.
+    /// Sends like `send`, but the connection may be closed already.
     pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
     }
@@ -63,7 +63,7 @@ impl Client {
         self.send(Records::end(Stream::Stdin, id))
     }
 
-    /// The next record; `None` at the end of the connection.
+    /// Returns the next record, or `None` at the end of the connection.
     pub fn record(&mut self) -> Option<Record> {
         loop {
             if let Some(record) = self.decoder.decode(&mut self.buffer).unwrap() {
@@ -79,7 +79,7 @@ impl Client {
         }
     }
 
-    /// All of the answer to one request, those to others passed over.
+    /// Returns the whole response to one request and skips records of others.
     pub fn answer(&mut self, of: u16) -> Answer {
         let mut answer = Answer::default();
         while let Some(record) = self.record() {
@@ -96,7 +96,7 @@ impl Client {
         answer
     }
 
-    /// Reads until the output of a request ends with this.
+    /// Reads until the output of a request ends with this text.
     pub fn until(&mut self, of: u16, end: &str) -> &mut Client {
         let mut seen = Vec::new();
         while !seen.ends_with(end.as_bytes()) {
@@ -109,13 +109,13 @@ impl Client {
         self
     }
 
-    /// Whether the connection was closed.
+    /// Returns `true` if the connection was closed.
     pub fn is_closed(&mut self) -> bool {
         self.record().is_none()
     }
 }
 
-/// A request up to its body.
+/// Returns a request up to its body.
 pub fn request(id: u16, keep: bool, extra: &[(&str, &str)]) -> Vec<u8> {
     let mut text = Vec::new();
     let usual =
@@ -127,7 +127,7 @@ pub fn request(id: u16, keep: bool, extra: &[(&str, &str)]) -> Vec<u8> {
     bytes
 }
 
-/// One without a body.
+/// Returns a request without a body.
 pub fn get(id: u16, keep: bool, extra: &[(&str, &str)]) -> Vec<u8> {
     let mut bytes = request(id, keep, extra);
     bytes.extend_from_slice(&Records::end(Stream::Stdin, id));

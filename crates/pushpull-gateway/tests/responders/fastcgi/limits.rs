@@ -1,4 +1,4 @@
-//! What a front server may cost: each limit is short here, and what is waited for is that it is reached.
+//! The limits for a front server. Each is short here, and the test waits until it is reached.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -26,7 +26,7 @@ fn limited(limits: ClientLimits) -> Host {
 
 #[test]
 fn requirement_23_a_body_beside_others_ends_with_overloaded_when_its_spool_is_full() {
-    // The one keeps its request and reads nothing of it; the other waits for the end of its own.
+    // The first request's body is never read; the second request waits for the end of its own body.
     let answer = |request: Request<RequestBody>| async move {
         if request.uri().path() == "/held" {
             pending::<()>().await;
@@ -37,30 +37,30 @@ fn requirement_23_a_body_beside_others_ends_with_overloaded_when_its_spool_is_fu
     let host = Host::start(server(), move || service_fn(answer));
     let mut client = Client::connect(host.address);
     client.send(request(1, true, &[("REQUEST_URI", "/held")])).send(request(2, true, &[]));
-    // What is held in memory and in the file, and one more than that.
+    // As much as memory and file hold, and one piece more.
     let piece = vec![b'x'; 1 << 20];
     for _ in 0..66 {
         client.stdin(1, &piece);
     }
     assert_eq!(client.answer(1).end, Some((1, ProtocolStatus::Overloaded)));
-    host.wait_for("a body that nobody reads holds up other requests, and was given up");
+    host.wait_for("a request was ended: its unread body blocked other requests");
     host.wait_for("POST /held HTTP/1.1 ");
-    // The others go on, and what still comes of it means nothing.
+    // Other requests continue, and the rest of the body is ignored.
     let other = client.stdin(1, &piece).end_stdin(1).end_stdin(2).answer(2);
     assert!(other.is_complete() && other.text().ends_with("hello"), "{other:?}");
     assert!(client.send(get(1, true, &[])).answer(1).is_complete());
 }
 
 #[test]
-fn requirement_13_a_request_that_was_begun_and_does_not_come_is_closed() {
+fn requirement_13_an_incomplete_request_is_closed() {
     let host = limited(ClientLimits::new().timeout_head(SHORT));
     let whole = request(1, true, &[]);
     // Within its first record, and between two.
     for length in [5, begin_request(1, Role::Responder, true).len(), whole.len() - 8] {
         assert!(Client::connect(host.address).send(&whole[..length]).is_closed());
     }
-    host.wait_for("a request that was begun did not come in time");
-    // One that waits for its next request is left alone: it has as long as it likes.
+    host.wait_for("a request did not arrive completely in time");
+    // A connection that waits for its next request has no time limit.
     let mut idle = Client::connect(host.address);
     assert!(idle.send(get(1, true, &[])).answer(1).is_complete());
     assert!(Client::connect(host.address).send(&whole[..5]).is_closed());
@@ -68,7 +68,7 @@ fn requirement_13_a_request_that_was_begun_and_does_not_come_is_closed() {
 }
 
 #[test]
-fn requirement_13_a_body_that_does_not_come_is_an_error_to_the_read() {
+fn requirement_13_a_body_that_does_not_arrive_is_an_error_of_the_read() {
     let host = limited(ClientLimits::new().timeout_idle(SHORT));
     let mut client = Client::connect(host.address);
     let mut sent = BytesMut::from(&request(1, true, &[("QUERY_STRING", "all"), ("CONTENT_LENGTH", "5")])[..]);
@@ -77,7 +77,7 @@ fn requirement_13_a_body_that_does_not_come_is_an_error_to_the_read() {
     let answer = client.answer(1);
     assert!(answer.is_complete(), "{answer:?}");
     assert!(answer.text().ends_with(&format!("4 {:?}\n", Some(ErrorKind::InvalidInput))), "{answer:?}");
-    // Who has not begun to answer answers with it.
+    // If the app has not begun its response, the error is the response.
     let echo = || service(Local::new(), push_fn(|inp, out, _err, _env| std::io::copy(inp, out).map(drop)));
     let host = Host::start(server().limits(ClientLimits::new().timeout_idle(SHORT)), echo);
     let answer = Client::connect(host.address).send(request(1, true, &[("CONTENT_LENGTH", "5")])).answer(1);
@@ -85,7 +85,7 @@ fn requirement_13_a_body_that_does_not_come_is_an_error_to_the_read() {
 }
 
 #[test]
-fn requirement_13_a_front_server_that_takes_nothing_is_closed() {
+fn requirement_13_a_front_server_that_reads_nothing_is_closed() {
     let endless = || {
         let write = push_fn(|_inp, out, _err, _env| {
             out.write_all(b"Content-Type: text/plain\n\n")?;
@@ -98,7 +98,7 @@ fn requirement_13_a_front_server_that_takes_nothing_is_closed() {
     let host = Host::start(server().limits(ClientLimits::new().timeout_client(SHORT)), endless);
     let mut client = Client::connect(host.address);
     client.send(get(1, true, &[]));
-    host.wait_for("the front server takes nothing of a response");
+    host.wait_for("the front server does not read the response");
     host.wait_for(" cut");
     assert!(client.answer(1).end.is_none());
 }

@@ -1,4 +1,4 @@
-//! The FastCGI host, by a client made of the record codec: requirements 18 to 24 of a gateway.
+//! The FastCGI host, tested by a client made of the record codec: requirements 18 to 24.
 
 mod bad_input;
 mod client;

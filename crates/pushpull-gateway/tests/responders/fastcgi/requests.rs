@@ -1,4 +1,4 @@
-//! One request at a time.
+//! Single requests.
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
@@ -16,7 +16,7 @@ pub fn server() -> Server {
     Server::bind("127.0.0.1:0").unwrap()
 }
 
-/// Does what the query says.
+/// An app that does what the query says.
 pub fn app() -> impl PushApp + Send + Sync + Clone {
     push_fn(|inp, out, err, env| {
         out.write_all(b"Content-Type: text/plain\n\n")?;
@@ -24,7 +24,7 @@ pub fn app() -> impl PushApp + Send + Sync + Clone {
             "env" => env.iter().try_for_each(|(name, value)| {
                 writeln!(out, "{}={}", String::from_utf8_lossy(name), String::from_utf8_lossy(value))
             }),
-            // As it comes.
+            // Echoes each piece as it arrives.
             "echo" => loop {
                 let length = inp.fill_buf()?.len();
                 if length == 0 {
@@ -59,7 +59,7 @@ pub fn local() -> Host {
 }
 
 #[test]
-fn requirement_22_without_a_path_it_is_that_of_the_target() {
+fn requirement_22_without_path_variables_the_path_is_that_of_the_target() {
     let pairs = [("REQUEST_METHOD", "GET"), ("REQUEST_URI", "/a%20b/c?env")];
     let asked = bare(&pairs);
     let answer = Client::connect(local().address).send(asked).answer(1);
@@ -72,7 +72,7 @@ fn requirement_22_without_a_path_it_is_that_of_the_target() {
 }
 
 #[test]
-fn requirement_17_the_server_answers_what_is_asked_of_itself_and_a_205_has_no_content() {
+fn requirement_17_the_server_answers_options_asterisk_and_a_205_has_no_content() {
     let host = Host::start(server(), || {
         service(Local::new(), push_fn(|_inp, out, _err, _env| out.write_all(b"Status: 205\n\nbody")))
     });
@@ -85,7 +85,7 @@ fn requirement_17_the_server_answers_what_is_asked_of_itself_and_a_205_has_no_co
     assert_eq!(answer.text(), "Status: 205 Reset Content\r\ncontent-length: 0\r\n\r\n");
 }
 
-/// A request with these parameters alone, on a connection that is kept.
+/// Returns a request with only these parameters, on a kept connection.
 fn bare(pairs: &[(&str, &str)]) -> Vec<u8> {
     let mut text = Vec::new();
     pairs.iter().for_each(|(name, value)| put_pair(&mut text, name.as_bytes(), value.as_bytes()));
@@ -118,7 +118,7 @@ fn a_push_app_a_pull_app_and_a_script_are_served() {
 }
 
 #[test]
-fn requirement_20_the_connection_is_kept_only_if_it_is_asked_for() {
+fn requirement_20_the_connection_is_kept_only_on_request() {
     let host = local();
     let mut client = Client::connect(host.address);
     for _ in 0..1000 {
@@ -143,12 +143,12 @@ fn requirement_20_output_flows_while_input_still_arrives() {
 }
 
 #[test]
-fn requirement_20_a_short_body_is_an_error_to_the_read() {
+fn requirement_20_a_short_body_is_an_error_of_the_read() {
     let host = local();
     let mut client = Client::connect(host.address);
     client.send(request(1, true, &[("QUERY_STRING", "all"), ("CONTENT_LENGTH", "5")])).stdin(1, b"four").end_stdin(1);
     assert!(client.answer(1).text().ends_with(&format!("4 {:?}\n", Some(ErrorKind::UnexpectedEof))));
-    // And what goes beyond it is not read.
+    // Bytes beyond the length are not read.
     client.send(request(1, true, &[("QUERY_STRING", "all"), ("CONTENT_LENGTH", "3")])).stdin(1, b"four").end_stdin(1);
     assert!(client.answer(1).text().ends_with("3 None\n"));
 }
@@ -180,7 +180,7 @@ fn requirement_15_a_failure_after_the_head_has_no_end() {
 }
 
 #[test]
-fn what_an_app_says_to_its_error_stream_is_a_record_and_a_line() {
+fn the_error_stream_of_an_app_is_a_record_and_a_log_line() {
     let host = local();
     let answer = Client::connect(host.address).send(get(1, true, &[("QUERY_STRING", "err")])).answer(1);
     assert_eq!(answer.stderr, b"a line\n");
@@ -189,7 +189,7 @@ fn what_an_app_says_to_its_error_stream_is_a_record_and_a_line() {
 }
 
 #[test]
-fn requirement_21_what_nobody_reads_is_drained() {
+fn requirement_21_an_unread_body_is_drained() {
     let host = local();
     let mut client = Client::connect(host.address);
     client.send(request(1, false, &[]));

@@ -1,4 +1,4 @@
-//! Several requests on one connection, and what a front server may ask of it.
+//! Several requests on one connection, and management records.
 
 use pushpull::Local;
 use pushpull_gateway::fastcgi::{Header, ProtocolStatus, Record, Role, begin_request, get_values, get_values_result};
@@ -21,7 +21,7 @@ fn requirement_20_requests_are_answered_side_by_side() {
 }
 
 #[test]
-fn requirement_23_without_multiplexing_one_more_is_told() {
+fn requirement_23_without_multiplexing_a_second_request_is_refused() {
     let host = Host::start(server().multiplex(false), || service(Local::new(), app()));
     let mut client = Client::connect(host.address);
     client.send(request(1, true, &[("QUERY_STRING", "echo")])).send(get(2, true, &[]));
@@ -30,13 +30,13 @@ fn requirement_23_without_multiplexing_one_more_is_told() {
 }
 
 #[test]
-fn requirement_23_a_body_that_holds_up_others_spools() {
+fn requirement_23_a_body_that_would_block_others_is_spooled() {
     let host = local();
     let mut client = Client::connect(host.address);
-    // The one echoes, and its output is not read: so its input is not either.
+    // The first request echoes. Its output is not read, so its input is not read either.
     client.send(request(1, true, &[("QUERY_STRING", "echo")])).send(request(2, true, &[("QUERY_STRING", "all")]));
     client.stdin(1, &vec![b'x'; 4 << 20]).end_stdin(1).stdin(2, b"12345").end_stdin(2);
-    // All of it has arrived: that is what the other's answer behind it shows.
+    // The response to the second request, sent behind that body, shows that all of the body has arrived.
     let mut echoed = 0;
     let mut ended = 0;
     while ended < 2 {
@@ -53,7 +53,7 @@ fn requirement_23_a_body_that_holds_up_others_spools() {
 }
 
 #[test]
-fn requirement_15_a_failure_beside_others_is_no_complete_end() {
+fn requirement_15_a_failure_beside_others_ends_with_overloaded() {
     let host = local();
     let mut client = Client::connect(host.address);
     client.send(request(1, true, &[("QUERY_STRING", "echo")])).send(get(2, true, &[("QUERY_STRING", "half")]));
@@ -67,7 +67,7 @@ fn requirement_15_a_failure_beside_others_is_no_complete_end() {
 }
 
 #[test]
-fn requirement_19_what_the_front_server_asks_is_answered() {
+fn requirement_19_management_records_are_answered() {
     let host = local();
     let mut client = Client::connect(host.address);
     client.send(get_values([&b"FCGI_MPXS_CONNS"[..], b"FCGI_MAX_CONNS", b"OTHER"]));

@@ -1,4 +1,4 @@
-//! What a program is told and what is said of it, with the options that change it.
+//! Tests what a program receives and what is logged about it, with the options that change both.
 
 use std::io::Read;
 
@@ -13,7 +13,7 @@ fn get(serving: &Serving, path: &str) -> Got {
 }
 
 #[test]
-fn requirements_2_4_and_6_a_program_is_told_what_the_options_say() {
+fn requirements_2_4_and_6_a_program_receives_what_the_options_set() {
     let scripts = Scripts::new();
     let program = scripts.sh("tell", "printf 'Content-Type: text/plain\\n\\n'; env; pwd; echo \"$@\"");
     let arguments = [
@@ -50,7 +50,7 @@ fn requirements_2_4_and_6_a_program_is_told_what_the_options_say() {
 }
 
 #[test]
-fn requirement_3_bodies_are_taken_as_the_option_says() {
+fn requirement_3_bodies_are_taken_as_configured() {
     let scripts = Scripts::new();
     let program = scripts.sh("count", "printf 'Content-Type: text/plain\\n\\n%s ' \"$CONTENT_LENGTH\"; wc -c");
     let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n\
@@ -64,14 +64,14 @@ fn requirement_3_bodies_are_taken_as_the_option_says() {
             text => assert_eq!(got.chunks(), (text.into(), true), "{how}"),
         }
         assert_eq!(exchange(serving.address, measured).chunks(), (second.into(), true), "{how}");
-        // One byte more than it may be long.
+        // One byte more than the maximum.
         let larger = measured.replace("Content-Length: 5", "Content-Length: 6");
         assert_eq!(exchange(serving.address, larger + "f").status(), 413, "{how}");
     }
 }
 
 #[test]
-fn requirement_17_the_log_has_a_line_for_each_request_and_nothing_that_fools_a_terminal() {
+fn requirement_17_the_log_has_a_line_per_request_and_no_control_characters() {
     let scripts = Scripts::new();
     let program = scripts.sh(
         "say",
@@ -90,7 +90,7 @@ fn requirement_17_the_log_has_a_line_for_each_request_and_nothing_that_fools_a_t
 }
 
 #[test]
-fn requirement_15_an_exit_status_may_mean_nothing() {
+fn requirement_15_an_exit_status_can_be_ignored() {
     let scripts = Scripts::new();
     let program = scripts.sh("grep", "printf 'Content-Type: text/plain\\n\\nnothing found'; exit 1");
     let serving = Serving::start(&["--exit-status", "log", "--", &program]);
@@ -108,8 +108,8 @@ fn requirement_17_unicode_controls_are_escaped_in_the_log() {
 }
 
 #[test]
-fn requirement_17_an_address_of_ipv4_is_one_on_a_socket_of_ipv6() {
-    // Where there is no IPv6, there is nothing to be seen.
+fn requirement_17_an_ipv4_client_of_an_ipv6_socket_has_an_ipv4_address() {
+    // Without IPv6, there is nothing to test.
     if std::net::TcpListener::bind("[::]:0").is_err() {
         return;
     }
@@ -126,7 +126,7 @@ fn requirement_17_an_address_of_ipv4_is_one_on_a_socket_of_ipv6() {
 }
 
 #[test]
-fn requirement_13_a_client_that_takes_little_but_steadily_is_not_cut_and_gets_all() {
+fn requirement_13_a_slow_but_steady_client_gets_everything() {
     const LENGTH: usize = 12_000_000;
     let scripts = Scripts::new();
     let program =
@@ -166,7 +166,7 @@ fn requirement_9_a_loop_of_local_redirects_ends() {
         "case $PATH_INFO in\n/loop) printf 'Location: /loop\\n\\n' ;;\n/once) printf 'Location: /end?q\\n\\n' ;;\n\
          *) printf 'Content-Type: text/plain\\n\\n%s %s' \"$PATH_INFO\" \"$QUERY_STRING\" ;;\nesac",
     );
-    // One program at a time is enough for all hops.
+    // One program at a time suffices for all hops.
     let serving = Serving::start(&["--max-programs", "1", "--", &program]);
     assert_eq!(get(&serving, "/once").chunks(), (b"/end q".to_vec(), true));
     assert_eq!(get(&serving, "/loop?a").status(), 502);
@@ -177,7 +177,7 @@ fn requirement_9_a_loop_of_local_redirects_ends() {
 }
 
 #[test]
-fn requirement_16_what_a_program_writes_beyond_its_length_is_told_once() {
+fn requirement_16_bytes_beyond_the_content_length_are_reported_once() {
     let scripts = Scripts::new();
     let head = "printf 'Content-Type: text/plain\\nContent-Length: 5\\n\\n";
     // All at once, and in many pieces.
@@ -189,7 +189,7 @@ fn requirement_16_what_a_program_writes_beyond_its_length_is_told_once() {
         let told = format!("GET /a: the program wrote {surplus} bytes more than its content length");
         serving.troubles.wait_for(&told, 1);
         assert!(serving.requests.wait_for("GET /a ", 1)[0].ends_with(" done"));
-        // Nobody is to get a body here.
+        // A response to HEAD has no body.
         let head = "HEAD /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
         assert_eq!(exchange(serving.address, head).body(), b"");
         wait_until("its program has ended", || serving.children().is_empty());
@@ -207,7 +207,7 @@ fn requirement_11_head_on_a_streaming_program() {
     let serving = Serving::start(&["--", &program]);
     let got = exchange(serving.address, "HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert_eq!((got.status(), got.body(), got.error), (200, &b""[..], None));
-    // It was not killed.
+    // The program was not killed.
     serving.troubles.wait_for("over", 1);
 }
 
@@ -222,7 +222,7 @@ fn requirement_12_a_trickle_is_seen_as_it_trickles() {
     let mut wire = Wire::connect(serving.address);
     wire.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").until("\r\n\r\n");
     for _ in 0..3 {
-        // The program is given the next line when this one was read.
+        // The program receives the next line after the client has read this one.
         wire.send("6\r\npiece\n\r\n").until("6\r\npiece\n\r\n");
     }
     wire.send("0\r\n\r\n");

@@ -4,10 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::Channel;
-use crate::channel::{Writer, stall};
+use super::{Writer, stall};
 use crate::runtime::stop_waker::StopWaker;
-use crate::runtime::waker;
 
 /// A future that is ready when the bridge is closed: made by [`Writer::closed`].
 ///
@@ -21,7 +19,7 @@ pub struct Closed<'a> {
 }
 
 impl<'a> Closed<'a> {
-    pub(in crate::channel) fn new(writer: &'a Writer) -> Closed<'a> {
+    pub(super) fn new(writer: &'a Writer) -> Closed<'a> {
         Closed { writer, ticket: None, stop: StopWaker::default() }
     }
 
@@ -58,28 +56,5 @@ impl Drop for Closed<'_> {
         if let (Some(ticket), Some(channel)) = (self.ticket, self.writer.channel()) {
             channel.forget_closed(ticket);
         }
-    }
-}
-
-impl Channel {
-    /// Polls for the end of the channel. A caller that gives up must forget its ticket.
-    fn poll_closed(&self, ticket: &mut Option<u64>, context: &Context<'_>) -> Poll<()> {
-        if self.is_closed() {
-            return Poll::Ready(());
-        }
-        let mut locked = self.lock_bare();
-        // The side that ends the channel holds this lock, and wakes all watchers registered by then.
-        if locked.state.ended() {
-            return Poll::Ready(());
-        }
-        let before = locked.watchers.get_or_insert_default().watch(ticket, context.waker());
-        drop(locked);
-        waker::discard(before);
-        Poll::Pending
-    }
-
-    fn forget_closed(&self, ticket: u64) {
-        let before = self.lock_bare().watchers.as_mut().and_then(|watchers| watchers.forget(ticket));
-        waker::discard(before);
     }
 }
