@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from . import local
+from ._body import Body
 from ._start_response import ExcInfo, StartResponse
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 
-class _Body:
+class _Blocks:
     """What was written, and then what the application returned."""
 
     def __init__(self, first: bytes | None, chunks: local.Chunks, call: _Call) -> None:
@@ -85,17 +86,23 @@ def iterable(app: WSGIApplication) -> WSGIApplication:
         first = next(chunks, None)
         try:
             if first is not None:
-                body: Any = _Body(first, chunks, call)
+                body: Any = _Blocks(first, chunks, call)
             elif call.started.status is not None:
                 body = call.returned
+                length = call.started.length(environ.get("REQUEST_METHOD", "GET"))
                 if isinstance(body, (list, tuple)):
-                    for block in body:
-                        _checked(block)
-                # The server closes it. A list goes as it is: its length may be of use.
-                call.returned = ()
+                    total = sum(len(_checked(block)) for block in body)
+                    length = None if total == length else length
+                if length is None:
+                    # It goes as it is, and the server closes it: the length of a list is of use there.
+                    call.returned = ()
+                else:
+                    body = _Blocks(None, chunks, call)
             else:
                 body = _late(call, chunks)
             assert call.started.status is not None
+            if isinstance(body, _Blocks):
+                body = Body(None, body, call.started.length(environ.get("REQUEST_METHOD", "GET")))
             start_response(call.started.status, call.started.headers)
             call.started.server = start_response
         except BaseException:
@@ -106,9 +113,9 @@ def iterable(app: WSGIApplication) -> WSGIApplication:
     return application
 
 
-def _late(call: _Call, chunks: local.Chunks) -> _Body:
+def _late(call: _Call, chunks: local.Chunks) -> _Blocks:
     """Pull the first block of an application that calls `start_response` while it is iterated."""
-    body = _Body(None, chunks, call)
+    body = _Blocks(None, chunks, call)
     first = next(body, b"")
     # It must be called before the first block, even an empty one.
     call.started.ended()

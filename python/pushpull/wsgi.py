@@ -8,13 +8,13 @@ program = wsgi.to_cgi(application)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from ._body import Body
 from ._program import CAPACITY
 from ._pull import pull
 from ._pushpull import TruncatedError
-from ._start_response import StartResponse, check_head, run
+from ._start_response import StartResponse, check_head, content_length, run
 
 if TYPE_CHECKING:
     from wsgiref.types import InputStream, WSGIApplication, WSGIEnvironment
@@ -40,37 +40,6 @@ class ErrorStream(Protocol):
 
 
 CgiProgram = Callable[[Any, Any, Any, dict[str, str]], object]
-
-
-class _Closing(Protocol):
-    def __next__(self) -> bytes: ...
-    def close(self) -> None: ...
-
-
-class _Body:
-    """The body of a response, of which a first block has been pulled already."""
-
-    def __init__(self, first: bytes | None, rest: _Closing) -> None:
-        self._first, self._rest = first, rest
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        first, self._first = self._first, None
-        return next(self._rest) if first is None else first
-
-    def close(self) -> None:
-        """Stop the application at its next write."""
-        self._rest.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def iterable(
@@ -100,7 +69,7 @@ def iterable(
     if engine != "thread":
         raise ValueError(f"invalid engine {engine!r}: expected 'thread' or 'local'")
 
-    def application(environ: WSGIEnvironment, start_response: ServerStartResponse, /) -> _Body:
+    def application(environ: WSGIEnvironment, start_response: ServerStartResponse, /) -> Body:
         started: StartResponse | None = None
 
         def program(writer: Any) -> None:
@@ -113,7 +82,7 @@ def iterable(
         first = next(chunks, b"")
         assert started is not None and started.status is not None
         start_response(started.status, started.headers)
-        return _Body(first, chunks)
+        return Body(first, chunks, started.length(environ.get("REQUEST_METHOD", "GET")))
 
     return application
 
@@ -132,7 +101,7 @@ def from_cgi(program: CgiProgram, *, capacity: int = CAPACITY, max_head: int = M
     if not callable(program):
         raise TypeError(f"'{type(program).__name__}' object is not callable")
 
-    def application(environ: WSGIEnvironment, start_response: ServerStartResponse, /) -> _Body:
+    def application(environ: WSGIEnvironment, start_response: ServerStartResponse, /) -> Body:
         env = {name: value for name, value in environ.items() if isinstance(value, str) and "." not in name}
 
         def write(out: Any) -> None:
@@ -141,11 +110,12 @@ def from_cgi(program: CgiProgram, *, capacity: int = CAPACITY, max_head: int = M
         chunks = pull(write, capacity=capacity)
         try:
             head, first = _take_head(chunks, max_head)
-            start_response(*_parse_head(head))
+            status, headers = _parse_head(head)
+            start_response(status, headers)
         except BaseException:
             chunks.close()
             raise
-        return _Body(first or None, chunks)
+        return Body(first or None, chunks, content_length(environ.get("REQUEST_METHOD", "GET"), status, headers))
 
     return application
 

@@ -202,6 +202,19 @@ def test_close_stops_the_app_and_closes_what_it_returned(way):
         assert event.wait(20)
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_body_has_the_length_that_its_head_says(way):
+    with pytest.raises(pushpull.TruncatedError):
+        call(way(wsgi_apps.short))
+    assert call(way(wsgi_apps.excess))[2] == b"only"
+
+    def no_body(environ, start_response):
+        start_response("200 OK", [("Content-Length", "100")])
+        return iter([])
+
+    assert answer(way(no_body), method="HEAD")[1] == ""
+
+
 def test_an_app_on_a_thread_is_bounded():
     written = 0
 

@@ -4,7 +4,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::{Arc, Mutex, OnceLock, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
 use pushpull_gateway::ErrorStream;
@@ -111,7 +111,14 @@ impl Host {
         let log = Arc::new(Log::start()?);
         let troubles = log.clone();
         let shared = Shared::new(options, move |line| troubles.troubles.add(&line));
-        Ok(Host { shared, shutdown, log, server: Mutex::new(Some(listener)), result: Arc::default(), signals: OnceLock::new() })
+        Ok(Host {
+            shared,
+            shutdown,
+            log,
+            server: Mutex::new(Some(listener)),
+            result: Arc::default(),
+            signals: OnceLock::new(),
+        })
     }
 
     /// Serve, on threads of the server's own.
