@@ -26,6 +26,7 @@ from ._pipe import apipe, pipe
 from ._pull import apull, pull
 from ._push import AsyncFeed, Feed, apush, push
 from ._pushpull import Chunks, Reader, StallTimeoutError, Stopped, TruncatedError, Writer
+from ._serve import Serving, serve
 
 __all__ = [
     "AsyncChunks",
@@ -35,6 +36,7 @@ __all__ = [
     "Ended",
     "Feed",
     "Reader",
+    "Serving",
     "StallTimeoutError",
     "Stats",
     "Stopped",
@@ -47,6 +49,7 @@ __all__ = [
     "pipe",
     "pull",
     "push",
+    "serve",
 ]
 
 _complete()

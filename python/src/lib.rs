@@ -12,6 +12,8 @@ mod outlet;
 mod park;
 mod pipe;
 mod reader;
+#[cfg(target_os = "linux")]
+mod serve;
 mod source;
 mod wakeups;
 mod writer;
@@ -30,5 +32,7 @@ fn _pushpull(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(exit::after_fork_in_parent, module)?)?;
     module.add_function(wrap_pyfunction!(exit::after_fork_in_child, module)?)?;
     module.add_function(wrap_pyfunction!(pipe::pipe, module)?)?;
+    #[cfg(target_os = "linux")]
+    serve::add_to(module)?;
     error::add_to(module)
 }

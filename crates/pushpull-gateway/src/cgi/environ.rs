@@ -4,7 +4,13 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use http::request::Parts;
+use http_body::SizeHint;
+
 use super::error_stream::ErrorStream;
+use super::path::Mount;
+use super::refusal::Refusal;
+use super::request;
 
 /// The meta-variables of a request as bytes, in order, and the properties of the server that WSGI adds.
 ///
@@ -56,6 +62,30 @@ impl Environ {
     /// Creates an environment without variables.
     pub fn new() -> Environ {
         Environ::default()
+    }
+
+    /// Returns the meta-variables of a request to an application at `mount`, for code that answers requests without
+    /// [`service()`](crate::service()).
+    ///
+    /// If the extensions of the request contain an `Environ`, as behind a front server, that is returned. Otherwise it is made from
+    /// the head of the request and the size of its body.
+    ///
+    /// ```
+    /// use http::Request;
+    /// use http_body::SizeHint;
+    /// use pushpull_gateway::{Environ, Mount};
+    ///
+    /// let (parts, ()) = Request::get("http://localhost/app/here?a=1").body(()).unwrap().into_parts();
+    /// let env = Environ::of_request(&parts, &SizeHint::with_exact(0), &Mount::at("/app").unwrap()).unwrap();
+    /// assert_eq!(env.get_str("PATH_INFO"), Some("/here"));
+    /// assert_eq!(env.get_str("CONTENT_LENGTH"), None);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns a refusal, with status 400, 404 or 501, if no application must run for the request.
+    pub fn of_request(parts: &Parts, body: &SizeHint, mount: &Mount) -> Result<Environ, Refusal> {
+        request::environ(parts, body, mount, |env| env)
     }
 
     /// Returns the value of a variable.

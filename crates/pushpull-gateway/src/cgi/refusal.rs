@@ -16,7 +16,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn new(status: StatusCode, reason: impl Into<String>) -> Refusal {
+    /// Creates a refusal. The reason of a 4xx is for the client, all other reasons are for the log.
+    pub fn new(status: StatusCode, reason: impl Into<String>) -> Refusal {
         Refusal { status, reason: reason.into() }
     }
 
@@ -43,7 +44,7 @@ impl Refusal {
     }
 
     /// Returns the response. For a 4xx its text contains the reason; all other reasons are for the log only.
-    pub(crate) fn into_response<B: From<String>>(self) -> http::Response<B> {
+    pub fn into_response<B: From<String>>(self) -> http::Response<B> {
         let text = if self.status.is_client_error() {
             format!("{}: {}\n", self.status, self.reason)
         } else {
