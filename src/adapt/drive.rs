@@ -130,11 +130,11 @@ impl<S: Source> Driven<S> {
     async fn into(mut self, mut sink: impl PollWrite) -> io::Result<u64> {
         let mut stop = StopWaker::default();
         let written = poll_fn(|context| stop.watch(self.poll(&mut sink, context), context)).await;
-        let written = written.unwrap_or_else(|_| Err(Error::disconnected()));
         match (self.end, written) {
             (Some(Err(error)), _) => Err(uninterrupted(error)),
-            (_, Err(error)) => Err(Error::sink(self.moved, error)),
-            (_, Ok(())) => Ok(self.moved),
+            (_, Err(_refused)) => Err(Error::disconnected()),
+            (_, Ok(Err(error))) => Err(Error::sink(self.moved, error)),
+            (_, Ok(Ok(()))) => Ok(self.moved),
         }
     }
 

@@ -108,6 +108,10 @@ fn waits() -> Vec<(&'static str, Wait)> {
             }),
         ),
         (
+            "a foreign stream driven into a sink",
+            Box::pin(async move { vec![pushpull::drive_tokio(never(), &mut tokio::io::sink()).await.unwrap_err()] }),
+        ),
+        (
             "several, each with a waker of its own",
             Box::pin(async move {
                 let (_writers, several): (Vec<_>, Vec<_>) = (0..5).map(|_| silent()).unzip();
