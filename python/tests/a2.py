@@ -1,0 +1,3 @@
+from a2wsgi import WSGIMiddleware
+import wsgi_apps
+app=WSGIMiddleware(wsgi_apps.application)
