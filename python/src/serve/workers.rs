@@ -5,15 +5,22 @@
 //! takes the next one without a wait. The last one that became idle is the first to be woken.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long an idle thread waits for work before it ends.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How often a thread that has nothing to do looks again before it sleeps.
+const YIELDS: usize = 20;
+
 /// Work for threads that the user makes.
 pub(super) struct Workers<T> {
     state: Mutex<State<T>>,
+    /// How much work waits, for a look without the lock.
+    count: AtomicUsize,
     /// A thread is wanted, or the thread that makes them is interrupted, or all has ended.
     changed: Condvar,
 }
@@ -75,7 +82,7 @@ impl<T> Workers<T> {
     pub(super) fn new() -> Workers<T> {
         let (waiting, idle) = (VecDeque::new(), Vec::new());
         let state = State { waiting, idle, on_its_way: false, wanted: false, interrupted: false, ended: false };
-        Workers { state: Mutex::new(state), changed: Condvar::new() }
+        Workers { state: Mutex::new(state), count: AtomicUsize::new(0), changed: Condvar::new() }
     }
 
     /// Adds work. After the end it is dropped.
@@ -87,7 +94,14 @@ impl<T> Workers<T> {
             return;
         }
         state.waiting.push_back(work);
+        self.count.store(state.waiting.len(), Ordering::Relaxed);
         self.call(state);
+    }
+
+    fn pop(&self, state: &mut State<T>) -> Option<T> {
+        let work = state.waiting.pop_front();
+        self.count.store(state.waiting.len(), Ordering::Relaxed);
+        work
     }
 
     /// Wakes a thread for what waits, or asks for one, unless one is on its way.
@@ -132,7 +146,7 @@ impl<T> Workers<T> {
     /// Drops the work that waits for a thread which cannot be made.
     pub(super) fn give_up(&self) {
         let mut state = lock(&self.state);
-        let work = state.waiting.pop_front();
+        let work = self.pop(&mut state);
         state.on_its_way = false;
         self.call(state);
         drop(work);
@@ -146,7 +160,7 @@ impl<T> Workers<T> {
     /// Takes work that waits.
     pub(super) fn take(&self) -> Option<T> {
         let mut state = lock(&self.state);
-        let work = state.waiting.pop_front();
+        let work = self.pop(&mut state);
         self.call(state);
         work
     }
@@ -155,12 +169,32 @@ impl<T> Workers<T> {
     pub(super) fn next(&self) -> Option<T> {
         loop {
             let mut state = lock(&self.state);
-            if let Some(work) = state.waiting.pop_front() {
+            if let Some(work) = self.pop(&mut state) {
                 self.call(state);
                 return Some(work);
             }
             if state.ended {
                 return None;
+            }
+            if !state.on_its_way {
+                // Under load the next request is there in a moment: to sleep and be woken costs more.
+                state.on_its_way = true;
+                drop(state);
+                for _ in 0..YIELDS {
+                    thread::yield_now();
+                    if self.count.load(Ordering::Relaxed) > 0 {
+                        break;
+                    }
+                }
+                state = lock(&self.state);
+                state.on_its_way = false;
+                if let Some(work) = self.pop(&mut state) {
+                    self.call(state);
+                    return Some(work);
+                }
+                if state.ended {
+                    return None;
+                }
             }
             let bell = Arc::new(Bell::default());
             state.idle.push(bell.clone());
