@@ -84,8 +84,8 @@ def test_an_error_after_the_head_cuts_the_response(at, kind, name):
     response = get(at, f"/{kind}")
     assert response.end == "cut"
     # Granian may throw away what it has not sent yet, even the head.
-    if "granian" not in name or response.status is not None:
-        assert (response.status, response.body) == (200, b"some\n")
+    partial = [(None, b""), (200, b"")] if "granian" in name else []
+    assert (response.status, response.body) in [(200, b"some\n"), *partial]
 
 
 def test_a_body_short_of_its_length_is_cut(at):
