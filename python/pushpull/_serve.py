@@ -211,6 +211,7 @@ def _handlers(stop: Callable[[int, Any], None]) -> Iterator[None]:
 
 def _work(host: Host, app: WSGIApplication) -> None:
     """Answer one request after the other."""
+    host.arrive()
     while (job := host.next_job()) is not None:
         _answer(host, app, job)
         # The application's arguments are not kept while the thread is idle.

@@ -6,6 +6,7 @@ application = asgi.from_wsgi(application)   # uvicorn module:application
 from __future__ import annotations
 
 import asyncio
+import io
 import sys
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from ._async_chunks import AsyncChunks
 from ._async_writer import AsyncWriter
 from ._program import CAPACITY, CHUNK_SIZE
 from ._pull import apull
-from ._pushpull import Reader, TruncatedError, pipe
+from ._pushpull import Reader, TruncatedError, Writer, pipe
 from ._start_response import StartResponse, run
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ class from_wsgi:
     * If the application raises an exception before the first byte of its body, the server answers with 500.
     * If it raises one later, or writes less than its Content-Length, the response is cut.
     * Bytes beyond the Content-Length are discarded.
+
+    While an application leaves more than `capacity` bytes of its request unread, it is not told of a disconnect: a server hands over
+    the rest of the request first.
     """
 
     def __init__(self, app: WSGIApplication, *, capacity: int = CAPACITY) -> None:
@@ -75,8 +79,11 @@ class _Exchange:
         self._app, self._method = app, scope["method"]
         self._receive, self._send = receive, send
         self._gone = False
-        self._upload, chunks = pipe(capacity, CHUNK_SIZE)
-        self._body = chunks.reader()
+        self._upload: Writer | None = None
+        self._body: Reader | io.BytesIO = io.BytesIO()
+        if _may_have_body(scope):
+            self._upload, chunks = pipe(capacity, CHUNK_SIZE)
+            self._body = chunks.reader()
         self._environ = environ_of(scope, self._body)
         self._started: StartResponse | None = None
         self._chunks = apull(self._program, capacity=capacity)
@@ -101,7 +108,11 @@ class _Exchange:
         finally:
             incoming.cancel()
             self._chunks.close()
-            self._upload.abort(TruncatedError("the response has ended"))
+            self._end_upload("the response has ended")
+
+    def _end_upload(self, why: str) -> None:
+        if self._upload is not None:
+            self._upload.abort(TruncatedError(why))
 
     async def _respond(self, chunks: AsyncChunks) -> None:
         first = await anext(chunks, b"")
@@ -134,18 +145,20 @@ class _Exchange:
     async def _take_request(self) -> None:
         """Pass on the request's body, and then wait until the client goes."""
         try:
-            await self._pass_on(AsyncWriter(self._upload))
+            await self._pass_on(None if self._upload is None else AsyncWriter(self._upload))
         finally:
             # Also of a server whose `receive` fails.
             self._gone = True
             self._chunks.close()
-            self._upload.abort(TruncatedError("the client disconnected"))
+            self._end_upload("the client disconnected")
 
-    async def _pass_on(self, writer: AsyncWriter) -> None:
+    async def _pass_on(self, writer: AsyncWriter | None) -> None:
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 return
+            if writer is None:
+                continue
             try:
                 if body := message.get("body"):
                     await writer.write(body)
@@ -156,7 +169,17 @@ class _Exchange:
                 writer.finish()
 
 
-def environ_of(scope: Scope, body: Reader) -> WSGIEnvironment:
+def _may_have_body(scope: Scope) -> bool:
+    """Return False for a request of HTTP/1 that announces no body."""
+    if scope.get("http_version", "1.1")[:1] != "1":
+        return True
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in scope.get("headers", ())
+    )
+
+
+def environ_of(scope: Scope, body: Reader | io.BytesIO) -> WSGIEnvironment:
     """Return the environment of a request."""
     root = _bytes_as_text(scope.get("root_path") or "")
     path = _bytes_as_text(scope["path"])

@@ -27,7 +27,7 @@ class Client:
             "method": method,
             "path": path,
             "query_string": b"",
-            "headers": list(headers),
+            "headers": list(headers) or ([(b"transfer-encoding", b"chunked")] if method == "POST" else []),
             **dict(scope),
         }
         self._requests = asyncio.Queue()

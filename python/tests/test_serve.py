@@ -283,6 +283,29 @@ def test_limits():
         assert server.wait()[0] == 0
 
 
+def test_a_response_has_its_time():
+    with Serve("--timeout-total", "0.1") as server:
+        response = get(server.address, "/endless")
+        assert (response.status, response.end) == (200, "cut")
+        assert get(server.address, "/silent").status == 504
+        server.signal()
+        server.signal(signal.SIGINT)
+        assert server.wait()[0] == 0
+        assert server.errors.count("longer than it may") == 2
+
+
+def test_what_the_log_says_is_escaped(tmp_path):
+    (tmp_path / "evil.py").write_text(
+        "def application(environ, start_response):\n    raise RuntimeError(chr(27) + 'x')\n"
+    )
+    with Serve("--directory", tmp_path, app="evil") as server:
+        assert get(server.address, "/").status == 500
+        server.signal()
+        assert server.wait()[0] == 0
+        assert "x1b" in server.errors
+        assert "\x1b" not in server.errors
+
+
 def scgi(address, path, body=b""):
     fields = {"CONTENT_LENGTH": str(len(body)), "SCGI": "1", "REQUEST_METHOD": "POST", "REQUEST_URI": path}
     fields |= {"PATH_INFO": path, "SCRIPT_NAME": "", "SERVER_PROTOCOL": "HTTP/1.1", "HTTP_HOST": "test"}

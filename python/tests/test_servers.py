@@ -18,7 +18,6 @@ SERVERS = {
     "uvicorn": ("uvicorn", ["--uds", "SOCKET", "--factory", "--http", "h11", f"wsgi_apps:{ASGI}"]),
     "uvicorn with httptools": ("uvicorn", ["--uds", "SOCKET", "--factory", "--http", "httptools", f"wsgi_apps:{ASGI}"]),
     "hypercorn": ("hypercorn", ["-b", "unix:SOCKET", f"wsgi_apps:{ASGI}()"]),
-    "granian, ASGI": ("granian", ["--uds", "SOCKET", "--factory", "--interface", "asgi", f"wsgi_apps:{ASGI}"]),
 }
 for engine in (ON_THREAD, ON_GREENLETS):
     app = f"wsgi_apps:{engine}"
@@ -31,8 +30,13 @@ SERVERS["pushpull"] = ("pushpull", [])
 
 
 @pytest.fixture(scope="module", params=list(SERVERS))
-def at(request, tmp_path_factory):
-    module, arguments = SERVERS[request.param]
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def at(name, tmp_path_factory):
+    module, arguments = SERVERS[name]
     # In CI all are there.
     if not os.environ.get("CI") and importlib.util.find_spec(module) is None:
         pytest.skip(f"{module} is not installed")
@@ -76,9 +80,12 @@ def test_an_error_before_the_head_is_a_500(at, kind):
 
 
 @pytest.mark.parametrize("kind", ["fails_iterated", "fails_written", "replaced_too_late"])
-def test_an_error_after_the_head_cuts_the_response(at, kind):
+def test_an_error_after_the_head_cuts_the_response(at, kind, name):
     response = get(at, f"/{kind}")
-    assert (response.status, response.body, response.end) == (200, b"some\n", "cut")
+    assert response.end == "cut"
+    # Granian may throw away what it has not sent yet, even the head.
+    partial = [(None, b""), (200, b"")] if "granian" in name else []
+    assert (response.status, response.body) in [(200, b"some\n"), *partial]
 
 
 def test_a_body_short_of_its_length_is_cut(at):

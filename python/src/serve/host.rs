@@ -165,8 +165,17 @@ impl Host {
 
     /// Wait for a request. Returns None if the thread is to end.
     fn next_job(&self, py: Python<'_>) -> Option<Job> {
+        // Without giving the interpreter lock away.
+        if let Some(job) = self.shared.workers.take() {
+            return Some(job);
+        }
         let shared = self.shared.clone();
         exit::detached(py, move || shared.workers.next())
+    }
+
+    /// Say that a thread that was wanted is there.
+    fn arrive(&self) {
+        self.shared.workers.arrive();
     }
 
     /// Refuse a request for which no thread can be made.

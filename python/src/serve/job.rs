@@ -117,14 +117,16 @@ impl Job {
         Ok(self.outlet.get_or_init(|| Outlet::new(writer, Lent::default(), None)))
     }
 
-    /// Gives the whole response at once.
+    /// Gives the whole response at once, after which the application does nothing more.
     fn answer_whole(&self, body: Bytes) -> PyResult<()> {
         let mut state = lock(&self.state);
         let Some(head) = state.head.take() else {
             return Err(PyRuntimeError::new_err("start_response() was not called"));
         };
-        let answer = state.answer.take();
+        let (answer, running) = (state.answer.take(), state.running.take());
         drop(state);
+        // First: a client that has its response may send the next request.
+        drop(running);
         if let Some(answer) = answer {
             // If the client has gone, it makes no difference.
             let _ = answer.send(Answer::Whole(head, body));
@@ -217,18 +219,14 @@ impl Job {
 
     /// Say that the response is complete.
     fn finish(&self) -> PyResult<()> {
-        let finished = match self.outlet.get() {
-            Some(outlet) => {
-                outlet.end(Ok(()));
-                Ok(())
-            }
-            None if lock(&self.state).answer.is_some() => self.answer_whole(Bytes::new()),
-            None => Ok(()),
-        };
-        if finished.is_ok() {
-            drop(lock(&self.state).running.take());
+        if let Some(outlet) = self.outlet.get() {
+            let running = lock(&self.state).running.take();
+            drop(running);
+            outlet.end(Ok(()));
+            return Ok(());
         }
-        finished
+        let is_open = lock(&self.state).answer.is_some();
+        if is_open { self.answer_whole(Bytes::new()) } else { Ok(()) }
     }
 
     /// Whether what is written reaches no client.
@@ -242,18 +240,18 @@ impl Job {
 
     /// Say that the application has failed.
     fn fail(&self) {
+        let mut state = lock(&self.state);
+        let (answer, running) = (state.answer.take(), state.running.take());
+        drop(state);
+        drop(running);
         if let Some(outlet) = self.outlet.get() {
             self.failed.set();
             outlet.end(Ok(()));
         }
-        let mut state = lock(&self.state);
-        let (answer, running) = (state.answer.take(), state.running.take());
-        drop(state);
         if let Some(answer) = answer {
             // If the client has gone, it makes no difference.
             let _ = answer.send(Answer::Failed);
         }
-        drop(running);
     }
 
     /// The method and target of the request.

@@ -1,28 +1,46 @@
-//! Threads of Python's that wait for requests. The last one that became idle is the first to get one.
+//! Threads of Python's that wait for requests.
+//!
+//! All of them need the interpreter lock, so that two that are woken at once only wait for each other. At most one is on its way:
+//! when it arrives, it takes the first request, and wakes another thread if there are more. A thread that has answered a request
+//! takes the next one without a wait. The last one that became idle is the first to be woken.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long an idle thread waits for work before it ends.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Work for threads that somebody else makes.
+/// How often a thread that has nothing to do looks again before it sleeps.
+const YIELDS: usize = 20;
+
+/// Work for threads that the user makes.
 pub(super) struct Workers<T> {
     state: Mutex<State<T>>,
-    /// More threads are wanted, or none ever again.
+    /// How much work waits, for a look without the lock.
+    count: AtomicUsize,
+    /// A thread is wanted, or the thread that makes them is interrupted, or all has ended.
     changed: Condvar,
 }
 
 struct State<T> {
-    /// What no thread was idle for.
     waiting: VecDeque<T>,
-    idle: Vec<Arc<Inbox<T>>>,
-    /// How many threads are to be made.
-    wanted: usize,
-    /// The thread that makes threads has something else to do.
+    idle: Vec<Arc<Bell>>,
+    /// Whether a thread is on its way: woken, or to be made.
+    on_its_way: bool,
+    /// Whether that one is still to be made.
+    wanted: bool,
     interrupted: bool,
     ended: bool,
+}
+
+/// Wakes an idle thread.
+#[derive(Default)]
+struct Bell {
+    rung: Mutex<bool>,
+    changed: Condvar,
 }
 
 /// What the thread that makes threads is to do.
@@ -35,38 +53,71 @@ pub(super) enum Wanted {
     End,
 }
 
-struct Inbox<T> {
-    work: Mutex<Option<T>>,
-    filled: Condvar,
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<T> Workers<T> {
-    pub(super) fn new() -> Workers<T> {
-        let state = State { waiting: VecDeque::new(), idle: Vec::new(), wanted: 0, interrupted: false, ended: false };
-        Workers { state: Mutex::new(state), changed: Condvar::new() }
+impl Bell {
+    fn ring(&self) {
+        *lock(&self.rung) = true;
+        self.changed.notify_one();
     }
 
-    /// Hands work to an idle thread, or asks for a new one. After the end it is dropped.
+    /// Waits until it is rung, but not forever. Returns `false` if it was not.
+    fn wait(&self) -> bool {
+        let until = Instant::now() + PATIENCE;
+        let mut rung = lock(&self.rung);
+        while !*rung {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            (rung, _) = self.changed.wait_timeout(rung, left).unwrap_or_else(PoisonError::into_inner);
+        }
+        true
+    }
+}
+
+impl<T> Workers<T> {
+    pub(super) fn new() -> Workers<T> {
+        let (waiting, idle) = (VecDeque::new(), Vec::new());
+        let state = State { waiting, idle, on_its_way: false, wanted: false, interrupted: false, ended: false };
+        Workers { state: Mutex::new(state), count: AtomicUsize::new(0), changed: Condvar::new() }
+    }
+
+    /// Adds work. After the end it is dropped.
     pub(super) fn submit(&self, work: T) {
         let mut state = lock(&self.state);
         if state.ended {
             drop(state);
+            drop(work);
             return;
         }
-        let Some(inbox) = state.idle.pop() else {
-            state.waiting.push_back(work);
-            state.wanted += 1;
+        state.waiting.push_back(work);
+        self.count.store(state.waiting.len(), Ordering::Relaxed);
+        self.call(state);
+    }
+
+    fn pop(&self, state: &mut State<T>) -> Option<T> {
+        let work = state.waiting.pop_front();
+        self.count.store(state.waiting.len(), Ordering::Relaxed);
+        work
+    }
+
+    /// Wakes a thread for what waits, or asks for one, unless one is on its way.
+    fn call(&self, mut state: MutexGuard<'_, State<T>>) {
+        if state.on_its_way || state.waiting.is_empty() {
+            return;
+        }
+        state.on_its_way = true;
+        if let Some(bell) = state.idle.pop() {
+            drop(state);
+            bell.ring();
+        } else {
+            state.wanted = true;
             drop(state);
             self.changed.notify_all();
-            return;
-        };
-        drop(state);
-        *lock(&inbox.work) = Some(work);
-        inbox.filled.notify_one();
+        }
     }
 
     /// Waits until a thread is to be made, or something else is to be done.
@@ -79,13 +130,8 @@ impl<T> Workers<T> {
             if std::mem::take(&mut state.interrupted) {
                 return Wanted::Other;
             }
-            if state.wanted > 0 {
-                state.wanted -= 1;
-                // A thread that has become idle meanwhile may have taken it.
-                if !state.waiting.is_empty() {
-                    return Wanted::Thread;
-                }
-                continue;
+            if std::mem::take(&mut state.wanted) {
+                return Wanted::Thread;
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -99,62 +145,82 @@ impl<T> Workers<T> {
 
     /// Drops the work that waits for a thread which cannot be made.
     pub(super) fn give_up(&self) {
-        let work = lock(&self.state).waiting.pop_front();
+        let mut state = lock(&self.state);
+        let work = self.pop(&mut state);
+        state.on_its_way = false;
+        self.call(state);
         drop(work);
+    }
+
+    /// Says that a new thread has arrived.
+    pub(super) fn arrive(&self) {
+        lock(&self.state).on_its_way = false;
+    }
+
+    /// Takes work that waits.
+    pub(super) fn take(&self) -> Option<T> {
+        let mut state = lock(&self.state);
+        let work = self.pop(&mut state);
+        self.call(state);
+        work
     }
 
     /// Waits for work on this thread. Returns `None` if none has come for a while, or if none comes any more.
     pub(super) fn next(&self) -> Option<T> {
-        let mut state = lock(&self.state);
-        if let Some(work) = state.waiting.pop_front() {
-            return Some(work);
-        }
-        if state.ended {
-            return None;
-        }
-        let inbox = Arc::new(Inbox { work: Mutex::new(None), filled: Condvar::new() });
-        state.idle.push(inbox.clone());
-        drop(state);
-        let until = Instant::now() + PATIENCE;
-        let mut work = lock(&inbox.work);
         loop {
-            if work.is_some() {
-                return work.take();
+            let mut state = lock(&self.state);
+            if let Some(work) = self.pop(&mut state) {
+                self.call(state);
+                return Some(work);
             }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                drop(work);
-                return self.leave(&inbox);
+            if state.ended {
+                return None;
             }
-            (work, _) = inbox.filled.wait_timeout(work, left).unwrap_or_else(PoisonError::into_inner);
+            if !state.on_its_way {
+                // Under load the next request is there in a moment: to sleep and be woken costs more.
+                state.on_its_way = true;
+                drop(state);
+                for _ in 0..YIELDS {
+                    thread::yield_now();
+                    if self.count.load(Ordering::Relaxed) > 0 {
+                        break;
+                    }
+                }
+                state = lock(&self.state);
+                state.on_its_way = false;
+                if let Some(work) = self.pop(&mut state) {
+                    self.call(state);
+                    return Some(work);
+                }
+                if state.ended {
+                    return None;
+                }
+            }
+            let bell = Arc::new(Bell::default());
+            state.idle.push(bell.clone());
+            drop(state);
+            let rung = bell.wait();
+            let mut state = lock(&self.state);
+            match state.idle.iter().position(|one| Arc::ptr_eq(one, &bell)) {
+                Some(at) => {
+                    state.idle.remove(at);
+                    debug_assert!(!rung, "a bell that is rung was taken from the idle ones");
+                    return None;
+                }
+                // It was called.
+                None => state.on_its_way = false,
+            }
         }
     }
 
-    /// No longer waits; unless work is on its way.
-    fn leave(&self, inbox: &Arc<Inbox<T>>) -> Option<T> {
-        let mut state = lock(&self.state);
-        let at = state.idle.iter().position(|one| Arc::ptr_eq(one, inbox));
-        if let Some(at) = at {
-            state.idle.remove(at);
-            return None;
-        }
-        let ended = state.ended;
-        drop(state);
-        let mut work = lock(&inbox.work);
-        while work.is_none() && !ended {
-            work = inbox.filled.wait(work).unwrap_or_else(PoisonError::into_inner);
-        }
-        work.take()
-    }
-
-    /// Ends all: idle threads end, and what waits for one is dropped.
+    /// Ends all: idle threads end, and what waits is dropped.
     pub(super) fn end(&self) {
         let mut state = lock(&self.state);
         state.ended = true;
-        // An inbox is woken without work when its thread's time is over, which is soon enough.
-        let dropped = (std::mem::take(&mut state.waiting), std::mem::take(&mut state.idle));
+        let (waiting, idle) = (std::mem::take(&mut state.waiting), std::mem::take(&mut state.idle));
         drop(state);
         self.changed.notify_all();
-        drop(dropped);
+        idle.iter().for_each(|bell| bell.ring());
+        drop(waiting);
     }
 }
