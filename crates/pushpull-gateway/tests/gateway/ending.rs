@@ -167,8 +167,9 @@ on_every_engine! {
                     let _ = if reads { inp.read(&mut [0; 10]) } else { out.write(&[b'x'; 10_000]) };
                 }
             });
+            // Kept to the end: at the end of its body the program would read on without an error.
+            let (sender, body) = pieces();
             block_on(async {
-                let (sender, body) = pieces();
                 let response = ask(&mut service(engine.clone(), app), request("POST", "/", body)).await;
                 let mut body = response.into_body();
                 if reads {
