@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::{Channel, Job, Writer};
+use super::{Channel, Unstarted, Writer};
 use crate::ended::{Ledger, Outcome};
 use crate::error::uninterrupted;
 use crate::error::{Echo, Error};
@@ -47,7 +47,7 @@ pub struct Feed<T> {
     channel: Arc<Channel>,
     /// `None` after the first write. The lock is never contended: it makes the feed `Sync`, which the closure need not
     /// be.
-    start: Mutex<Option<Box<dyn Job>>>,
+    start: Mutex<Option<Box<dyn Unstarted>>>,
     verdict: Arc<Verdict<T>>,
 }
 
@@ -136,7 +136,7 @@ impl<T> Feed<T> {
         channel: Arc<Channel>,
         options: &Options,
         verdict: Arc<Verdict<T>>,
-        start: Box<dyn Job>,
+        start: Box<dyn Unstarted>,
     ) -> Feed<T> {
         Feed { writer: Writer::bare(channel.clone(), options), channel, start: Mutex::new(Some(start)), verdict }
     }
@@ -213,9 +213,9 @@ impl<T> Feed<T> {
         }
     }
 
-    fn launch(&self, start: Box<dyn Job>) {
+    fn launch(&self, start: Box<dyn Unstarted>) {
         self.verdict.begin(&self.channel);
-        if let Err(error) = start.launch() {
+        if let Err(error) = start.launch(self.channel.clone()) {
             self.verdict.tell(Err(error), &self.channel);
             self.channel.leave();
         }

@@ -12,7 +12,6 @@ mod chunks;
 mod closed;
 mod feed;
 mod head;
-mod job;
 mod piece;
 mod pipe;
 #[cfg(any(feature = "http", feature = "stream"))]
@@ -27,6 +26,7 @@ mod sender;
 mod shared;
 mod stall;
 mod state;
+mod unstarted;
 mod writer;
 #[cfg(any(feature = "http", feature = "stream"))]
 mod yielding;
@@ -41,5 +41,5 @@ pub use reader::Reader;
 pub use writer::{Writer, pipe};
 
 pub(crate) use feed::Verdict;
-pub(crate) use job::Job;
 pub(crate) use shared::{Channel, Taken};
+pub(crate) use unstarted::Unstarted;

@@ -6,42 +6,56 @@ use std::sync::Arc;
 
 use super::pool::Workers;
 use super::threads;
-use crate::channel::{Channel, Chunks, Feed, Job, Reader, Verdict, Writer};
+use crate::channel::{Channel, Chunks, Feed, Reader, Unstarted, Verdict, Writer};
 use crate::ended::Ledger;
 use crate::options::Options;
 use crate::runtime::contained::contained;
-use crate::runtime::program;
+use crate::runtime::{current, program};
 
 /// A program that has not started, with everything it needs.
 struct Prepared<F> {
-    channel: Arc<Channel>,
     /// Where to run the program; replaced at the launch.
     launcher: Launcher,
     options: Options,
     run: F,
 }
 
-impl<F: FnOnce(Arc<Channel>, &Options, io::Result<()>) + Send + 'static> Job for Prepared<F> {
-    fn launch(mut self: Box<Self>) -> io::Result<()> {
+impl<F: FnOnce(Arc<Channel>, &Options, io::Result<()>) + Send + 'static> Unstarted for Prepared<F> {
+    fn launch(mut self: Box<Self>, channel: Arc<Channel>) -> io::Result<()> {
         // A running program must not keep its pool alive.
         match mem::replace(&mut self.launcher, Launcher::Thread) {
-            Launcher::Thread => threads::run(self),
-            Launcher::Pool(workers) => workers.launch(self),
+            Launcher::Thread => threads::run(Job { channel, program: self }),
+            Launcher::Pool(workers) => workers.launch(Job { channel, program: self }),
         }
     }
 
     /// Runs the program. Only dropping a result that no reader waits for can panic here, and that panic is discarded.
-    fn run(self: Box<Self>, ready: io::Result<()>) {
-        let Prepared { channel, options, run, .. } = *self;
+    fn run(self: Box<Self>, channel: Arc<Channel>, ready: io::Result<()>) {
+        let Prepared { options, run, .. } = *self;
         contained(move || run(channel, &options, ready));
-    }
-
-    fn channel(&self) -> &Arc<Channel> {
-        &self.channel
     }
 
     fn options(&self) -> &Options {
         &self.options
+    }
+}
+
+/// A launched program on its way to the thread or worker that runs it.
+pub(super) struct Job {
+    pub(super) channel: Arc<Channel>,
+    pub(super) program: Box<dyn Unstarted>,
+}
+
+impl Job {
+    pub(super) fn options(&self) -> &Options {
+        self.program.options()
+    }
+
+    /// Runs the program to its end, as the current one of this thread.
+    pub(super) fn run(self, ready: io::Result<()>) -> Arc<Channel> {
+        let Job { channel, program } = self;
+        let own = channel.clone();
+        current::enter(channel, || program.run(own, ready))
     }
 }
 
@@ -74,8 +88,8 @@ where
         let result = ready.and_then(|()| program::run(|| program(&mut writer)));
         writer.end_bridge(&channel, result);
     };
-    let job = Prepared { channel: channel.clone(), launcher, options: options.clone(), run };
-    Chunks::of_program(channel, ledger, Box::new(job))
+    let program = Prepared { launcher, options: options.clone(), run };
+    Chunks::of_program(channel, ledger, Box::new(program))
 }
 
 pub(crate) fn push<T, P>(launcher: Launcher, options: &Options, program: P) -> Feed<T>
@@ -94,6 +108,6 @@ where
         channel.leave();
         drop(reader);
     };
-    let job = Prepared { channel: channel.clone(), launcher, options: options.clone(), run };
-    Feed::new(channel, options, verdict, Box::new(job))
+    let program = Prepared { launcher, options: options.clone(), run };
+    Feed::new(channel, options, verdict, Box::new(program))
 }

@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::channel::Job;
+use super::launch::Job;
 use crate::options::Options;
-use crate::runtime::current;
 use crate::sys::fork::PerProcess;
 use crate::sys::thread_name;
 
@@ -26,8 +25,8 @@ static IDLE: PerProcess<Idle> = PerProcess::new();
 /// The idle threads of this process.
 struct Idle {
     /// A channel without capacity: a job goes through only if a thread is waiting for it.
-    hand_over: Sender<Box<dyn Job>>,
-    jobs: Receiver<Box<dyn Job>>,
+    hand_over: Sender<Job>,
+    jobs: Receiver<Job>,
     count: AtomicUsize,
 }
 
@@ -36,7 +35,7 @@ struct Idle {
 /// # Errors
 ///
 /// Returns an error if the system refuses a new thread.
-pub(super) fn run(job: Box<dyn Job>) -> io::Result<()> {
+pub(super) fn run(job: Job) -> io::Result<()> {
     let &Options { stack_size, fresh_threads, .. } = job.options();
     let default = Options::new().stack_size;
     // An idle thread has the default stack and state left by earlier programs. Other jobs get a new thread.
@@ -64,7 +63,7 @@ pub(super) fn refused(error: &io::Error) -> io::Error {
 }
 
 /// Runs one job after the other, until none has come for a while.
-fn work_on(first: Box<dyn Job>) {
+fn work_on(first: Job) {
     let idle = Idle::here();
     let mut next = Some(first);
     while let Some(job) = next {
@@ -85,7 +84,7 @@ impl Idle {
     ///
     /// Returns `None` if no job comes for a while, or if enough threads are idle. Returns `None` too if this thread's
     /// program has returned in a child: then the thread ends, as any other would.
-    fn next(&'static self) -> Option<Box<dyn Job>> {
+    fn next(&'static self) -> Option<Job> {
         let enough = self.count.fetch_add(1, Ordering::Relaxed) >= MAX_IDLE;
         let next = if enough || !ptr::eq(self, Idle::here()) { None } else { self.jobs.recv_timeout(PATIENCE).ok() };
         self.count.fetch_sub(1, Ordering::Relaxed);
@@ -94,12 +93,12 @@ impl Idle {
 }
 
 /// Runs `job` on this thread, which has the job's name meanwhile.
-fn run_on_this(job: Box<dyn Job>) {
+fn run_on_this(job: Job) {
     let name = job.options().name.clone();
     if let Some(name) = &name {
         thread_name::set(name);
     }
-    current::enter(job.channel().clone(), || job.run(Ok(()))).program.leave();
+    job.run(Ok(())).program.leave();
     if name.is_some() {
         thread_name::set("pushpull");
     }

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 #[cfg(any(feature = "http", feature = "stream"))]
 use self::polled::PulledByTask;
 use super::ahead::Ahead;
-use super::{Blocked, Channel, Head, Job, Reader, Taken};
+use super::{Blocked, Channel, Head, Reader, Taken, Unstarted};
 use crate::ended::{Ledger, Outcome};
 use crate::error::{Echo, Error};
 use crate::runtime::contained::contained;
@@ -64,7 +64,7 @@ pub struct Chunks {
     ahead: Ahead,
     /// `None` after the first pull. The lock is never contended: it makes the chunks `Sync`, which the closure need not
     /// be.
-    start: Mutex<Option<Box<dyn Job>>>,
+    start: Mutex<Option<Box<dyn Unstarted>>>,
     /// Whether dropping these chunks stops the channel's program.
     hosts: bool,
     /// Polled at each pull. Locked for the same reason as `start`.
@@ -83,11 +83,11 @@ impl Chunks {
         Chunks::with(channel, Ledger::default(), None)
     }
 
-    pub(crate) fn of_program(channel: Arc<Channel>, ledger: Ledger, start: Box<dyn Job>) -> Chunks {
+    pub(crate) fn of_program(channel: Arc<Channel>, ledger: Ledger, start: Box<dyn Unstarted>) -> Chunks {
         Chunks::with(channel, ledger, Some(start))
     }
 
-    fn with(channel: Arc<Channel>, ledger: Ledger, start: Option<Box<dyn Job>>) -> Chunks {
+    fn with(channel: Arc<Channel>, ledger: Ledger, start: Option<Box<dyn Unstarted>>) -> Chunks {
         Chunks {
             channel,
             hosts: start.is_some(),
@@ -267,10 +267,10 @@ impl Chunks {
         }
     }
 
-    fn launch(&mut self, start: Box<dyn Job>) {
+    fn launch(&mut self, start: Box<dyn Unstarted>) {
         self.ledger.begin();
         self.channel.program.start(&self.ledger);
-        if let Err(error) = start.launch() {
+        if let Err(error) = start.launch(self.channel.clone()) {
             self.hosts = false;
             self.channel.end(Err(error));
         }

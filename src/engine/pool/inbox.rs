@@ -12,7 +12,8 @@ use parking_lot::Mutex;
 use super::mailbox::Mailbox;
 use super::slots::Slots;
 use super::task;
-use crate::channel::{Channel, Job};
+use crate::channel::Channel;
+use crate::engine::launch::Job;
 use crate::error::Error;
 use crate::runtime::waker;
 
@@ -81,7 +82,7 @@ impl Inbox {
     }
 
     /// Sends an admitted program to the worker.
-    pub(super) fn start(self: &Arc<Self>, job: Box<dyn Job>) {
+    pub(super) fn start(self: &Arc<Self>, job: Job) {
         if let Some(job) = task::start(self, job) {
             self.mailbox.start(job);
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::task::Task;
-use crate::channel::Job;
+use crate::engine::launch::Job;
 use crate::runtime::courtesy::{self, Courtesy};
 
 /// The number of times that an idle worker looks before it sleeps. Between looks it yields: the thread that is about to
@@ -39,7 +39,7 @@ struct LockedMail {
 
 #[derive(Default)]
 pub(super) struct Mail {
-    pub(super) jobs: VecDeque<Box<dyn Job>>,
+    pub(super) jobs: VecDeque<Job>,
     /// At most one entry for each program.
     pub(super) woken: VecDeque<Arc<Task>>,
 }
@@ -49,7 +49,7 @@ impl Mailbox {
         Mailbox { filled: AtomicUsize::new(0), locked: Mutex::default(), arrives: Condvar::new() }
     }
 
-    pub(super) fn start(&self, job: Box<dyn Job>) {
+    pub(super) fn start(&self, job: Job) {
         self.change(|locked| locked.mail.jobs.push_back(job));
     }
 

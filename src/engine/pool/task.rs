@@ -9,7 +9,7 @@ use std::task::Wake;
 use super::inbox::Inbox;
 use super::mailbox::Mail;
 use super::ready::Ready;
-use crate::channel::Job;
+use crate::engine::launch::Job;
 
 thread_local! {
     /// The run queue of this thread, if it is a worker.
@@ -22,7 +22,7 @@ struct RunQueue {
     /// The runnable programs, in the order in which they were woken.
     tasks: VecDeque<Arc<Task>>,
     /// The programs that have not started.
-    jobs: VecDeque<Box<dyn Job>>,
+    jobs: VecDeque<Job>,
 }
 
 impl RunQueue {
@@ -96,7 +96,7 @@ fn queue(task: Arc<Task>) {
 
 /// Puts a program at the end of this thread's new programs if it is the worker of `inbox`. Otherwise returns the
 /// program.
-pub(super) fn start(inbox: &Arc<Inbox>, job: Box<dyn Job>) -> Option<Box<dyn Job>> {
+pub(super) fn start(inbox: &Arc<Inbox>, job: Job) -> Option<Job> {
     let put = |queue: &mut RunQueue, job| {
         queue.jobs.push_back(job);
         inbox.count_own();
@@ -129,7 +129,7 @@ pub(super) fn deliver(mail: &mut Mail) {
 }
 
 /// Removes and returns the next program that has not started.
-pub(super) fn next_job() -> Option<Box<dyn Job>> {
+pub(super) fn next_job() -> Option<Job> {
     QUEUE.with_borrow_mut(|queue| queue.as_mut()?.jobs.pop_front())
 }
 

@@ -11,7 +11,8 @@ use super::inbox::Inbox;
 use super::mailbox::Mail;
 use super::slots::Slots;
 use super::task::{self, Task};
-use crate::channel::{Channel, Job};
+use crate::channel::Channel;
+use crate::engine::launch::Job;
 use crate::engine::threads;
 use crate::runtime::coroutine::{self, Coroutine};
 use crate::runtime::current;
@@ -138,20 +139,21 @@ impl Worker {
     }
 
     /// Gives a new program a stack, and a place behind the runnable programs.
-    fn begin(&mut self, job: Box<dyn Job>) {
+    fn begin(&mut self, job: Job) {
         let stack = Stack::new(job.options());
-        let channel = job.channel().clone();
-        let begun = stack.and_then(|stack| Ok((stack, self.inbox.begin(&channel)?)));
+        let begun = stack.and_then(|stack| Ok((stack, self.inbox.begin(&job.channel)?)));
         let (stack, record) = match begun {
             Ok(begun) => begun,
             Err(error) => {
-                let channel = current::enter(channel, || job.run(Err(error)));
+                let channel = job.run(Err(error));
                 self.inbox.retire();
                 channel.program.leave();
                 return;
             }
         };
-        let coroutine = Coroutine::new(stack, || (), move |_| job.run(Ok(())));
+        let Job { channel, program } = job;
+        let own = channel.clone();
+        let coroutine = Coroutine::new(stack, || (), move |_| program.run(own, Ok(())));
         let pooled = Pooled { coroutine, channel: Some(channel), record };
         let inbox = &self.inbox;
         let place = self.programs.insert(pooled, |place| Arc::new(Task::new(place, inbox.clone())));

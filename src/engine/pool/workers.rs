@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::inbox::Inbox;
 use super::worker::Worker;
-use crate::channel::Job;
+use crate::engine::launch::Job;
 use crate::sys::fork::PerProcess;
 
 /// Owned by the pool's handles and by bridges that have not started. When it is dropped, the workers finish their
@@ -47,7 +47,7 @@ impl Workers {
     /// # Errors
     ///
     /// Returns an error if the pool was shut down, or if the system refuses the worker's thread.
-    pub(crate) fn launch(&self, job: Box<dyn Job>) -> io::Result<()> {
+    pub(in crate::engine) fn launch(&self, job: Job) -> io::Result<()> {
         let members = self.members().iter().enumerate();
         let Some((number, member)) = members.min_by_key(|(_, member)| member.inbox.load()) else {
             unreachable!("a pool has at least one worker");
