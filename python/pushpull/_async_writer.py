@@ -24,7 +24,7 @@ class AsyncWriter:
         If it is cancelled, a part may have been written.
 
         Raises:
-            BrokenPipeError: The reading side has gone.
+            BrokenPipeError: The reading side is gone.
             RuntimeError: Another task is writing.
         """
         if self._writing:

@@ -1,4 +1,4 @@
-"""What is told of a bridge: counts, and how it ended."""
+"""The report of a bridge's end: its counts and its error."""
 
 from __future__ import annotations
 

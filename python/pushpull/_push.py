@@ -39,7 +39,7 @@ class _Program(Generic[T]):
                 result.error = error
                 raise
             finally:
-                # A writer that waits is told.
+                # Wakes a waiting writer, whose write fails.
                 reader.close()
 
         self.result = result
@@ -47,12 +47,36 @@ class _Program(Generic[T]):
         self.end = bridge(program, (), capacity=1, chunk_size=1)
 
 
-class Feed(Generic[T]):
-    """The writing end of a function that reads."""
+class _WritingEnd(Generic[T]):
+    """What both feeds have: the writer, the function, and the ways to leave them."""
 
     def __init__(self, writer: Writer, program: _Program[T]) -> None:
         self._writer = writer
         self._program = program
+
+    def abort(self, error: BaseException, /) -> None:
+        """Say that what has been written is not the whole: the function's read raises `error`."""
+        self._writer.abort(error)
+
+    def close(self) -> None:
+        """Close without finishing: the function's read raises TruncatedError. Does nothing after `finish`."""
+        self._writer.abort(TruncatedError("the feed was closed before it was finished"))
+        self._writer.close()
+        self._program.end.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the feed was closed or has been finished."""
+        return self._writer.closed
+
+    @property
+    def disconnected(self) -> bool:
+        """Whether the function has ended."""
+        return self._writer.disconnected
+
+
+class Feed(_WritingEnd[T]):
+    """The writing end of a function that reads."""
 
     def write(self, data: Buffer, /) -> int:
         """Write bytes, and return how many: all of them. The first write starts the function.
@@ -99,26 +123,6 @@ class Feed(Generic[T]):
         self._writer.close()
         return self._program.result.value
 
-    def abort(self, error: BaseException, /) -> None:
-        """Say that what has been written is not the whole: the function's read raises `error`."""
-        self._writer.abort(error)
-
-    def close(self) -> None:
-        """Go without finishing: the function's read raises TruncatedError. Does nothing after `finish`."""
-        self._writer.abort(TruncatedError("the feed was closed before it was finished"))
-        self._writer.close()
-        self._program.end.close()
-
-    @property
-    def closed(self) -> bool:
-        """Whether the feed was closed or has been finished."""
-        return self._writer.closed
-
-    @property
-    def disconnected(self) -> bool:
-        """Whether the function has ended."""
-        return self._writer.disconnected
-
     def __enter__(self) -> Self:
         return self
 
@@ -128,13 +132,12 @@ class Feed(Generic[T]):
         self.close()
 
 
-class AsyncFeed(Generic[T]):
+class AsyncFeed(_WritingEnd[T]):
     """The writing end of a function that reads, for asyncio."""
 
     def __init__(self, writer: Writer, program: _Program[T]) -> None:
-        self._writer = writer
+        super().__init__(writer, program)
         self._async_writer = AsyncWriter(writer)
-        self._program = program
 
     async def write(self, data: Buffer, /) -> int:
         """Write bytes, and return how many: all of them. The first write starts the function.
@@ -164,21 +167,6 @@ class AsyncFeed(Generic[T]):
             pass
         self._writer.close()
         return self._program.result.value
-
-    def abort(self, error: BaseException, /) -> None:
-        """Say that what has been written is not the whole: the function's read raises `error`."""
-        self._writer.abort(error)
-
-    def close(self) -> None:
-        """Go without finishing: the function's read raises TruncatedError. Does nothing after `finish`."""
-        self._writer.abort(TruncatedError("the feed was closed before it was finished"))
-        self._writer.close()
-        self._program.end.close()
-
-    @property
-    def disconnected(self) -> bool:
-        """Whether the function has ended."""
-        return self._writer.disconnected
 
     async def __aenter__(self) -> Self:
         return self

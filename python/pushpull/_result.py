@@ -1,4 +1,4 @@
-"""What is told to a feed whose function has ended."""
+"""The error of a feed whose function has ended."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 # What would end the process, and says nothing to a server.
 UNHEEDED = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
-# What an application is told once its client has gone.
+# The error of an application's write once its client is gone.
 GONE = (BrokenPipeError, TruncatedError, Stopped)
 # A process that ends sooner after its start is not replaced.
 SHORT_LIFE = 2.0

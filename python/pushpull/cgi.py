@@ -77,7 +77,7 @@ def run(app: WSGIApplication) -> None:
     The application's `print` goes to standard error, as its exceptions do.
 
     Raises:
-        SystemExit: With status 1, if the application fails, or writes less than its Content-Length, or the client has gone. A
+        SystemExit: With status 1, if the application fails, or writes less than its Content-Length, or the client is gone. A
             server that heeds the status cuts a response that has begun. One that has not is a 500.
     """
     if not callable(app):
@@ -100,7 +100,7 @@ def run(app: WSGIApplication) -> None:
 
 def _fail(response: CgiResponse, out: _Output, error: BaseException) -> None:
     if response.head_sent and isinstance(error, BrokenPipeError):
-        return  # The client has gone.
+        return  # The client is gone.
     traceback.print_exception(error)
     with contextlib.suppress(OSError):
         if not response.head_sent:

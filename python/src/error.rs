@@ -25,10 +25,10 @@ create_exception!(
     pushpull,
     Stopped,
     PyBaseException,
-    "Ends a program that ignored 64 errors of a bridge whose other side has gone.\n\nIt is no `Exception`, so that `except Exception` does not catch it."
+    "Ends a program that ignored 64 errors of a bridge whose other side is gone.\n\nIt is no `Exception`, so that `except Exception` does not catch it."
 );
 
-/// `EPIPE`, which makes an `OSError` a `BrokenPipeError` to whoever looks at its number.
+/// `EPIPE`, which makes an `OSError` a `BrokenPipeError` for code that checks its number.
 const EPIPE: i32 = 32;
 
 /// Wraps an exception object, which crosses the bridge as it is, with its traceback.
@@ -48,9 +48,9 @@ pub(crate) fn to_py(py: Python<'_>, error: io::Error) -> PyErr {
     }
 }
 
-/// Returns the exception of a call whose other side has gone.
+/// Returns the exception of a call whose other side is gone.
 pub(crate) fn broken_pipe() -> PyErr {
-    PyBrokenPipeError::new_err((EPIPE, "the other side of the bridge has gone"))
+    PyBrokenPipeError::new_err((EPIPE, "the other side of the bridge is gone"))
 }
 
 /// Returns the exception that a reader may be given: one that means "the end" becomes a `RuntimeError`, as in PEP 479.

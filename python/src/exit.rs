@@ -50,7 +50,7 @@ impl Inside {
         Inside(())
     }
 
-    /// Waits until the interpreter may be entered: for ever, if it is being finalized.
+    /// Waits until the interpreter may be entered: forever, if it is being finalized.
     fn enter() -> Inside {
         let mut exit = lock();
         while !exit.admits() {

@@ -206,7 +206,7 @@ impl Outlet {
         let writer = self.lock().writer.take();
         if let Some(writer) = writer {
             match result {
-                // If the reader has gone, it does not matter how this ends.
+                // If the reader is gone, it does not matter how this ends.
                 Ok(()) => drop(writer.finish()),
                 Err(error) => writer.abort(error::to_io(error)),
             }
@@ -225,5 +225,5 @@ impl Outlet {
 
 /// The exception that ends a program that ignores that it is to end.
 pub(crate) fn stopped() -> PyErr {
-    Stopped::new_err(format!("the other side has gone, and the program ignored {MAX_REFUSALS} errors that said so"))
+    Stopped::new_err(format!("the other side is gone, and the program ignored {MAX_REFUSALS} errors that said so"))
 }

@@ -184,7 +184,7 @@ impl Reader {
             match self.read_part(py, &buffer, done, &mut current) {
                 Ok(0) => break,
                 Ok(len) => done += len,
-                // What is in the buffer is told first; the error comes again.
+                // Return what is in the buffer first; the next read returns the error again.
                 Err(_) if done > 0 && self.chunks.get().source().has_failed() => break,
                 Err(error) => return Err(error),
             }

@@ -1,4 +1,4 @@
-//! Pulling from a bridge: who pulls, when the program starts, and what is told when it has ended.
+//! Pulling from a bridge: the reader, the start of the program, and the report of its end.
 
 use std::io;
 use std::mem;
@@ -26,7 +26,7 @@ pub(crate) struct Source {
     pub(crate) lent: Lent,
 }
 
-/// The Python side of a bridge: what starts its program, and what is told of its end.
+/// The Python side of a bridge: what starts its program, and what receives its end.
 #[derive(Default)]
 struct Program {
     start: Option<Py<PyAny>>,
@@ -151,12 +151,12 @@ impl Source {
         }
     }
 
-    /// Goes: the program is told at its next write. Does not wait for it.
+    /// Closes the reading end. The program's next write fails. Does not wait for the program.
     pub(crate) fn close(&self, py: Python<'_>) {
         let mut program = lock(&self.program);
         let start = program.start.take();
         if start.is_some() {
-            // Of a program that never began nothing is told.
+            // A program that never began has no end to report.
             let on_end = program.on_end.take();
             drop(program);
             drop((start, on_end));

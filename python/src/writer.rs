@@ -17,7 +17,7 @@ use crate::wakeups::Wakeup;
 
 /// The writing end of a bridge: a binary file.
 ///
-/// A write waits while the bridge is full. It raises BrokenPipeError if the reading side has gone.
+/// A write waits while the bridge is full. It raises BrokenPipeError if the reading side is gone.
 #[pyclass(module = "pushpull", weakref, frozen)]
 pub(crate) struct Writer {
     outlet: Outlet,
@@ -121,7 +121,7 @@ impl Writer {
     /// Close the file. Whether what was written is the whole is said by `finish`, or by the return of the program.
     fn close(&self, py: Python<'_>) {
         if !self.closed.swap(true, Ordering::Relaxed) {
-            // A file that is closed after its reader has gone is closed all the same.
+            // A file that is closed after its reader is gone is closed all the same.
             let _ = self.outlet.flush(py);
         }
     }

@@ -235,7 +235,7 @@ def test_a_server_that_says_so_where_it_sends():
         async def send(message):
             if message["type"] == "http.response.body":
                 client.disconnect()
-                raise OSError("the client has gone")
+                raise OSError("the client is gone")
 
         client._send = send
         client.start()

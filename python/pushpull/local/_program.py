@@ -23,7 +23,7 @@ class State:
         self.host: greenlet | None = None
         self.value: Any = None
         self.error: BaseException | None = None
-        # The other side has gone.
+        # The other side is gone.
         self.left = False
 
     def suspend(self, value: Any = None) -> None:

@@ -36,9 +36,7 @@ class _Inlet(io.RawIOBase):
             if self.error is not None:
                 self._refusals += 1
                 if self._refusals > MAX_REFUSALS:
-                    raise Stopped(
-                        f"the other side has gone, and the program ignored {MAX_REFUSALS} errors that said so"
-                    )
+                    raise Stopped(f"the other side is gone, and the program ignored {MAX_REFUSALS} errors that said so")
                 raise self.error
             if self.finished:
                 return 0

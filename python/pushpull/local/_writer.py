@@ -68,8 +68,8 @@ class Writer:
     def _refuse(self) -> NoReturn:
         self._refusals += 1
         if self._refusals > MAX_REFUSALS:
-            raise Stopped(f"the other side has gone, and the program ignored {MAX_REFUSALS} errors that said so")
-        raise BrokenPipeError(errno.EPIPE, "the other side of the bridge has gone")
+            raise Stopped(f"the other side is gone, and the program ignored {MAX_REFUSALS} errors that said so")
+        raise BrokenPipeError(errno.EPIPE, "the other side of the bridge is gone")
 
     def writelines(self, lines: Iterable[Buffer], /) -> None:
         """Write each of the lines."""

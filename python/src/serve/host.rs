@@ -72,7 +72,7 @@ impl Listening {
     }
 }
 
-/// A server for a WSGI application, whose threads somebody else makes.
+/// A server for a WSGI application. The caller makes the threads that run it.
 #[pyclass(module = "pushpull._pushpull", frozen)]
 pub(crate) struct Host {
     shared: Arc<Shared>,

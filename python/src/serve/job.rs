@@ -111,7 +111,7 @@ impl Job {
             return Err(PyRuntimeError::new_err("the response is over"));
         };
         let (writer, chunks) = Pipe::new().capacity(self.capacity).open();
-        // If the client has gone, the chunks are dropped here, and the write that follows is refused.
+        // If the client is gone, the chunks are dropped here, and the write that follows is refused.
         let _ = answer.send(Answer::Streamed(head, chunks, self.failed.clone()));
         drop(state);
         Ok(self.outlet.get_or_init(|| Outlet::new(writer, Lent::default(), None)))
@@ -128,7 +128,7 @@ impl Job {
         // First: a client that has its response may send the next request.
         drop(running);
         if let Some(answer) = answer {
-            // If the client has gone, it makes no difference.
+            // If the client is gone, it makes no difference.
             let _ = answer.send(Answer::Whole(head, body));
         }
         Ok(())
@@ -249,7 +249,7 @@ impl Job {
             outlet.end(Ok(()));
         }
         if let Some(answer) = answer {
-            // If the client has gone, it makes no difference.
+            // If the client is gone, it makes no difference.
             let _ = answer.send(Answer::Failed);
         }
     }
