@@ -126,23 +126,24 @@ pub(crate) fn until_deadline<T>(
     let mut waiting = Waiting(None);
     loop {
         // Looked up each time: a program that was suspended in a poll may be resumed by a plain call.
-        let parker = (!coroutine::is_polled()).then(parker::current);
-        let waits = || parker.as_ref().map_or_else(coroutine::waits, |parker| parker.waits());
-        let before = waits();
-        let polled = match &parker {
-            Some(parker) => waiting.poll(&parker.waker, &mut poll),
+        // A wait within `poll` uses the same waker, and may have consumed the wake-up meant for this wait.
+        let (polled, waited_within, parker) = match coroutine::waker() {
+            Some(waker) => {
+                let before = coroutine::waits();
+                let polled = waiting.poll(&waker, &mut poll);
+                waker::discard([waker]);
+                (polled, coroutine::waits() != before, None)
+            }
             None => {
-                let waker = coroutine::waker();
-                let polled = waiting.poll(waker.as_ref().unwrap_or(Waker::noop()), &mut poll);
-                waker::discard(waker);
-                polled
+                let parker = parker::current();
+                let before = parker.waits();
+                let polled = waiting.poll(&parker.waker, &mut poll);
+                (polled, parker.waits() != before, Some(parker))
             }
         };
         if let Poll::Ready(value) = polled? {
             return Ok(Some(value));
         }
-        // A wait within `poll` uses the same waker, and may have consumed the wake-up meant for this wait.
-        let waited_within = waits() != before;
         let passed = deadline.is_some_and(|deadline| Instant::now() >= deadline);
         match parker {
             Some(_) if coroutine::refuses_to_wait() => return Err(Refused),

@@ -8,29 +8,21 @@
 
 use std::marker::PhantomData;
 use std::ptr;
-use std::sync::OnceLock;
+#[cfg(all(unix, not(any(miri, pushpull_loom))))]
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 /// The number of forks between the first process and this one, plus one.
 static PROCESS: AtomicU32 = AtomicU32::new(1);
 
-/// The call of [`in_child`].
-static IN_CHILD: OnceLock<fn()> = OnceLock::new();
-
-/// Has `call` called in the child of every `fork`, on the thread that forked. Only the first call given counts. It must
-/// be fit for a signal handler, and must not unwind.
-#[inline]
-pub(crate) fn in_child(call: fn()) {
-    if IN_CHILD.get().is_none() {
-        let _ = IN_CHILD.set(call);
-    }
-}
-
 /// Returns the number of this process. It is never zero, and differs between parent and child.
 #[inline]
 pub(crate) fn process() -> u32 {
     #[cfg(all(unix, not(any(miri, pushpull_loom))))]
-    hook::install();
+    {
+        static IS_SET: AtomicBool = AtomicBool::new(false);
+        in_child(&IS_SET, count);
+    }
     PROCESS.load(Ordering::Relaxed)
 }
 
@@ -40,37 +32,24 @@ pub(crate) fn is_past(process: u32) -> bool {
     process != 0 && process != PROCESS.load(Ordering::Relaxed)
 }
 
-/// The handler that the system calls in the child of every `fork`.
 #[cfg(all(unix, not(any(miri, pushpull_loom))))]
-mod hook {
-    use std::sync::atomic::AtomicBool;
+extern "C" fn count() {
+    PROCESS.store(PROCESS.load(Ordering::Relaxed).wrapping_add(1).max(1), Ordering::Relaxed);
+}
 
-    use super::*;
-
-    static INSTALLED: AtomicBool = AtomicBool::new(false);
-
-    #[inline]
-    pub(super) fn install() {
-        if !INSTALLED.load(Ordering::Acquire) {
-            install_now();
-        }
-    }
-
-    /// Installs the handler. Threads that do so at the same time install it more than once, which is harmless, and none
-    /// waits.
-    #[cold]
-    fn install_now() {
-        // SAFETY: the handler lives as long as this library, touches only atomics and plain thread-locals, and does not
-        // unwind. If the system has no memory for it, a child behaves as without it.
-        unsafe { libc::pthread_atfork(None, None, Some(child)) };
-        INSTALLED.store(true, Ordering::Release);
-    }
-
-    unsafe extern "C" fn child() {
-        PROCESS.store(PROCESS.load(Ordering::Relaxed).wrapping_add(1).max(1), Ordering::Relaxed);
-        if let Some(call) = IN_CHILD.get() {
-            call();
-        }
+/// Has `handler` called in the child of every `fork`, on the thread that forked, unless `is_set` says that it already
+/// is. The handler must be fit for a signal handler.
+///
+/// No thread waits here for another, which might not exist in a child. Threads that do this at the same time set the
+/// handler more than once, so that it must be harmless to call twice.
+#[cfg(all(unix, not(any(miri, pushpull_loom))))]
+#[inline]
+pub(crate) fn in_child(is_set: &'static AtomicBool, handler: extern "C" fn()) {
+    if !is_set.load(Ordering::Acquire) {
+        // SAFETY: a function lives as long as this library, takes nothing, and cannot unwind out of `extern "C"`. If the
+        // system has no memory for it, a child behaves as without it.
+        unsafe { libc::pthread_atfork(None, None, Some(handler)) };
+        is_set.store(true, Ordering::Release);
     }
 }
 

@@ -20,6 +20,8 @@ use std::mem::{self, ManuallyDrop, MaybeUninit};
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
+#[cfg(all(unix, not(any(miri, pushpull_loom))))]
+use std::sync::atomic::AtomicBool;
 use std::task::Waker;
 use std::thread;
 
@@ -138,8 +140,6 @@ impl<X: 'static> Coroutine<X> {
     where
         F: FnOnce(&Rc<Shared<X>>),
     {
-        #[cfg(all(unix, not(any(miri, pushpull_loom))))]
-        fork::in_child(stay);
         let shared = Rc::new(Shared { frame: Frame::new(begin()), exchange: exchange() });
         shared.frame.top.set(&shared.frame);
         shared.frame.limit.set(stack.floor());
@@ -443,6 +443,11 @@ fn begin() -> &'static OnThread {
 fn begin_first(thread: &'static OnThread) {
     thread.limit.begin();
     thread.exit.begin();
+    #[cfg(all(unix, not(any(miri, pushpull_loom))))]
+    {
+        static IS_SET: AtomicBool = AtomicBool::new(false);
+        fork::in_child(&IS_SET, stay);
+    }
 }
 
 /// The number of bytes of a stack that are prefetched: enough for a write that continues and a small program around it.
@@ -518,7 +523,7 @@ pub(crate) fn is_polled() -> bool {
 /// Makes waits of this thread's running coroutines park the thread, in the child of a `fork`. A suspension would return
 /// to the code that polled them, which belongs to the parent and must not continue in two processes.
 #[cfg(all(unix, not(any(miri, pushpull_loom))))]
-fn stay() {
+extern "C" fn stay() {
     chain().for_each(|frame| frame.waker.set(ptr::null()));
 }
 
