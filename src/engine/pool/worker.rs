@@ -14,11 +14,12 @@ use super::task::{self, Task};
 use crate::channel::Channel;
 use crate::engine::launch::Job;
 use crate::engine::threads;
-use crate::runtime::coroutine::{self, Coroutine};
+use crate::runtime::coroutine::Coroutine;
 use crate::runtime::current;
 use crate::runtime::stack::Stack;
 use crate::runtime::timer;
 use crate::sys::fork;
+use crate::sys::prefetch;
 
 /// The maximum number of programs that are started between two turns.
 const MAX_BEGUN: usize = 64;
@@ -162,13 +163,13 @@ impl Worker {
 
     /// Prefetches what three of the next turns will need.
     fn fetch(&self, [place, frame, stack]: [Option<usize>; 3]) {
-        place.and_then(|place| self.programs.place(place)).into_iter().for_each(coroutine::fetch);
+        place.and_then(|place| self.programs.place(place)).into_iter().for_each(prefetch::value);
         if let Some(pooled) = frame.and_then(|place| self.programs.get(place)) {
             pooled.coroutine.fetch_frame();
         }
         if let Some(pooled) = stack.and_then(|place| self.programs.get(place)) {
             pooled.coroutine.fetch_stack();
-            pooled.channel.as_deref().into_iter().for_each(coroutine::fetch);
+            pooled.channel.as_deref().into_iter().for_each(prefetch::value);
         }
     }
 

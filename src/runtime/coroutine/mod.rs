@@ -36,6 +36,7 @@ use super::spans::Spans;
 use super::stack::{Stack, Switch, Yielder};
 #[cfg(all(unix, not(any(miri, pushpull_loom))))]
 use crate::sys::fork;
+use crate::sys::prefetch;
 
 /// The error of a refused wait: the program that asked for it is to stop, or is unwinding.
 #[derive(Debug)]
@@ -63,10 +64,6 @@ fn on_thread() -> &'static OnThread {
 
 /// The largest closure, in bytes, that is placed on the coroutine's own stack. A larger one is boxed.
 const MAX_PLACED: usize = 2048;
-
-/// The number of bytes that a processor fetches at a time.
-#[cfg(target_arch = "x86_64")]
-const LINE: usize = 64;
 
 /// A coroutine's place in the chain.
 pub(crate) struct Frame {
@@ -263,13 +260,13 @@ impl<X> Coroutine<X> {
     /// Prefetches what `resume` reads first. When that has arrived, `fetch_stack` comes next.
     #[inline]
     pub(crate) fn fetch_frame(&self) {
-        fetch(&*self.shared);
+        prefetch::value(&*self.shared);
     }
 
     /// Prefetches the part of the stack on which the suspended program continues.
     #[inline]
     pub(crate) fn fetch_stack(&self) {
-        fetch_range(self.shared.frame.resting.get().wrapping_sub(FETCHED_BELOW), FETCHED_BELOW + FETCHED);
+        prefetch::range(self.shared.frame.resting.get().wrapping_sub(FETCHED_BELOW), FETCHED_BELOW + FETCHED);
     }
 
     /// Takes the chunk that the suspended program hands over.
@@ -456,25 +453,6 @@ const FETCHED: usize = 1024;
 /// The number of bytes below the resting place: a wait that continues polls again, which goes deeper than its
 /// suspension.
 const FETCHED_BELOW: usize = 1024;
-
-/// Prefetches a value that is about to be used. A hint, which does not wait. If very many programs are suspended, the
-/// caches hold nothing of them, and without this each of a few dozen lines would be waited for.
-#[inline]
-pub(crate) fn fetch<T>(value: &T) {
-    fetch_range(ptr::from_ref(value).cast(), mem::size_of::<T>());
-}
-
-#[inline]
-fn fetch_range(place: *const u8, len: usize) {
-    #[cfg(target_arch = "x86_64")]
-    for line in (0..len).step_by(LINE) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch of any address has no visible effect and does not fault.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(place.wrapping_add(line).cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (place, len);
-}
 
 /// Returns the frames that run on this thread, the innermost first.
 fn chain() -> impl Iterator<Item = &'static Frame> {
