@@ -168,7 +168,7 @@ impl Drop for Share {
         }
         let mut woken = self.give_up();
         woken.extend(self.settle(0, 0));
-        waker::wake(woken);
+        waker::wake_all(woken);
     }
 }
 

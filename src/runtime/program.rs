@@ -104,7 +104,7 @@ impl Program {
         let (host, program, tasks) = (waits.host.take(), waits.program.take(), waits.tasks.take());
         drop(waits);
         waker::discard(program);
-        waker::discard(tasks.into_iter().flat_map(|tasks| tasks.into_wakers()));
+        Watchers::all(tasks).into_iter().for_each(|task| waker::discard(Some(task)));
         waker::wake(host);
     }
 
@@ -118,7 +118,7 @@ impl Program {
         let (program, tasks) = (waits.program.take(), waits.tasks.take());
         drop(waits);
         waker::wake(program);
-        waker::wake(tasks.into_iter().flat_map(|tasks| tasks.into_wakers()));
+        waker::wake_all(Watchers::all(tasks));
     }
 
     /// Stores the waker of a program that is about to wait. The caller must check `refuses_to_wait` afterwards.

@@ -124,35 +124,26 @@ pub(crate) fn until_deadline<T>(
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
 ) -> Result<Option<T>, Refused> {
     let mut waiting = Waiting(None);
+    let mut kept = Kept(None);
     loop {
         // Looked up each time: a program that was suspended in a poll may be resumed by a plain call.
-        // A wait within `poll` uses the same waker, and may have consumed the wake-up meant for this wait.
-        let (polled, waited_within, parker) = match coroutine::waker() {
-            Some(waker) => {
-                let before = coroutine::waits();
-                let polled = waiting.poll(&waker, &mut poll);
-                waker::discard([waker]);
-                (polled, coroutine::waits() != before, None)
-            }
-            None => {
-                let parker = parker::current();
-                let before = parker.waits();
-                let polled = waiting.poll(&parker.waker, &mut poll);
-                (polled, parker.waits() != before, Some(parker))
-            }
-        };
-        if let Poll::Ready(value) = polled? {
+        let parker = if coroutine::keep_waker(&mut kept.0) { None } else { Some(parker::current()) };
+        let waits = || parker.as_ref().map_or_else(coroutine::waits, |parker| parker.waits());
+        let before = waits();
+        let waker = parker.as_ref().map(|parker| &parker.waker).or(kept.0.as_ref()).expect("kept above");
+        if let Poll::Ready(value) = waiting.poll(waker, &mut poll)? {
             return Ok(Some(value));
         }
         let passed = deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        match parker {
+        match &parker {
             Some(_) if coroutine::refuses_to_wait() => return Err(Refused),
             _ if passed => return Ok(None),
-            _ if waited_within => {}
+            // A wait within `poll` uses the same waker, and may have consumed the wake-up meant for this wait.
+            _ if waits() != before => {}
             Some(parker) => parker.park(deadline),
             None => {
                 // Without a clock there is no alarm, and the deadline is checked only after other wake-ups.
-                let _alarm = deadline.and_then(|deadline| Alarm::set(deadline, &coroutine::waker()?));
+                let _alarm = deadline.and_then(|deadline| Alarm::set(deadline, waker));
                 coroutine::suspend_polled()?;
             }
         }
@@ -174,6 +165,16 @@ pub(crate) fn pause(waits: u32) -> io::Result<()> {
         Some(channel) => current::refuse(&channel.program, Error::disconnected()),
         None => Error::disconnected(),
     })
+}
+
+/// A wait's own clone of its coroutine's waker. A wait within `poll` may suspend the coroutine, which ends the poll that
+/// lent the original.
+struct Kept(Option<Waker>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        waker::discard(self.0.take());
+    }
 }
 
 /// The program that runs on this thread, while it waits.
@@ -213,7 +214,9 @@ impl Drop for Waiting {
 /// to the others (law 13).
 pub(crate) fn count(bytes: usize) {
     if bytes > 0 && coroutine::turn_is_over(bytes) {
-        waker::wake(coroutine::waker());
+        let mut kept = Kept(None);
+        coroutine::keep_waker(&mut kept.0);
+        waker::wake(kept.0.take());
         // Refused if the program is to stop: it then needs its turn to do so.
         let _ = coroutine::suspend_polled();
     }

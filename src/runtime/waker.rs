@@ -27,16 +27,24 @@ pub(crate) fn wait<S, T>(
     Poll::Pending
 }
 
-/// Wakes all of these wakers.
-pub(crate) fn wake(wakers: impl IntoIterator<Item = Waker>) {
-    for waker in wakers {
+/// Wakes this waker, if there is one.
+#[inline]
+pub(crate) fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
         contained(|| waker.wake());
     }
 }
 
-/// Drops all of these wakers without waking them.
-pub(crate) fn discard(wakers: impl IntoIterator<Item = Waker>) {
-    for waker in wakers {
+/// Wakes all of these wakers.
+#[inline]
+pub(crate) fn wake_all(wakers: Vec<Waker>) {
+    wakers.into_iter().for_each(|waker| wake(Some(waker)));
+}
+
+/// Drops this waker, if there is one, without waking it.
+#[inline]
+pub(crate) fn discard(waker: Option<Waker>) {
+    if let Some(waker) = waker {
         contained(|| drop(waker));
     }
 }
@@ -71,7 +79,8 @@ impl Watchers {
         self.wakers.is_empty()
     }
 
-    pub(crate) fn into_wakers(self) -> impl Iterator<Item = Waker> {
-        self.wakers.into_iter().map(|(_, waker)| waker)
+    /// Returns the wakers of all tasks that wait for an event.
+    pub(crate) fn all(watchers: Option<Box<Watchers>>) -> Vec<Waker> {
+        watchers.map_or_else(Vec::new, |watchers| watchers.wakers.into_iter().map(|(_, waker)| waker).collect())
     }
 }

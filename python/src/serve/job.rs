@@ -62,13 +62,11 @@ pub(crate) struct Job {
     outlet: std::sync::OnceLock<Outlet>,
     failed: Arc<Failed>,
     capacity: usize,
-    /// The line that the log has of it.
-    target: String,
+    env: Environ,
 }
 
 /// What the environment is made of.
 struct Request {
-    env: Environ,
     input: Option<(Chunks, Arc<Asked>)>,
     multi_process: bool,
 }
@@ -86,15 +84,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Job {
     pub(super) fn new(new: New) -> Job {
         let New { env, input, answer, running, capacity, multi_process } = new;
-        let text = |name: &str| String::from_utf8_lossy(env.get(name).unwrap_or_default()).into_owned();
-        let target = format!("{} {}", text("REQUEST_METHOD"), text("REQUEST_URI"));
         Job {
-            request: Mutex::new(Some(Request { env, input, multi_process })),
+            request: Mutex::new(Some(Request { input, multi_process })),
             state: Mutex::new(State { head: None, answer: Some(answer), running: Some(running) }),
             outlet: std::sync::OnceLock::new(),
             failed: Arc::default(),
             capacity,
-            target,
+            env,
         }
     }
 
@@ -155,14 +151,14 @@ fn share(block: &Bound<'_, PyBytes>) -> Bytes {
 impl Job {
     /// Return the environment. To be called once.
     fn environ<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let Some(Request { env, input, multi_process }) = lock(&self.request).take() else {
+        let Some(Request { input, multi_process }) = lock(&self.request).take() else {
             return Err(PyRuntimeError::new_err("the environment is given once"));
         };
         let dict = fixed(py)?.copy()?;
-        for (name, value) in env.iter() {
+        for (name, value) in self.env.iter() {
             dict.set_item(PyString::intern(py, &String::from_utf8_lossy(name)), latin(py, value))?;
         }
-        let secure = env.get("HTTPS").is_some_and(|value| !matches!(value, b"" | b"off"));
+        let secure = self.env.get("HTTPS").is_some_and(|value| !matches!(value, b"" | b"off"));
         dict.set_item("wsgi.url_scheme", if secure { "https" } else { "http" })?;
         dict.set_item("wsgi.multiprocess", multi_process)?;
         dict.set_item("wsgi.errors", py.import("sys")?.getattr("stderr")?)?;
@@ -256,8 +252,9 @@ impl Job {
 
     /// The method and target of the request.
     #[getter]
-    fn target(&self) -> &str {
-        &self.target
+    fn target(&self) -> String {
+        let text = |name| String::from_utf8_lossy(self.env.get(name).unwrap_or_default());
+        format!("{} {}", text("REQUEST_METHOD"), text("REQUEST_URI"))
     }
 }
 

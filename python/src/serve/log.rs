@@ -11,6 +11,9 @@ use std::time::{Duration, Instant, SystemTime};
 /// How many lines may wait for a stream.
 const MAX_WAITING: usize = 10_000;
 
+/// How long lines gather before they are written together: a write for each would cost as much as a short request.
+const GATHER: Duration = Duration::from_millis(5);
+
 /// How long the end waits for a stream that is not read.
 const LAST_TIME: Duration = Duration::from_secs(1);
 
@@ -86,11 +89,14 @@ impl Stream {
     }
 }
 
-/// Writes lines as they come. A log that cannot be written stops no server.
+/// Writes lines, a few milliseconds after they come. A log that cannot be written stops no server.
 fn write_all(lines: &Receiver<Line>, to: &mut impl Write, lost: &AtomicU64) {
     while let Ok(line) = lines.recv() {
         let mut text = String::new();
         let mut done = Vec::new();
+        if matches!(line, Line::Text(_)) {
+            thread::sleep(GATHER);
+        }
         let mut next = Some(line);
         while let Some(line) = next {
             match line {

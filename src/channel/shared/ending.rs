@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use super::{CLOSED, Channel, Locked};
 use crate::runtime::contained::contained;
-use crate::runtime::waker;
+use crate::runtime::waker::{self, Watchers};
 use crate::sync::MutexGuard;
 use crate::sys::membarrier;
 
@@ -65,9 +65,9 @@ impl Channel {
         let watchers = locked.watchers.take();
         let others = locked.complete();
         self.wake_puller(locked);
-        waker::wake(others);
+        waker::wake_all(others);
         waker::wake(writer.and_then(|held| held.waker));
-        waker::wake(watchers.into_iter().flat_map(|watchers| watchers.into_wakers()));
+        waker::wake_all(Watchers::all(watchers));
         drop(ring);
     }
 
@@ -105,7 +105,7 @@ impl Channel {
         let share = locked.share.take();
         drop(locked);
         waker::wake(writer.and_then(|held| held.waker));
-        waker::wake(watchers.into_iter().flat_map(|watchers| watchers.into_wakers()));
+        waker::wake_all(Watchers::all(watchers));
         // A reader moved out of its program may be waiting.
         waker::wake(puller);
         if let Some(mut ring) = ring {

@@ -73,7 +73,7 @@ impl Channel {
             if !waker.will_wake(context.waker()) {
                 let before = mem::replace(waker, context.waker().clone());
                 drop(locked);
-                waker::discard([before]);
+                waker::discard(Some(before));
             }
             return Poll::Pending;
         }
@@ -135,7 +135,7 @@ impl Channel {
         drop(locked);
         waker::discard(puller);
         waker::wake(writer);
-        waker::wake(others);
+        waker::wake_all(others);
         Ok(Taken::Chunk(piece.into_bytes()))
     }
 }

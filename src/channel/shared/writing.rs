@@ -145,7 +145,7 @@ impl Channel {
         waker::discard(before.and_then(|held| held.waker));
         waker::discard(spent);
         waker::wake(puller);
-        waker::wake(others);
+        waker::wake_all(others);
         // Only the writer itself reduces the room.
         if goes_on || missed { self.poll_locked(accepted, len, None, Some(context)) } else { Poll::Pending }
     }

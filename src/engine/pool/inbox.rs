@@ -94,7 +94,7 @@ impl Inbox {
         if last && self.closed.load(Ordering::SeqCst) {
             self.mailbox.look();
             let hosts = std::mem::take(&mut *self.hosts.lock());
-            waker::wake(hosts);
+            waker::wake_all(hosts);
         }
     }
 

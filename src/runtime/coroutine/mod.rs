@@ -34,6 +34,7 @@ use super::fairness::Turn;
 #[cfg(feature = "tracing")]
 use super::spans::Spans;
 use super::stack::{Stack, Switch, Yielder};
+use super::waker;
 #[cfg(all(unix, not(any(miri, pushpull_loom))))]
 use crate::sys::fork;
 use crate::sys::prefetch;
@@ -470,14 +471,16 @@ fn polled() -> Option<&'static Frame> {
     chain().find(|frame| !frame.waker.get().is_null())
 }
 
-/// Returns the waker of the innermost coroutine that was entered by a poll, if there is one. The waker is a clone: a
-/// wait during its use may suspend the coroutine, which ends the poll that lent the original.
-pub(crate) fn waker() -> Option<Waker> {
+/// Stores a clone of the waker of the innermost coroutine that was entered by a poll, unless `kept` wakes the same.
+/// Returns `false` if there is no such coroutine.
+pub(crate) fn keep_waker(kept: &mut Option<Waker>) -> bool {
+    let Some(frame) = polled() else { return false };
     // SAFETY: the waker is borrowed by the `resume` that entered the frame, which has not returned.
-    polled().map(|frame| unsafe { &*frame.waker.get() }.clone())
+    waker::discard(waker::keep(kept, unsafe { &*frame.waker.get() }));
+    true
 }
 
-/// Suspends the coroutine of [`waker`], with everything nested in it, until it is polled again.
+/// Suspends the coroutine of [`keep_waker`], with everything nested in it, until it is polled again.
 pub(crate) fn suspend_polled() -> Result<(), Refused> {
     if refuses_to_wait() {
         return Err(Refused);
@@ -488,7 +491,7 @@ pub(crate) fn suspend_polled() -> Result<(), Refused> {
     frame.suspend(|| ())
 }
 
-/// Returns the number of times that a wait has suspended the coroutine of [`waker`].
+/// Returns the number of times that a wait has suspended the coroutine of [`keep_waker`].
 pub(crate) fn waits() -> u64 {
     polled().map_or(0, |frame| frame.waits.get())
 }
