@@ -14,7 +14,8 @@ fn mistakes_are_reported_in_one_line_with_exit_code_2() {
     fs::write(files.at("text"), "no report").unwrap();
     fs::write(files.at("future"), r#"{"schema": 999}"#).unwrap();
     fs::write(files.at("part"), r#"{"schema": 1}"#).unwrap();
-    let [text, future, part, nowhere] = ["text", "future", "part", "no/such/file"].map(|name| files.name(name));
+    let [text, future, part, nowhere, report] =
+        ["text", "future", "part", "no/such/file", "report"].map(|name| files.name(name));
     let directory = files.path().to_str().unwrap();
     let cases: &[(&[&str], &str)] = &[
         (&["thruoghput"], "thruoghput"),
@@ -29,16 +30,19 @@ fn mistakes_are_reported_in_one_line_with_exit_code_2() {
         (&["--workload", "write"], "--workload"),
         (&["--workload", "write=0"], "write=0"),
         (&["--workload", "write=1TiB"], "1TiB"),
+        (&["--workload", "write=1,write=2"], "each name once"),
         (&["--workload", "bridges=0"], "bridges=0"),
         (&["--workload", "bridges=1000000"], "bridges=1000000"),
         (&["--workload", "reader=fast"], "fast"),
         (&["--workload", "reader=1h"], "10 s"),
         (&["--workload", "colour=red"], "colour"),
         (&["--workload", "writer=10s,bridges=100000"], "would take about"),
+        (&["--json", ""], "expected a file"),
         (&["--json", directory], directory),
         (&["--json", &nowhere], &nowhere),
         (&["--html", &nowhere], &nowhere),
         (&["--html"], "--html"),
+        (&["--html", &report, "--json", &report], "expected two files"),
         (&["--compare", &nowhere], &nowhere),
         (&["--compare", &text], "not a report"),
         (&["--compare", &future], "999"),
@@ -48,6 +52,7 @@ fn mistakes_are_reported_in_one_line_with_exit_code_2() {
         let (code, out, err) = run(arguments);
         assert_eq!((code, &out[..], err.lines().count()), (2, "", 1), "{arguments:?}: {err}");
         assert!(err.starts_with("pushpull: ") && err.contains(part), "{arguments:?}: {err}");
+        assert!(err.contains("expected ") || err.contains("; try --help"), "it does not say what is expected: {err}");
     }
 }
 

@@ -19,10 +19,13 @@ fn requirement_17_mistakes_are_reported_at_the_start() {
         (&["serve"], "missing program"),
         (&["serve", "--", "/no/such/program"], "/no/such/program"),
         (&["serve", "--", "no-such-program-in-the-path"], "no-such-program-in-the-path"),
+        (&["serve", "--", "no-such-program-in-the-path"], "such as ./hello.cgi"),
         (&["serve", "--", &plain], "plain"),
         (&["serve", "--", directory], directory),
         (&["serve", "--listen", &port, "--", &program], &port),
         (&["serve", "--listen", "nowhere", "--", &program], "nowhere"),
+        (&["serve", "--listen", "127.0.0.1:65536", "--", &program], "HOST:PORT"),
+        (&["serve", "--listen", ":8080", "--", &program], "HOST:PORT"),
         (&["serve", "--listen"], "--listen"),
         (&["serve", "--health", "health", "--", &program], "\"health\""),
         (&["serve", "--health", "/health?", "--", &program], "--health"),
@@ -33,6 +36,9 @@ fn requirement_17_mistakes_are_reported_at_the_start() {
         (&["serve", "--exit-status", "shrug", "--", &program], "cut or log"),
         (&["serve", "--env", "NAME", "--", &program], "NAME=VALUE"),
         (&["serve", "--env", "=x", "--", &program], "NAME=VALUE"),
+        (&["serve", "--pass-env", "NAME=x", "--", &program], "--env sets NAME=VALUE"),
+        (&["serve", "--pass-env", "", "--", &program], "--pass-env"),
+        (&["serve", "--protocol", "scgi", "--accept-param", "A=b", "--", &program], "a name without a value"),
         (&["serve", "--directory", "/no/such/place", "--", &program], "/no/such/place"),
         (&["serve", "--timeout-idle", "soon", "--", &program], "--timeout-idle"),
         (&["serve", "--timeout-idle", "0", "--", &program], "--timeout-idle"),
@@ -42,6 +48,8 @@ fn requirement_17_mistakes_are_reported_at_the_start() {
         (&["serve", "--max-programs", "0", "--", &program], "--max-programs"),
         (&["serve", "--max-connections", "x", "--", &program], "--max-connections"),
         (&["serve", "--threads", "0", "--", &program], "--threads"),
+        (&["serve", "--threads", "1025", "--", &program], "from 1 to 1024"),
+        (&["serve", "--threads", "18446744073709551615", "--", &program], "from 1 to 1024"),
         (&["serve", "--protocol", "gopher", "--", &program], "http, fastcgi or scgi"),
         (&["serve", "--listen", "unix:/no/such/place/socket", "--", &program], "unix:/no/such/place/socket"),
         (&["serve", "--no-multiplex", "--", &program], "--no-multiplex"),
@@ -63,6 +71,7 @@ fn requirement_17_mistakes_are_reported_at_the_start() {
         let (code, out, err) = run(arguments);
         assert_eq!((code, &out[..], err.lines().count()), (2, "", 1), "{arguments:?}: {err}");
         assert!(err.starts_with("pushpull: ") && err.contains(part), "{arguments:?}: {err}");
+        assert!(err.contains("expected ") || err.contains("; try --help"), "it does not say what is expected: {err}");
     }
 }
 
