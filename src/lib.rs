@@ -27,7 +27,7 @@
 //!
 //! | | [`Local`] | [`Pool`] | [`Thread`] |
 //! |---|---|---|---|
-//! | use it for | encoders and templates in a single-threaded server, iterators, parsers | `Send` bodies, many slow clients, bridges inside bridges | code that blocks, work for another core |
+//! | use it for | iterators and parsers; downloads in actix, or in hyper on one thread | downloads in axum and other servers that ask for `Send`; many slow clients; bridges inside bridges | code that blocks on files, locks or sockets; work for another core |
 //! | the program runs | on a coroutine of the thread that pulls | on a coroutine of a few worker threads, ahead of the reader | on a thread of its own, ahead of the reader |
 //! | the ends are | `!Send`, in the module [`local`] | `Send` | `Send` |
 //! | in between | one chunk | up to `capacity` bytes | up to `capacity` bytes |
