@@ -528,7 +528,7 @@ fn all_public_types_are_send() {
 }
 
 #[test]
-#[should_panic(expected = "`workers` must not be zero")]
+#[should_panic(expected = "`workers` must not be zero; for one worker per processor, use `Pool::global()`")]
 fn a_pool_without_workers_panics() {
     let _ = Pool::new(0);
 }

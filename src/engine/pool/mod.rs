@@ -128,7 +128,7 @@ impl Pool {
         /// Panics if `workers` is zero.
         #[track_caller]
         pub fn new(workers: usize) -> Pool {
-            assert!(workers > 0, "`workers` must not be zero");
+            assert!(workers > 0, "`workers` must not be zero; for one worker per processor, use `Pool::global()`");
             Pool::of(workers)
         }
 

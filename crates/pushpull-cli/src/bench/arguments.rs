@@ -120,6 +120,11 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
             other => return Err(crate::unclear(other.unexpected())),
         }
     }
+    if let (Some(json), Some(html)) = (&said.json, &said.html)
+        && json == html
+    {
+        return Err(format!("cannot use {} for --json and for --html: expected two files", json.display()));
+    }
     if let Some((path, old)) = &said.compare {
         let trouble = |why| Err(format!("--compare {}: {why}", path.display()));
         if said.quick {

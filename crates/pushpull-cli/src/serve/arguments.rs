@@ -236,7 +236,7 @@ impl Said {
                 let listen = text(name, value()?)?;
                 self.listen = listen.parse().map_err(|_: BadAddress| invalid(name, listen))?;
             }
-            "accept-param" => self.accepted.push(text(name, value()?)?),
+            "accept-param" => self.accepted.push(text(name, bare(name, value()?)?)?),
             "no-multiplex" => self.multiplexes = false,
             "threads" => self.threads = Some(number(name, value()?)?),
             "health" => self.health = Some(path(name, value()?)?),
@@ -254,7 +254,7 @@ impl Said {
                 self.exit_status = choice(name, &value()?, &[("cut", ExitStatus::Cut), ("log", ExitStatus::Log)])?;
             }
             "env" => self.set.push(variable(name, &value()?)?),
-            "pass-env" => self.passed.push(value()?),
+            "pass-env" => self.passed.push(bare(name, value()?)?),
             "upstream" => self.upstream = Some(upstream(name, text(name, value()?)?)?),
             "root" => self.root = Some(value()?),
             "max-idle" => {
@@ -384,7 +384,8 @@ fn expected(name: &str) -> &'static str {
         "request-body" => "spool, stream or reject",
         "exit-status" => "cut or log",
         "env" => "NAME=VALUE",
-        "pass-env" | "accept-param" => "a name",
+        "pass-env" => "a name without a value; --env sets NAME=VALUE",
+        "accept-param" => "a name without a value",
         "upstream" => "fastcgi://HOST:PORT or fastcgi://unix:PATH",
         "root" | "directory" => "a directory",
         "threads" | "max-programs" | "max-head" | "max-connections" => "a whole number from 1, below 2^64",
@@ -440,6 +441,12 @@ fn positive(name: &str, value: OsString) -> Result<Duration, String> {
 fn choice<T: Copy>(name: &str, value: &OsStr, choices: &[(&str, T)]) -> Result<T, String> {
     let chosen = choices.iter().find(|(word, _)| value == *word);
     chosen.map(|(_, choice)| *choice).ok_or_else(|| invalid(name, value))
+}
+
+/// Checks the name of a variable. `NAME=VALUE` would name none, without a word.
+fn bare(name: &str, value: OsString) -> Result<OsString, String> {
+    let is_bare = !value.is_empty() && !value.as_bytes().contains(&b'=');
+    if is_bare { Ok(value) } else { Err(invalid(name, value)) }
 }
 
 fn variable(name: &str, value: &OsStr) -> Result<(OsString, OsString), String> {

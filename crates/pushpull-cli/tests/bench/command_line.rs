@@ -14,7 +14,7 @@ fn mistakes_are_reported_in_one_line_with_exit_code_2() {
     fs::write(files.at("text"), "no report").unwrap();
     fs::write(files.at("future"), r#"{"schema": 999}"#).unwrap();
     fs::write(files.at("part"), r#"{"schema": 1}"#).unwrap();
-    let [text, future, part, nowhere] = ["text", "future", "part", "no/such/file"].map(|name| files.name(name));
+    let [text, future, part, nowhere, report] = ["text", "future", "part", "no/such/file", "report"].map(|name| files.name(name));
     let directory = files.path().to_str().unwrap();
     let cases: &[(&[&str], &str)] = &[
         (&["thruoghput"], "thruoghput"),
@@ -39,6 +39,7 @@ fn mistakes_are_reported_in_one_line_with_exit_code_2() {
         (&["--json", &nowhere], &nowhere),
         (&["--html", &nowhere], &nowhere),
         (&["--html"], "--html"),
+        (&["--html", &report, "--json", &report], "expected two files"),
         (&["--compare", &nowhere], &nowhere),
         (&["--compare", &text], "not a report"),
         (&["--compare", &future], "999"),
@@ -48,6 +49,7 @@ fn mistakes_are_reported_in_one_line_with_exit_code_2() {
         let (code, out, err) = run(arguments);
         assert_eq!((code, &out[..], err.lines().count()), (2, "", 1), "{arguments:?}: {err}");
         assert!(err.starts_with("pushpull: ") && err.contains(part), "{arguments:?}: {err}");
+        assert!(err.contains("expected ") || err.contains("; try --help"), "it does not say what is expected: {err}");
     }
 }
 

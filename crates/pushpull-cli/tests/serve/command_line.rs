@@ -33,6 +33,9 @@ fn requirement_17_mistakes_are_reported_at_the_start() {
         (&["serve", "--exit-status", "shrug", "--", &program], "cut or log"),
         (&["serve", "--env", "NAME", "--", &program], "NAME=VALUE"),
         (&["serve", "--env", "=x", "--", &program], "NAME=VALUE"),
+        (&["serve", "--pass-env", "NAME=x", "--", &program], "--env sets NAME=VALUE"),
+        (&["serve", "--pass-env", "", "--", &program], "--pass-env"),
+        (&["serve", "--protocol", "scgi", "--accept-param", "A=b", "--", &program], "a name without a value"),
         (&["serve", "--directory", "/no/such/place", "--", &program], "/no/such/place"),
         (&["serve", "--timeout-idle", "soon", "--", &program], "--timeout-idle"),
         (&["serve", "--timeout-idle", "0", "--", &program], "--timeout-idle"),
@@ -63,6 +66,7 @@ fn requirement_17_mistakes_are_reported_at_the_start() {
         let (code, out, err) = run(arguments);
         assert_eq!((code, &out[..], err.lines().count()), (2, "", 1), "{arguments:?}: {err}");
         assert!(err.starts_with("pushpull: ") && err.contains(part), "{arguments:?}: {err}");
+        assert!(err.contains("expected ") || err.contains("; try --help"), "it does not say what is expected: {err}");
     }
 }
 

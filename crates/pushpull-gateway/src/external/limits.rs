@@ -134,7 +134,7 @@ impl ProgramLimits {
     #[must_use]
     #[track_caller]
     pub fn max_programs(mut self, number: usize) -> ProgramLimits {
-        assert!(number > 0, "`max_programs` must not be zero: no program could ever run");
+        assert!(number > 0, "`max_programs` must not be zero; the default is 256");
         self.max_programs = number;
         self
     }
@@ -148,7 +148,7 @@ impl ProgramLimits {
     #[must_use]
     #[track_caller]
     pub fn max_head(mut self, bytes: usize) -> ProgramLimits {
-        assert!(bytes > 0, "`max_head` must not be zero: a head has at least one field");
+        assert!(bytes > 0, "`max_head` must not be zero; the default is 64 KiB");
         self.max_head = bytes;
         self
     }

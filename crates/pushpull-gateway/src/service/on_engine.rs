@@ -101,7 +101,7 @@ impl<E, A, K> Service<E, A, K> {
     #[must_use]
     #[track_caller]
     pub fn max_head(mut self, bytes: usize) -> Service<E, A, K> {
-        assert!(bytes > 0, "`max_head` must not be zero: a head has at least one field");
+        assert!(bytes > 0, "`max_head` must not be zero; the default is 64 KiB");
         self.max_head = bytes;
         self
     }

@@ -160,7 +160,7 @@ fn requirement_13_a_head_is_limited() {
 }
 
 #[test]
-#[should_panic(expected = "no program could ever run")]
+#[should_panic(expected = "`max_programs` must not be zero; the default is 256")]
 fn no_programs_at_all_is_a_mistake() {
     let _ = sh("").limits(limits(|limits| limits.max_programs(0)));
 }
