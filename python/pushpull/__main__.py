@@ -56,7 +56,7 @@ def _load(name: str, factory: bool) -> WSGIApplication:
     except ModuleNotFoundError as error:
         # Of another module than the one that was asked for, the application's own import is to blame.
         if error.name is not None and (module_name == error.name or module_name.startswith(f"{error.name}.")):
-            _fail(f"there is no module {module_name!r}")
+            _fail(f"there is no module {module_name!r}: expected MODULE:APP, found from --directory")
         traceback.print_exc()
         _fail(f"module {module_name!r} cannot be imported: {error}")
     except Exception as error:
@@ -66,11 +66,11 @@ def _load(name: str, factory: bool) -> WSGIApplication:
         try:
             found = getattr(found, part)
         except AttributeError:
-            _fail(f"module {module_name!r} has no attribute {path!r}")
+            _fail(f"module {module_name!r} has no attribute {path!r}: expected MODULE:APP")
     if factory:
         found = found()
     if not callable(found):
-        _fail(f"{name!r} is no application: '{type(found).__name__}' object is not callable")
+        _fail(f"{name!r} is no application: expected a callable, got {type(found).__name__!r}")
     return found  # type: ignore[no-any-return]
 
 

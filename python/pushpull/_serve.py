@@ -138,6 +138,10 @@ def serve_loaded(
         raise OSError("pushpull.serve is for Linux only") from None
     if processes <= 0:
         raise ValueError(f"processes must be more than 0, not {processes}")
+    if options["accept_param"] and options["protocol"] == "http":
+        raise ValueError("cannot use accept_param with the protocol http: expected fastcgi or scgi")
+    if not options["multiplex"] and options["protocol"] != "fastcgi":
+        raise ValueError(f"cannot turn off multiplex with the protocol {options['protocol']}: expected fastcgi")
     if processes == 1:
         app = load()
         _serve_here(app, Listening(listen), {**options, "multi_process": False}, on_ready)

@@ -383,10 +383,10 @@ def run_command(*arguments):
 @pytest.mark.parametrize(
     ("app", "message"),
     [
-        ("missing_module:app", "there is no module 'missing_module'"),
-        ("wsgi_apps:missing", "module 'wsgi_apps' has no attribute 'missing'"),
-        ("wsgi_apps:application.missing", "module 'wsgi_apps' has no attribute 'application.missing'"),
-        ("wsgi_apps:TEXT", "'wsgi_apps:TEXT' is no application: 'list' object is not callable"),
+        ("missing_module:app", "there is no module 'missing_module': expected MODULE:APP, found from --directory"),
+        ("wsgi_apps:missing", "module 'wsgi_apps' has no attribute 'missing': expected MODULE:APP"),
+        ("wsgi_apps:application.missing", "module 'wsgi_apps' has no attribute 'application.missing': expected MODULE:APP"),
+        ("wsgi_apps:TEXT", "'wsgi_apps:TEXT' is no application: expected a callable, got 'list'"),
     ],
 )
 def test_a_wrong_application_is_one_line_and_status_2(app, message, processes):
@@ -405,6 +405,9 @@ def test_a_wrong_command_is_status_2(at):
         ["--timeout-idle", "0"],
         ["--mount", "app"],
         ["--health", "here"],
+        ["--no-multiplex"],
+        ["--no-multiplex", "--protocol", "scgi"],
+        ["--accept-param", "DOCUMENT_ROOT"],
     ]:
         status, errors = run_command("serve", "wsgi_apps", "--listen", "127.0.0.1:0", *wrong)
         assert (status, errors.count("\n")) == (2, 1), errors
