@@ -137,7 +137,8 @@ impl Report {
         struct Form {
             schema: u32,
         }
-        let told = |error: serde_json::Error| format!("is not a report: {error}; expected one of `pushpull bench --json`");
+        let told =
+            |error: serde_json::Error| format!("is not a report: {error}; expected one of `pushpull bench --json`");
         let Form { schema } = serde_json::from_str(text).map_err(told)?;
         if schema != SCHEMA {
             return Err(format!("has format version {schema}, expected {SCHEMA}"));

@@ -14,7 +14,8 @@ fn mistakes_are_reported_in_one_line_with_exit_code_2() {
     fs::write(files.at("text"), "no report").unwrap();
     fs::write(files.at("future"), r#"{"schema": 999}"#).unwrap();
     fs::write(files.at("part"), r#"{"schema": 1}"#).unwrap();
-    let [text, future, part, nowhere, report] = ["text", "future", "part", "no/such/file", "report"].map(|name| files.name(name));
+    let [text, future, part, nowhere, report] =
+        ["text", "future", "part", "no/such/file", "report"].map(|name| files.name(name));
     let directory = files.path().to_str().unwrap();
     let cases: &[(&[&str], &str)] = &[
         (&["thruoghput"], "thruoghput"),
