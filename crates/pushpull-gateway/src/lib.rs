@@ -21,9 +21,36 @@
 //! | | as a pull app | [`AsPull`](struct@AsPull) |
 //! | an app that returns a response with an iterator | as a push app | [`AsPush`] |
 //! | either of them | as a CGI program | [`host::cgi::run`] |
-//! | an external CGI program | in hyper or axum | `Script` (feature `script`) |
-//! | php-fpm, or another FastCGI application | in hyper or axum | `Upstream` (feature `upstream`) |
-
+//! | an external CGI program | in hyper or axum | [`Script`] (feature `script`) |
+//! | php-fpm, or another FastCGI application | in hyper or axum | [`Upstream`] (feature `upstream`) |
+//! | any of them | served over HTTP, FastCGI or SCGI | [`host`] (feature `server`) |
+//!
+//! # Examples
+//!
+//! ```
+//! use pushpull::Pool;
+//! use pushpull_gateway::{push_fn, service};
+//!
+//! // A service for axum or hyper. The program runs on a coroutine, and is terminated if the client disconnects.
+//! let hello = service(Pool::global().clone(), push_fn(|_inp, out, _err, env| {
+//!     write!(out, "Content-Type: text/plain\n\nhello, {}\n", env.get_str("PATH_INFO").unwrap_or_default())
+//! }));
+//! # let _ = hello;
+//! ```
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `script` | [`Script`]: an external CGI program as a service |
+//! | `upstream` | [`Upstream`]: a FastCGI application, such as php-fpm, as a service |
+//! | `server` | [`host`]: servers for HTTP/1.1, HTTP/2, FastCGI and SCGI |
+//!
+//! None is on by default. `script` and `upstream` work on Linux.
+#![cfg_attr(all(feature = "script", target_os = "linux"), doc = "[`Script`]: crate::Script")]
+#![cfg_attr(not(all(feature = "script", target_os = "linux")), doc = "[`Script`]: #features")]
+#![cfg_attr(all(feature = "upstream", target_os = "linux"), doc = "[`Upstream`]: crate::Upstream")]
+#![cfg_attr(not(all(feature = "upstream", target_os = "linux")), doc = "[`Upstream`]: #features")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
@@ -56,12 +83,13 @@ pub use service::{Service, service};
 #[cfg(all(feature = "upstream", target_os = "linux"))]
 pub use upstream::Upstream;
 
-/// Local redirects: responses that name another path on this server (RFC 3875, 6.2.2).
+/// Local redirects: responses that name another path on this server (RFC 3875, 6.2.2). Start with [`LocalRedirects`], a
+/// service around a service, or with [`LocalRedirectsLayer`] in a stack of layers.
 pub mod redirect {
     pub use crate::service::redirect::{LocalRedirects, LocalRedirectsLayer, ResponseFuture};
 }
 
-/// Response bodies that are not `Send`.
+/// The response body that is not `Send`, of a [`service()`] on [`Local`](pushpull::Local).
 pub mod local {
     pub use crate::service::body::LocalBody as Body;
 }

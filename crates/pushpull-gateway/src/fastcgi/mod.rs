@@ -1,6 +1,10 @@
 //! The records of FastCGI 1.0, in both directions. Nothing here does I/O.
 //!
-//! Start from [`Decoder`], which makes [`Record`]s from bytes, and [`Queue`], which makes bytes from records.
+//! Start with these three types:
+//!
+//! * [`Decoder`]: makes records from bytes;
+//! * [`Record`]: what a peer sent;
+//! * [`Queue`]: makes bytes from records, and sends them.
 //!
 //! ```text
 //!  bytes ── decoder.rs ──> Record ── pairs.rs ──> names and values

@@ -1,5 +1,5 @@
 //! A host for this process as a CGI program (RFC 3875): a server runs the process for one request, and it answers on
-//! standard output. Start from [`run`].
+//! standard output. Start with [`run`], with a [`PushApp`](crate::PushApp) or a [`PullApp`](crate::PullApp).
 
 use std::env;
 use std::fs::File;

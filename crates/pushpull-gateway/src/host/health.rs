@@ -1,4 +1,4 @@
-//! Answers to the health checks of a load balancer.
+//! Answers to the health checks of a load balancer. Start with [`Health`], or with [`HealthLayer`] in a stack of layers.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -2,28 +2,35 @@
 //!
 //! | the client | speaks | use |
 //! |---|---|---|
-//! | a browser or a proxy | HTTP | `http` |
-//! | nginx, Apache, lighttpd, HAProxy | FastCGI | `fastcgi` |
-//! | nginx, Apache, lighttpd | SCGI | `scgi` |
+//! | a browser or a proxy | HTTP | [`http`] |
+//! | nginx, Apache, lighttpd, HAProxy | FastCGI | [`fastcgi`] |
+//! | nginx, Apache, lighttpd | SCGI | [`scgi`] |
 //! | a server that starts a program for each request | CGI | [`cgi`] |
 //!
-//! Start from `Server` (feature `server`), which serves the first three with the same limits, log and shutdown, or from
-//! [`cgi::run`]. A connection walks through the files of the server in this order:
+//! Start with these three types (feature `server`), or with [`cgi::run`]:
 //!
-//! ```text
-//!  server.rs         starts one thread per core, each with a runtime
-//!  address.rs        TCP port or Unix socket
-//!  listener.rs       accepts connections
-//!  share.rs          hands each connection to the thread with the fewest
-//!  protocol.rs       http/, fastcgi/ or scgi/; one task for each connection
-//!  stream.rs         the socket; stall.rs detects a client that does not read
-//!  responder/        what FastCGI and SCGI share
-//!  request_body.rs   the body as the service reads it
-//!  health.rs         answers health checks, then your service answers the rest
-//!  access_record.rs  one line of the log for each request
-//! ```
-//!
-//! limits.rs and shutdown.rs hold the settings and the signal to stop that all of these share.
+//! * [`Server`]: serves the first three protocols, with the same limits, log and shutdown;
+//! * [`ClientLimits`]: how long clients may take, and how many there may be;
+//! * [`Shutdown`]: the signal to stop.
+#![cfg_attr(
+    not(feature = "server"),
+    allow(rustdoc::broken_intra_doc_links, reason = "the linked items need the feature `server`")
+)]
+
+// A connection walks through the files of the server in this order:
+//
+//   server.rs         starts one thread per core, each with a runtime
+//   address.rs        TCP port or Unix socket
+//   listener.rs       accepts connections
+//   share.rs          hands each connection to the thread with the fewest
+//   protocol.rs       http/, fastcgi/ or scgi/; one task for each connection
+//   stream.rs         the socket; stall.rs detects a client that does not read
+//   responder/        what FastCGI and SCGI share
+//   request_body.rs   the body as the service reads it
+//   health.rs         answers health checks, then your service answers the rest
+//   access_record.rs  one line of the log for each request
+//
+// limits.rs and shutdown.rs hold the settings and the signal to stop that all of these share.
 
 #[cfg(feature = "server")]
 mod access_record;

@@ -1,16 +1,19 @@
 //! FastCGI applications in other processes, such as php-fpm.
 //!
-//! Start with `Upstream`, `Conversation` and `Socket`. A request passes through the files in this order, then through
-//! those of `../external`:
+//! Start with these three types:
 //!
-//! ```text
-//! service.rs       Upstream: the service (settings.rs: its settings)
-//! asking.rs        from a request to a conversation (site.rs: which script the request names)
-//! conversation.rs  Conversation: the task that exchanges a request for its response
-//! connection.rs    Socket: a connection to the application (idle.rs: kept for the next request)
-//! sending.rs       sends BEGIN_REQUEST, PARAMS and STDIN
-//! receiving.rs     receives STDOUT, STDERR and END_REQUEST
-//! ```
+//! * [`Upstream`]: the application, as a `tower::Service`;
+//! * [`ProgramLimits`](crate::ProgramLimits): how long requests may take, and how many run at a time;
+//! * [`Mount`](crate::Mount): the part of the site's paths that the application serves.
+
+// A request passes through the files in this order, then through those of `../external`:
+//
+//   service.rs       Upstream: the service (settings.rs: its settings)
+//   asking.rs        from a request to a conversation (site.rs: which script the request names)
+//   conversation.rs  Conversation: the task that exchanges a request for its response
+//   connection.rs    Socket: a connection to the application (idle.rs: kept for the next request)
+//   sending.rs       sends BEGIN_REQUEST, PARAMS and STDIN
+//   receiving.rs     receives STDOUT, STDERR and END_REQUEST
 
 mod asking;
 mod connection;

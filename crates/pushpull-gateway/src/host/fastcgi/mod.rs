@@ -14,8 +14,11 @@
 //! # std::io::Result::Ok(())
 //! ```
 //!
-//! Start from [`Server`]; server.rs has its settings. connection.rs turns the records of a connection into requests,
-//! and active.rs answers one of them.
+//! Start with these three types:
+//!
+//! * [`Server`]: the server, with its settings;
+//! * [`ClientLimits`](super::ClientLimits): how long clients may take, and how many there may be;
+//! * [`Shutdown`](super::Shutdown): the signal to stop.
 //!
 //! # Guarantees
 //!

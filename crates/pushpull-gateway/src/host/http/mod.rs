@@ -1,24 +1,28 @@
 //! An HTTP server (HTTP/1.1, and HTTP/2 with prior knowledge) for services of one thread or many (feature `server`).
 //!
-//! Start from [`Server`]. It runs one single-threaded runtime per core; all of them listen on one socket. The thread
+//! Start with these three types:
+//!
+//! * [`Server`]: the server, with its settings;
+//! * [`ClientLimits`]: how long clients may take, and how many there may be;
+//! * [`Shutdown`]: the signal to stop.
+//!
+//! The server runs one single-threaded runtime per core; all of them listen on one socket. The thread
 //! that accepts a connection hands it to the thread with the fewest connections. The connection and its services stay
 //! on that thread. Therefore services need not be `Send`, and apps on [`Local`](pushpull::Local) run inside the
 //! server's own polls.
 //!
 //! The server itself answers `OPTIONS *`. A target with a fragment (`/a#b`) is answered with 400 over HTTP/1; over
 //! HTTP/2 the underlying library drops the fragment unseen.
-//!
-//! A connection walks through the files in this order:
-//!
-//! ```text
-//!  connection.rs ── hyper ──> exchange.rs ──> your service
-//!  (one task each)            (one request and its response: response_body.rs)
-//!   │ socket.rs    reads and writes for hyper; detects a client that stalls
-//!   │ heads.rs     follows where each request's head begins and ends (HTTP/1)
-//!   │ traffic.rs   counts running requests and keeps the times
-//!   │ streams.rs   the tasks of HTTP/2
-//!   └ ending.rs    closes the connection, so that the client receives everything or can see that it did not
-//! ```
+
+// A connection walks through the files in this order:
+//
+//   connection.rs ── hyper ──> exchange.rs ──> your service
+//   (one task each)            (one request and its response: response_body.rs)
+//    │ socket.rs    reads and writes for hyper; detects a client that stalls
+//    │ heads.rs     follows where each request's head begins and ends (HTTP/1)
+//    │ traffic.rs   counts running requests and keeps the times
+//    │ streams.rs   the tasks of HTTP/2
+//    └ ending.rs    closes the connection, so that the client receives everything or can see that it did not
 
 mod connection;
 mod ending;

@@ -14,8 +14,11 @@
 //! # std::io::Result::Ok(())
 //! ```
 //!
-//! Start from [`Server`]; server.rs has its settings. connection.rs answers the one request of a connection, whose head
-//! head.rs parses.
+//! Start with these three types:
+//!
+//! * [`Server`]: the server, with its settings;
+//! * [`ClientLimits`](super::ClientLimits): how long clients may take, and how many there may be;
+//! * [`Shutdown`](super::Shutdown): the signal to stop.
 //!
 //! The guarantees are those of [`host::fastcgi`](super::fastcgi), and the same parameters pass. The differences are:
 //!
