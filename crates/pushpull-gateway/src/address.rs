@@ -26,8 +26,11 @@ impl FromStr for Address {
         match text.strip_prefix("unix:") {
             Some("") => Err(BadAddress(text.to_owned())),
             Some(path) => Ok(Address::Unix(path.into())),
-            None if text.contains(':') => Ok(Address::Tcp(text.to_owned())),
-            None => Err(BadAddress(text.to_owned())),
+            None => {
+                let is_tcp =
+                    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+                if is_tcp { Ok(Address::Tcp(text.to_owned())) } else { Err(BadAddress(text.to_owned())) }
+            }
         }
     }
 }
@@ -43,7 +46,7 @@ impl fmt::Display for Address {
 
 impl fmt::Display for BadAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid address {:?}: expected HOST:PORT or unix:PATH", self.0)
+        write!(f, "invalid address {:?}: expected HOST:PORT or unix:PATH, with a port from 0 to 65535", self.0)
     }
 }
 
@@ -64,7 +67,7 @@ mod tests {
         for text in ["127.0.0.1:80", "[::1]:80", "unix:/run/a.sock", "unix:a.sock"] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
-        for text in ["", "nowhere", "unix:", "80"] {
+        for text in ["", "nowhere", "unix:", "80", ":80", "a:", "a:http", "127.0.0.1:65536"] {
             assert!(text.parse::<Address>().is_err(), "{text:?}");
         }
     }

@@ -66,10 +66,15 @@ impl FromStr for Workload {
 
     fn from_str(text: &str) -> Result<Workload, String> {
         let mut workload = Workload::of_writes(4096);
+        let mut names = Vec::new();
         for part in text.split(',') {
             let Some((name, value)) = part.split_once('=') else {
                 return Err(format!("expected NAME=VALUE, got {part:?}"));
             };
+            if names.contains(&name) {
+                return Err(format!("expected each name once, got {name:?} twice"));
+            }
+            names.push(name);
             match name {
                 "write" => workload.write = within(name, quantity::parse_bytes(value)?, LONGEST_WRITE)?,
                 "bridges" => {
@@ -110,8 +115,17 @@ mod tests {
         assert_eq!((workload.write, workload.bridges), (64, 1000));
         assert_eq!(workload.to_string(), text);
         assert_eq!("write=4KiB".parse(), Ok(Workload::of_writes(4096)));
-        let wrong =
-            ["", "write", "write=", "write=0", "write=1GiB", "bridges=0", "bridges=1e9", "reader=fast", "color=red"];
+        let wrong = [
+            "",
+            "write",
+            "write=",
+            "write=0",
+            "write=1GiB",
+            "write=1,write=2",
+            "bridges=0",
+            "reader=fast",
+            "color=red",
+        ];
         for text in wrong {
             assert!(text.parse::<Workload>().is_err(), "{text}");
         }

@@ -170,6 +170,9 @@ fn seconds(text: &str) -> Result<Duration, String> {
 /// Returns the path of an output file, after a check that it can be written. Fails before anything is measured.
 fn to_write(name: &str, parser: &mut Parser) -> Result<PathBuf, String> {
     let path = path(name, parser)?;
+    if path.as_os_str().is_empty() {
+        return Err(crate::invalid(name, path, expected(name)));
+    }
     let trouble = |what: &str| Err(format!("--{name} {}: {what}", path.display()));
     if path.file_name().is_none() || path.is_dir() {
         return trouble("is a directory, expected a file");

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
-use pushpull_gateway::host::{Address, BadAddress, ClientLimits};
+use pushpull_gateway::host::{Address, BadAddress, ClientLimits, MAX_THREADS};
 use pushpull_gateway::{BodyPolicy, ExitStatus, Mount, ProgramLimits, Script, Upstream};
 
 use super::app::App;
@@ -45,7 +45,8 @@ Server:
                           front server splits the path)
   --health /PATH          path of the health check, answered without a program:
                           200, or 503 while stopping (default: none)
-  --threads N             threads that serve (default: one per core)
+  --threads N             threads that serve (default: one per core,
+                          maximum: 1024)
   --help                  prints this text
 
 Program:
@@ -238,7 +239,12 @@ impl Said {
             }
             "accept-param" => self.accepted.push(text(name, bare(name, value()?)?)?),
             "no-multiplex" => self.multiplexes = false,
-            "threads" => self.threads = Some(number(name, value()?)?),
+            "threads" => {
+                let number = value()?;
+                let threads = number.to_str().and_then(|text| text.parse().ok());
+                let threads = threads.filter(|threads| (1..=MAX_THREADS).contains(threads));
+                self.threads = Some(threads.ok_or_else(|| invalid(name, number))?);
+            }
             "health" => self.health = Some(path(name, value()?)?),
             "mount" => {
                 let mount = text(name, value()?)?;
@@ -293,7 +299,7 @@ impl Said {
         }
         let limits = self.kill_grace.iter().fold(self.program_limits.clone(), |limits, time| limits.kill_grace(*time));
         let mut script = Script::new(program)
-            .map_err(|error| format!("{error}; expected an executable file"))?
+            .map_err(|error| format!("{error}; expected an executable file, such as ./hello.cgi, or a name in PATH"))?
             .args(arguments)
             .mount(self.mount())
             .request_body(self.request_body)
@@ -378,7 +384,7 @@ impl Said {
 fn expected(name: &str) -> &'static str {
     match name {
         "protocol" => "http, fastcgi or scgi",
-        "listen" => "HOST:PORT or unix:PATH",
+        "listen" => "HOST:PORT or unix:PATH, with a port from 0 to 65535",
         "mount" => "a path such as /name or /a/b, without empty or dot segments",
         "health" => "a path such as /health",
         "request-body" => "spool, stream or reject",
@@ -388,7 +394,8 @@ fn expected(name: &str) -> &'static str {
         "accept-param" => "a name without a value",
         "upstream" => "fastcgi://HOST:PORT or fastcgi://unix:PATH",
         "root" | "directory" => "a directory",
-        "threads" | "max-programs" | "max-head" | "max-connections" => "a whole number from 1, below 2^64",
+        "threads" => "a whole number from 1 to 1024",
+        "max-programs" | "max-head" | "max-connections" => "a whole number from 1, below 2^64",
         "max-idle" | "max-body" => "a whole number from 0, below 2^64",
         "kill-grace" | "shutdown-notice" | "shutdown-grace" => "seconds from 0 to 1000000000",
         _ => "seconds above 0, at most 1000000000",

@@ -79,7 +79,7 @@ pub use protocol::{Fronted, Protocol};
 #[cfg(feature = "server")]
 pub use request_body::RequestBody;
 #[cfg(feature = "server")]
-pub use server::Server;
+pub use server::{MAX_THREADS, Server};
 #[cfg(feature = "server")]
 pub use shutdown::Shutdown;
 

@@ -26,6 +26,10 @@ use super::{AccessRecord, Address, ClientLimits, Listener, RequestBody, Shutdown
 use crate::cgi::error_stream::ErrorStream;
 use crate::external::descriptors;
 
+/// The maximum number of [`threads`](Server::threads). Each thread has a stack and several file descriptors; far more
+/// threads would exhaust the memory of the process.
+pub const MAX_THREADS: usize = 1024;
+
 /// A server for a `tower::Service`, over HTTP ([`http::Server`](super::http::Server)), FastCGI
 /// ([`fastcgi::Server`](super::fastcgi::Server)) or SCGI ([`scgi::Server`](super::scgi::Server)).
 ///
@@ -150,7 +154,7 @@ impl<P: Protocol> Server<P> {
         self.listener.local_addr()
     }
 
-    /// Sets the number of threads that serve (default: one per core).
+    /// Sets the number of threads that serve (default: one per core, maximum: [`MAX_THREADS`]).
     ///
     /// # Panics
     ///
@@ -159,7 +163,7 @@ impl<P: Protocol> Server<P> {
     #[track_caller]
     pub fn threads(mut self, number: usize) -> Server<P> {
         assert!(number > 0, "`threads` must not be zero; the default is one per core");
-        self.threads = number;
+        self.threads = number.min(MAX_THREADS);
         self
     }
 
