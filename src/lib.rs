@@ -5,11 +5,11 @@
 //! two, unchanged, in both directions.
 //!
 //! ```text
-//!  your push code ── io::Write ──> Writer ──> [ bounded queue ] ──> Chunks ──> Iterator, Read, Stream, Body ──> pull host
-//!                     (gathers small writes)  Local has none: the write
-//!                                             suspends, next() resumes
-//!  pull host's chunks ──> Feed, Filter ──> Reader ── io::Read ──> your pull code
+//!  push code ── write() ──> Writer ──> [queue] ──> Chunks ──> Iterator, Read, Stream, Body
+//!  pull code <── read() ─── Reader <── [queue] <── Feed, Filter <── chunks of a pull host
 //!  pull app ──> Chunks ──> drive ── vectored writes ──> push host
+//!
+//!  [queue]: at most `capacity` bytes. Local has none: write() suspends, next() resumes.
 //! ```
 //!
 //! *The engine says where your code runs; the verb says what you get to do.*
@@ -76,6 +76,17 @@
 //! | `axum` | axum's `IntoResponse` for `Chunks` and `Body` | `axum-core`, `http`, feature `http` |
 //! | `tracing` | a span for each bridge | `tracing` |
 //!
+//! # When it does not compile
+//!
+//! | the compiler says | because | so |
+//! |---|---|---|
+//! | `IntoResponse` is not implemented for `pushpull::Chunks`; there is no method `into_body` or `into_stream` | a feature is missing | `cargo add pushpull --features axum`, or another feature of the table above |
+//! | `IntoResponse` is not implemented for `local::Chunks`; `local::Chunks` cannot be sent between threads | the server asks for `Send`, which [`Local`] does not have | use [`Pool`] or [`Thread`] |
+//! | `Rc` cannot be sent between threads, required by `Pool::pull` | the program captures the value, and runs on another thread | create the value inside the program, use an `Arc`, or use [`Local`] |
+//! | expected `Result<(), Error>`, found `()` | a program returns `io::Result<()>` | end it with `Ok(())` |
+//! | expected `io::Error`, found another error | the same | end it with `Ok(expression?)` |
+//! | closure may outlive the current function | the program borrows | write `move`, or use [`Local::pull_scoped`] |
+//!
 //! # Glossary
 //!
 //! | word | meaning |
@@ -95,7 +106,6 @@
 //! | truncated | the writer end was dropped before it finished: the reader receives an error, not an end |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod adapt;
 mod budget;
 mod buf;
 mod channel;
@@ -109,6 +119,9 @@ mod runtime;
 mod stats;
 mod sync;
 mod sys;
+
+// Last, so that the pages of the documentation show it after the methods that need no feature.
+mod adapt;
 
 #[cfg(feature = "stream")]
 pub use adapt::async_writer::AsyncWriter;

@@ -194,7 +194,7 @@ macro_rules! engine_options {
         ///
         /// With `false`, or in a build with `panic = "abort"`, the program is not unwound. Each read or write keeps
         /// returning an error until the program ends by itself. A program that never ends keeps its thread or stack.
-        /// Dropping the caller's end of a bridge on [`Local`]($crate::Local) runs the program to its end, however long
+        /// Dropping the caller's end of a bridge on [`Local`](crate::Local) runs the program to its end, however long
         /// that takes.
         ///
         /// Set this to `false` if C or C++ frames lie between the program and the write, as in a library with output
@@ -273,7 +273,7 @@ macro_rules! queue_options {
         }
 
         /// Sets a budget that the bridges share with others (default: none). Each bridge takes from it what the bridge
-        /// holds beyond one chunk: see [`Budget`]($crate::Budget).
+        /// holds beyond one chunk: see [`Budget`](crate::Budget).
         #[must_use]
         pub fn budget(mut self, budget: &$crate::Budget) -> Self {
             self.options.set_budget(budget);
@@ -284,7 +284,7 @@ macro_rules! queue_options {
         ///
         /// When the reader has pulled nothing for this long, the program's write returns `TimedOut`, so that the
         /// program can free its stack or thread. The reader still receives what was written, then an error for which
-        /// [`is_stalled`]($crate::Error::is_stalled) is true.
+        /// [`is_stalled`](crate::Error::is_stalled) is true.
         ///
         /// If the reader pulls nothing after the program is blocked, the stall is detected after this time. Otherwise,
         /// detection can take up to twice as long. The timeout does not apply to a program that is fed, since that

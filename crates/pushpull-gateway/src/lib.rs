@@ -6,9 +6,8 @@
 //! `tower::Service`, the pull interface of asynchronous servers.
 //!
 //! ```text
-//!  Request ── cgi/request.rs ──> Environ ──┐
-//!     body ── app/input.rs ────> Input ────┴─> PushApp / PullApp ── app/output.rs, cgi/head.rs ──> head ┐
-//!                                                    └─ Writer, Chunks ──> body ── service/answer.rs ───┴──> Response
+//!  Request ─┬─ head ──> Environ ─┐                       ┌─> head ────────────> Response
+//!           └─ body ──> Input  ──┴─> PushApp or PullApp ─┴─> Writer, Chunks ──> its body
 //! ```
 //!
 //! # Which to use
@@ -31,11 +30,13 @@
 //! use pushpull::Pool;
 //! use pushpull_gateway::{push_fn, service};
 //!
-//! // A service for axum or hyper. The program runs on a coroutine, and is terminated if the client disconnects.
-//! let hello = service(Pool::global().clone(), push_fn(|_inp, out, _err, env| {
-//!     write!(out, "Content-Type: text/plain\n\nhello, {}\n", env.get_str("PATH_INFO").unwrap_or_default())
-//! }));
-//! # let _ = hello;
+//! let hello = push_fn(|_inp, out, _err, env| {
+//!     let path = env.get_str("PATH_INFO").unwrap_or_default();
+//!     write!(out, "Content-Type: text/plain\n\nhello, {path}\n")
+//! });
+//! // For axum or hyper. The program runs on a coroutine, and ends if the client disconnects.
+//! let service = service(Pool::global().clone(), hello);
+//! # let _ = service;
 //! ```
 //!
 //! # Features
@@ -47,11 +48,19 @@
 //! | `server` | [`host`]: servers for HTTP/1.1, HTTP/2, FastCGI and SCGI |
 //!
 //! None is on by default. `script` and `upstream` work on Linux.
+//!
 #![cfg_attr(all(feature = "script", target_os = "linux"), doc = "[`Script`]: crate::Script")]
 #![cfg_attr(not(all(feature = "script", target_os = "linux")), doc = "[`Script`]: #features")]
 #![cfg_attr(all(feature = "upstream", target_os = "linux"), doc = "[`Upstream`]: crate::Upstream")]
 #![cfg_attr(not(all(feature = "upstream", target_os = "linux")), doc = "[`Upstream`]: #features")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+// A request passes through the files in this order:
+//
+//   cgi/request.rs                 from its head: Environ
+//   app/input.rs                   from its body: Input
+//   app/output.rs, cgi/head.rs     what the app writes, and the head in it
+//   service/answer.rs              from the head and the chunks after it: the response
 
 mod address;
 mod app;
