@@ -532,3 +532,9 @@ fn all_public_types_are_send() {
 fn a_pool_without_workers_panics() {
     let _ = Pool::new(0);
 }
+
+#[test]
+#[should_panic(expected = "`workers` must be at most 65536: each is a thread")]
+fn a_pool_with_more_workers_than_threads_panics() {
+    let _ = Pool::new(usize::MAX);
+}

@@ -34,6 +34,9 @@ pub use shutdown::{Shutdown, ShutdownOutcome};
 
 pub(crate) use workers::Workers;
 
+/// The maximum number of workers: more threads than a process can usually have. Memory is reserved for each at once.
+const MAX_WORKERS: usize = 1 << 16;
+
 /// An engine that runs programs on coroutines of a few worker threads, each behind a bounded channel.
 ///
 /// A program that waits, for its reader or for another bridge, holds a stack and no thread. A million programs can wait
@@ -125,10 +128,11 @@ impl Pool {
         ///
         /// # Panics
         ///
-        /// Panics if `workers` is zero.
+        /// Panics if `workers` is zero, or more than 65,536.
         #[track_caller]
         pub fn new(workers: usize) -> Pool {
             assert!(workers > 0, "`workers` must not be zero; for one worker per processor, use `Pool::global()`");
+            assert!(workers <= MAX_WORKERS, "`workers` must be at most {MAX_WORKERS}: each is a thread");
             Pool::of(workers)
         }
 

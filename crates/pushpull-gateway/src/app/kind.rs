@@ -16,6 +16,11 @@ const MAX_COPIED: usize = 16 * 1024;
 /// An app of either shape. The compiler infers `K`, which is [`Push`] or [`Pull`].
 ///
 /// Every [`PushApp`] and [`PullApp`] is an `App`. The trait cannot be implemented outside this crate.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an application",
+    label = "expected a `PushApp` or a `PullApp`",
+    note = "`push_fn` makes an application from a closure `|inp, out, err, env|`, and `pull_fn` from a closure `|request|`"
+)]
 pub trait App<K>: 'static {
     #[doc(hidden)]
     fn answer<W: BridgeWriter>(&self, input: Input, out: &mut Output<W>, env: &Environ) -> io::Result<()>;

@@ -18,6 +18,10 @@ use crate::cgi::environ::Environ;
 ///
 /// All requests share the app, hence `&self`. [`Thread`](pushpull::Thread) and [`Pool`](pushpull::Pool) require it to
 /// be `Send + Sync`; [`Local`](pushpull::Local) does not.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `PushApp`",
+    note = "`push_fn` makes one from a closure `|inp, out, err, env|`"
+)]
 pub trait PushApp: 'static {
     /// Answers one request.
     ///
@@ -32,6 +36,10 @@ pub trait PushApp: 'static {
 ///
 /// The meta-variables and the error log are an [`Environ`] in the request's extensions. [`pull_fn`] makes an app from a
 /// closure.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `PullApp`",
+    note = "`pull_fn` makes one from a closure `|request|`"
+)]
 pub trait PullApp: 'static {
     /// The blocks of the body. Each is pulled after its predecessor has been taken.
     type Output: Iterator<Item = io::Result<Bytes>> + 'static;
