@@ -385,7 +385,10 @@ def run_command(*arguments):
     [
         ("missing_module:app", "there is no module 'missing_module': expected MODULE:APP, found from --directory"),
         ("wsgi_apps:missing", "module 'wsgi_apps' has no attribute 'missing': expected MODULE:APP"),
-        ("wsgi_apps:application.missing", "module 'wsgi_apps' has no attribute 'application.missing': expected MODULE:APP"),
+        (
+            "wsgi_apps:application.missing",
+            "module 'wsgi_apps' has no attribute 'application.missing': expected MODULE:APP",
+        ),
         ("wsgi_apps:TEXT", "'wsgi_apps:TEXT' is no application: expected a callable, got 'list'"),
     ],
 )
