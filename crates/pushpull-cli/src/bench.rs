@@ -2,11 +2,13 @@
 
 mod advice;
 mod arguments;
+mod beside;
 mod compare;
 mod html;
 mod interrupt;
 mod keep;
 mod machine;
+mod picture;
 mod plot;
 mod progress;
 mod questions;
@@ -67,6 +69,13 @@ pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
     }
     if let Some(path) = &arguments.html {
         keep(path, &html::page(&report))?;
+    }
+    if let Some(path) = &arguments.svg {
+        let picture = picture::of(&report);
+        keep(
+            path,
+            &picture.ok_or("--svg: no engine was measured beside code written by hand: expected such a question")?,
+        )?;
     }
     let Some((path, old)) = &arguments.compare else { return Ok(ExitCode::SUCCESS) };
     let comparison = Comparison::new(old, &report);

@@ -49,6 +49,8 @@ Options:
   --json FILE       writes all figures, for --compare and other programs
                     (default: none)
   --html FILE       writes a page with plots (default: none)
+  --svg FILE        writes a picture of the engines beside code written by hand
+                    (default: none)
   --compare FILE    reports what got slower beyond the noise since FILE was
                     written with --json (default: none). The exit code is 1 if
                     something did, and 2 if the runs have no figure in common
@@ -71,6 +73,7 @@ pub struct Arguments {
     pub workload: Option<String>,
     pub json: Option<PathBuf>,
     pub html: Option<PathBuf>,
+    pub svg: Option<PathBuf>,
     pub compare: Option<(PathBuf, Report)>,
 }
 
@@ -89,6 +92,7 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
         workload: None,
         json: None,
         html: None,
+        svg: None,
         compare: None,
     };
     let mut own = None;
@@ -106,6 +110,7 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
             Arg::Long("time") => said.effort = Effort::full(seconds(&text("time", &mut parser)?)?),
             Arg::Long("json") => said.json = Some(to_write("json", &mut parser)?),
             Arg::Long("html") => said.html = Some(to_write("html", &mut parser)?),
+            Arg::Long("svg") => said.svg = Some(to_write("svg", &mut parser)?),
             Arg::Long("compare") => said.compare = Some(kept(&mut parser)?),
             Arg::Value(name) => {
                 let known = Question::ALL.into_iter().find(|question| name == question.name());
@@ -120,10 +125,11 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
             other => return Err(crate::unclear(other.unexpected())),
         }
     }
-    if let (Some(json), Some(html)) = (&said.json, &said.html)
-        && json == html
-    {
-        return Err(format!("cannot use {} for --json and for --html: expected two files", json.display()));
+    let outputs = [("json", &said.json), ("html", &said.html), ("svg", &said.svg)];
+    for (number, (name, path)) in outputs.iter().enumerate() {
+        if let (Some(path), Some((other, _))) = (path, outputs[..number].iter().find(|other| other.1 == *path)) {
+            return Err(format!("cannot use {} for --{other} and for --{name}: expected two files", path.display()));
+        }
     }
     if let Some((path, old)) = &said.compare {
         let trouble = |why| Err(format!("--compare {}: {why}", path.display()));

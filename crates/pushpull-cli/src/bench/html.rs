@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use super::advice;
+use super::beside;
 use super::plot::{self, LinePlot, Mark, Point, Series, Strip, class, escaped};
 use super::report::{Case, Report, Row};
 use pushpull_measure::contender::Contender;
-use pushpull_measure::figure::{Figure, Measure};
+use pushpull_measure::figure::Measure;
 use pushpull_measure::neighbours::Processors;
 use pushpull_measure::quantity;
 use pushpull_measure::speeds::SPEEDS;
@@ -18,7 +19,8 @@ pub fn page(report: &Report) -> String {
     let mut html = String::from("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     html.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     html.push_str("<meta name=\"color-scheme\" content=\"light dark\">\n<title>pushpull bench</title>\n");
-    let _ = writeln!(html, "<style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n<h1>pushpull bench</h1>");
+    let _ =
+        writeln!(html, "<style>\n{}{STYLE}</style>\n</head>\n<body>\n<header>\n<h1>pushpull bench</h1>", plot::STYLE);
     let machine = &report.machine;
     let _ = writeln!(
         html,
@@ -68,16 +70,14 @@ fn section(html: &mut String, id: &str, title: &str, words: &str, plots: &[Strin
 /// Writes the legend of the contenders that appear in the plots.
 fn legend(html: &mut String, plots: &[String]) {
     html.push_str("<ul class=\"legend\">");
-    for contender in Contender::ALL.map(Contender::name) {
-        let class = format!("series s-{}", class(contender));
-        if plots.iter().any(|plot| plot.contains(&format!("\"{class}\""))) {
-            let mut mark = String::new();
-            plot::sign(&mut mark, contender, 14.0, 8.0);
-            let _ = write!(
-                html,
-                "<li class=\"{class}\"><svg viewBox=\"0 0 28 16\" aria-hidden=\"true\"><path class=\"line\" d=\"M0 8H28\"/>{mark}</svg>{contender}</li>"
-            );
-        }
+    for contender in plot::legend(plots) {
+        let mut mark = String::new();
+        plot::sign(&mut mark, contender, 14.0, 8.0);
+        let _ = write!(
+            html,
+            "<li class=\"series s-{}\"><svg viewBox=\"0 0 28 16\" aria-hidden=\"true\"><path class=\"line\" d=\"M0 8H28\"/>{mark}</svg>{contender}</li>",
+            class(contender)
+        );
     }
     html.push_str("</ul>\n");
 }
@@ -258,60 +258,14 @@ fn busy(html: &mut String, report: &Report) {
     section(html, "busy", "Beside busy threads", words, &plots, &rows);
 }
 
-/// Draws each engine as a ratio to the best contender written by hand, round by round.
+/// Draws each engine as a ratio to the best contender written by hand.
 fn beside(html: &mut String, report: &Report) {
-    let mut rows: Vec<&Row> = Vec::new();
-    let mut strips = Vec::new();
-    let has_place = |row: &&Row| row.engine && row.question != "busy" && is_usual(row);
-    for row in report.rows.iter().filter(has_place) {
-        let Some((measure, figure)) = row.main().map(|(measure, figure)| match row.figures.get(&Measure::Throughput) {
-            Some(rate) if row.question != "fan" => (Measure::Throughput, rate),
-            _ => (measure, figure),
-        }) else {
-            continue;
-        };
-        let peers = report.of(&row.question).filter(|peer| !peer.engine && peer.case == row.case);
-        let Some(ratio) = to_the_best(peers, measure, figure) else { continue };
-        let name = match &row.question[..] {
-            "write_size" => format!("{} writes", row.case.name),
-            "fan" => format!("{} at once", row.case.name),
-            "handoff" => "a ready chunk".to_owned(),
-            "workload" => "your workload".to_owned(),
-            _ => row.case.name.clone(),
-        };
-        let mark = Mark { contender: row.contender.clone(), low: ratio.low, value: ratio.middle, high: ratio.high };
-        match strips.iter_mut().find(|strip: &&mut Strip| strip.name == name) {
-            Some(strip) => strip.marks.push(mark),
-            None => strips.push(Strip { name, marks: vec![mark] }),
-        }
-        rows.push(row);
-    }
-    let show = |value| format!("{} x", quantity::digits(value));
-    let half = strips.len().div_ceil(2);
-    let plots: Vec<String> = strips
-        .chunks(half.max(1))
-        .map(|strips| {
-            plot::strips("Times as fast as the best by hand", "to the right of the line is faster", strips, show, true)
-        })
-        .collect();
-    let words = "Each engine beside the best contender written by hand with threads (crossbeam, sync_channel, tokio mpsc, \
-                 io::pipe), as ratios within the same round.";
-    section(html, "beside", "Engines beside code written by hand", words, &plots, &rows);
-}
-
-fn is_usual(row: &Row) -> bool {
-    row.question != "backpressure" || (row.case.chunk, row.case.capacity) == (32 << 10, 256 << 10)
-}
-
-/// Returns how many times as fast a figure is as the best of its peers.
-fn to_the_best<'a>(peers: impl Iterator<Item = &'a Row>, measure: Measure, figure: &Figure) -> Option<Spread> {
-    let is_peer = |row: &&Row| Contender::ALL.iter().any(|contender| contender.name() == row.contender);
-    let figures = peers.filter(is_peer).filter_map(|row| row.figures.get(&measure));
-    let best = figures.reduce(|best, other| {
-        if measure.worsening(best.median, other.median).is_some_and(|worse| worse < 1.0) { other } else { best }
-    })?;
-    match measure {
-        Measure::Throughput => Spread::of_ratios(&figure.samples, &best.samples),
-        _ => Spread::of_ratios(&best.samples, &figure.samples),
-    }
+    let (strips, rows) = beside::strips(report);
+    let half = strips.len().div_ceil(2).max(1);
+    let plots: Vec<String> = strips.chunks(half).map(beside::plot).collect();
+    let words = format!(
+        "Each engine beside the best contender written by hand with threads ({}), as ratios within the same round.",
+        beside::PEERS
+    );
+    section(html, "beside", "Engines beside code written by hand", &words, &plots, &rows);
 }

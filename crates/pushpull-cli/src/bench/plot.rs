@@ -7,14 +7,18 @@ mod scale;
 
 use std::fmt::Write;
 
+use pushpull_measure::contender::Contender;
 use pushpull_measure::quantity;
 
-pub use compared::{Mark, Strip, strips};
+pub use compared::{Mark, Strip, height, strips};
 pub use lines::{LinePlot, Point, Series};
 pub use scale::Scale;
 
+/// The style sheet of plots.
+pub const STYLE: &str = include_str!("plot/plot.css");
+
 /// The width of a plot, in its own units.
-const WIDTH: f64 = 460.0;
+pub const WIDTH: f64 = 460.0;
 
 /// Returns `text` escaped for an element or an attribute.
 pub fn escaped(text: &str) -> String {
@@ -24,6 +28,15 @@ pub fn escaped(text: &str) -> String {
 /// Returns the contender's class in the style sheet.
 pub fn class(contender: &str) -> String {
     contender.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-")
+}
+
+/// Returns the contenders that appear in these plots.
+pub fn legend(plots: &[impl AsRef<str>]) -> Vec<&'static str> {
+    let appears = |contender: &&str| {
+        let series = format!("\"series s-{}\"", class(contender));
+        plots.iter().any(|plot| plot.as_ref().contains(&series))
+    };
+    Contender::ALL.map(Contender::name).into_iter().filter(appears).collect()
 }
 
 /// Draws the contender's mark. Its shape identifies the contender without color: filled for engines, open for others.

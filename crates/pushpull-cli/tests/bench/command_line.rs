@@ -43,6 +43,7 @@ fn mistakes_are_reported_in_one_line_with_exit_code_2() {
         (&["--html", &nowhere], &nowhere),
         (&["--html"], "--html"),
         (&["--html", &report, "--json", &report], "expected two files"),
+        (&["--html", &report, "--svg", &report], "for --html and for --svg: expected two files"),
         (&["--compare", &nowhere], &nowhere),
         (&["--compare", &text], "not a report"),
         (&["--compare", &future], "999"),

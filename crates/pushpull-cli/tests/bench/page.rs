@@ -1,4 +1,4 @@
-//! The page of `--html`: self-contained, and drawn correctly by a browser in light and dark.
+//! The page of `--html` and the picture of `--svg`: self-contained, and drawn correctly by a browser in light and dark.
 
 use std::fs;
 use std::process::Command;
@@ -53,6 +53,19 @@ fn seen(files: &Files, page: &str, scheme: u8) -> String {
         panic!("the browser did not run the page: {}", String::from_utf8_lossy(&output.stderr));
     });
     rest.split_once("</pre>").unwrap().0.to_owned()
+}
+
+#[test]
+fn the_picture_is_one_file_for_light_and_dark() {
+    let picture = &all().picture;
+    assert!(picture.starts_with(r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 "#), "{picture}");
+    assert!(picture.contains("prefers-color-scheme: dark") && picture.matches("http").count() == 1);
+    let marks = picture.matches(r#"class="sign""#).count();
+    let bars = picture.matches(r#"class="range""#).count();
+    let named = ["Local", "Thread", "Pool"].map(|engine| picture.contains(&format!(">{engine}</text>")));
+    // Beside the marks with a bar there are those of the legend.
+    assert_eq!((marks - bars, named), (3, [true; 3]), "{picture}");
+    assert_eq!(picture.matches("<g ").count(), picture.matches("</g>").count());
 }
 
 #[test]

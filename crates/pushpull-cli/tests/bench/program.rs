@@ -21,16 +21,18 @@ pub struct Kept {
     pub out: String,
     pub report: Value,
     pub page: String,
+    pub picture: String,
 }
 
 /// Returns a run of all questions, shared by all tests.
 pub fn all() -> &'static Kept {
     static KEPT: LazyLock<Kept> = LazyLock::new(|| {
         let files = Files::new();
-        let (json, html) = (files.name("report.json"), files.name("report.html"));
-        let (code, out, err) = run(&["--quick", "--json", &json, "--html", &html]);
+        let [json, html, svg] = ["report.json", "report.html", "report.svg"].map(|name| files.name(name));
+        let (code, out, err) = run(&["--quick", "--json", &json, "--html", &html, "--svg", &svg]);
         assert_eq!((code, &err[..]), (0, ""), "{out}");
-        Kept { out, report: files.json("report.json"), page: std::fs::read_to_string(html).unwrap() }
+        let [page, picture] = [html, svg].map(|file| std::fs::read_to_string(file).unwrap());
+        Kept { out, report: files.json("report.json"), page, picture }
     });
     &KEPT
 }

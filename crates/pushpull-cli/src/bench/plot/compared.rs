@@ -22,6 +22,11 @@ pub struct Mark {
     pub high: f64,
 }
 
+/// Returns the height of the plot.
+pub fn height(strips: &[Strip]) -> f64 {
+    TOP + ROW * strips.len() as f64 + BOTTOM
+}
+
 /// Returns the plot as an element, or an empty string without marks. `one` draws a line at the ratio 1.
 pub fn strips(title: &str, along: &str, strips: &[Strip], show: impl Fn(f64) -> String, one: bool) -> String {
     let marks = || strips.iter().flat_map(|strip| &strip.marks);
@@ -29,7 +34,7 @@ pub fn strips(title: &str, along: &str, strips: &[Strip], show: impl Fn(f64) -> 
     let Some(scale) = Scale::log(marks().flat_map(|mark| [mark.low, mark.high]).chain(own)) else {
         return String::new();
     };
-    let height = TOP + ROW * strips.len() as f64 + BOTTOM;
+    let height = height(strips);
     let bottom = height - BOTTOM;
     let place = |value: f64| LEFT + scale.place(value) * (WIDTH - LEFT - RIGHT);
     let (title, along) = (escaped(title), escaped(along));
