@@ -16,6 +16,7 @@ use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
 use tower_http::services::fs;
 
+use super::reporter::Reporter;
 use crate::external::blocking;
 use crate::site::tree::File;
 
@@ -27,6 +28,7 @@ pub(super) struct Content {
     is_slow: bool,
     /// The bytes that another thread reads. The lock is for `Sync` alone: it is never contended.
     waiting: Option<Mutex<Waiting>>,
+    reporter: Reporter,
 }
 
 type Waiting = Pin<Box<dyn Future<Output = io::Result<Vec<u8>>> + Send>>;
@@ -39,8 +41,8 @@ pub(super) struct About {
 }
 
 impl Content {
-    pub(super) fn new(file: Arc<File>) -> Content {
-        Content { file, position: 0, is_slow: false, waiting: None }
+    pub(super) fn new(file: Arc<File>, reporter: Reporter) -> Content {
+        Content { file, position: 0, is_slow: false, waiting: None, reporter }
     }
 
     /// Starts to read on another thread.
@@ -74,7 +76,7 @@ impl AsyncRead for Content {
             if let Some(waiting) = &mut this.waiting {
                 let read = ready!(waiting.get_mut().as_mut().poll(context));
                 this.waiting = None;
-                let mut bytes = read?;
+                let mut bytes = read.map_err(|error| this.failed(error))?;
                 bytes.truncate(wanted);
                 into.put_slice(&bytes);
                 return Poll::Ready(this.advance(bytes.len()));
@@ -94,7 +96,7 @@ impl AsyncRead for Content {
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => this.wait_for(wanted),
                 Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => this.is_slow = true,
-                Err(error) => return Poll::Ready(Err(error.into())),
+                Err(error) => return Poll::Ready(Err(this.failed(error.into()))),
             }
         }
     }
@@ -104,7 +106,16 @@ impl Content {
     /// Moves the position. A file that ends before its length has been truncated, which must not look like its end.
     fn advance(&mut self, length: usize) -> io::Result<()> {
         self.position += length as u64;
-        if length > 0 { Ok(()) } else { Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter")) }
+        if length > 0 {
+            return Ok(());
+        }
+        Err(self.failed(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter")))
+    }
+
+    /// Reports an error, which the client sees only as a response that is cut.
+    fn failed(&self, error: io::Error) -> io::Error {
+        self.reporter.failure(&error);
+        error
     }
 }
 

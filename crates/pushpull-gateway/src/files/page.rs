@@ -65,14 +65,14 @@ impl Page<'_> {
             html,
             "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
-             <title>Files in {title}</title>\n<style>\n{STYLE}</style>\n<h1>"
+             <title>Index of {title}</title>\n<style>\n{STYLE}</style>\n<h1>Index of "
         )?;
         self.write_path(html)?;
         html.push_str("</h1>\n<table>\n<thead><tr>");
         for (class, label, order, query) in [
             ("name", "Name", Order::Name, "./"),
             ("size", "Size", Order::Size, "?by=size"),
-            ("date", "Date", Order::Date, "?by=date"),
+            ("date", "Date (UTC)", Order::Date, "?by=date"),
         ] {
             let sorted = match self.order == order {
                 true if order == Order::Name => " aria-sort=\"ascending\"",

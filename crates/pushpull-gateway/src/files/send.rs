@@ -19,6 +19,7 @@ use tower_http::services::fs::Backend;
 
 use super::content::{About, Content};
 use super::range;
+use super::reporter::Reporter;
 use crate::cgi::refusal::{Refusal, status_of};
 use crate::service::body::Body;
 use crate::site::Site;
@@ -39,10 +40,16 @@ const SETTLED: Duration = Duration::from_secs(2);
 /// # Errors
 ///
 /// Returns an error if the file cannot be read.
-pub(super) async fn send(site: &Site, file: File, path: Vec<u8>, parts: &Parts) -> Result<Response<Body>, Refusal> {
+pub(super) async fn send(
+    site: &Site,
+    file: File,
+    path: Vec<u8>,
+    parts: &Parts,
+    reporter: &Reporter,
+) -> Result<Response<Body>, Refusal> {
     let mut fields = fields(&parts.headers);
     let modified = file.modified;
-    let opened = Handed::new(site, file, path);
+    let opened = Handed::new(site, file, path, reporter.clone());
     let condition = fields.remove(IF_RANGE);
     // Ranges are defined for GET only (RFC 9110, 14.2).
     if let Some(range) = fields.remove(RANGE)
@@ -116,10 +123,11 @@ struct Inner {
     file: Arc<File>,
     /// The name by which tower-http knows the file: its extension decides the type.
     name: String,
+    reporter: Reporter,
 }
 
 impl Handed {
-    fn new(site: &Site, file: File, path: Vec<u8>) -> Handed {
+    fn new(site: &Site, file: File, path: Vec<u8>, reporter: Reporter) -> Handed {
         let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
         let extension = name.iter().rposition(|byte| *byte == b'.').map_or(&[][..], |at| &name[at + 1..]);
         let is_plain = extension.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'+'));
@@ -127,7 +135,7 @@ impl Handed {
             Ok(extension) if is_plain && !extension.is_empty() => format!("file.{extension}"),
             _ => "file".to_owned(),
         };
-        Handed(Arc::new(Inner { site: site.clone(), path, file: Arc::new(file), name }))
+        Handed(Arc::new(Inner { site: site.clone(), path, file: Arc::new(file), name, reporter }))
     }
 
     async fn ask(&self, method: Method, fields: HeaderMap) -> Result<Response<Body>, Refusal> {
@@ -157,7 +165,7 @@ impl Handed {
         let not_found = || io::Error::from(io::ErrorKind::NotFound);
         let name =
             name.file_name().map(OsString::from).and_then(|name| name.into_string().ok()).ok_or_else(not_found)?;
-        let Inner { site, path, file, name: own } = &*self.0;
+        let Inner { site, path, file, name: own, .. } = &*self.0;
         match name.strip_prefix(own.as_str()) {
             Some("") => Ok(file.clone()),
             Some(suffix) => match site.compressed(&[path, suffix.as_bytes()].concat())? {
@@ -176,7 +184,7 @@ impl Backend for Handed {
     type MetadataFuture = Ready<io::Result<About>>;
 
     fn open(&self, name: PathBuf) -> Self::OpenFuture {
-        ready(self.named(&name).map(Content::new))
+        ready(self.named(&name).map(|file| Content::new(file, self.0.reporter.clone())))
     }
 
     fn metadata(&self, name: PathBuf) -> Self::MetadataFuture {

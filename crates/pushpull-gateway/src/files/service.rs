@@ -11,13 +11,12 @@ use tower_service::Service;
 
 use super::ResponseFuture;
 use super::place::Place;
+use super::reporter::Reporter;
 use super::{listing, send};
-use crate::cgi::environ::Environ;
 use crate::cgi::error_stream::ErrorStream;
 use crate::cgi::path::Mount;
 use crate::cgi::refusal::Refusal;
 use crate::service::body::Body;
-use crate::service::report::write_line;
 use crate::site::Site;
 use crate::site::directed::{not_found_out, nothing, with_slash};
 use crate::site::find::Found;
@@ -135,20 +134,21 @@ impl<S> Files<S> {
         S: Service<Request<B>, Response = Response<Body>, Error = Infallible>,
     {
         let (parts, body) = request.into_parts();
-        let found = match Place::of(&parts, &self.mount) {
-            Ok(place) => self.site.find(&place.path).map(|found| (place, found)),
+        let place = match Place::of(&parts, &self.mount) {
+            Ok(place) => place,
             Err(refusal) => return refusal.into_response(),
         };
-        match found {
-            Ok((_, Found::Program { .. })) => self.pass(parts, body).await,
-            Ok((_, Found::Nothing)) if self.is_fallback => self.pass(parts, body).await,
-            Ok((place, found)) => match sent(&self.site, &parts, &place, found).await {
-                Ok(response) => response,
-                Err(refusal) => self.refused(&parts, refusal),
-            },
-            // The lookup has not changed what the path names: it is the same in both places.
-            Err(error) => self.refused(&parts, not_found_out(parts.uri.path().as_bytes(), &error)),
-        }
+        let found = match self.site.find(&place.path) {
+            Ok(Found::Program { .. }) => return self.pass(parts, body).await,
+            Ok(Found::Nothing) if self.is_fallback => return self.pass(parts, body).await,
+            found => found.map_err(|error| not_found_out(&place.path, &error)),
+        };
+        let reporter = Reporter::new(self.error_log.as_ref(), &parts);
+        let sent = match found {
+            Ok(found) => sent(&self.site, &parts, &place, found, &reporter).await,
+            Err(refusal) => Err(refusal),
+        };
+        sent.unwrap_or_else(|refusal| refused(refusal, &reporter))
     }
 
     async fn pass<B>(&mut self, parts: Parts, body: B) -> Response<Body>
@@ -158,34 +158,38 @@ impl<S> Files<S> {
         let Ok(response) = self.programs.call(Request::from_parts(parts, body)).await;
         response
     }
-
-    /// Returns a refusal as a response. Logs it, if it is for the owner of the files.
-    fn refused(&self, parts: &Parts, refusal: Refusal) -> Response<Body> {
-        let status = refusal.status();
-        if status.is_server_error() || status == StatusCode::FORBIDDEN {
-            let of_request = || parts.extensions.get::<Environ>().map(Environ::error_log);
-            let error_log = self.error_log.clone().or_else(of_request).unwrap_or_default();
-            write_line(&error_log, parts.method.as_str(), &parts.uri.to_string(), &refusal);
-        }
-        let mut response: Response<Body> = refusal.into_response();
-        if status == StatusCode::METHOD_NOT_ALLOWED {
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        }
-        response
-    }
 }
 
 /// Sends what was found, unless it is for a program.
-async fn sent(site: &Site, parts: &Parts, place: &Place, found: Found) -> Result<Response<Body>, Refusal> {
+async fn sent(
+    site: &Site,
+    parts: &Parts,
+    place: &Place,
+    found: Found,
+    reporter: &Reporter,
+) -> Result<Response<Body>, Refusal> {
     let is_method = matches!(parts.method, Method::GET | Method::HEAD);
     match found {
         Found::Program { .. } | Found::Nothing => Err(nothing()),
         _ if !is_method => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "a file is only read: GET or HEAD")),
         Found::Denied => Err(Refusal::new(StatusCode::FORBIDDEN, "the server must not read this")),
         Found::Slash => with_slash(&place.whole(), parts.uri.query()),
-        Found::File { file, path } => send::send(site, file, path, parts).await,
+        Found::File { file, path } => send::send(site, file, path, parts, reporter).await,
         Found::Directory(directory) => listing::send(site, directory, place, parts).await,
     }
+}
+
+/// Returns a refusal as a response. Reports it, if it is for the owner of the files.
+fn refused(refusal: Refusal, reporter: &Reporter) -> Response<Body> {
+    let status = refusal.status();
+    if status.is_server_error() || status == StatusCode::FORBIDDEN {
+        reporter.failure(&refusal);
+    }
+    let mut response: Response<Body> = refusal.into_response();
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    }
+    response
 }
 
 impl<S, B> Service<Request<B>> for Files<S>

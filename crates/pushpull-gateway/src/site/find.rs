@@ -61,7 +61,7 @@ impl Site {
     /// Returns `true` if a listing shows the path, which has no slashes at its ends.
     pub(crate) fn is_shown(&self, path: &[u8]) -> bool {
         let rules = &self.rules;
-        is_name(path.rsplit(|byte| *byte == b'/').next().unwrap_or(path))
+        !path.rsplit(|byte| *byte == b'/').next().unwrap_or(path).starts_with(b".")
             && !rules.hides(path)
             && (rules.programs.contains(path) || !rules.withholds(path))
     }
