@@ -50,7 +50,7 @@ fn check(program: &Path) -> io::Result<()> {
         return Err(error_about(
             io::ErrorKind::PermissionDenied,
             program,
-            "not executable: expected a file after `chmod +x`",
+            "not executable (`chmod +x` makes it so)",
         ));
     }
     Ok(())
