@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use pushpull_gateway::host::Address;
 use pushpull_gateway::{Files, Mount, PathSet, Script, Site, Upstream};
@@ -32,6 +33,9 @@ impl Said {
             &format!("with program {program:?}: expected --root and no program"),
             &[("cgi or --cgi-bin", self.site.has_programs())],
         )?;
+        if Path::new(&program).is_dir() {
+            return Err(format!("{program:?} is a directory: expected a program, or --root for its files"));
+        }
         let script = Script::new(program).map_err(|error| format!("{error}; expected an executable file, such as ./hello.cgi, or a name in PATH"))?;
         let script = self.script(script.args(arguments))?;
         let Some(site) = self.site_if_any(PathSet::new(), &["index.html"])? else {

@@ -21,6 +21,7 @@ fn requirement_17_mistakes_are_reported_at_the_start() {
         (&["serve", "--", "no-such-program-in-the-path"], "such as ./hello.cgi"),
         (&["serve", "--", &plain], "plain"),
         (&["serve", "--", directory], directory),
+        (&["serve", directory], "--root"),
         (&["serve", "--listen", &port, "--", &program], &port),
         (&["serve", "--listen", "nowhere", "--", &program], "nowhere"),
         (&["serve", "--listen", "127.0.0.1:65536", "--", &program], "HOST:PORT"),

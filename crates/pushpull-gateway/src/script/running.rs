@@ -45,7 +45,7 @@ impl External for Script {
         let Some(site) = self.settings.site.clone() else { return Ok(None) };
         let program = match direct(&site, parts, env)? {
             Directed::Program(program) => program,
-            Directed::Elsewhere(elsewhere) => return Ok(Some(elsewhere)),
+            Directed::Elsewhere(elsewhere) => return Ok(Some(*elsewhere)),
         };
         if let Some(rest) = env.get("PATH_INFO").filter(|rest| !rest.is_empty()) {
             let translated = translated(site.root(), rest);

@@ -18,7 +18,7 @@ pub(crate) enum Directed {
     /// To the program with this file.
     Program(PathBuf),
     /// Elsewhere, by this response.
-    Elsewhere(Response<Body>),
+    Elsewhere(Box<Response<Body>>),
 }
 
 /// Looks up the part of the path after the mount, and sets the variables of the program that it names. If it names a
@@ -47,7 +47,7 @@ pub(crate) fn direct(site: &Site, parts: &Parts, env: &mut Environ) -> Result<Di
             Ok(Directed::Program(file))
         }
         Found::Slash if matches!(parts.method, Method::GET | Method::HEAD) => {
-            Ok(Directed::Elsewhere(with_slash(&[mount, path].concat(), parts.uri.query())?))
+            Ok(Directed::Elsewhere(Box::new(with_slash(&[mount, path].concat(), parts.uri.query())?)))
         }
         _ => Err(nothing()),
     }

@@ -38,7 +38,7 @@ impl External for Upstream {
         if let Some(site) = &self.settings.site
             && let Directed::Elsewhere(elsewhere) = direct(site, parts, env)?
         {
-            return Ok(Some(elsewhere));
+            return Ok(Some(*elsewhere));
         }
         for (name, value) in self.settings.parameters.iter() {
             env.set(name, value).expect("the parameter was checked when it was set");

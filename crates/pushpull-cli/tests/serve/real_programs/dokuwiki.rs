@@ -161,7 +161,9 @@ fn dokuwiki_has_its_images_and_styles() {
         for kind in ["text/css", "image/png", "image/gif"] {
             assert!(kinds.iter().any(|found| found == kind), "{paths:#?} {kinds:?}");
         }
-        for path in ["/.htaccess", "/.htaccess.dist", "/lib/plugins/.htaccess", "/conf/local.php", "/lib/images/"] {
+        for path in
+            ["/.htaccess", "/.htaccess.dist", "/lib/plugins/.htaccess", "/conf/local.php", "/lib/images/none.png"]
+        {
             browser.get(path).has(404, "");
         }
     }
