@@ -106,6 +106,7 @@ fn a_link_that_is_swapped_in_is_not_followed() {
                 }
             }
         });
+        let _done = Done(&done);
         let mut sent = 0;
         for _ in 0..300 {
             for target in ["/file", "/plain/secret.txt"] {
@@ -114,9 +115,17 @@ fn a_link_that_is_swapped_in_is_not_followed() {
                 sent += usize::from(answer.status == 200);
             }
         }
-        done.store(true, Ordering::Relaxed);
         assert!(sent > 0);
     });
+}
+
+/// Ends the other thread, also when this one panics.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]
