@@ -12,8 +12,8 @@ use super::app::App;
 use super::help;
 use super::site::SiteOptions;
 use super::values::{
-    bare, below, choice, expected, file_name, invalid, number, path, paths, positive, seconds, text, upstream, variable,
-    whole,
+    bare, below, choice, expected, file_name, invalid, number, path, paths, positive, seconds, text, upstream,
+    variable, whole,
 };
 
 pub struct Arguments {

@@ -36,7 +36,8 @@ impl Said {
         if Path::new(&program).is_dir() {
             return Err(format!("{program:?} is a directory: expected a program, or --root for its files"));
         }
-        let script = Script::new(program).map_err(|error| format!("{error}; expected an executable file, such as ./hello.cgi, or a name in PATH"))?;
+        let script = Script::new(program)
+            .map_err(|error| format!("{error}; expected an executable file, such as ./hello.cgi, or a name in PATH"))?;
         let script = self.script(script.args(arguments))?;
         let Some(site) = self.site_if_any(PathSet::new(), &["index.html"])? else {
             return Ok(App::new(Programs::Script(script)));
@@ -54,7 +55,7 @@ impl Said {
                 ("kill-grace", self.kill_grace.is_some()),
             ],
         )?;
-        refuse("with --upstream: its scripts are *.php", &[("cgi or --cgi-bin", self.site.has_programs())])?;
+        refuse("with --upstream: expected *.php as its programs", &[("cgi or --cgi-bin", self.site.has_programs())])?;
         let mut upstream = Upstream::at(address)
             .mount(self.mount())
             .request_body(self.request_body)
