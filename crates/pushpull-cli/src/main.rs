@@ -11,19 +11,20 @@ use std::process::ExitCode;
 use lexopt::{Arg, Parser};
 
 const HELP: &str = "\
-Serves CGI and FastCGI programs, and measures push-to-pull bridges.
+Serves files, CGI and FastCGI programs, and measures push-to-pull bridges.
 
 Usage: pushpull COMMAND [OPTIONS] ...
 
 Examples:
+  pushpull serve
   pushpull serve -- ./hello.cgi
   pushpull bench --html report.html
   pushpull serve --help
 
 Commands:
   bench      measures bridges on this machine and recommends an engine
-  serve      serves a CGI program or a FastCGI application over HTTP, FastCGI or
-             SCGI
+  serve      serves files, CGI programs or a FastCGI application over HTTP,
+             FastCGI or SCGI
 
 Options:
   --help     prints this text; `pushpull COMMAND --help` describes a command

@@ -1,9 +1,13 @@
-//! `pushpull serve`: serves a CGI program or a FastCGI application over HTTP, FastCGI or SCGI.
+//! `pushpull serve`: serves files, CGI programs or a FastCGI application over HTTP, FastCGI or SCGI.
 
 mod app;
 mod arguments;
+mod assemble;
 mod descriptors;
+mod help;
 mod init;
+mod site;
+mod values;
 
 use std::io::Write;
 use std::panic;
@@ -26,8 +30,8 @@ pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
     let arguments = match arguments::parse(parser)? {
         Wish::Serve(_) if init::is_needed() => return init::run(),
         Wish::Serve(arguments) => *arguments,
-        Wish::Help => {
-            crate::say(arguments::HELP);
+        Wish::Help(text) => {
+            crate::say(&text);
             return Ok(ExitCode::SUCCESS);
         }
     };

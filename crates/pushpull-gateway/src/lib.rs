@@ -22,6 +22,7 @@
 //! | either of them | as a CGI program | [`host::cgi::run`] |
 //! | an external CGI program | in hyper or axum | [`Script`] (feature `script`) |
 //! | php-fpm, or another FastCGI application | in hyper or axum | [`Upstream`] (feature `upstream`) |
+//! | a directory of files and programs | in hyper or axum | [`Files`] (feature `files`) |
 //! | any of them | served over HTTP, FastCGI or SCGI | [`host`] (feature `server`) |
 //!
 //! # Examples
@@ -45,14 +46,17 @@
 //! |---|---|
 //! | `script` | [`Script`]: an external CGI program as a service |
 //! | `upstream` | [`Upstream`]: a FastCGI application, such as php-fpm, as a service |
+//! | `files` | [`Files`]: the files of a directory as a service, beside its programs |
 //! | `server` | [`host`]: servers for HTTP/1.1, HTTP/2, FastCGI and SCGI |
 //!
-//! None is on by default. `script` and `upstream` work on Linux.
+//! None is on by default. `script`, `upstream` and `files` work on Linux.
 //!
 #![cfg_attr(all(feature = "script", target_os = "linux"), doc = "[`Script`]: crate::Script")]
 #![cfg_attr(not(all(feature = "script", target_os = "linux")), doc = "[`Script`]: #features")]
 #![cfg_attr(all(feature = "upstream", target_os = "linux"), doc = "[`Upstream`]: crate::Upstream")]
 #![cfg_attr(not(all(feature = "upstream", target_os = "linux")), doc = "[`Upstream`]: #features")]
+#![cfg_attr(all(feature = "files", target_os = "linux"), doc = "[`Files`]: crate::Files")]
+#![cfg_attr(not(all(feature = "files", target_os = "linux")), doc = "[`Files`]: #features")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // A request passes through the files in this order:
@@ -70,10 +74,14 @@ mod cgi;
 #[cfg(all(feature = "script", target_os = "linux"))]
 mod external;
 pub mod fastcgi;
+#[cfg(all(feature = "files", target_os = "linux"))]
+pub mod files;
 pub mod host;
 #[cfg(all(feature = "script", target_os = "linux"))]
 pub mod script;
 pub mod service;
+#[cfg(all(feature = "script", target_os = "linux"))]
+mod site;
 #[cfg(all(feature = "upstream", target_os = "linux"))]
 pub mod upstream;
 
@@ -84,11 +92,15 @@ pub use cgi::{
 };
 #[cfg(all(feature = "script", target_os = "linux"))]
 pub use external::{BodyPolicy, ExitStatus, ProgramLimits};
+#[cfg(all(feature = "files", target_os = "linux"))]
+pub use files::Files;
 pub use redirect::{LocalRedirects, LocalRedirectsLayer};
 #[cfg(all(feature = "script", target_os = "linux"))]
 pub use script::Script;
 pub use service::body::Body;
 pub use service::{Service, service};
+#[cfg(all(feature = "script", target_os = "linux"))]
+pub use site::{BadPathSet, PathSet, Site};
 #[cfg(all(feature = "upstream", target_os = "linux"))]
 pub use upstream::Upstream;
 

@@ -16,12 +16,12 @@ fn requirement_17_mistakes_are_reported_at_the_start() {
         (&[], "missing command"),
         (&["sreve"], "unknown command"),
         (&["--loud"], "--loud"),
-        (&["serve"], "missing program"),
         (&["serve", "--", "/no/such/program"], "/no/such/program"),
         (&["serve", "--", "no-such-program-in-the-path"], "no-such-program-in-the-path"),
         (&["serve", "--", "no-such-program-in-the-path"], "such as ./hello.cgi"),
         (&["serve", "--", &plain], "plain"),
         (&["serve", "--", directory], directory),
+        (&["serve", directory], "--root"),
         (&["serve", "--listen", &port, "--", &program], &port),
         (&["serve", "--listen", "nowhere", "--", &program], "nowhere"),
         (&["serve", "--listen", "127.0.0.1:65536", "--", &program], "HOST:PORT"),
@@ -63,8 +63,20 @@ fn requirement_17_mistakes_are_reported_at_the_start() {
         (&["serve", "--upstream", "fastcgi://a:1", "--kill-grace", "1"], "--kill-grace"),
         (&["serve", "--upstream", "fastcgi://a:1", "--max-idle", "-1"], "--max-idle"),
         (&["serve", "--upstream", "fastcgi://a:1", "--", &program], "--upstream"),
-        (&["serve", "--root", directory, "--", &program], "--root"),
-        (&["serve", "--root", directory], "--upstream"),
+        (&["serve", "--root", "/no/such/place"], "/no/such/place"),
+        (&["serve", "--root", &plain, "--", &program], "plain"),
+        (&["serve", "--root", directory, "--index", "a/b"], "--index"),
+        (&["serve", "--root", directory, "--cgi-bin", "cgi-bin"], "\"cgi-bin\""),
+        (&["serve", "--root", directory, "--cgi-bin", "/"], "--cgi-bin"),
+        (&["serve", "--root", directory, "--cgi", "*.cgi,"], "--cgi"),
+        (&["serve", "--root", directory, "--hide", "a/b"], "--hide"),
+        (&["serve", "--root", directory, "--env", "A=b"], "--env"),
+        (&["serve", "--root", directory, "--max-idle", "1"], "--max-idle"),
+        (&["serve", "--root", directory, "--cgi", "*.cgi", "--", &program], "--cgi"),
+        (&["serve", "--listing", "--", &program], "--listing"),
+        (&["serve", "--upstream", "fastcgi://a:1", "--follow-links"], "--follow-links"),
+        (&["serve", "--upstream", "fastcgi://a:1", "--root", directory, "--cgi", "*.cgi"], "--cgi"),
+        (&["serve", "--help", "nonsense"], "files, server, program"),
         (&["serve", "-x", "--", &program], "-x"),
     ];
     for (arguments, part) in cases {
@@ -77,10 +89,22 @@ fn requirement_17_mistakes_are_reported_at_the_start() {
 
 #[test]
 fn help_and_version() {
-    for arguments in [&["--help"][..], &["serve", "--help"], &["serve", "-h"]] {
+    for arguments in [&["--help"][..], &["serve", "--help"], &["serve", "-h"], &["serve", "--help", "all"]] {
         let (code, out, err) = run(arguments);
         assert_eq!((code, &err[..]), (0, ""));
         assert!(out.contains("Examples:") && out.lines().all(|line| line.len() <= 80), "{out}");
+    }
+    let (_, overview, _) = run(&["serve", "--help"]);
+    assert!(overview.lines().count() <= 50, "{overview}");
+    // Each option that the overview names is described by its topic.
+    let topics = overview.split_once("Topics").unwrap().1.split_once("\n\n").unwrap().0;
+    let mut topic = String::new();
+    for word in topics.split_whitespace().skip_while(|word| *word != "files") {
+        match word.strip_prefix("--") {
+            None if run(&["serve", "--help", word]).0 == 0 => topic = run(&["serve", "--help", word]).1,
+            None => {}
+            Some(option) => assert!(topic.contains(option.trim_end_matches('.')), "{option}: {topic}"),
+        }
     }
     let (code, out, _) = run(&["--version"]);
     assert_eq!((code, out), (0, format!("pushpull {}\n", env!("CARGO_PKG_VERSION"))));

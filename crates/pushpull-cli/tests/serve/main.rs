@@ -3,6 +3,7 @@
 
 mod command_line;
 mod faults;
+mod files;
 mod front;
 mod host;
 mod log;

@@ -7,10 +7,10 @@ use super::host::{PUSHPULL, Scripts, Serving, wait_until};
 use pushpull_testing::wire::{Wire, exchange};
 
 /// The running application.
-struct Application(Child);
+pub struct Application(Child);
 
 impl Application {
-    fn start(scripts: &Scripts, text: &str) -> (Application, String) {
+    pub fn start(scripts: &Scripts, text: &str) -> (Application, String) {
         let program = scripts.sh("program", text);
         let socket = scripts.path().join("socket");
         let listen = format!("unix:{}", socket.display());
@@ -56,7 +56,7 @@ fn an_upstream_gets_every_request_without_a_root() {
 }
 
 #[test]
-fn only_scripts_below_the_root_are_requested() {
+fn scripts_below_the_root_are_requested() {
     let scripts = Scripts::new();
     let (_application, address) =
         Application::start(&scripts, r#"printf 'A: b\n\n%s|%s|%s' "$SCRIPT_NAME" "$PATH_INFO" "$SCRIPT_FILENAME""#);
@@ -79,7 +79,7 @@ fn only_scripts_below_the_root_are_requested() {
         assert_eq!(String::from_utf8(got.chunks().0).unwrap(), format!("{name}|{rest}|{root}{file}"));
     }
     for (path, status) in [
-        ("/app/b.txt", 404),
+        ("/app/b.txt/", 404),
         ("/app/link.php", 404),
         ("/app/A.php", 404),
         ("/app/a.PHP", 404),

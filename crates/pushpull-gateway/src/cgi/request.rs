@@ -168,7 +168,7 @@ fn check_codings(fields: &HeaderMap) -> Result<(), Refusal> {
 /// # Errors
 ///
 /// Returns 400 if the host is missing or invalid.
-#[cfg(feature = "server")]
+#[cfg(any(feature = "files", feature = "server"))]
 pub(crate) fn check_host(parts: &Parts) -> Result<(), Refusal> {
     server(parts, None).map(drop)
 }

@@ -10,7 +10,7 @@ use http::Response;
 
 use crate::service::body::Body;
 
-/// The future of a response of a [`Script`](crate::Script) or an `Upstream`. If it is dropped, the program is stopped,
+/// The future of a response of a [`Script`](crate::Script), an `Upstream` or `Files`. If it is dropped, the program is stopped,
 /// or the connection to the application closed.
 pub struct ResponseFuture(Pin<Box<dyn Future<Output = Response<Body>> + Send>>);
 

@@ -47,12 +47,12 @@ pub(crate) trait External: Send + Sync + 'static {
     /// Completes the meta-variables with the way in which the program runs.
     fn complete(env: Environ) -> Environ;
 
-    /// Completes the meta-variables by the program's settings, or answers the request in the program's place.
+    /// Completes the meta-variables and the settings for one request, or answers it in the program's place.
     ///
     /// # Errors
     ///
     /// Returns a refusal if the program must not run.
-    fn direct(&self, _: &Parts, _: &mut Environ) -> Result<Option<Response<Body>>, Refusal> {
+    fn direct(&mut self, _: &Parts, _: &mut Environ) -> Result<Option<Response<Body>>, Refusal> {
         Ok(None)
     }
 
@@ -61,7 +61,7 @@ pub(crate) trait External: Send + Sync + 'static {
 }
 
 /// Answers a request, with a refusal if necessary.
-pub(crate) async fn answer<E, B>(external: E, request: Request<B>) -> Response<Body>
+pub(crate) async fn answer<E, B>(mut external: E, request: Request<B>) -> Response<Body>
 where
     E: External,
     B: HttpBody + Send + 'static,
@@ -76,12 +76,12 @@ where
     };
     let error_log = error_log.clone().unwrap_or_else(|| env.error_log());
     let mut report = Report { env, error_log };
-    let result = ask(&external, &parts, body, permit, &mut report).await;
+    let result = ask(&mut external, &parts, body, permit, &mut report).await;
     report.answer(result)
 }
 
 async fn ask<E, B>(
-    external: &E,
+    external: &mut E,
     parts: &Parts,
     body: B,
     permit: Option<Permit>,
@@ -92,10 +92,10 @@ where
     B: HttpBody + Send + 'static,
     B::Error: Into<Box<dyn error::Error + Send + Sync>>,
 {
-    let (programs, Common { request_body, limits, .. }) = (external.programs(), external.common());
     if let Some(elsewhere) = external.direct(parts, &mut report.env)? {
         return Ok(elsewhere);
     }
+    let (programs, Common { request_body, limits, .. }) = (external.programs(), external.common());
     let check_room = || if permit.is_none() { programs.check_room() } else { Ok(()) };
     let body = request_body.take(body, limits, parts, &mut report.env, check_room).await?;
     let mut outlet = external.start(body, programs.permit(permit)?, report, parts)?;

@@ -47,7 +47,7 @@ fn check(program: &Path) -> io::Result<()> {
         return Err(error_about(io::ErrorKind::InvalidInput, program, "not a regular file"));
     }
     if access(program, Access::EXEC_OK).is_err() {
-        return Err(error_about(io::ErrorKind::PermissionDenied, program, "not executable"));
+        return Err(error_about(io::ErrorKind::PermissionDenied, program, "not executable (`chmod +x` makes it so)"));
     }
     Ok(())
 }

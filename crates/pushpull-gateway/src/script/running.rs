@@ -4,8 +4,8 @@ use std::io;
 use std::process::Stdio;
 use std::sync::Arc;
 
-use http::StatusCode;
 use http::request::Parts;
+use http::{Response, StatusCode};
 
 use super::process::Process;
 use super::program::why;
@@ -22,7 +22,9 @@ use crate::external::output::{Answer, Output};
 use crate::external::programs::{Permit, Programs, is_full};
 use crate::external::relay::{Outlet, relay};
 use crate::external::service::{Common, External};
+use crate::service::body::Body;
 use crate::service::report::Report;
+use crate::site::directed::{Directed, direct, nothing, translated};
 
 impl External for Script {
     const UNWATCHED: &'static str = "the program is no longer watched";
@@ -37,6 +39,20 @@ impl External for Script {
 
     fn complete(env: Environ) -> Environ {
         env.with_multi_process(true).with_run_once(true)
+    }
+
+    fn direct(&mut self, parts: &Parts, env: &mut Environ) -> Result<Option<Response<Body>>, Refusal> {
+        let Some(site) = self.settings.site.clone() else { return Ok(None) };
+        let program = match direct(&site, parts, env)? {
+            Directed::Program(program) => program,
+            Directed::Elsewhere(elsewhere) => return Ok(Some(*elsewhere)),
+        };
+        if let Some(rest) = env.get("PATH_INFO").filter(|rest| !rest.is_empty()) {
+            let translated = translated(site.root(), rest);
+            env.set("PATH_TRANSLATED", translated).map_err(|_| nothing())?;
+        }
+        Arc::make_mut(&mut self.settings).program = program;
+        Ok(None)
     }
 
     fn start(&self, stdin: Taken, permit: Permit, report: &Report, parts: &Parts) -> Result<Outlet<Answer>, Refusal> {
@@ -80,7 +96,7 @@ fn start(
 /// Returns the refusal for a program that cannot be started. The cause is a temporary shortage, a request that is too
 /// large for a process, or a fault of the program's file.
 fn not_started(settings: &Settings, error: &io::Error) -> Refusal {
-    let Settings { program, directory, .. } = settings;
+    let (program, directory) = (&settings.program, settings.directory());
     let status = match error.raw_os_error() {
         Some(libc::E2BIG) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         // The kernel's tables are full; no disk is involved.

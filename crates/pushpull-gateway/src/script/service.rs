@@ -14,6 +14,7 @@ use crate::cgi::path::Mount;
 use crate::external::programs::Programs;
 use crate::external::service::external_service;
 use crate::external::{BodyPolicy, ExitStatus, ProgramLimits};
+use crate::site::Site;
 
 /// An external CGI program (RFC 3875) as a `tower::Service<Request<B>, Response = Response<Body>>`.
 ///
@@ -66,7 +67,7 @@ use crate::external::{BodyPolicy, ExitStatus, ProgramLimits};
 ///   this server, wrap the script in [`LocalRedirects`](crate::LocalRedirects).
 /// * A body that the program leaves unread is dropped. The host must drain it, so that the client receives its
 ///   response.
-/// * `SCRIPT_FILENAME` is not set, and the query does not become command-line arguments (RFC 3875, 4.4). Both have let
+/// * Without a site, `SCRIPT_FILENAME` is not set. The query does not become command-line arguments (RFC 3875, 4.4). Both have let
 ///   clients take over programs that did not expect them. If a program needs `SCRIPT_FILENAME`, set it with
 ///   [`env`](Script::env).
 ///
@@ -90,6 +91,28 @@ impl Script {
         let settings = Settings::new(resolve(&program.into())?);
         let programs = Programs::new(settings.common.limits.get_max_programs());
         Ok(Script { settings: Arc::new(settings), programs })
+    }
+
+    /// Creates a script that runs the programs of a site: the part of a request's path after the mount names the
+    /// program. The files of the site are not sent; `Files` sends them.
+    ///
+    /// `SCRIPT_NAME` is the path up to the program, and `PATH_INFO` the rest. `SCRIPT_FILENAME` is the program's file,
+    /// `DOCUMENT_ROOT` the root of the site, and `PATH_TRANSLATED` the path of the rest below the root. A path that
+    /// names no program is answered with 404. A program that is not executable is answered with 500 and logged.
+    ///
+    /// ```
+    /// use pushpull_gateway::{Script, Site};
+    ///
+    /// # let directory = std::env::temp_dir();
+    /// let script = Script::of_site(Site::new(directory)?.programs("/cgi-bin/,*.cgi".parse()?));
+    /// # let _ = script;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn of_site(site: Site) -> Script {
+        let mut settings = Settings::new(site.root().to_owned());
+        settings.site = Some(site);
+        let programs = Programs::new(settings.common.limits.get_max_programs());
+        Script { settings: Arc::new(settings), programs }
     }
 
     /// Adds arguments for the program.
@@ -166,7 +189,7 @@ impl Script {
         self
     }
 
-    /// Returns the program's absolute path.
+    /// Returns the program's absolute path, or that of the site's root.
     pub fn program(&self) -> &Path {
         &self.settings.program
     }

@@ -4,20 +4,23 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::cgi::environ::Environ;
 use crate::external::service::Common;
+use crate::site::Site;
 
 /// What every program inherits from this process's environment.
 const INHERITED: [&str; 4] = ["PATH", "TZ", "LANG", "LC_ALL"];
 
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
-    /// The absolute path.
+    /// The absolute path. With a site, the program is known once the request is.
     pub(super) program: PathBuf,
-    pub(super) directory: PathBuf,
+    pub(super) site: Option<Site>,
+    /// The working directory, if it is not the program's directory.
+    directory: Option<PathBuf>,
     pub(super) arguments: Vec<OsString>,
     inherited: Vec<(OsString, OsString)>,
     /// Set last, so that they take precedence over all others.
@@ -29,8 +32,9 @@ impl Settings {
     pub(super) fn new(program: PathBuf) -> Settings {
         let inherited = INHERITED.iter().filter_map(|name| Some((OsString::from(name), env::var_os(name)?)));
         Settings {
-            directory: program.parent().map_or_else(|| PathBuf::from("/"), PathBuf::from),
             program,
+            site: None,
+            directory: None,
             arguments: Vec::new(),
             inherited: inherited.collect(),
             variables: Environ::new(),
@@ -48,7 +52,7 @@ impl Settings {
     /// Returns the command that starts the program for one request.
     pub(super) fn command(&self, env: &Environ, stdin: Stdio) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).current_dir(&self.directory);
+        command.args(&self.arguments).current_dir(self.directory());
         command.env_clear();
         command.envs(self.inherited.iter().map(|(name, value)| (name, value)));
         for (name, value) in env.iter().chain(self.variables.iter()) {
@@ -67,11 +71,16 @@ impl Settings {
         {
             return Err(error_about(io::ErrorKind::NotADirectory, &directory, "not a directory"));
         }
-        self.directory = directory;
+        self.directory = Some(directory);
         Ok(())
+    }
+
+    /// Returns the working directory.
+    pub(super) fn directory(&self) -> &Path {
+        self.directory.as_deref().or(self.program.parent()).unwrap_or(Path::new("/"))
     }
 }
 
-fn error_about(kind: io::ErrorKind, directory: &std::path::Path, what: &str) -> io::Error {
+fn error_about(kind: io::ErrorKind, directory: &Path, what: &str) -> io::Error {
     io::Error::new(kind, format!("the working directory {directory:?}: {what}"))
 }

@@ -9,7 +9,7 @@
 // A request passes through the files in this order, then through those of `../external`:
 //
 //   service.rs       Upstream: the service (settings.rs: its settings)
-//   asking.rs        from a request to a conversation (site.rs: which script the request names)
+//   asking.rs        from a request to a conversation (../site: which script the request names)
 //   conversation.rs  Conversation: the task that exchanges a request for its response
 //   connection.rs    Socket: a connection to the application (idle.rs: kept for the next request)
 //   sending.rs       sends BEGIN_REQUEST, PARAMS and STDIN
@@ -23,7 +23,6 @@ mod receiving;
 mod sending;
 mod service;
 mod settings;
-mod site;
 
 pub use crate::external::ResponseFuture;
 pub use service::Upstream;

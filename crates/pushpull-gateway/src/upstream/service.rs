@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::idle::Idle;
 use super::settings::Settings;
-use super::site::Site;
 use crate::address::{Address, BadAddress};
 use crate::cgi::environ::InvalidVariable;
 use crate::cgi::error_stream::ErrorStream;
@@ -16,6 +15,7 @@ use crate::cgi::path::Mount;
 use crate::external::programs::Programs;
 use crate::external::service::external_service;
 use crate::external::{BodyPolicy, ExitStatus, ProgramLimits};
+use crate::site::{PathSet, Site};
 
 /// A FastCGI application in other processes, such as php-fpm, as a
 /// `tower::Service<Request<B>, Response = Response<Body>>`. Linux only.
@@ -99,9 +99,17 @@ impl Upstream {
     /// # Errors
     ///
     /// Returns an error if it is not a directory.
-    pub fn root(mut self, directory: impl AsRef<Path>) -> io::Result<Upstream> {
-        self.change().site = Some(Site::new(directory.as_ref())?);
-        Ok(self)
+    pub fn root(self, directory: impl AsRef<Path>) -> io::Result<Upstream> {
+        let scripts = PathSet::new().named("*.php").expect("the pattern is valid");
+        Ok(self.site(Site::new(directory)?.programs(scripts).index(["index.php"])))
+    }
+
+    /// Serves the programs of a site: [`root`](Upstream::root) with rules of your own. The files of the site are not
+    /// sent; `Files` sends them.
+    #[must_use]
+    pub fn site(mut self, site: Site) -> Upstream {
+        self.change().site = Some(site);
+        self
     }
 
     /// Sets a parameter. It takes precedence over the request's.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::site::Site;
 use crate::address::Address;
 use crate::cgi::environ::Environ;
 use crate::external::service::Common;
+use crate::site::Site;
 
 /// How many idle connections are kept by default, and for how long. The process behind an idle connection may be busy:
 /// PHP's `fastcgi_finish_request` ends a request and continues to run.

@@ -147,7 +147,7 @@ impl Browser {
     }
 
     /// Returns the path of a link within this site.
-    fn path(&self, from: &str, link: &str) -> Option<String> {
+    pub fn path(&self, from: &str, link: &str) -> Option<String> {
         let link = link.strip_prefix(&format!("http://{}", self.address)).unwrap_or(link);
         let link = link.split('#').next().unwrap();
         let path = match link.bytes().next()? {
@@ -190,7 +190,7 @@ impl Page {
     }
 
     /// Returns the values of an attribute, in either kind of quotes.
-    fn attributes(&self, name: &str) -> Vec<String> {
+    pub fn attributes(&self, name: &str) -> Vec<String> {
         let (text, name) = (self.text(), format!(" {name}="));
         let parts = text.split(&name).skip(1);
         let values = parts.filter_map(|part| {

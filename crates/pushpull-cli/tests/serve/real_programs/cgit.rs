@@ -63,6 +63,27 @@ fn page_length(repository: &Repository) -> Option<String> {
 }
 
 #[test]
+fn cgit_has_its_style_and_logo() {
+    const FILES: &str = "/usr/share/cgit";
+    if !there(&[CGIT, "git", "curl"]) {
+        return;
+    }
+    let repository = Repository::new(100);
+    let serving = start(&repository, "0", &["--root", FILES]);
+    for browser in Browser::each(&serving) {
+        let page = browser.get("/");
+        page.has(200, "All of them").is_whole();
+        for (path, kind) in [("/cgit.css", "text/css; charset=utf-8"), ("/cgit.png", "image/png")] {
+            page.has(200, path);
+            let file = browser.get(path);
+            same(&file, &std::fs::read(format!("{FILES}{path}")).unwrap());
+            assert_eq!(file.field("content-type").as_deref(), Some(kind));
+        }
+        browser.get("/served.git/tree/later").has(200, "later").is_whole();
+    }
+}
+
+#[test]
 fn every_link_of_cgit_below_a_mount_leads_to_a_page() {
     if !there(&[CGIT, "git", "curl"]) {
         return;

@@ -44,6 +44,10 @@ fn fill(at: &str) {
 
 /// Starts the wiki behind `php-fpm`.
 fn behind_fpm() -> Option<(Fpm, Serving)> {
+    behind_fpm_with(&[])
+}
+
+fn behind_fpm_with(options: &[&str]) -> Option<(Fpm, Serving)> {
     if !there(&[FPM, SCRIPT, "curl"]) {
         return None;
     }
@@ -54,7 +58,7 @@ fn behind_fpm() -> Option<(Fpm, Serving)> {
         ("memory_limit", "256M"),
     ];
     let fpm = Fpm::start(|fpm| fill(&fpm.place("")), &settings);
-    let serving = Serving::start(&["--upstream", &fpm.address(), "--root", ROOT]);
+    let serving = Serving::start(&[&["--upstream", &fpm.address(), "--root", ROOT], options].concat());
     Some((fpm, serving))
 }
 
@@ -105,7 +109,7 @@ fn dokuwiki_is_edited_behind_php_fpm() {
         browser.get("/doku.php?do=search&q=Birnen").has(200, "Ein Wiki").is_whole();
         let again = Browser::new(&serving, "--http1.1");
         again.get("/doku.php?id=start").has(200, "do=login").is_whole();
-        // Links are not followed: files beside the scripts belong to another server.
+        // Links are not followed unless asked.
         browser.get("/lib/tpl/dokuwiki/main.php").has(404, "");
         browser.get("/conf/local.php").has(404, "");
     }
@@ -132,6 +136,37 @@ fn dokuwiki_is_edited_as_a_program() {
         edits(&browser, number);
     }
     wait_until("all programs have ended", || serving.children().is_empty());
+}
+
+#[test]
+fn dokuwiki_has_its_images_and_styles() {
+    // Debian's package keeps templates and plugins elsewhere, behind links.
+    let Some((_fpm, serving)) = behind_fpm_with(&["--follow-links"]) else { return };
+    for browser in Browser::each(&serving) {
+        let page = browser.get("/doku.php?id=start");
+        let names = [page.attributes("src"), page.attributes("href")].concat();
+        let mut paths: Vec<_> = names.iter().filter_map(|link| browser.path("/doku.php", link)).collect();
+        paths.retain(|path| path.starts_with("/lib/"));
+        let mut kinds = Vec::new();
+        for path in &paths {
+            let file = browser.get(path);
+            let kind = file.field("content-type").unwrap_or_default();
+            assert!(file.status == 200 && !file.body.is_empty(), "{path}: {file:?}");
+            if !path.contains(".php") {
+                let name = path.split('?').next().unwrap();
+                assert!(fs::read(format!("{ROOT}{name}")).unwrap() == file.body, "{path}");
+            }
+            kinds.push(kind.split(';').next().unwrap().to_owned());
+        }
+        for kind in ["text/css", "image/png", "image/gif"] {
+            assert!(kinds.iter().any(|found| found == kind), "{paths:#?} {kinds:?}");
+        }
+        for path in
+            ["/.htaccess", "/.htaccess.dist", "/lib/plugins/.htaccess", "/conf/local.php", "/lib/images/none.png"]
+        {
+            browser.get(path).has(404, "");
+        }
+    }
 }
 
 #[test]

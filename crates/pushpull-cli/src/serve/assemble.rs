@@ -1,0 +1,145 @@
+//! Makes what is served of the options: files, programs, or both.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use pushpull_gateway::host::Address;
+use pushpull_gateway::{Files, Mount, PathSet, Script, Site, Upstream};
+
+use super::app::{App, Programs};
+use super::arguments::Said;
+
+impl Said {
+    /// Creates what is served.
+    pub fn app(&mut self, program: Option<(OsString, Vec<OsString>)>) -> Result<App, String> {
+        match (program, self.upstream.take()) {
+            (Some((program, _)), Some(_)) => {
+                Err(format!("cannot use --upstream with program {program:?}: expected --upstream and no program"))
+            }
+            (Some((program, arguments)), None) => self.program(program, arguments),
+            (None, Some(address)) => self.upstream(address),
+            (None, None) => self.directory(),
+        }
+    }
+
+    /// Creates an application that starts a program, and sends the files of the root if there is one.
+    fn program(&mut self, program: OsString, arguments: Vec<OsString>) -> Result<App, String> {
+        refuse(
+            &format!("with program {program:?}: expected --upstream and no program"),
+            &[("max-idle", self.max_idle.is_some())],
+        )?;
+        refuse(
+            &format!("with program {program:?}: expected --root and no program"),
+            &[("cgi or --cgi-bin", self.site.has_programs())],
+        )?;
+        if Path::new(&program).is_dir() {
+            return Err(format!("{program:?} is a directory: expected a program, or --root for its files"));
+        }
+        let script = Script::new(program)
+            .map_err(|error| format!("{error}; expected an executable file, such as ./hello.cgi, or a name in PATH"))?;
+        let script = self.script(script.args(arguments))?;
+        let Some(site) = self.site_if_any(PathSet::new(), &["index.html"])? else {
+            return Ok(App::new(Programs::Script(script)));
+        };
+        Ok(App::with_files(Files::new(site).mount(self.mount()).fallback(true), Programs::Script(script)))
+    }
+
+    /// Creates an application that connects to an upstream, and sends the other files of the root if there is one.
+    fn upstream(&mut self, address: Address) -> Result<App, String> {
+        refuse(
+            "with --upstream: expected a program",
+            &[
+                ("pass-env", !self.passed.is_empty()),
+                ("directory", self.directory.is_some()),
+                ("kill-grace", self.kill_grace.is_some()),
+            ],
+        )?;
+        refuse("with --upstream: expected *.php as its programs", &[("cgi or --cgi-bin", self.site.has_programs())])?;
+        let mut upstream = Upstream::at(address)
+            .mount(self.mount())
+            .request_body(self.request_body)
+            .exit_status(self.exit_status)
+            .limits(self.program_limits.clone());
+        for (name, value) in &self.set {
+            upstream = upstream.param(name.as_bytes(), value.as_bytes()).map_err(|error| error.to_string())?;
+        }
+        if let Some(most) = self.max_idle {
+            upstream = upstream.max_idle(most);
+        }
+        let scripts = "*.php".parse().map_err(|error| format!("{error}"))?;
+        let Some(site) = self.site_if_any(scripts, &["index.php", "index.html"])? else {
+            return Ok(App::new(Programs::Upstream(upstream)));
+        };
+        let upstream = Programs::Upstream(upstream.site(site.clone()));
+        Ok(App::with_files(Files::new(site).mount(self.mount()), upstream))
+    }
+
+    /// Creates an application that sends the files of a directory, and starts its programs if it has any.
+    fn directory(&mut self) -> Result<App, String> {
+        refuse("without --upstream: expected --upstream", &[("max-idle", self.max_idle.is_some())])?;
+        let has_programs = self.site.has_programs();
+        refuse(
+            "without a program: expected --cgi, --cgi-bin or PROGRAM",
+            &[
+                ("env", !has_programs && !self.set.is_empty()),
+                ("pass-env", !has_programs && !self.passed.is_empty()),
+                ("pass-authorization", !has_programs && self.authorization),
+                ("directory", !has_programs && self.directory.is_some()),
+                ("kill-grace", !has_programs && self.kill_grace.is_some()),
+            ],
+        )?;
+        let site = self.site.site(PathSet::new(), &["index.html", "index.cgi"])?;
+        self.split_here();
+        let programs = match has_programs {
+            true => Programs::Script(self.script(Script::of_site(site.clone()))?),
+            false => Programs::None,
+        };
+        Ok(App::with_files(Files::new(site).mount(self.mount()), programs))
+    }
+
+    /// Applies the options of programs.
+    fn script(&self, script: Script) -> Result<Script, String> {
+        let limits = self.kill_grace.iter().fold(self.program_limits.clone(), |limits, time| limits.kill_grace(*time));
+        let mut script =
+            script.mount(self.mount()).request_body(self.request_body).exit_status(self.exit_status).limits(limits);
+        for name in &self.passed {
+            script = script.pass_env(name);
+        }
+        for (name, value) in &self.set {
+            script = script.env(name, value).map_err(|error| error.to_string())?;
+        }
+        if let Some(directory) = &self.directory {
+            script = script.directory(directory).map_err(|error| format!("{error}; expected a directory"))?;
+        }
+        Ok(script)
+    }
+
+    fn site_if_any(&mut self, programs: PathSet, index: &[&str]) -> Result<Option<Site>, String> {
+        if let Some(name) = self.site.without_root() {
+            return Err(format!("cannot use --{name} without --root: expected --root"));
+        }
+        if self.site.root.is_none() {
+            return Ok(None);
+        }
+        self.split_here();
+        self.site.site(programs, index).map(Some)
+    }
+
+    /// Splits paths here: a front server need not know which part of a path is the script.
+    fn split_here(&mut self) {
+        self.mount.get_or_insert_with(Mount::root);
+    }
+
+    fn mount(&self) -> Mount {
+        self.mount.clone().unwrap_or_default().pass_authorization(self.authorization)
+    }
+}
+
+/// Refuses an option that was given.
+fn refuse(why: &str, options: &[(&str, bool)]) -> Result<(), String> {
+    match options.iter().find(|(_, is_said)| *is_said) {
+        Some((name, _)) => Err(format!("cannot use --{name} {why}")),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,201 @@
+//! The texts of `serve --help`, by topic.
+
+use lexopt::{Arg, Parser};
+
+const OVERVIEW: &str = "\
+Serves files, CGI programs or a FastCGI application over HTTP, FastCGI or SCGI.
+
+Usage: pushpull serve [OPTIONS] [--root DIRECTORY]
+       pushpull serve [OPTIONS] [--root DIRECTORY] -- PROGRAM [ARGUMENTS]...
+       pushpull serve [OPTIONS] [--root DIRECTORY] --upstream fastcgi://ADDRESS
+
+Without any of these, the files of the current directory are served and listed.
+A CGI program (RFC 3875) is started once per request. HTTP clients use HTTP/1.1
+or HTTP/2. With FastCGI and SCGI, a front server such as nginx, Apache, lighttpd
+or HAProxy passes the requests on.
+
+Examples:
+  pushpull serve
+  pushpull serve --root /srv/www --cgi-bin /cgi-bin/ --cgi '*.cgi,*.pl'
+  pushpull serve -- ./hello.cgi
+  pushpull serve --root /usr/share/cgit -- /usr/lib/cgit/cgit.cgi
+  pushpull serve --upstream fastcgi://unix:/run/php/php8.2-fpm.sock \\
+      --root /srv/www
+
+Topics, each by `pushpull serve --help TOPIC`:
+  files     --root --listing --index --cgi-bin --cgi --hide --follow-links
+  server    --protocol --listen --mount --health --threads
+  program   --request-body --env --pass-env --pass-authorization --directory
+            --exit-status
+  front     --accept-param --no-multiplex
+  upstream  --upstream --max-idle
+  limits    --timeout-... --max-... --kill-grace
+  stopping  --shutdown-notice --shutdown-grace
+  examples  more examples
+  all       all of these
+
+Each request is logged on standard output: time, client, request, status, bytes,
+duration, and how it ended: done, cut (by the program or a limit), or gone (the
+client). Errors and the standard error of programs go to standard error.
+";
+
+/// The topics, in the order of `all`.
+const TOPICS: [(&str, &str); 8] = [
+    ("files", FILES),
+    ("server", SERVER),
+    ("program", PROGRAM),
+    ("front", FRONT),
+    ("upstream", UPSTREAM),
+    ("limits", LIMITS),
+    ("stopping", STOPPING),
+    ("examples", EXAMPLES),
+];
+
+const FILES: &str = "\
+Files (of a directory, alone or beside a program or an upstream):
+  --root DIRECTORY        directory of files and programs (default: the current
+                          directory, listed, unless there is a program or an
+                          upstream)
+  --listing               lists directories that have no index
+  --index FILE            file that answers for a directory; repeatable, the
+                          first that exists counts. If it is a program, it also
+                          gets every path that names nothing, as PATH_INFO
+                          (default: index.html; before it index.php with
+                          --upstream; after it index.cgi with --cgi)
+  --cgi-bin /PREFIX/      path prefix below which every file is a program;
+                          repeatable
+  --cgi NAMES             names of programs, such as '*.cgi,*.pl'; repeatable
+  --hide NAMES            names that are not found, such as '*.log', or path
+                          prefixes, such as /data/,/conf/; repeatable
+  --follow-links          follows symbolic links, wherever they lead
+
+  A program must be executable. The rest of a path after it is PATH_INFO, and
+  its working directory is its own. Beside one PROGRAM, what is no file goes to
+  that program.
+
+  A program is never sent as text. Never found are dot files (except
+  /.well-known), backups (*~ #*# *.bak *.old *.orig *.save *.swp), files of
+  programs that nothing here runs (*.php *.phtml *.phar *.phps *.inc *.cgi
+  *.fcgi), links, pipes and devices. If a client accepts it, FILE.br, FILE.zst
+  or FILE.gz is sent for FILE.
+";
+
+const SERVER: &str = "\
+Server:
+  --protocol PROTOCOL     http, fastcgi or scgi (default: http)
+  --listen ADDRESS        HOST:PORT, where port 0 takes a free port and prints
+                          it; or unix:PATH, a socket created with mode 0660 and
+                          removed at exit (default: 127.0.0.1:8080)
+  --mount /PREFIX         path prefix that is served; it becomes SCRIPT_NAME
+                          (default: every path; with FastCGI and SCGI, the
+                          front server splits the path)
+  --health /PATH          path of the health check, answered without a program:
+                          200, or 503 while stopping (default: none)
+  --threads N             threads that serve (default: one per core,
+                          maximum: 1024)
+  --help [TOPIC]          prints this text
+";
+
+const PROGRAM: &str = "\
+Program:
+  --request-body HOW      spool: the whole body is taken before the program
+                          starts; stream: the program starts at once; reject: as
+                          stream, but a body without a length is answered with
+                          411 (default: spool)
+  --env NAME=VALUE        variable for the program; repeatable
+  --pass-env NAME         variable of this process for the program, besides
+                          PATH, TZ, LANG and LC_ALL; repeatable
+  --pass-authorization    passes the Authorization field on (default: off; http
+                          only: with FastCGI and SCGI, the front server decides)
+  --directory DIRECTORY   working directory (default: the program's directory)
+  --exit-status cut|log   cut: a failing exit status truncates the response,
+                          unless the response is complete by its Content-Length
+                          or is an error page; log: it is only logged
+                          (default: cut)
+";
+
+const FRONT: &str = "\
+Front server (FastCGI and SCGI; SCRIPT_FILENAME does not choose the program):
+  --accept-param NAME     parameter to accept besides those of RFC 3875,
+                          REQUEST_URI, REMOTE_PORT and HTTP_*; repeatable
+  --no-multiplex          one request at a time per connection (FastCGI only)
+";
+
+const UPSTREAM: &str = "\
+Upstream (a running FastCGI application such as php-fpm, instead of a program):
+  --upstream fastcgi://A  fastcgi://HOST:PORT or fastcgi://unix:PATH
+  --root DIRECTORY        directory of the scripts: the first *.php below the
+                          mount that is a regular file is requested, and the
+                          rest of the path is PATH_INFO. For a directory, its
+                          index.php is requested. Other files are sent, and
+                          links are not followed: see the topic files (default:
+                          none; the application gets every request)
+  --max-idle N            idle connections, each kept for 10 s (default: 0).
+                          Keep 0 for PHP: a script that works on after
+                          fastcgi_finish_request delays the next request
+
+  With --upstream, --env sets a parameter and --max-programs limits requests.
+  --pass-env, --directory and --kill-grace need a program.
+";
+
+const LIMITS: &str = "\
+Limits of the program (S in seconds, maximum: 1000000000):
+  --timeout-first-byte S  time until the response begins, else 504 (default: 60)
+  --timeout-idle S        time between two pieces of the response, or of the
+                          request body (default: 60)
+  --timeout-total S       time for the whole run of a program (default: none)
+  --timeout-work S        time that a program may work on after its response is
+                          complete (default: none)
+  --max-programs N        programs that run at a time, else 503 (default: 256)
+  --max-head BYTES        size of the response head, else 502 (default: 65536)
+  --kill-grace S          time from SIGTERM to SIGKILL when a program is stopped
+                          (default: 3)
+
+Limits of the client:
+  --timeout-head S        time until the whole head of a request has arrived,
+                          since the connection began or the last response ended;
+                          with FastCGI and SCGI, since its first byte
+                          (default: 10)
+  --timeout-client S      time in which a client takes nothing of a response; a
+                          slow client is not cut (default: 60)
+  --max-body BYTES        size of a request body, else 413 (default: 1073741824)
+  --max-connections N     open connections; one more is answered with 503, or
+                          closed with FastCGI and SCGI (default: 10000)
+";
+
+const STOPPING: &str = "\
+Stopping (on SIGTERM, SIGINT, SIGHUP or SIGQUIT; a second signal stops at once):
+  --shutdown-notice S     time in which only the answer of --health changes
+                          (default: 0)
+  --shutdown-grace S      time after that for running responses, and for
+                          programs that work on (default: 10)
+";
+
+const EXAMPLES: &str = "\
+More examples:
+  pushpull serve --root /srv/app --index index.php \\
+      --upstream fastcgi://127.0.0.1:9000
+  pushpull serve --listen 0.0.0.0:8000 --mount /hello --max-programs 16 \\
+      -- ./hello.cgi
+  pushpull serve --request-body stream --env GIT_PROJECT_ROOT=/srv/git \\
+      --env GIT_HTTP_EXPORT_ALL=1 -- git http-backend
+  pushpull serve --protocol fastcgi --listen unix:/run/hello.sock -- ./hello.cgi
+  pushpull serve --protocol scgi --listen 127.0.0.1:4000 \\
+      --accept-param DOCUMENT_ROOT -- ./hello.cgi
+  pushpull serve --env REDIRECT_STATUS=200 \\
+      --env SCRIPT_FILENAME=/srv/www/index.php -- php-cgi
+";
+
+/// Returns the text of the topic that follows on the command line, or the overview.
+pub fn of(parser: &mut Parser) -> Result<String, String> {
+    let Some(Arg::Value(topic)) = parser.next().map_err(crate::unclear)? else { return Ok(OVERVIEW.to_owned()) };
+    if topic == "all" {
+        let texts = TOPICS.iter().map(|(_, text)| *text);
+        return Ok(std::iter::once(OVERVIEW).chain(texts).collect::<Vec<_>>().join("\n"));
+    }
+    let found = TOPICS.iter().find(|(name, _)| topic == *name);
+    found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| {
+        let names = TOPICS.map(|(name, _)| name).join(", ");
+        format!("unknown topic {topic:?} for --help: expected {names} or all")
+    })
+}
