@@ -76,8 +76,8 @@ Files (of a directory, alone or beside a program or an upstream):
   A program is never sent as text. Never found are dot files (except
   /.well-known), backups (*~ #*# *.bak *.old *.orig *.save *.swp), files of
   programs that nothing here runs (*.php *.phtml *.phar *.phps *.inc *.cgi
-  *.fcgi), links, pipes and devices. If a client accepts it, FILE.br, FILE.zst
-  or FILE.gz is sent for FILE.
+  *.fcgi /cgi-bin/ /htbin/), links, pipes and devices. If a client accepts it,
+  FILE.br, FILE.zst or FILE.gz is sent for FILE.
 ";
 
 const SERVER: &str = "\

@@ -305,7 +305,7 @@ mod tests {
         }
         let plain = Site::new(site.root()).unwrap();
         assert_eq!(found(&plain.clone().listing(true), b""), "slash");
-        assert_eq!(found(&plain, b"/cgi-bin/x"), "file cgi-bin/x");
+        assert_eq!(found(&plain, b"/cgi-bin/x"), "-");
     }
 
     #[test]

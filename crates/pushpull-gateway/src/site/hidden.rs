@@ -1,4 +1,4 @@
-//! Names that no request finds: dot files, the backups of editors, and sources.
+//! Names that no request finds: dot files, the backups of editors, sources, and programs without a rule.
 
 use std::sync::LazyLock;
 
@@ -10,9 +10,9 @@ const WELL_KNOWN: &[u8] = b".well-known";
 /// What editors and people leave behind beside a file.
 const BACKUPS: &str = "*~,#*#,*.bak,*.old,*.orig,*.save,*.swp";
 
-/// Files that web servers run or include, which hold passwords. Such a file that is no program of the site is not sent
-/// as text, because it is more probable that the site lacks a rule.
-const SOURCES: &str = "*.php,*.php?,*.phtml,*.phar,*.phps,*.inc,*.cgi,*.fcgi";
+/// Files that web servers run or include, which hold passwords, and the usual directories of programs. Such a file that
+/// is no program of the site is not sent as text, because it is more probable that the site lacks a rule.
+const SOURCES: &str = "/cgi-bin/,/htbin/,*.php,*.php?,*.phtml,*.phar,*.phps,*.inc,*.cgi,*.fcgi";
 
 static BACKUP: LazyLock<PathSet> = LazyLock::new(|| BACKUPS.parse().expect("the list is valid"));
 static SOURCE: LazyLock<PathSet> = LazyLock::new(|| SOURCES.parse().expect("the list is valid"));
@@ -69,10 +69,10 @@ mod tests {
         for path in [".well-known", "a.txt", "bak", "#a", "~a", "a.bakery", "\u{e9}.txt", "\u{1f34e}.txt"] {
             assert!(!is_hidden(path.as_bytes()), "{path}");
         }
-        for path in ["a.php", "a.PHP", "a.php5", "a.phtml.gz", "config.inc", "a.cgi"] {
+        for path in ["a.php", "a.PHP", "a.php5", "a.phtml.gz", "config.inc", "a.cgi", "cgi-bin/a", "CGI-BIN/a/b"] {
             assert!(is_source(path.as_bytes()), "{path}");
         }
-        for path in ["a.py", "a.pl", "a.html", "php", "a.php.txt"] {
+        for path in ["a.py", "a.pl", "a.html", "php", "a.php.txt", "a/cgi-bin/b"] {
             assert!(!is_source(path.as_bytes()), "{path}");
         }
     }

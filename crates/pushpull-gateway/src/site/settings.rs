@@ -104,7 +104,7 @@ impl Site {
     /// * those that begin with a dot, except `/.well-known`;
     /// * backups: `*~`, `#*#`, `*.bak`, `*.old`, `*.orig`, `*.save`, `*.swp`;
     /// * files of programs that this site does not run: `*.php`, `*.php?`, `*.phtml`, `*.phar`, `*.phps`, `*.inc`,
-    ///   `*.cgi`, `*.fcgi`.
+    ///   `*.cgi`, `*.fcgi`, and all below `/cgi-bin/` and `/htbin/`.
     #[must_use]
     pub fn hide(mut self, hidden: PathSet) -> Site {
         self.change().hidden = hidden;
