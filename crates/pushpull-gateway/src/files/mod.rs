@@ -1,16 +1,18 @@
-//! Static files.
+//! The files of a directory, beside its programs.
 //!
-//! Start with `Files` and `Content`. What a path names is found by `../site`.
+//! Start with these three types:
 //!
-//! ```text
-//! service.rs   Files: the service
-//! place.rs     Place: the part of a request's path that is looked up
-//! send.rs      a file as a response (RFC 9110: validators, conditions, ranges, codings)
-//! range.rs     the range of a file that a client asks for
-//! content.rs   Content: reads a file without blocking the thread
-//! reporter.rs  reports what prevents a file from being sent
-//! listing.rs   reads a directory (page.rs: shows it as a page, with page.css)
-//! ```
+//! * [`Site`](crate::Site): a directory, and the rules by which its paths are found;
+//! * [`PathSet`](crate::PathSet): the paths that such a rule names;
+//! * [`Files`]: the files of a site, as a `tower::Service`.
+
+// What a path names is found by `../site`. A request passes through the files in this order:
+//
+//   service.rs   Files: the service (place.rs: the part of a request's path that is looked up)
+//   send.rs      a file as a response (range.rs: the range of it that a client asks for)
+//   content.rs   Content: reads a file without blocking the thread
+//   listing.rs   reads a directory (page.rs: shows it as a page, with page.css)
+//   reporter.rs  reports what prevents a file from being sent
 
 mod content;
 mod listing;
