@@ -3,18 +3,43 @@
 //!
 //! A writer publishes and then looks whether the reader sleeps. A reader notes that it sleeps and then looks whether
 //! something was published. Each needs a full fence in between; otherwise both may look too early, and a wake-up is
-//! lost. The writer does this at every write, the reader only before it sleeps. So on Linux the reader pays for both:
-//! `membarrier(2)` runs a full fence on every processor that runs this process.
+//! lost. The writer does this at every write, the reader only before it sleeps. So on Linux and Windows the reader pays
+//! for both: `membarrier(2)` and `FlushProcessWriteBuffers` run a full fence on every processor that runs this process.
+//! Elsewhere each side uses a fence.
 //!
-//! A sandbox that the process enters later may refuse that call. From the first refusal on, both sides use a fence.
+//! A sandbox that a Linux process enters later may refuse that call. From the first refusal on, both sides use a fence.
 #![allow(unsafe_code, reason = "membarrier is a bare system call")]
 
 #[cfg(all(target_os = "linux", not(any(miri, pushpull_loom))))]
 pub(crate) use self::asymmetric::{heavy, light, prepare};
-#[cfg(not(all(target_os = "linux", not(any(miri, pushpull_loom)))))]
+#[cfg(not(all(any(target_os = "linux", windows), not(any(miri, pushpull_loom)))))]
 pub(crate) use self::fences::{heavy, light, prepare};
+#[cfg(all(windows, not(any(miri, pushpull_loom))))]
+pub(crate) use self::flushes::{heavy, light, prepare};
 
-#[cfg(not(all(target_os = "linux", not(any(miri, pushpull_loom)))))]
+#[cfg(all(windows, not(any(miri, pushpull_loom))))]
+mod flushes {
+    use std::sync::atomic::{Ordering, compiler_fence, fence};
+
+    use windows_sys::Win32::System::Threading::FlushProcessWriteBuffers;
+
+    pub(crate) fn prepare() {}
+
+    #[inline]
+    pub(crate) fn light() {
+        // ORDERING: the compiler keeps the order, and `heavy` makes this processor keep it too.
+        compiler_fence(Ordering::SeqCst);
+    }
+
+    pub(crate) fn heavy() {
+        // SAFETY: takes nothing, and only orders memory accesses. It cannot be refused.
+        unsafe { FlushProcessWriteBuffers() };
+        // ORDERING: a full fence of this thread, and for the compiler.
+        fence(Ordering::SeqCst);
+    }
+}
+
+#[cfg(not(all(any(target_os = "linux", windows), not(any(miri, pushpull_loom)))))]
 mod fences {
     use crate::sync::{Ordering, fence};
 

@@ -19,25 +19,39 @@ impl Drop for Left {
     }
 }
 
-/// Returns the niceness of this thread, on systems where each thread has its own.
-fn niceness() -> i32 {
-    if cfg!(target_os = "linux") { rustix::process::getpriority_process(None).unwrap() } else { 0 }
+/// The niceness of this thread, on the system where each thread has its own.
+#[cfg(target_os = "linux")]
+mod niceness {
+    pub(super) fn get() -> i32 {
+        rustix::process::getpriority_process(None).unwrap()
+    }
+
+    pub(super) fn raise() {
+        rustix::process::nice(1).unwrap();
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod niceness {
+    pub(super) fn get() -> i32 {
+        0
+    }
+
+    pub(super) fn raise() {}
 }
 
 #[test]
 fn a_fresh_thread_has_nothing_of_the_programs_before_it_and_ends_with_its_own() {
     within(|| {
         let engine = Thread::new().name("fresh").fresh_threads();
-        let ours = niceness();
+        let ours = niceness::get();
         let (tell, told) = channel();
         for number in 0..50 {
             let tell = tell.clone();
             let mut feed = engine.push(move |_| {
-                let before = (LEFT.with_borrow(Vec::len), niceness());
+                let before = (LEFT.with_borrow(Vec::len), niceness::get());
                 LEFT.with_borrow_mut(|left| left.push(Left(tell, number)));
-                if cfg!(target_os = "linux") {
-                    rustix::process::nice(1).unwrap();
-                }
+                niceness::raise();
                 Ok(before)
             });
             // This write starts the program, which may have ended before the write returns.

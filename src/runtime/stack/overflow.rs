@@ -1,36 +1,27 @@
 //! Stack overflow of a program: a message with the program's name and what to do, and the end of the process. There is
 //! no other way out of a full stack.
 //!
-//! An access to the guard raises a signal. Its handler runs on a stack of its own and is async-signal-safe. It forwards
-//! every other fault to the previous handler, such as the standard library's for the stacks of threads.
+//! An access to the guard raises a signal: SIGSEGV, or on FreeBSD and Apple's systems SIGBUS. Its handler runs on a stack
+//! of its own and is async-signal-safe. It forwards every other fault to the previous handler, such as the standard
+//! library's for the stacks of threads.
 
 use std::cell::{Cell, RefCell};
-use std::io::Write;
 use std::mem::{self, MaybeUninit};
 use std::ptr;
-use std::slice;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::header::Header;
 use super::{GUARD, regions};
 
-/// The data above a stack's base.
-#[repr(C, align(64))]
-pub(super) struct Header {
-    name: *const u8,
-    name_len: usize,
-    size: usize,
-}
+/// The signals of an access to a guard.
+#[cfg(target_os = "linux")]
+const SIGNALS: [libc::c_int; 1] = [libc::SIGSEGV];
+#[cfg(not(target_os = "linux"))]
+const SIGNALS: [libc::c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
 
-impl Header {
-    pub(super) fn new(name: Option<&str>, size: usize) -> Header {
-        let name = name.unwrap_or("unnamed");
-        Header { name: name.as_ptr(), name_len: name.len(), size }
-    }
-}
-
-/// The previous handler.
-static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
+/// The previous handlers of `SIGNALS`.
+static BEFORE: [OnceLock<libc::sigaction>; SIGNALS.len()] = [const { OnceLock::new() }; SIGNALS.len()];
 
 thread_local! {
     static WATCHED: Cell<bool> = const { Cell::new(false) };
@@ -43,15 +34,20 @@ pub(super) fn watch() {
     static INSTALLED: AtomicBool = AtomicBool::new(false);
     // Not a `Once`: if the parent forked during the installation, the child would wait forever.
     if !INSTALLED.swap(true, Ordering::Relaxed) {
-        let before = action(None);
-        // Before the handler is installed, which reads it.
-        let _ = BEFORE.set(before);
-        let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) = handle;
-        action(Some(&libc::sigaction {
-            sa_sigaction: handler as usize,
-            sa_flags: libc::SA_SIGINFO | libc::SA_ONSTACK,
-            ..before
-        }));
+        for (signal, kept) in SIGNALS.into_iter().zip(&BEFORE) {
+            let before = action(signal, None);
+            // Before the handler is installed, which reads it.
+            let _ = kept.set(before);
+            let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) = handle;
+            action(
+                signal,
+                Some(&libc::sigaction {
+                    sa_sigaction: handler as usize,
+                    sa_flags: libc::SA_SIGINFO | libc::SA_ONSTACK,
+                    ..before
+                }),
+            );
+        }
     }
     // A thread of the standard library has such a stack if the library found no handler before its own.
     if !WATCHED.replace(true) && !SignalStack::is_there() {
@@ -59,12 +55,12 @@ pub(super) fn watch() {
     }
 }
 
-/// Sets the action for faults, if `new` is given, and returns the previous one.
-fn action(new: Option<&libc::sigaction>) -> libc::sigaction {
+/// Sets the action for a signal, if `new` is given, and returns the previous one.
+fn action(signal: libc::c_int, new: Option<&libc::sigaction>) -> libc::sigaction {
     let mut old = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: both pointers are null or valid for what the call reads or writes. The handler is the one below, or the
     // previous one.
-    unsafe { libc::sigaction(libc::SIGSEGV, new.map_or(ptr::null(), ptr::from_ref), old.as_mut_ptr()) };
+    unsafe { libc::sigaction(signal, new.map_or(ptr::null(), ptr::from_ref), old.as_mut_ptr()) };
     // SAFETY: a structure of integers and pointers, for which all zeros are valid, and which the call has filled in.
     unsafe { old.assume_init() }
 }
@@ -78,7 +74,7 @@ extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *
         let header = ptr::with_exposed_provenance::<Header>(end - size_of::<Header>());
         // SAFETY: the header was written before the program began, and changes only for another program. This program
         // runs now: it has just overflowed this stack.
-        unsafe { &*header }.tell();
+        tell(unsafe { &*header });
         // SAFETY: ends the process, as a handler may.
         unsafe { libc::abort() }
     }
@@ -88,13 +84,14 @@ extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *
 fn leave_to_others(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     type Plain = extern "C" fn(libc::c_int);
     type Informed = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
-    let handler = BEFORE.get().map(|before| (before.sa_sigaction, before.sa_flags & libc::SA_SIGINFO != 0));
+    let before = SIGNALS.iter().position(|known| *known == signal).and_then(|place| BEFORE[place].get());
+    let handler = before.map(|before| (before.sa_sigaction, before.sa_flags & libc::SA_SIGINFO != 0));
     match handler {
         None | Some((libc::SIG_DFL | libc::SIG_IGN, _)) => {
             // The access is repeated when this returns, and the process then ends as without this handler.
-            let mut default = action(None);
+            let mut default = action(signal, None);
             default.sa_sigaction = libc::SIG_DFL;
-            action(Some(&default));
+            action(signal, Some(&default));
         }
         Some((handler, true)) => {
             // SAFETY: the system would have called it with this signature, for this signal.
@@ -109,29 +106,12 @@ fn leave_to_others(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mu
     }
 }
 
-impl Header {
-    fn tell(&self) {
-        // SAFETY: the name lives as long as the program has the stack.
-        let name = unsafe { slice::from_raw_parts(self.name, self.name_len) };
-        let mut size = [0; 24];
-        let digits = {
-            let mut rest = &mut size[..];
-            // Writes into the array, and allocates nothing.
-            let _ = write!(rest, "{}", self.size);
-            24 - rest.len()
-        };
-        let parts: [&[u8]; 5] = [
-            b"\npushpull: the program \"",
-            name,
-            b"\" overflowed its stack of ",
-            &size[..digits],
-            b" bytes; set a larger stack_size()\n",
-        ];
-        for part in parts {
-            // SAFETY: the bytes of a slice, to standard error, which a handler may write to. If that is closed, the
-            // message is lost.
-            unsafe { libc::write(libc::STDERR_FILENO, part.as_ptr().cast(), part.len()) };
-        }
+/// Writes the message of a stack whose program has overflowed it.
+fn tell(header: &Header) {
+    for part in header.message(&mut [0; 24]) {
+        // SAFETY: the bytes of a slice, to standard error, which a handler may write to. If that is closed, the
+        // message is lost.
+        unsafe { libc::write(libc::STDERR_FILENO, part.as_ptr().cast(), part.len()) };
     }
 }
 

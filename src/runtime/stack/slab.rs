@@ -1,11 +1,13 @@
-//! The memory of stacks on Linux: slabs of many stacks in one mapping, reserved and not committed.
+//! The memory of stacks on Linux, FreeBSD and Apple's systems: slabs of many stacks in one mapping, reserved and not
+//! committed.
 //!
-//! A process may have 65,530 mappings, and a stack with a guard page of its own takes two. So stacks are cut from large
-//! mappings. Their guards are marks in the page table where the kernel has them (`MADV_GUARD_INSTALL`, Linux 6.13 and
-//! later). Elsewhere guards are protected pages, with that limit.
+//! On Linux a process may have 65,530 mappings, and a stack with a guard page of its own takes two. So stacks are cut
+//! from large mappings. Their guards are marks in the page table where the kernel has them (`MADV_GUARD_INSTALL`, Linux
+//! 6.13 and later). Elsewhere guards are protected pages, on Linux with that limit.
 //!
 //! `regions` lists the guards for the signal handler in `overflow`.
 
+mod header;
 mod overflow;
 mod regions;
 
@@ -17,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use corosensei::stack::StackPointer;
 use parking_lot::{Mutex, MutexGuard};
 
-use self::overflow::Header;
+use self::header::Header;
 use self::regions::Region;
 use crate::sys::fork::{self, PerProcess};
 
@@ -40,8 +42,20 @@ const APART: usize = 512;
 const MIN_STACKS: usize = 16;
 const MAX_STACKS: usize = 1024;
 
-/// `MADV_GUARD_INSTALL`, which is newer than the headers of most systems.
+/// `MADV_GUARD_INSTALL` of Linux, which is newer than the headers of most systems.
 const GUARD_INSTALL: libc::c_int = 102;
+
+/// What Linux has to be told to reserve memory without committing it. Other systems commit a page when it is used.
+#[cfg(target_os = "linux")]
+const RESERVE: libc::c_int = libc::MAP_NORESERVE | libc::MAP_STACK;
+#[cfg(not(target_os = "linux"))]
+const RESERVE: libc::c_int = 0;
+
+/// Returns memory to the system. Its contents are lost, on Linux at once, elsewhere when the system needs the memory.
+#[cfg(target_os = "linux")]
+const DISCARD: libc::c_int = libc::MADV_DONTNEED;
+#[cfg(not(target_os = "linux"))]
+const DISCARD: libc::c_int = libc::MADV_FREE;
 
 /// The classes, one for each size of stack.
 static CLASSES: PerProcess<Mutex<Vec<Class>>> = PerProcess::new();
@@ -210,13 +224,13 @@ impl Memory {
         self.marks = SEEN;
     }
 
-    /// Returns the memory from the guard to `to` to the system. The addresses stay reserved, and read as zero.
+    /// Returns the memory from the guard to `to` to the system. The addresses stay reserved.
     fn discard(&self, to: usize) {
         let from = self.start + GUARD;
         if from < to {
             // SAFETY: inside the stack's mapping, above its guard, and no program runs on it; its contents are not
             // needed.
-            unsafe { libc::madvise(place(from), to - from, libc::MADV_DONTNEED) };
+            unsafe { libc::madvise(place(from), to - from, DISCARD) };
         }
     }
 }
@@ -287,15 +301,18 @@ impl Slab {
     fn new(stride: usize, count: usize) -> io::Result<Slab> {
         let len = stride.checked_mul(count).ok_or_else(|| error("address space", io::ErrorKind::OutOfMemory.into()))?;
         let protection = libc::PROT_READ | libc::PROT_WRITE;
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | RESERVE;
         // SAFETY: a new mapping at an address that the system chooses, which replaces no other.
         let start = unsafe { libc::mmap(place(Slab::wanted()), len, protection, flags, -1, 0) };
         if start == libc::MAP_FAILED {
             return Err(error("address space", io::Error::last_os_error()));
         }
         // One page of use must not commit a huge page of two megabytes. Where that cannot be set, it does.
+        #[cfg(target_os = "linux")]
         // SAFETY: the whole mapping that was just made.
-        unsafe { libc::madvise(start, len, libc::MADV_NOHUGEPAGE) };
+        unsafe {
+            libc::madvise(start, len, libc::MADV_NOHUGEPAGE)
+        };
         let start = start.expose_provenance();
         let region = Region::publish(start, stride, count);
         Ok(Slab { start, stride, count, begun: 0, free: Vec::new(), region, guards: Guards::best() })
@@ -344,7 +361,7 @@ impl Drop for Slab {
 }
 
 /// Cleared when the kernel turns out to have no guard marks.
-static HAS_MARKS: AtomicBool = AtomicBool::new(true);
+static HAS_MARKS: AtomicBool = AtomicBool::new(cfg!(target_os = "linux"));
 
 impl Guards {
     fn best() -> Guards {
@@ -384,7 +401,7 @@ fn pointer(address: usize) -> StackPointer {
     StackPointer::new(address).expect("no mapping is at zero")
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use std::process::Command;
 

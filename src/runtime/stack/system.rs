@@ -43,14 +43,4 @@ impl Memory {
     }
 
     pub(super) fn settle(&mut self) {}
-
-    #[cfg(windows)]
-    pub(super) fn teb_fields(&self) -> corosensei::stack::StackTebFields {
-        self.stack.teb_fields()
-    }
-
-    #[cfg(windows)]
-    pub(super) fn update_teb_fields(&mut self, stack_limit: usize, guaranteed_stack_bytes: usize) {
-        self.stack.update_teb_fields(stack_limit, guaranteed_stack_bytes);
-    }
 }
