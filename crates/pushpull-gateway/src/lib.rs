@@ -49,12 +49,12 @@
 //! | `files` | [`Files`]: the files of a directory as a service, beside its programs |
 //! | `server` | [`host`]: servers for HTTP/1.1, HTTP/2, FastCGI and SCGI |
 //!
-//! None is on by default. `script`, `upstream` and `files` work on Linux.
+//! None is on by default. `script` and `upstream` work on Unix, `files` works on Linux, and `server` on Windows too.
 //!
-#![cfg_attr(all(feature = "script", target_os = "linux"), doc = "[`Script`]: crate::Script")]
-#![cfg_attr(not(all(feature = "script", target_os = "linux")), doc = "[`Script`]: #features")]
-#![cfg_attr(all(feature = "upstream", target_os = "linux"), doc = "[`Upstream`]: crate::Upstream")]
-#![cfg_attr(not(all(feature = "upstream", target_os = "linux")), doc = "[`Upstream`]: #features")]
+#![cfg_attr(all(feature = "script", unix), doc = "[`Script`]: crate::Script")]
+#![cfg_attr(not(all(feature = "script", unix)), doc = "[`Script`]: #features")]
+#![cfg_attr(all(feature = "upstream", unix), doc = "[`Upstream`]: crate::Upstream")]
+#![cfg_attr(not(all(feature = "upstream", unix)), doc = "[`Upstream`]: #features")]
 #![cfg_attr(all(feature = "files", target_os = "linux"), doc = "[`Files`]: crate::Files")]
 #![cfg_attr(not(all(feature = "files", target_os = "linux")), doc = "[`Files`]: #features")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -71,18 +71,22 @@ mod app;
 #[cfg(feature = "script")]
 mod bounds;
 mod cgi;
-#[cfg(all(feature = "script", target_os = "linux"))]
+#[cfg(all(feature = "script", unix))]
 mod external;
 pub mod fastcgi;
 #[cfg(all(feature = "files", target_os = "linux"))]
 pub mod files;
 pub mod host;
-#[cfg(all(feature = "script", target_os = "linux"))]
+#[cfg(all(feature = "script", unix))]
+pub mod script;
+#[cfg(all(feature = "script", not(unix)))]
+#[path = "script/absent.rs"]
 pub mod script;
 pub mod service;
-#[cfg(all(feature = "script", target_os = "linux"))]
+#[cfg(all(feature = "script", unix))]
 mod site;
-#[cfg(all(feature = "upstream", target_os = "linux"))]
+mod sys;
+#[cfg(all(feature = "upstream", unix))]
 pub mod upstream;
 
 pub use app::{App, AsPull, AsPush, Input, Pull, PullApp, PullFn, Push, PushApp, PushFn, pull_fn, push_fn};
@@ -90,18 +94,18 @@ pub use cgi::{
     Authenticated, BadMount, Connection, Environ, ErrorStream, Fed, HeadError, HeadParser, InvalidVariable,
     LocalRedirect, MAX_HEAD, Mount, Refusal, ResponseHead,
 };
-#[cfg(all(feature = "script", target_os = "linux"))]
+#[cfg(all(feature = "script", unix))]
 pub use external::{BodyPolicy, ExitStatus, ProgramLimits};
 #[cfg(all(feature = "files", target_os = "linux"))]
 pub use files::Files;
 pub use redirect::{LocalRedirects, LocalRedirectsLayer};
-#[cfg(all(feature = "script", target_os = "linux"))]
+#[cfg(feature = "script")]
 pub use script::Script;
 pub use service::body::Body;
 pub use service::{Service, service};
-#[cfg(all(feature = "script", target_os = "linux"))]
+#[cfg(all(feature = "script", unix))]
 pub use site::{BadPathSet, PathSet, Site};
-#[cfg(all(feature = "upstream", target_os = "linux"))]
+#[cfg(all(feature = "upstream", unix))]
 pub use upstream::Upstream;
 
 /// Local redirects: responses that name another path on this server (RFC 3875, 6.2.2). Start with [`LocalRedirects`], a

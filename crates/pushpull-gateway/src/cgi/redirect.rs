@@ -67,11 +67,11 @@ impl Again {
 
 /// A value that the program of a redirect passes to the next program. It is carried by the extensions of the response,
 /// then by those of the next request.
-#[cfg_attr(not(feature = "script"), allow(dead_code, reason = "only scripts carry a value"))]
+#[cfg_attr(not(all(feature = "script", unix)), allow(dead_code, reason = "only scripts carry a value"))]
 #[derive(Debug, Clone)]
 pub(crate) struct Carried(Arc<dyn Any + Send + Sync>);
 
-#[cfg_attr(not(feature = "script"), allow(dead_code, reason = "only scripts carry a value"))]
+#[cfg_attr(not(all(feature = "script", unix)), allow(dead_code, reason = "only scripts carry a value"))]
 impl Carried {
     pub(crate) fn new(left: impl Any + Send + Sync) -> Carried {
         Carried(Arc::new(left))

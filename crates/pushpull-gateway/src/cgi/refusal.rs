@@ -76,8 +76,11 @@ pub(crate) fn status_of(error: &io::Error) -> StatusCode {
 
 /// Returns `true` if the process or the system has no file descriptors left.
 pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | WSAEMFILE))
 }
+
+/// The error of Windows for sockets. No Unix has an error of that number.
+const WSAEMFILE: i32 = 10024;
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -93,7 +96,7 @@ impl From<Refusal> for io::Error {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 

@@ -6,7 +6,7 @@
 //! ```text
 //! service.rs          External: from a request to a program and its response
 //! body_policy.rs      BodyPolicy: whether the body is spooled or streamed
-//! spool.rs            spools a body (blocking.rs: work that blocks, descriptors.rs: the limit of open files)
+//! spool.rs            spools a body (blocking.rs: work that blocks)
 //! programs.rs         counts and limits the running programs
 //! output.rs           Output: splits the program's output into head and body (exit_status.rs: when it failed)
 //! clock.rs            the time limits (limits.rs: ProgramLimits, turn.rs: the turns of several streams)
@@ -18,7 +18,6 @@
 pub(super) mod blocking;
 pub(super) mod body_policy;
 pub(super) mod clock;
-pub(crate) mod descriptors;
 mod exit_status;
 mod limits;
 pub(super) mod output;
@@ -27,7 +26,7 @@ pub(super) mod relay;
 pub(super) mod response;
 mod response_future;
 pub(super) mod service;
-pub(crate) mod spool;
+mod spool;
 pub(super) mod stop;
 pub(super) mod turn;
 

@@ -1,28 +1,21 @@
 //! Spools the body of a request before its program starts, so that a slow client occupies no program.
 
-use std::env;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::future::poll_fn;
-use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::pin::Pin;
-use std::process;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
 use http_body::Body as HttpBody;
-use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::io::pwrite;
 
 use super::blocking;
-use super::descriptors::with_room;
 use super::limits::ProgramLimits;
 use crate::app::data::poll_data;
 use crate::cgi::refusal::{Refusal, status_of};
+use crate::sys::files::{in_memory, unnamed};
 
 /// How much is written to the temporary file at once: a hop to another thread costs as much as writing a part of this
 /// amount.
@@ -140,69 +133,7 @@ async fn append(file: Option<File>, data: Bytes) -> io::Result<File> {
     blocking::run(write).await?
 }
 
-/// Creates a temporary file that no other user can open.
-pub(crate) fn unnamed() -> io::Result<File> {
-    let directory = env::temp_dir();
-    // Otherwise, a program of another user could open the file again through `/proc`.
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).mode(0o600);
-    let nameless = with_room(|| options.clone().custom_flags(libc::O_TMPFILE | libc::O_EXCL).open(&directory));
-    match nameless {
-        // The file system or the kernel does not support files without a name.
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::ENOENT)) => {
-            with_room(|| named_once(&directory, options.clone().create_new(true)))
-        }
-        made => made,
-    }
-}
-
-/// Creates a temporary file and removes its name at once. The name is unpredictable, and an existing file is not
-/// opened.
-fn named_once(directory: &Path, options: &OpenOptions) -> io::Result<File> {
-    loop {
-        let path = directory.join(format!(".pushpull-{:016x}", RandomState::new().hash_one(process::id())));
-        match options.open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            file => {
-                let file = file?;
-                fs::remove_file(&path)?;
-                return Ok(file);
-            }
-        }
-    }
-}
-
 fn rewound(mut file: File) -> io::Result<OwnedFd> {
     io::Seek::rewind(&mut file)?;
     Ok(file.into())
-}
-
-/// Creates a file in memory. Unlike a pipe, it takes any amount of data, and keeps it until the end.
-fn in_memory(data: &[u8]) -> io::Result<OwnedFd> {
-    let file = with_room(|| Ok(memfd_create(c"request body", MemfdFlags::CLOEXEC)?))?;
-    let mut at = 0;
-    while at < data.len() {
-        at += pwrite(&file, &data[at..], at as u64)?;
-    }
-    Ok(file)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    use std::os::unix::fs::MetadataExt;
-
-    #[test]
-    fn a_temporary_file_has_no_name_and_belongs_to_its_owner_only() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).mode(0o600).create_new(true);
-        for mut file in [unnamed().unwrap(), named_once(directory.path(), &options).unwrap()] {
-            file.write_all(b"body").unwrap();
-            let metadata = file.metadata().unwrap();
-            assert_eq!((metadata.nlink(), metadata.mode() & 0o777, metadata.len()), (0, 0o600, 4));
-        }
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
-    }
 }

@@ -1,22 +1,13 @@
 //! The sockets that a server listens on: TCP ports and Unix sockets.
 
-use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use socket2::{Domain, SockAddr, Socket, Type};
-
+pub(super) use self::file::SocketFile;
 use crate::address::Address;
-
-/// The maximum number of connections that wait to be accepted.
-const BACKLOG: i32 = 1024;
-
-/// The mode of a Unix socket: its owner and group may connect.
-const MODE: u32 = 0o660;
+use crate::sys::sockets::blocking::UnixListener;
+use crate::sys::sockets::{AsSocket, BorrowedSocket};
 
 /// A socket that a server listens on.
 #[derive(Debug)]
@@ -44,23 +35,10 @@ impl Listener {
     /// # Errors
     ///
     /// Returns `AddrInUse` if a server listens there. Returns an error if the path is a file other than a socket, is
-    /// too long or cannot be written to.
+    /// too long or cannot be written to. Returns `Unsupported` on Windows.
     pub fn unix(path: impl Into<PathBuf>) -> io::Result<Listener> {
-        let path = std::path::absolute(path.into())?;
-        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-        let address = SockAddr::unix(&path)?;
-        match socket.bind(&address) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                remove_stale(&path)?;
-                socket.bind(&address)?;
-            }
-            bound => bound?,
-        }
-        // Set the mode before clients can connect.
-        fs::set_permissions(&path, fs::Permissions::from_mode(MODE))?;
-        let file = SocketFile::new(path)?;
-        socket.listen(BACKLOG)?;
-        Ok(Listener(Kind::Unix(socket.into(), Some(file))))
+        let (listener, file) = file::listen(path.into())?;
+        Ok(Listener(Kind::Unix(listener, Some(file))))
     }
 
     /// Listens on a TCP port or a Unix socket, as the address says.
@@ -83,11 +61,8 @@ impl Listener {
     pub fn address(&self) -> io::Result<Address> {
         match &self.0 {
             Kind::Tcp(listener) => listener.local_addr().map(|address| Address::Tcp(address.to_string())),
-            Kind::Unix(_, Some(file)) => Ok(Address::Unix(file.path.clone())),
-            Kind::Unix(listener, None) => {
-                let address = listener.local_addr()?;
-                Ok(Address::Unix(address.as_pathname().unwrap_or(Path::new("")).to_owned()))
-            }
+            Kind::Unix(_, Some(file)) => Ok(Address::Unix(file.path().to_owned())),
+            Kind::Unix(listener, None) => file::path(listener).map(Address::Unix),
         }
     }
 
@@ -127,11 +102,22 @@ impl Listener {
     }
 }
 
-impl AsFd for Listener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
+#[cfg(unix)]
+impl AsSocket for Listener {
+    fn as_fd(&self) -> BorrowedSocket<'_> {
         match &self.0 {
             Kind::Tcp(listener) => listener.as_fd(),
             Kind::Unix(listener, _) => listener.as_fd(),
+        }
+    }
+}
+
+#[cfg(windows)]
+impl AsSocket for Listener {
+    fn as_socket(&self) -> BorrowedSocket<'_> {
+        match &self.0 {
+            Kind::Tcp(listener) => listener.as_socket(),
+            Kind::Unix(listener, _) => listener.as_socket(),
         }
     }
 }
@@ -142,6 +128,7 @@ impl From<TcpListener> for Listener {
     }
 }
 
+#[cfg(unix)]
 impl From<UnixListener> for Listener {
     /// Wraps a listener whose file stays when the server stops.
     fn from(listener: UnixListener) -> Listener {
@@ -149,48 +136,127 @@ impl From<UnixListener> for Listener {
     }
 }
 
-/// Removes a socket on which no server listens.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    let failed = |kind, what: &str| Err(io::Error::new(kind, format!("{}: {what}", path.display())));
-    if !fs::symlink_metadata(path)?.file_type().is_socket() {
-        return failed(io::ErrorKind::AlreadyExists, "a file that is not a socket is in the way");
+/// Unix sockets and their files.
+#[cfg(unix)]
+mod file {
+    use std::fs;
+    use std::io;
+    use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::path::{Path, PathBuf};
+
+    use socket2::{Domain, SockAddr, Socket, Type};
+
+    /// The maximum number of connections that wait to be accepted.
+    const BACKLOG: i32 = 1024;
+
+    /// The mode of a Unix socket: its owner and group may connect.
+    const MODE: u32 = 0o660;
+
+    /// Listens on a Unix socket.
+    pub(super) fn listen(path: PathBuf) -> io::Result<(UnixListener, SocketFile)> {
+        let path = std::path::absolute(path)?;
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        let address = SockAddr::unix(&path)?;
+        match socket.bind(&address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                remove_stale(&path)?;
+                socket.bind(&address)?;
+            }
+            bound => bound?,
+        }
+        // Set the mode before clients can connect.
+        fs::set_permissions(&path, fs::Permissions::from_mode(MODE))?;
+        let file = SocketFile::new(path)?;
+        socket.listen(BACKLOG)?;
+        Ok((socket.into(), file))
     }
-    match UnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-        Ok(_) => failed(io::ErrorKind::AddrInUse, "another server listens here"),
-        Err(error) => failed(error.kind(), &format!("another server may be listening here: {error}")),
+
+    /// Returns the path of a socket whose file belongs to another.
+    pub(super) fn path(listener: &UnixListener) -> io::Result<PathBuf> {
+        Ok(listener.local_addr()?.as_pathname().unwrap_or(Path::new("")).to_owned())
     }
-}
 
-/// The file of a Unix socket, removed on drop.
-#[derive(Debug)]
-pub(super) struct SocketFile {
-    path: PathBuf,
-    /// Device and inode of the file. If another server has replaced the file, it stays.
-    file: (u64, u64),
-}
-
-impl SocketFile {
-    fn new(path: PathBuf) -> io::Result<SocketFile> {
-        let file = identity(&path)?;
-        Ok(SocketFile { path, file })
+    /// Removes a socket on which no server listens.
+    fn remove_stale(path: &Path) -> io::Result<()> {
+        let failed = |kind, what: &str| Err(io::Error::new(kind, format!("{}: {what}", path.display())));
+        if !fs::symlink_metadata(path)?.file_type().is_socket() {
+            return failed(io::ErrorKind::AlreadyExists, "a file that is not a socket is in the way");
+        }
+        match UnixStream::connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+            Ok(_) => failed(io::ErrorKind::AddrInUse, "another server listens here"),
+            Err(error) => failed(error.kind(), &format!("another server may be listening here: {error}")),
+        }
     }
-}
 
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
-}
+    /// The file of a Unix socket, removed on drop.
+    #[derive(Debug)]
+    pub(in crate::host) struct SocketFile {
+        path: PathBuf,
+        /// Device and inode of the file. If another server has replaced the file, it stays.
+        file: (u64, u64),
+    }
 
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|file| file == self.file) {
-            let _ = fs::remove_file(&self.path);
+    impl SocketFile {
+        fn new(path: PathBuf) -> io::Result<SocketFile> {
+            let file = identity(&path)?;
+            Ok(SocketFile { path, file })
+        }
+
+        pub(super) fn path(&self) -> &Path {
+            &self.path
+        }
+    }
+
+    fn identity(path: &Path) -> io::Result<(u64, u64)> {
+        fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
+    }
+
+    impl Drop for SocketFile {
+        fn drop(&mut self) {
+            if identity(&self.path).is_ok_and(|file| file == self.file) {
+                let _ = fs::remove_file(&self.path);
+            }
         }
     }
 }
 
-#[cfg(test)]
+/// The same names on a system without Unix sockets for this crate.
+#[cfg(windows)]
+mod file {
+    use std::convert::Infallible;
+    use std::io;
+    use std::path::{Path, PathBuf};
+
+    use crate::sys::sockets::blocking::UnixListener;
+
+    #[derive(Debug)]
+    pub(in crate::host) struct SocketFile(Infallible);
+
+    impl SocketFile {
+        pub(super) fn path(&self) -> &Path {
+            match self.0 {}
+        }
+    }
+
+    pub(super) fn listen(_: PathBuf) -> io::Result<(UnixListener, SocketFile)> {
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "there are no Unix sockets on this system: listen on a TCP port",
+        ))
+    }
+
+    pub(super) fn path(_: &UnixListener) -> io::Result<PathBuf> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+#[cfg(all(test, unix))]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]

@@ -2,11 +2,8 @@
 //! standard output. Start with [`run`], with a [`PushApp`](crate::PushApp) or a [`PullApp`](crate::PullApp).
 
 use std::env;
-use std::fs::File;
 use std::io::{self, BufReader, IsTerminal, Read, Write};
 use std::iter;
-use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,6 +18,7 @@ use crate::cgi::head::{ResponseHead, content_length, has_no_body};
 use crate::cgi::refusal::Refusal;
 use crate::cgi::request::complete;
 use crate::service::answer::MAX_DRAINED;
+use crate::sys::environment;
 use pushpull::{Error, Local, drive};
 
 /// Answers the request that this process was started for, with an app of either kind. Reads the meta-variables from the
@@ -50,8 +48,7 @@ where
     A: App<K>,
 {
     let environ = environ()?;
-    // `Stdin` itself would read ahead.
-    let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let input = environment::input()?;
     let may_last = !input.is_terminal();
     answer(app, &environ, input, may_last, &mut io::stdout().lock())
 }
@@ -63,7 +60,7 @@ fn environ() -> io::Result<Environ> {
         .with_multi_process(true)
         .with_run_once(true);
     for (name, value) in env::vars_os() {
-        environ.set(name.into_vec(), value.into_vec())?;
+        environ.set(environment::bytes(name), environment::bytes(value))?;
     }
     Ok(environ)
 }

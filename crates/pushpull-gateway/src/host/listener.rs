@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_local;
@@ -25,7 +25,8 @@ use super::share::{Accepted, Place, Threads};
 use super::shutdown::Stage;
 use super::stream::Stream;
 use crate::cgi::refusal::is_out_of_descriptors;
-use crate::external::descriptors;
+use crate::sys::descriptors;
+use crate::sys::sockets::UnixListener;
 
 /// The pause after a connection could not be accepted. The usual cause is a lack of descriptors, which other
 /// connections give back.
@@ -184,6 +185,6 @@ struct Spare(Option<File>);
 
 impl Spare {
     fn new() -> Spare {
-        Spare(File::open("/dev/null").ok())
+        Spare(File::open(if cfg!(windows) { "NUL" } else { "/dev/null" }).ok())
     }
 }

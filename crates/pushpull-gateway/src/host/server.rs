@@ -24,7 +24,7 @@ use super::share::{Accepted, Threads};
 use super::stream::Stream;
 use super::{AccessRecord, Address, ClientLimits, Listener, RequestBody, Shutdown};
 use crate::cgi::error_stream::ErrorStream;
-use crate::external::descriptors;
+use crate::sys::descriptors;
 
 /// The maximum number of [`threads`](Server::threads). Each thread has a stack and several file descriptors; far more
 /// threads would exhaust the memory of the process.

@@ -1,7 +1,6 @@
 //! The signal that stops a server.
 
 use std::fmt;
-use std::fs;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -10,10 +9,9 @@ use std::thread;
 use std::time::Instant;
 
 use tokio::runtime;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::script::inherited::ignored;
+use crate::sys::signals;
 
 /// A handle that stops a [`Server`](super::Server) in two steps: [`begin`](Shutdown::begin), then
 /// [`cut`](Shutdown::cut). Clones share their state.
@@ -50,6 +48,8 @@ impl Shutdown {
     /// SIGUSR1, SIGUSR2, SIGALRM and SIGXFSZ no longer end the process. Without SIGXFSZ, a write beyond the file size
     /// limit returns an error. Programs that the process starts have the default action of all these signals.
     ///
+    /// On Windows Ctrl-C, Ctrl-Break, a closed console and the end of the session trigger it, and nothing else changes.
+    ///
     /// If SIGHUP is ignored (`nohup`), it triggers nothing. If SIGCHLD is ignored, that is undone, because otherwise
     /// the exit status of programs would be lost.
     ///
@@ -59,32 +59,17 @@ impl Shutdown {
     pub fn on_signals() -> io::Result<Shutdown> {
         let shutdown = Shutdown::new();
         let triggered = shutdown.clone();
-        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let is_ignored = |kind: SignalKind| ignored(&status).any(|signal| signal == kind.as_raw_value());
         let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
         let mut stopping = {
             let _context = runtime.enter();
-            let mut unheeded = vec![SignalKind::user_defined1(), SignalKind::user_defined2(), SignalKind::alarm()];
-            unheeded.push(SignalKind::from_raw(libc::SIGXFSZ));
-            if is_ignored(SignalKind::child()) {
-                unheeded.push(SignalKind::child());
-            }
-            let mut stops = vec![SignalKind::terminate(), SignalKind::interrupt(), SignalKind::quit()];
-            let hangup = if is_ignored(SignalKind::hangup()) { &mut unheeded } else { &mut stops };
-            hangup.push(SignalKind::hangup());
-            // Catch the signals instead of ignoring them: programs inherit ignored signals. A signal stays caught after
-            // its listener is dropped.
-            for kind in unheeded {
-                drop(signal(kind)?);
-            }
-            stops.into_iter().map(signal).collect::<io::Result<Vec<_>>>()?
+            signals::stopping()?
         };
         thread::Builder::new().name("signals".into()).spawn(move || {
             runtime.block_on(async {
                 let mut next = async || {
                     poll_fn(|context| {
                         // Poll every signal, so that each can wake this task.
-                        let asked = stopping.iter_mut().map(|signal| signal.poll_recv(context).is_ready());
+                        let asked = stopping.iter_mut().map(|signal| signal.poll(context).is_ready());
                         if asked.fold(false, |any, ready| any | ready) { Poll::Ready(()) } else { Poll::Pending }
                     })
                     .await;

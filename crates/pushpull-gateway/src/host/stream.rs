@@ -3,18 +3,17 @@
 use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::BufMut;
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg};
 use socket2::SockRef;
 use tokio::io::{Interest, Ready};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use crate::cgi::request::Connection;
+use crate::sys::sockets::{self, AsSocket, BorrowedSocket, UnixStream, blocking};
 
 /// How many of a client's unread bytes are discarded before a close, and for how long.
 pub(super) const MAX_UNREAD: u64 = 16 << 20;
@@ -54,7 +53,7 @@ enum Socket {
 #[derive(Debug)]
 pub(super) enum Detached {
     Tcp(std::net::TcpStream),
-    Unix(std::os::unix::net::UnixStream),
+    Unix(blocking::UnixStream),
 }
 
 macro_rules! either {
@@ -186,7 +185,7 @@ impl Stream {
         let piece = &mut piece[..max.saturating_add(before).min(PIECE)];
         let mut is_closed = false;
         loop {
-            let peek = || Ok(recv(self, &mut *piece, RecvFlags::PEEK)?.0);
+            let peek = || sockets::peek(self, &mut *piece);
             let count = either!(self, stream => stream.try_io(Interest::READABLE, peek))?;
             if count > before {
                 into.put_slice(&piece[before..count]);
@@ -207,7 +206,7 @@ impl Stream {
     fn take(&self, leave: usize) -> io::Result<()> {
         let untaken = self.untaken.get();
         if untaken > leave {
-            recv(self, &mut [0; PIECE][..untaken - leave], RecvFlags::DONTWAIT)?;
+            sockets::take(self, &mut [0; PIECE][..untaken - leave])?;
             self.untaken.set(leave);
         }
         Ok(())
@@ -236,26 +235,57 @@ impl Stream {
     /// Writes as much as there is room for, however little. If the result is pending, the task is woken when there is
     /// more room.
     fn try_send(&self, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        match sendmsg(self, slices, &mut SendAncillaryBuffer::default(), flags) {
-            Err(rustix::io::Errno::AGAIN) => {
+        match sockets::send(self, slices) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.tries_writes.set(false);
                 Poll::Pending
             }
-            sent => Poll::Ready(sent.map_err(io::Error::from)),
+            sent => Poll::Ready(sent),
         }
     }
 
-    /// Waits until the client closes its side or the whole connection. This works while request bytes wait unread,
-    /// because the system reports the close separately (`EPOLLRDHUP`) and no read clears that report.
+    /// Waits until the client closes its side or the whole connection, also while request bytes wait unread.
+    #[cfg(all(target_os = "linux", not(pushpull_system_waits)))]
     pub(super) async fn gone(&self) {
-        // Every other interest is also met by unread bytes.
+        // The system reports the close separately (`EPOLLRDHUP`), and no read clears that report. Every other interest
+        // is also met by unread bytes.
         while let Ok(ready) = self.ready(Interest::PRIORITY).await {
             if ready.is_read_closed() || ready.is_error() {
                 return;
             }
             // Urgent data, which no protocol here uses.
             self.clear(Interest::PRIORITY);
+        }
+    }
+
+    /// Waits until the client closes its side or the whole connection, also while request bytes wait unread.
+    #[cfg(not(all(target_os = "linux", not(pushpull_system_waits))))]
+    pub(super) async fn gone(&self) {
+        /// Windows reports unread bytes again at once. A second handle sees them each time that it looks.
+        const PAUSE: Duration = if cfg!(windows) { Duration::from_millis(100) } else { Duration::ZERO };
+        // What a second handle waits for can be cleared without hiding it from the one that reads.
+        let Ok(other) = self.second() else { return std::future::pending().await };
+        while let Ok(ready) = other.ready(Interest::READABLE).await {
+            if ready.is_read_closed() || ready.is_error() {
+                return;
+            }
+            other.clear(Interest::READABLE);
+            if !PAUSE.is_zero() {
+                sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// Returns a second handle of the socket, registered with the runtime on its own.
+    #[cfg(not(all(target_os = "linux", not(pushpull_system_waits))))]
+    fn second(&self) -> io::Result<Stream> {
+        let socket = SockRef::from(self).try_clone()?;
+        match &self.socket {
+            Socket::Tcp(_) => Detached::Tcp(socket.into()).attach(),
+            #[cfg(unix)]
+            Socket::Unix(_) => Detached::Unix(socket.into()).attach(),
+            #[cfg(windows)]
+            Socket::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -313,12 +343,7 @@ impl Stream {
             }
         };
         let sent = async {
-            // With this option, a socket is writable only if nothing is unsent. Registering it again queries the state
-            // again.
-            let stream = stream.into_std()?;
-            SockRef::from(&stream).set_tcp_notsent_lowat(1)?;
-            let stream = TcpStream::from_std(stream)?;
-            let _ = timeout(within, stream.writable()).await;
+            let stream = sockets::sent(stream, within).await?;
             sleep(LAST_TIME).await;
             stream.set_zero_linger()
         };
@@ -337,8 +362,16 @@ impl Detached {
     }
 }
 
-impl AsFd for Stream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
+#[cfg(unix)]
+impl AsSocket for Stream {
+    fn as_fd(&self) -> BorrowedSocket<'_> {
         either!(self, stream => stream.as_fd())
+    }
+}
+
+#[cfg(windows)]
+impl AsSocket for Stream {
+    fn as_socket(&self) -> BorrowedSocket<'_> {
+        either!(self, stream => stream.as_socket())
     }
 }

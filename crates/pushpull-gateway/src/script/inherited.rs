@@ -3,28 +3,19 @@
 //! Usually nothing needs to be reset. The program is then started by `posix_spawn`, which is faster than `fork`.
 #![allow(unsafe_code, reason = "the reset happens between fork and exec, where few functions may be called")]
 
-use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::LazyLock;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-/// The signals that this process ignored when it first started a program. SIGPIPE is left out, because the standard
-/// library resets it. So are the signals that the C library reserves, because its `posix_spawn` sets them to be
-/// ignored.
-static IGNORED: LazyLock<Vec<i32>> = LazyLock::new(|| {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let is_own = |signal: &i32| (32..libc::SIGRTMIN()).contains(signal);
-    ignored(&status).filter(|signal| *signal != libc::SIGPIPE && !is_own(signal)).collect()
-});
+use crate::sys::ignored::{ignored, is_reserved};
 
-/// Returns the signals that the process with this `/proc/PID/status` ignores.
-pub(crate) fn ignored(status: &str) -> impl Iterator<Item = i32> {
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
-    (1..=64).filter(move |signal| mask & (1 << (signal - 1)) != 0)
-}
+/// The signals that this process ignored when it first started a program. SIGPIPE is left out, because the standard
+/// library resets it.
+static IGNORED: LazyLock<Vec<i32>> = LazyLock::new(|| {
+    ignored().into_iter().filter(|signal| *signal != libc::SIGPIPE && !is_reserved(*signal)).collect()
+});
 
 /// Makes a program start with default signals, and with this limit of open files.
 pub(super) fn reset_inherited(command: &mut Command, open_files: Option<Rlimit>) {
@@ -47,16 +38,4 @@ pub(super) fn reset_inherited(command: &mut Command, open_files: Option<Rlimit>)
     // closure takes no locks: it only calls signal(2) and setrlimit(2), and reads a slice that was complete before the
     // fork. It neither allocates nor frees: an error of the system is a number.
     unsafe { command.pre_exec(reset_inherited) };
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn requirement_17_ignored_signals_are_read_from_the_status() {
-        let status = "Name:\tx\nSigBlk:\tffffffffffffffff\nSigIgn:\t8000000000001001\nSigCgt:\t0000000000000001\n";
-        assert_eq!(ignored(status).collect::<Vec<_>>(), [1, 13, 64]);
-        assert_eq!(ignored("Name:\tx\n").count(), 0);
-    }
 }

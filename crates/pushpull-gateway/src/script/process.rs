@@ -8,22 +8,18 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpgid, kill_process_group, pidfd_open, pidfd_send_signal, waitid,
-};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgid, kill_process_group, waitid};
 
 use super::inherited::reset_inherited;
 use crate::external::ExitStatus;
-use crate::external::descriptors::{original, with_room};
 use crate::external::output::Failure;
 use crate::service::report::Report;
+use crate::sys::descriptors::{original, with_room};
+use crate::sys::ended::{self, wait_for};
 
 /// How long a dropped process is waited for after SIGKILL, before the wait moves to a thread.
 const LAST_WAIT: Duration = Duration::from_secs(1);
@@ -31,9 +27,9 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// A process that is not reaped. If it is dropped, it is killed with its group, and reaped.
 #[derive(Debug)]
 pub(super) struct Process {
-    /// Readable when the process has ended. It is declared before `leader`, so that nothing polls it when `leader` is
+    /// Tells of the end of the process. It is declared before `leader`, so that nothing polls it when `leader` is
     /// dropped.
-    ended: AsyncFd<OwnedFd>,
+    ended: ended::Ended,
     leader: Leader,
 }
 
@@ -94,9 +90,7 @@ impl Process {
         let group = Pid::from_child(&child);
         let streams = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let leader = Leader { child: Some(child), group };
-        let ended = with_room(|| Ok(pidfd_open(group, PidfdFlags::NONBLOCK)?))?;
-        #[allow(deprecated, reason = "unsound only for a type that closes its descriptor early: an `OwnedFd` does not")]
-        let ended = AsyncFd::with_interest(ended, Interest::READABLE)?;
+        let ended = ended::Ended::of(group)?;
         let (stdin, Some(stdout), Some(stderr)) = streams else {
             return Err(io::Error::other("the program's output is not piped"));
         };
@@ -110,23 +104,18 @@ impl Process {
 
     /// Polls for the end of the process. Does not reap it.
     pub(super) fn poll_ended(&self, context: &mut Context<'_>) -> Poll<Ended> {
-        loop {
-            // A runtime that is shutting down returns an error, and drops `self` next.
-            let Ok(mut ready) = ready!(self.ended.poll_read_ready(context)) else { return Poll::Pending };
+        self.ended.poll(context, || {
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-            return Poll::Ready(match waitid(WaitId::Pid(self.leader.group), options) {
-                Ok(None) => {
-                    ready.clear_ready();
-                    continue;
-                }
-                Ok(Some(status)) => match (status.exit_status(), status.terminating_signal()) {
+            match waitid(WaitId::Pid(self.leader.group), options) {
+                Ok(None) => None,
+                Ok(Some(status)) => Some(match (status.exit_status(), status.terminating_signal()) {
                     (Some(code), _) => Ended::Code(code),
                     (None, Some(signal)) => Ended::Signal(signal),
                     (None, None) => Ended::Unknown,
-                },
-                Err(_) => Ended::Unknown,
-            });
-        }
+                }),
+                Err(_) => Some(Ended::Unknown),
+            }
+        })
     }
 
     /// Reaps a process that has ended. Leaves its group alone.
@@ -157,7 +146,7 @@ impl Process {
     fn signal(&self, signal: Signal) {
         self.leader.signal_group(signal);
         if getpgid(Some(self.leader.group)) != Ok(self.leader.group) {
-            let _ = pidfd_send_signal(&self.ended, signal);
+            self.ended.signal(self.leader.group, signal);
         }
     }
 }
@@ -184,26 +173,11 @@ impl Drop for Leader {
         self.signal_group(Signal::KILL);
         let Some(mut child) = self.child.take() else { return };
         let _ = child.kill();
-        wait_for(self.group);
+        wait_for(self.group, LAST_WAIT);
         if !matches!(child.try_wait(), Ok(None)) {
             return;
         }
         // The process hangs in the kernel. If there is no thread either, it remains a zombie until this process ends.
         let _ = thread::Builder::new().name("pushpull reaper".to_owned()).spawn(move || child.wait());
-    }
-}
-
-/// Waits until a killed child has ended. Does not reap it.
-fn wait_for(child: Pid) {
-    if let Ok(ended) = pidfd_open(child, PidfdFlags::empty()) {
-        let time = Timespec::try_from(LAST_WAIT).ok();
-        let _ = poll(&mut [PollFd::new(&ended, PollFlags::IN)], time.as_ref());
-        return;
-    }
-    // No descriptor is available: check at intervals.
-    let until = Instant::now() + LAST_WAIT;
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-    while matches!(waitid(WaitId::Pid(child), options), Ok(None)) && Instant::now() < until {
-        thread::sleep(Duration::from_millis(1));
     }
 }

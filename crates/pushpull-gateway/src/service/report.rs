@@ -3,12 +3,12 @@
 use std::fmt;
 use std::io::Write;
 
-#[cfg(all(feature = "script", target_os = "linux"))]
+#[cfg(all(feature = "script", unix))]
 use http::Response;
 
 use crate::cgi::environ::Environ;
 use crate::cgi::error_stream::ErrorStream;
-#[cfg(all(feature = "script", target_os = "linux"))]
+#[cfg(all(feature = "script", unix))]
 use crate::cgi::refusal::Refusal;
 
 /// The request that a report is about, and the error log.
@@ -20,7 +20,7 @@ pub(crate) struct Report {
 
 impl Report {
     /// Returns the response, or the refusal as a response. Reports the refusal if its status is a server error.
-    #[cfg(all(feature = "script", target_os = "linux"))]
+    #[cfg(all(feature = "script", unix))]
     pub(crate) fn answer<B: From<String>>(&self, result: Result<Response<B>, Refusal>) -> Response<B> {
         result.unwrap_or_else(|refusal| {
             if refusal.status().is_server_error() {

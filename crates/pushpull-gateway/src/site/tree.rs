@@ -6,13 +6,19 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
+use rustix::fs::{FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 
-use crate::external::descriptors::with_room;
+use crate::sys::descriptors::with_room;
 
 /// Flags for a file to be sent. Without the second, a pipe would block; the third is for terminals.
 const TO_READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+
+/// Flags for a file or directory that is only looked at. Other systems than Linux must be allowed to read it.
+#[cfg(target_os = "linux")]
+const TO_LOOK: OFlags = OFlags::PATH;
+#[cfg(not(target_os = "linux"))]
+const TO_LOOK: OFlags = TO_READ;
 
 /// A directory and what lies beneath it.
 #[derive(Debug, Clone)]
@@ -78,13 +84,13 @@ impl Tree {
     }
 
     pub(super) fn open_root(&self) -> io::Result<OwnedFd> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let flags = TO_LOOK | OFlags::DIRECTORY | OFlags::CLOEXEC;
         with_room(|| Ok(rustix::fs::open(&self.root, flags, Mode::empty())?))
     }
 
     /// Returns the type of what is there, if anything is there that can be reached.
     pub(super) fn kind(&self, root: &OwnedFd, path: &[u8]) -> io::Result<Option<FileType>> {
-        match with_room(|| Ok((self.open)(root.as_fd(), path, OFlags::PATH)?)) {
+        match with_room(|| Ok((self.open)(root.as_fd(), path, TO_LOOK)?)) {
             Ok(file) => Ok(Some(FileType::from_raw_mode(fstat(&file)?.st_mode))),
             Err(error) if is_denied(&error) || is_nothing(&error) => Ok(None),
             Err(error) => Err(error),
@@ -114,7 +120,16 @@ impl Tree {
 }
 
 /// Opens a path that is reached without a link.
+#[cfg(not(target_os = "linux"))]
 fn without_links(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+    by_steps(root, path, flags)
+}
+
+/// Opens a path that is reached without a link.
+#[cfg(target_os = "linux")]
+fn without_links(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+    use rustix::fs::{ResolveFlags, openat2};
+
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     match openat2(root, path, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty(), resolve) {
         // Kernels before 5.6 lack the call, some containers forbid it, and changes to the tree can interrupt it
@@ -131,7 +146,7 @@ pub(super) fn by_steps(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Resu
     loop {
         let (Some(segment), is_last) = (segments.next(), segments.peek().is_none()) else { return Err(Errno::NOENT) };
         let among = place.as_ref().map_or(root, OwnedFd::as_fd);
-        let flags = if is_last { flags } else { OFlags::PATH | OFlags::DIRECTORY };
+        let flags = if is_last { flags } else { TO_LOOK | OFlags::DIRECTORY };
         let opened = openat(among, segment, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
         if is_last {
             return Ok(opened);
@@ -154,5 +169,8 @@ fn is_denied(error: &io::Error) -> bool {
 fn is_nothing(error: &io::Error) -> bool {
     use Errno as E;
     let nothing = [E::NOENT, E::NOTDIR, E::LOOP, E::NAMETOOLONG, E::XDEV, E::NXIO, E::NODEV, E::ILSEQ, E::INVAL];
+    // FreeBSD says of a link that is not followed that it is one too many.
+    #[cfg(target_os = "freebsd")]
+    let nothing = nothing.into_iter().chain([E::MLINK]).collect::<Vec<_>>();
     Errno::from_io_error(error).is_some_and(|error| nothing.contains(&error))
 }

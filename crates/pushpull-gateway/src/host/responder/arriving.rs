@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -13,7 +12,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use parking_lot::Mutex;
 
 use crate::cgi::refusal::Refusal;
-use crate::external::spool::unnamed;
+use crate::sys::files::{At, unnamed};
 
 /// The number of body bytes held in memory. Beyond it, the connection is read only if another request needs it.
 const MAX_HELD: usize = 64 * 1024;
