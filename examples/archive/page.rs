@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::fmt::{Display, Formatter};
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -23,7 +22,7 @@ const STYLE: &str = include_str!("page.css");
 
 /// Encodes a name as a segment of a URL.
 pub fn segment(name: &OsStr) -> impl Display {
-    percent_encode(name.as_bytes(), SEGMENT)
+    percent_encode(name.as_encoded_bytes(), SEGMENT)
 }
 
 /// Writes the page of the directory at `path`, whose own name is `name`.

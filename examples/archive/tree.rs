@@ -3,13 +3,12 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, File, Metadata, MetadataExt};
+use cap_std::fs::{Dir, File, Metadata};
 use percent_encoding::percent_decode_str;
 
 #[derive(Clone)]
@@ -87,7 +86,7 @@ fn decode(url_path: &str) -> Option<PathBuf> {
         if matches!(&bytes[..], b"." | b"..") || bytes.iter().any(|byte| matches!(byte, b'/' | 0)) {
             return None;
         }
-        path.push(OsString::from_vec(bytes));
+        path.push(system::name(bytes)?);
     }
     Some(path)
 }
@@ -107,7 +106,7 @@ pub fn entries(dir: &Dir) -> io::Result<Vec<Entry>> {
     }
     entries.sort_by(|a, b| {
         let files_last = |entry: &Entry| entry.kind != Kind::Directory;
-        (files_last(a), a.name.as_bytes()).cmp(&(files_last(b), b.name.as_bytes()))
+        (files_last(a), a.name.as_encoded_bytes()).cmp(&(files_last(b), b.name.as_encoded_bytes()))
     });
     Ok(entries)
 }
@@ -124,7 +123,7 @@ impl Entry {
             name,
             kind,
             size: metadata.len(),
-            mode: metadata.mode() & 0o7777,
+            mode: system::mode(metadata),
             modified: metadata.modified()?.into_std(),
         })
     }
@@ -150,4 +149,39 @@ pub fn walk(top: Dir, prefix: &Path, mut visit: impl FnMut(&Dir, &Path, &Entry) 
         }
     }
     Ok(())
+}
+
+/// Names and permissions of files.
+#[cfg(unix)]
+mod system {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+
+    use cap_std::fs::{Metadata, MetadataExt};
+
+    /// Returns the name with these bytes, or `None` if no file can have it.
+    pub fn name(bytes: Vec<u8>) -> Option<OsString> {
+        Some(OsString::from_vec(bytes))
+    }
+
+    /// Returns the permissions, as archives store them.
+    pub fn mode(metadata: &Metadata) -> u32 {
+        metadata.mode() & 0o7777
+    }
+}
+
+#[cfg(not(unix))]
+mod system {
+    use std::ffi::OsString;
+
+    use cap_std::fs::Metadata;
+
+    pub fn name(bytes: Vec<u8>) -> Option<OsString> {
+        // Both would lead elsewhere.
+        String::from_utf8(bytes).ok().filter(|name| !name.contains(['\\', ':'])).map(OsString::from)
+    }
+
+    pub fn mode(metadata: &Metadata) -> u32 {
+        if metadata.is_dir() { 0o755 } else { 0o644 }
+    }
 }

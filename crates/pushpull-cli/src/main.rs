@@ -1,7 +1,15 @@
 //! The `pushpull` program. Each subcommand has a file and a directory.
 
+#[cfg(not(unix))]
+compile_error!(
+    "the program `pushpull` runs on Unix only: it serves external programs; the library works on this system"
+);
+
+#[cfg(unix)]
 mod bench;
+#[cfg(unix)]
 mod log;
+#[cfg(unix)]
 mod serve;
 
 use std::fmt::Debug;
@@ -47,7 +55,9 @@ fn run() -> Result<ExitCode, String> {
         Some(Arg::Long("help") | Arg::Short('h')) => say(HELP),
         Some(Arg::Long("version") | Arg::Short('V')) => say(concat!("pushpull ", env!("CARGO_PKG_VERSION"), "\n")),
         Some(Arg::Value(command)) => match command.to_str() {
+            #[cfg(unix)]
             Some("bench") => return bench::run(parser),
+            #[cfg(unix)]
             Some("serve") => return serve::run(parser),
             _ => return Err(format!("unknown command {command:?}: expected bench or serve; try --help")),
         },

@@ -3,9 +3,10 @@
 use std::io::{Cursor, Read};
 use std::process::Command;
 
-use crate::client::{get, stall};
 use hyper::StatusCode;
-use pushpull_testing::example::{Served, program, run, status};
+use pushpull_testing::example::{Served, program, run};
+
+use crate::client::get;
 
 fn start() -> Served {
     let mut command = Command::new(program("downloads"));
@@ -36,6 +37,9 @@ fn law_1_what_is_downloaded_is_what_the_encoders_wrote() {
 #[cfg(target_os = "linux")]
 #[test]
 fn law_12_stalled_clients_cost_no_thread_and_block_no_other_client() {
+    use crate::client::stall;
+    use pushpull_testing::example::status;
+
     const CLIENTS: usize = 300;
     let server = start();
     let threads = || status(server.child.id(), "Threads");
