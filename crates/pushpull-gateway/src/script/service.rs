@@ -18,7 +18,8 @@ use crate::site::Site;
 
 /// An external CGI program (RFC 3875) as a `tower::Service<Request<B>, Response = Response<Body>>`.
 ///
-/// The program is started once for each request. Requires Linux 5.4 or later.
+/// The program is started once for each request. On Unix only; on Linux, version 5.4 or later. On Windows, creating a
+/// `Script` is a compile error.
 ///
 /// The program's environment holds the request's meta-variables, the variables `PATH`, `TZ`, `LANG` and `LC_ALL` of
 /// this process, and those that are set here. The program's working directory is that of its file. Its standard input

@@ -18,7 +18,7 @@ use crate::external::{BodyPolicy, ExitStatus, ProgramLimits};
 use crate::site::{PathSet, Site};
 
 /// A FastCGI application in other processes, such as php-fpm, as a
-/// `tower::Service<Request<B>, Response = Response<Body>>`. Linux only.
+/// `tower::Service<Request<B>, Response = Response<Body>>`. On Unix only.
 ///
 /// The application receives the request's meta-variables as parameters, and the body as `STDIN`. Its `STDOUT` is the
 /// response, which is passed on as it arrives, no faster than the client reads it. Both flow at the same time. Its
