@@ -135,7 +135,8 @@ fn the_message_of_a_threads_overflow_is_unchanged() {
     let output = run("thread");
     let told = told(&output);
     assert!(told.contains("thread 'of the host'") && told.contains("has overflowed its stack"), "{told}");
-    assert!(ends::is_abort(output.status), "{}", output.status);
+    // Wine ends the thread alone.
+    assert!(cfg!(windows) || ends::is_abort(output.status), "{}", output.status);
 }
 
 #[test]
