@@ -5,10 +5,11 @@
 
 use std::hint::black_box;
 use std::io::Write;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::thread;
 
 use pushpull::{Local, Pool};
+use pushpull_testing::alone::again;
 
 const CASE: &str = "PUSHPULL_TEST_OVERFLOW";
 
@@ -57,11 +58,7 @@ fn fault() {
 }
 
 fn run(case: &str) -> Output {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["the_case", "--exact", "--nocapture"])
-        .env(CASE, case)
-        .output()
-        .unwrap();
+    let output = again().args(["the_case", "--exact", "--nocapture"]).env(CASE, case).output().unwrap();
     assert!(!output.status.success());
     output
 }

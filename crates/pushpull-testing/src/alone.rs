@@ -12,7 +12,21 @@ pub fn alone(name: &str, test: impl FnOnce()) {
     if env::var_os(ALONE).is_some() {
         return test();
     }
-    let own = env::current_exe().unwrap();
-    let status = Command::new(own).args(["--exact", name, "--nocapture"]).env(ALONE, "1").status().unwrap();
+    let status = again().args(["--exact", name, "--nocapture"]).env(ALONE, "1").status().unwrap();
     assert!(status.success(), "{name}, in a process of its own: {status}");
+}
+
+/// An environment variable with the emulator, and its arguments, that runs the tests. A process under it cannot start
+/// another without naming it.
+const EMULATOR: &str = "PUSHPULL_TEST_EMULATOR";
+
+/// Returns the command that runs this test binary again.
+pub fn again() -> Command {
+    let own = env::current_exe().unwrap();
+    let emulator = env::var(EMULATOR).unwrap_or_default();
+    let mut words = emulator.split_whitespace();
+    let Some(program) = words.next() else { return Command::new(own) };
+    let mut command = Command::new(program);
+    command.args(words).arg(own);
+    command
 }

@@ -10,6 +10,9 @@
 //! destructor of its own after all others that exist when a program is suspended. It runs first and leaves a mark. The
 //! head of the system's list of destructors, a word in its thread-locals, shows whether others were registered since.
 //! If that word is not found, one destructor is registered, when the thread first suspends a program.
+//!
+//! Windows calls functions of the program when a thread ends, in the order of their sections' names. The standard library
+//! destroys thread-locals in one of them, and this file has one before it.
 
 use std::cell::Cell;
 use std::ptr;
@@ -131,8 +134,39 @@ mod list {
     }
 }
 
+/// The call of Windows when a thread, or the process, ends.
+#[cfg(windows)]
+mod list {
+    use std::ffi::c_void;
+
+    /// `DLL_PROCESS_DETACH` and `DLL_THREAD_DETACH`.
+    const ENDS: [u32; 2] = [0, 3];
+
+    /// The standard library's function lies in `.CRT$XLB`.
+    // SAFETY: the section holds functions of this type, which the system calls.
+    #[used]
+    #[unsafe(link_section = ".CRT$XLAP")]
+    static CALLED: unsafe extern "system" fn(*mut c_void, u32, *mut c_void) = called;
+
+    unsafe extern "system" fn called(_: *mut c_void, reason: u32, _: *mut c_void) {
+        if ENDS.contains(&reason) {
+            super::end();
+        }
+    }
+
+    /// Makes the linker keep the function. The system calls it on every thread.
+    pub(super) fn register() {
+        // SAFETY: a static of this file.
+        unsafe { (&raw const CALLED).read_volatile() };
+    }
+
+    pub(super) fn head() -> Option<*const usize> {
+        None
+    }
+}
+
 /// The list of destructors in the standard library, or in a system that does not reveal its own.
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+#[cfg(not(any(windows, all(target_os = "linux", target_env = "gnu"))))]
 mod list {
     struct Mark;
 

@@ -403,7 +403,7 @@ fn pointer(address: usize) -> StackPointer {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::process::Command;
+    use pushpull_testing::alone::again;
 
     use super::*;
 
@@ -535,8 +535,7 @@ mod tests {
     fn the_limit_of_protected_guards_is_an_error() {
         const CHILD: &str = "PUSHPULL_TEST_FILLS_MAPPINGS";
         if std::env::var_os(CHILD).is_none() {
-            let test = std::env::current_exe().unwrap();
-            let child = Command::new(test).args(["the_limit_of_protected_guards"]).env(CHILD, "1").output().unwrap();
+            let child = again().args(["the_limit_of_protected_guards"]).env(CHILD, "1").output().unwrap();
             assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
             return;
         }
