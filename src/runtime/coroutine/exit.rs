@@ -149,7 +149,8 @@ mod list {
     static CALLED: unsafe extern "system" fn(*mut c_void, u32, *mut c_void) = called;
 
     unsafe extern "system" fn called(_: *mut c_void, reason: u32, _: *mut c_void) {
-        if ENDS.contains(&reason) {
+        // A thread that has made no coroutine has no program to keep from running.
+        if ENDS.contains(&reason) && super::super::on_thread().exit.stage() != 0 {
             super::end();
         }
     }

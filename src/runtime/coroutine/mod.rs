@@ -11,6 +11,8 @@
 mod exit;
 #[cfg_attr(not(all(feature = "stacker", target_os = "linux")), path = "no_limit.rs")]
 mod limit;
+#[cfg(all(windows, target_env = "gnu", not(target_abi = "llvm")))]
+mod slot;
 #[cfg(any(all(feature = "stacker", target_os = "linux"), all(target_os = "linux", target_env = "gnu")))]
 mod words;
 
@@ -43,9 +45,10 @@ use crate::sys::prefetch;
 #[derive(Debug)]
 pub(crate) struct Refused;
 
+#[cfg(not(all(windows, target_env = "gnu", not(target_abi = "llvm"))))]
 thread_local! {
     /// One variable, which each frame points to, because finding a thread-local costs a call.
-    static ON_THREAD: OnThread = const { OnThread { current: Cell::new(ptr::null()), limit: Limit::new(), exit: Exit::new() } };
+    static ON_THREAD: OnThread = const { OnThread::new() };
 }
 
 /// The state that the coroutines of a thread share.
@@ -56,6 +59,16 @@ struct OnThread {
     exit: Exit,
 }
 
+impl OnThread {
+    const fn new() -> OnThread {
+        OnThread { current: Cell::new(ptr::null()), limit: Limit::new(), exit: Exit::new() }
+    }
+}
+
+#[cfg(all(windows, target_env = "gnu", not(target_abi = "llvm")))]
+use self::slot::on_thread;
+
+#[cfg(not(all(windows, target_env = "gnu", not(target_abi = "llvm"))))]
 #[inline]
 fn on_thread() -> &'static OnThread {
     // SAFETY: the variable has no destructor, so it lasts as long as its thread. The reference does not leave the
