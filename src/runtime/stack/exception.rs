@@ -85,8 +85,8 @@ fn header() -> Option<&'static Header> {
     unsafe { GetCurrentThreadStackLimits(&mut low, &mut high) };
     let place = high.checked_sub(size_of::<Marked>()).filter(|place| *place > low)?;
     let marked = ptr::with_exposed_provenance::<Marked>(place);
-    // SAFETY: the highest bytes of a stack in use are mapped.
-    if unsafe { (&raw const (*marked).mark).read() } != Marked::mark(place) {
+    // SAFETY: the highest bytes of a stack in use are mapped. The mark comes first.
+    if unsafe { marked.cast::<usize>().read() } != Marked::mark(place) {
         return None;
     }
     // SAFETY: the mark says that this was written as a header. It changes only for another program, and this program
