@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::process::Command;
 use std::thread;
 
-use rustix::fs::{CWD, Mode, mkfifoat};
 use serde_json::Value;
 
 use super::program::{Files, run};
@@ -19,7 +19,7 @@ fn kept(file: &str) -> (i32, String) {
 #[test]
 fn a_pipe_is_written_into_and_stays_a_pipe() {
     let files = Files::new();
-    mkfifoat(CWD, files.at("pipe"), Mode::RWXU).unwrap();
+    assert!(Command::new("mkfifo").arg(files.at("pipe")).status().unwrap().success());
     symlink("pipe", files.at("link")).unwrap();
     for name in ["pipe", "link"] {
         let pipe = files.at("pipe");

@@ -13,17 +13,17 @@ use std::process;
 
 use super::descriptors::with_room;
 
-#[cfg(unix)]
+#[cfg(all(unix, feature = "server"))]
 pub(crate) use std::os::unix::fs::FileExt as At;
 
 /// Reads and writes at an offset, with the names that Unix has for them.
-#[cfg(windows)]
+#[cfg(all(windows, feature = "server"))]
 pub(crate) trait At {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     fn read_exact_at(&self, into: &mut [u8], offset: u64) -> io::Result<()>;
 }
 
-#[cfg(windows)]
+#[cfg(all(windows, feature = "server"))]
 impl At for File {
     fn write_all_at(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
         while !bytes.is_empty() {
