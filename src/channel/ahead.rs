@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 
-use super::piece::Piece;
+use super::queue::Piece;
 use super::state::Measured as _;
 use crate::sync::{AtomicUsize, Ordering, fence};
 

@@ -1,7 +1,12 @@
-//! The queue of a channel. One chunk needs no memory beyond the channel's own, and most bridges never queue more.
+//! The queue of a channel, and the chunks in it. One chunk needs no memory beyond the channel's own, and most bridges never queue more.
 
 use std::collections::VecDeque;
 use std::mem;
+
+use bytes::Bytes;
+
+use super::segment::Segment;
+use super::state;
 
 #[derive(Debug)]
 pub(super) struct Queue<P> {
@@ -43,6 +48,33 @@ impl<P> Queue<P> {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &P> {
         self.first.iter().chain(&self.rest)
+    }
+}
+
+/// A chunk in the queue.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// A part of a segment, not yet made into `Bytes`.
+    Written { segment: Segment, start: usize, end: usize },
+    /// A chunk that the writer handed over.
+    Handed(Bytes),
+}
+
+impl state::Measured for Piece {
+    fn len(&self) -> usize {
+        match self {
+            Piece::Written { start, end, .. } => end - start,
+            Piece::Handed(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl Piece {
+    pub(super) fn into_bytes(self) -> Bytes {
+        match self {
+            Piece::Written { segment, start, end } => segment.slice(start, end),
+            Piece::Handed(bytes) => bytes,
+        }
     }
 }
 

@@ -6,9 +6,7 @@
 //! waker may own anything, including this channel's ends.
 
 mod ending;
-mod look;
 mod pulling;
-mod share;
 mod writing;
 
 use std::io;
@@ -18,7 +16,7 @@ use std::task::Waker;
 use bytes::Bytes;
 
 use super::ahead::Progress;
-use super::piece::Piece;
+use super::queue::Piece;
 use super::ring::Consumer;
 use super::segment::{Segment, Tail};
 use super::state::Flow;
@@ -37,7 +35,7 @@ const ASLEEP: u8 = 1;
 /// Set when written bytes can reach no reader.
 const CLOSED: u8 = 2;
 
-pub(super) use self::look::Begun;
+pub(super) use self::pulling::Begun;
 
 #[derive(Debug)]
 pub(crate) struct Channel {

@@ -1,14 +1,16 @@
-//! The reading side: takes the next chunk or the end, or leaves a waker.
+//! The reading side: takes the next chunk or the end, or leaves a waker; looks at a channel without pulling.
 
 use std::mem;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use super::{ASLEEP, Channel, Locked, Taken};
+use super::{ASLEEP, Channel, Counts, Locked, Taken};
 use crate::channel::ahead::Ahead;
 use crate::channel::state;
+use crate::error::Error;
 use crate::runtime::waker;
+use crate::stats::Stats;
 use crate::sync::{MutexGuard, Ordering};
 use crate::sys::membarrier;
 
@@ -137,5 +139,145 @@ impl Channel {
         waker::wake(writer);
         waker::wake_all(others);
         Ok(Taken::Chunk(piece.into_bytes()))
+    }
+}
+
+/// The content of a channel from which nothing was pulled.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::channel) enum Begun {
+    /// Nothing, and nothing will come.
+    Ended,
+    /// A chunk that is complete, or will not be completed for now.
+    Whole,
+    /// A part of a chunk.
+    Partly,
+    Nothing,
+}
+
+impl Channel {
+    /// Returns what has been written. Unless that is a whole chunk or the end, registers the waker for it. A part does
+    /// not wake: a reader that waits for the whole should not be woken at every write.
+    pub(in crate::channel) fn poll_begun(&self, context: &Context<'_>) -> Begun {
+        let mut locked = self.lock_settled();
+        let begun = locked.begun();
+        if let Begun::Whole | Begun::Ended = begun {
+            return begun;
+        }
+        // The flag is set only beside a ring: without one, the side that wakes this waker takes the lock. `lend` sets
+        // the flag for a ring lent later.
+        let row = locked.ring.is_some();
+        self.attend(if row { ASLEEP } else { 0 }, ASLEEP);
+        let before = locked.puller.replace(context.waker().clone());
+        drop(locked);
+        waker::discard(before);
+        if !row {
+            return begun;
+        }
+        membarrier::heavy();
+        let mut locked = self.lock_settled();
+        let begun = locked.begun();
+        let before = if let Begun::Whole | Begun::Ended = begun { self.take_puller(&mut locked) } else { None };
+        drop(locked);
+        waker::discard(before);
+        begun
+    }
+
+    /// Ends the channel as stalled, if bytes are available, and the reader has pulled no more than `chunks` chunks.
+    /// Returns `true` if it has stalled.
+    pub(in crate::channel) fn stall(&self, chunks: u64) -> bool {
+        let locked = self.lock_settled();
+        let stalled = locked.state.chunks() == chunks && locked.in_flight() > 0 && locked.puller.is_none();
+        drop(locked);
+        if stalled {
+            self.end(Err(Error::stalled()));
+        }
+        stalled
+    }
+
+    /// Returns `true` if nothing is left to pull, and the channel has ended without an error.
+    #[cfg(any(feature = "http", feature = "stream"))]
+    pub(in crate::channel) fn is_over(&self) -> bool {
+        let locked = self.lock_settled();
+        locked.has_ended_well() && locked.state.queued() == 0
+    }
+
+    /// Returns how many bytes wait to be pulled, and whether they are the last.
+    #[cfg(feature = "http")]
+    pub(in crate::channel) fn waiting(&self) -> (usize, bool) {
+        let locked = self.lock_settled();
+        (locked.in_flight(), locked.has_ended_well())
+    }
+
+    /// Returns how many bytes wait to be pulled.
+    pub(in crate::channel) fn in_flight(&self) -> usize {
+        self.lock_settled().in_flight()
+    }
+
+    pub(in crate::channel) fn stats(&self) -> Stats {
+        let mut locked = self.lock_settled();
+        self.note_peak(&mut locked);
+        let &Counts { writer_waits, puller_waits, peak } = &locked.counts;
+        Stats {
+            bytes: locked.state.pulled(),
+            chunks: locked.state.chunks(),
+            writer_waits,
+            puller_waits,
+            peak,
+            longest_run: self.program.longest_run(),
+        }
+    }
+}
+
+impl Locked {
+    /// Returns `true` if the channel has ended, and all that was published is queued.
+    pub(super) fn has_ended(&self) -> bool {
+        self.state.ended() && !self.unsettled
+    }
+
+    #[cfg(any(feature = "http", feature = "stream"))]
+    fn has_ended_well(&self) -> bool {
+        self.state.ended_well() && !self.unsettled
+    }
+
+    fn begun(&self) -> Begun {
+        let held = self.writer.as_ref().is_some_and(|held| held.waker.is_some());
+        match self.in_flight() > 0 {
+            some if self.state.queued() > 0 || (some && held) => Begun::Whole,
+            _ if self.has_ended() => Begun::Ended,
+            true => Begun::Partly,
+            false => Begun::Nothing,
+        }
+    }
+}
+
+#[cfg(all(test, not(pushpull_loom)))]
+mod tests {
+    use std::io::Write;
+
+    use crate::channel::pipe;
+
+    #[test]
+    fn only_a_reader_that_leaves_bytes_for_the_whole_time_has_stalled() {
+        let (mut writer, mut chunks) = pipe(16);
+        let channel = writer.channel().unwrap().clone();
+        assert!(!channel.stall(0), "there is nothing to pull");
+        writer.write_all(b"abc").unwrap();
+        writer.flush().unwrap();
+        writer.write_all(b"def").unwrap();
+        let pulled = channel.stats().chunks;
+        chunks.next().unwrap().unwrap();
+        assert!(!channel.stall(pulled), "something was pulled meanwhile");
+        assert!(channel.stall(channel.stats().chunks));
+    }
+
+    #[test]
+    fn law_4_the_peak_counts_what_is_handed_over_beside_what_was_taken_ahead() {
+        let (mut writer, mut chunks) = pipe(1024);
+        let mut hand_over = |chunks| (0..chunks).for_each(|_| writer.write_bytes("a chunk".into()).unwrap());
+        hand_over(20);
+        chunks.next().unwrap().unwrap();
+        hand_over(10);
+        assert_eq!(chunks.by_ref().take(19).count(), 19);
+        assert_eq!(chunks.stats().peak, 29 * "a chunk".len());
     }
 }
