@@ -12,7 +12,6 @@ mod feed;
 mod pipe;
 #[cfg(any(feature = "http", feature = "stream"))]
 mod polled;
-mod queue;
 mod reader;
 mod recycler;
 mod ring;

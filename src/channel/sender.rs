@@ -129,7 +129,7 @@ impl Sender {
             return Poll::Ready(written);
         }
         let filled = self.filled();
-        let polled = self.channel.poll_room(self.accepted(), buf.len(), self.tail.as_mut(), context);
+        let polled = self.channel.poll_room(buf.len(), self.tail.as_mut(), context);
         if self.filled() < filled {
             // The segment is empty again, whatever was returned.
             self.before += filled as u64;
@@ -239,7 +239,7 @@ impl Sender {
         tail.grant(buf.len());
         tail.append(buf);
         self.before += buf.len() as u64;
-        let room = self.channel.push_segment(tail, self.accepted());
+        let room = self.channel.push_segment(tail);
         self.allow(room);
     }
 
@@ -254,7 +254,7 @@ impl Sender {
         append(&mut tail, buf);
         self.before += self.filled() as u64;
         self.start = 0;
-        let room = self.channel.open(&tail, self.before + tail.filled() as u64);
+        let room = self.channel.open(&tail);
         self.tail = Some(tail);
         self.allow(room);
     }
@@ -264,7 +264,7 @@ impl Sender {
         if let Some(tail) = self.tail.take() {
             self.before += tail.filled() as u64;
             self.start = 0;
-            let room = self.channel.boundary(false, self.accepted());
+            let room = self.channel.boundary(false);
             self.allow(room);
         }
     }
@@ -274,7 +274,7 @@ impl Sender {
     fn complete(&mut self) {
         if self.spare() == 0 && self.pending() > 0 {
             self.start = self.filled();
-            self.channel.boundary(true, self.accepted());
+            self.channel.boundary(true);
         }
     }
 
@@ -289,7 +289,7 @@ impl Sender {
             return;
         }
         self.start = self.filled();
-        let room = self.channel.boundary(true, self.accepted());
+        let room = self.channel.boundary(true);
         self.allow(room);
         if let Some(tail) = &mut self.tail
             && room == 0
@@ -337,11 +337,11 @@ impl Sender {
 
     fn hand_locked(&mut self, bytes: Bytes) -> Result<Short, Bytes> {
         let len = bytes.len();
-        let granted = self.channel.push(self.accepted(), bytes)?;
+        let granted = self.channel.push(bytes)?;
         self.handed(len, granted);
         if let Some(ring) = self.row.lend() {
             self.close();
-            let granted = self.channel.lend(ring, self.accepted());
+            let granted = self.channel.lend(ring);
             self.allow(granted);
         }
         Ok(Short::Done)
@@ -360,7 +360,7 @@ impl Sender {
     pub(super) fn poll_hand(&mut self, bytes: &mut Bytes, context: &Context<'_>) -> Poll<io::Result<()>> {
         self.boundary();
         while !bytes.is_empty() {
-            let polled = self.channel.poll_push(self.accepted(), bytes, context);
+            let polled = self.channel.poll_push(bytes, context);
             if polled.is_pending() {
                 // A caller that gives up waiting must ask too, since it is still blocked.
                 self.allow(0);

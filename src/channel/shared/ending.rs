@@ -60,13 +60,13 @@ impl Channel {
         }
         locked.close_open();
         let ring = locked.ring.take();
-        locked.kept = Some(locked.state.pulled() + locked.state.queued_bytes() as u64);
+        locked.kept = Some(locked.state.queued().bytes);
         let writer = locked.writer.take();
         let watchers = locked.watchers.take();
         let others = locked.complete();
         self.wake_puller(locked);
         waker::wake_all(others);
-        waker::wake(writer.and_then(|held| held.waker));
+        waker::wake(writer);
         waker::wake_all(Watchers::all(watchers));
         drop(ring);
     }
@@ -94,7 +94,7 @@ impl Channel {
         if mem::take(&mut locked.unsettled) {
             locked.close_open();
         }
-        let pulled = locked.state.pulled();
+        let pulled = locked.state.pulled().bytes;
         locked.kept.get_or_insert(pulled);
         let (rest, untold) = locked.state.leave();
         let open = locked.open.take();
@@ -104,7 +104,7 @@ impl Channel {
         let watchers = locked.watchers.take();
         let share = locked.share.take();
         drop(locked);
-        waker::wake(writer.and_then(|held| held.waker));
+        waker::wake(writer);
         waker::wake_all(Watchers::all(watchers));
         // A reader moved out of its program may be waiting.
         waker::wake(puller);

@@ -16,10 +16,9 @@ use std::task::Waker;
 use bytes::Bytes;
 
 use super::ahead::Progress;
-use super::queue::Piece;
 use super::ring::Consumer;
 use super::segment::{Segment, Tail};
-use super::state::Flow;
+use super::state::{Flow, Piece};
 use crate::budget::Share;
 use crate::error::Error;
 use crate::options::Options;
@@ -54,18 +53,21 @@ pub(crate) struct Channel {
 
 #[derive(Debug)]
 struct Locked {
-    state: Flow<Piece>,
+    state: Flow,
     /// The total number of bytes that the reader gets, once the channel is closed.
     kept: Option<u64>,
     /// Whether the writing side has ended, and what was published by then is not queued yet.
     unsettled: bool,
-    /// Set while the reader has chunks taken ahead: how many chunks and bytes of its progress `state` knows.
-    seen: Option<(usize, usize)>,
+    /// Whether the reader gives out chunks taken ahead, and publishes how far it has pulled.
+    batch: bool,
     open: Option<Open>,
     /// The ring for handed-over chunks, while it is lent.
     ring: Option<Consumer>,
     puller: Option<Waker>,
-    writer: Option<HeldWriter>,
+    /// Whether the writer is blocked. It stays so until it has resumed.
+    held: bool,
+    /// The waker of a blocked writer, until it is woken.
+    writer: Option<Waker>,
     /// The wakers that wait for the channel to be closed.
     watchers: Option<Box<Watchers>>,
     /// The share of a budget, if there is one.
@@ -90,14 +92,6 @@ struct Open {
     segment: Segment,
     /// Where the bytes begin that were neither queued nor taken.
     start: usize,
-}
-
-/// A blocked writer, until it resumes.
-#[derive(Debug)]
-struct HeldWriter {
-    /// `None` after the writer was woken.
-    waker: Option<Waker>,
-    accepted: u64,
 }
 
 /// The result of a pull.
@@ -159,23 +153,24 @@ impl Channel {
     /// Returns `true` if the reader has pulled them already. A reader without such chunks takes the lock for its next
     /// chunk.
     fn hold(&self, locked: &Locked) -> bool {
-        let Some((_, pulled)) = locked.seen else { return false };
-        let Some(HeldWriter { waker: Some(_), accepted }) = locked.writer else {
+        if !locked.batch {
+            return false;
+        }
+        if locked.writer.is_none() {
             self.progress.value.release();
             return false;
-        };
+        }
         // If the writer waits for a place in the queue, the reader checks after every chunk.
-        let left = locked.state.until_resumed(accepted).unwrap_or(1).max(1);
-        self.progress.value.hold(pulled.saturating_add(left))
+        let left = locked.state.until_resumed(locked.growing()).unwrap_or(1).max(1);
+        self.progress.value.hold(locked.state.pulled().bytes + left as u64)
     }
 
-    /// Takes over what the reader has counted without the lock.
+    /// Looks how far the reader has pulled.
     fn settle(&self, locked: &mut Locked) {
-        // Most bridges never have more than one chunk, so they need not fetch the reader's counts.
-        let Some((chunks_seen, bytes_seen)) = locked.seen else { return };
-        let (chunks, bytes) = self.progress.value.get();
-        locked.seen = Some((chunks, bytes));
-        locked.state.pulled_ahead(chunks - chunks_seen, bytes - bytes_seen);
+        // Most bridges never have more than one chunk, so they need not fetch the reader's position.
+        if locked.batch {
+            locked.state.see_pulled(self.progress.value.pulled());
+        }
     }
 
     /// Takes the lock, without a look into the ring. If the program stayed with the parent of this forked process, its
@@ -211,15 +206,16 @@ impl Channel {
 }
 
 impl Locked {
-    fn new(state: Flow<Piece>, share: Option<Box<Share>>) -> Locked {
+    fn new(state: Flow, share: Option<Box<Share>>) -> Locked {
         Locked {
             state,
             kept: None,
             unsettled: false,
-            seen: None,
+            batch: false,
             open: None,
             ring: None,
             puller: None,
+            held: false,
             writer: None,
             watchers: None,
             share,
@@ -276,13 +272,32 @@ impl Locked {
 
     /// Takes the waker of a blocked writer that can resume.
     fn writer_to_wake(&mut self) -> Option<Waker> {
-        let held = self.writer.as_mut()?;
-        if self.state.resumes(held.accepted) { held.waker.take() } else { None }
+        self.writer.as_ref()?;
+        if self.state.resumes(self.growing()) { self.writer.take() } else { None }
+    }
+
+    /// Returns the number of accepted bytes that are not queued. They are in the open segment.
+    fn growing(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.segment.published() - open.start)
     }
 
     /// Returns the number of bytes accepted and not pulled.
     fn in_flight(&self) -> usize {
-        let open = |open: &Open| open.segment.published() - open.start;
-        self.state.queued_bytes() + self.open.as_ref().map_or(0, open)
+        self.state.in_flight(self.growing())
+    }
+
+    /// Returns the total number of bytes accepted.
+    fn accepted(&self) -> u64 {
+        self.state.queued().bytes + self.growing() as u64
+    }
+
+    /// Returns how many more bytes the writer may write now.
+    fn room(&self) -> usize {
+        self.state.room(self.growing())
+    }
+
+    /// Returns `true` if a write of `len` bytes should wait for more room.
+    fn too_little(&self, len: usize) -> bool {
+        self.state.too_little(self.growing(), len)
     }
 }

@@ -7,7 +7,6 @@ use bytes::Bytes;
 
 use super::{ASLEEP, Channel, Counts, Locked, Taken};
 use crate::channel::ahead::Ahead;
-use crate::channel::state;
 use crate::error::Error;
 use crate::runtime::waker;
 use crate::stats::Stats;
@@ -26,7 +25,7 @@ impl Channel {
             return Some(Taken::Chunk(chunk));
         }
         let locked = self.lock();
-        let held = locked.writer.as_ref().is_some_and(|held| held.waker.is_some());
+        let held = locked.writer.is_some();
         self.take(ahead, locked, held).ok()
     }
 
@@ -105,13 +104,13 @@ impl Channel {
         open: bool,
     ) -> Result<Taken, MutexGuard<'a, Locked>> {
         self.settle(&mut locked);
-        locked.seen = None;
+        locked.batch = false;
         self.note_peak(&mut locked);
         let piece = match locked.state.pull() {
             Some(piece) => piece,
             None => match open.then(|| locked.take_open()).flatten() {
                 Some(piece) => {
-                    locked.state.count(&piece);
+                    locked.state.pull_growing(&piece);
                     piece
                 }
                 None => {
@@ -124,13 +123,13 @@ impl Channel {
             },
         };
         let puller = self.take_puller(&mut locked);
-        let others = locked.pulled(state::Measured::len(&piece));
+        let others = locked.pulled(piece.len());
         let writer = locked.writer_to_wake();
         // With a budget, bytes are given back with each chunk, under the lock.
         if locked.state.left() > 0 && locked.share.is_none() {
             locked.state.take_ahead(ahead);
-            locked.seen = Some((0, 0));
-            self.progress.value.begin();
+            locked.batch = true;
+            self.progress.value.begin(locked.state.pulled());
             self.hold(&locked);
         }
         self.queued.store(locked.state.left(), Ordering::Relaxed);
@@ -186,7 +185,8 @@ impl Channel {
     /// Returns `true` if it has stalled.
     pub(in crate::channel) fn stall(&self, chunks: u64) -> bool {
         let locked = self.lock_settled();
-        let stalled = locked.state.chunks() == chunks && locked.in_flight() > 0 && locked.puller.is_none();
+        let left = locked.state.was_left() || locked.puller.is_some();
+        let stalled = !left && locked.state.pulled().chunks == chunks && locked.in_flight() > 0;
         drop(locked);
         if stalled {
             self.end(Err(Error::stalled()));
@@ -198,7 +198,7 @@ impl Channel {
     #[cfg(any(feature = "http", feature = "stream"))]
     pub(in crate::channel) fn is_over(&self) -> bool {
         let locked = self.lock_settled();
-        locked.has_ended_well() && locked.state.queued() == 0
+        locked.has_ended_well() && locked.state.waiting() == 0
     }
 
     /// Returns how many bytes wait to be pulled, and whether they are the last.
@@ -218,8 +218,8 @@ impl Channel {
         self.note_peak(&mut locked);
         let &Counts { writer_waits, puller_waits, peak } = &locked.counts;
         Stats {
-            bytes: locked.state.pulled(),
-            chunks: locked.state.chunks(),
+            bytes: locked.state.pulled().bytes,
+            chunks: locked.state.pulled().chunks,
             writer_waits,
             puller_waits,
             peak,
@@ -240,9 +240,8 @@ impl Locked {
     }
 
     fn begun(&self) -> Begun {
-        let held = self.writer.as_ref().is_some_and(|held| held.waker.is_some());
         match self.in_flight() > 0 {
-            some if self.state.queued() > 0 || (some && held) => Begun::Whole,
+            some if self.state.waiting() > 0 || (some && self.writer.is_some()) => Begun::Whole,
             _ if self.has_ended() => Begun::Ended,
             true => Begun::Partly,
             false => Begun::Nothing,

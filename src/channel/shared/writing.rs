@@ -6,10 +6,10 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 
-use super::{ASLEEP, CLOSED, Channel, HeldWriter, Locked, Open};
-use crate::channel::queue::Piece;
+use super::{ASLEEP, CLOSED, Channel, Locked, Open};
 use crate::channel::ring::{Consumer, SLOTS};
 use crate::channel::segment::Tail;
+use crate::channel::state::Piece;
 use crate::error::Error;
 use crate::runtime::waker;
 use crate::sync::{MutexGuard, Ordering};
@@ -45,35 +45,31 @@ impl Channel {
     /// and may find its segment, `tail`, empty again.
     pub(in crate::channel) fn poll_room(
         &self,
-        accepted: u64,
         len: usize,
         tail: Option<&mut Tail>,
         context: Option<&Context<'_>>,
     ) -> Poll<io::Result<usize>> {
-        self.poll_locked(accepted, len, tail, context).map_ok(|(room, mut locked)| {
-            locked.grant(accepted, len.min(room));
+        self.poll_locked(len, tail, context).map_ok(|(room, mut locked)| {
+            locked.grant(len.min(room));
             room
         })
     }
 
     /// Queues `bytes` if all of it fits, no writer is blocked and there is no budget. Otherwise returns `bytes`. On
     /// success, returns how many more bytes may go into the ring.
-    pub(in crate::channel) fn push(&self, accepted: u64, bytes: Bytes) -> Result<usize, Bytes> {
+    pub(in crate::channel) fn push(&self, bytes: Bytes) -> Result<usize, Bytes> {
         let mut locked = self.lock();
-        let state = &mut locked.state;
-        if state.ended() || state.room(accepted) < bytes.len() || locked.writer.is_some() || locked.share.is_some() {
+        if locked.state.ended() || locked.room() < bytes.len() || locked.held || locked.share.is_some() {
             return Err(bytes);
         }
-        let accepted = accepted + bytes.len() as u64;
         locked.state.queue(Piece::Handed(bytes));
-        let granted = if locked.ring.is_some() { self.granted(&mut locked, accepted) } else { 0 };
+        let granted = if locked.ring.is_some() { self.granted(&mut locked) } else { 0 };
         self.wake_puller(locked);
         Ok(granted)
     }
 
-    /// Lends `ring` to the channel, for a writer with `accepted` bytes accepted and no open segment. Returns how many
-    /// bytes may go into the ring.
-    pub(in crate::channel) fn lend(&self, ring: Consumer, accepted: u64) -> usize {
+    /// Lends `ring` to the channel, for a writer with no open segment. Returns how many bytes may go into the ring.
+    pub(in crate::channel) fn lend(&self, ring: Consumer) -> usize {
         let mut locked = self.lock();
         if locked.state.ended() {
             return 0;
@@ -84,17 +80,12 @@ impl Channel {
             // A reader that waits for the head has not set the flag, and a write into the ring wakes by the flag alone.
             self.attend(ASLEEP, 0);
         }
-        self.granted(&mut locked, accepted)
+        self.granted(&mut locked)
     }
 
     /// Queues the part of `bytes` for which there is room, and returns its length.
-    pub(in crate::channel) fn poll_push(
-        &self,
-        accepted: u64,
-        bytes: &mut Bytes,
-        context: &Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        let (room, mut locked) = ready!(self.poll_locked(accepted, bytes.len(), None, Some(context)))?;
+    pub(in crate::channel) fn poll_push(&self, bytes: &mut Bytes, context: &Context<'_>) -> Poll<io::Result<usize>> {
+        let (room, mut locked) = ready!(self.poll_locked(bytes.len(), None, Some(context)))?;
         let part = bytes.split_to(bytes.len().min(room));
         let len = part.len();
         locked.state.queue(Piece::Handed(part));
@@ -105,7 +96,6 @@ impl Channel {
     /// Does what `poll_room` does, and keeps the lock.
     fn poll_locked(
         &self,
-        accepted: u64,
         len: usize,
         tail: Option<&mut Tail>,
         context: Option<&Context<'_>>,
@@ -114,45 +104,43 @@ impl Channel {
         if locked.state.ended() {
             return Poll::Ready(Err(Error::disconnected()));
         }
-        let (provided, spent) = locked.provide(accepted, len, context);
-        if locked.writer.is_some() || locked.state.too_little(accepted, len) {
+        let (provided, spent) = locked.provide(len, context);
+        if locked.held || locked.too_little(len) {
             self.settle(&mut locked);
         }
-        let room = locked.state.room(accepted);
+        let room = locked.room();
         let Some(context) = context else {
             return Poll::Ready(Ok((room, locked)));
         };
-        let goes_on = match locked.writer {
-            Some(_) => provided || locked.state.resumes(accepted),
-            None => !locked.state.too_little(accepted, len),
+        let goes_on = match locked.held {
+            true => provided || locked.state.resumes(locked.growing()),
+            false => !locked.too_little(len),
         };
-        if goes_on && locked.writer.is_none() {
+        if goes_on && !locked.held {
             return Poll::Ready(Ok((room, locked)));
         }
-        if locked.writer.is_none() {
-            locked.counts.writer_waits += 1;
-        }
-        let held = (!goes_on).then(|| HeldWriter { waker: Some(context.waker().clone()), accepted });
+        locked.counts.writer_waits += u64::from(!locked.held);
+        locked.held = !goes_on;
+        let before = mem::replace(&mut locked.writer, (!goes_on).then(|| context.waker().clone()));
         // A reader that waits for a whole chunk would wait in vain, since the writer is blocked.
-        let puller = held.as_ref().and_then(|_| self.take_puller(&mut locked));
-        let before = mem::replace(&mut locked.writer, held);
+        let puller = if goes_on { None } else { self.take_puller(&mut locked) };
         let missed = self.hold(&locked);
         if goes_on && let Some(tail) = tail {
             locked.rewind(tail);
         }
         let others = if goes_on { locked.provided() } else { Vec::new() };
         drop(locked);
-        waker::discard(before.and_then(|held| held.waker));
+        waker::discard(before);
         waker::discard(spent);
         waker::wake(puller);
         waker::wake_all(others);
         // Only the writer itself reduces the room.
-        if goes_on || missed { self.poll_locked(accepted, len, None, Some(context)) } else { Poll::Pending }
+        if goes_on || missed { self.poll_locked(len, None, Some(context)) } else { Poll::Pending }
     }
 
     /// Makes `tail` the open segment, and wakes a sleeping reader if it holds bytes. Queues what is left of the
-    /// previous segment. Returns how much a writer with `accepted` bytes accepted may write now.
-    pub(in crate::channel) fn open(&self, tail: &Tail, accepted: u64) -> usize {
+    /// previous segment. Returns how much more may be written now.
+    pub(in crate::channel) fn open(&self, tail: &Tail) -> usize {
         let segment = tail.segment().clone();
         let mut locked = self.lock();
         if locked.state.ended() {
@@ -160,7 +148,7 @@ impl Channel {
         }
         let queued = locked.close_open();
         locked.open = Some(Open { segment, start: 0 });
-        let room = locked.state.room(accepted);
+        let room = locked.room();
         if queued {
             self.wake_puller(locked);
         } else if tail.filled() > 0 && self.attention.value.load(Ordering::Relaxed) & ASLEEP != 0 {
@@ -172,20 +160,19 @@ impl Channel {
     }
 
     /// Ends the current chunk: queues what is left of the open segment. If `stay` is `true`, the segment stays open.
-    /// Returns how much a writer with `accepted` bytes accepted may write now.
-    pub(in crate::channel) fn boundary(&self, stay: bool, accepted: u64) -> usize {
+    /// Returns how much more may be written now.
+    pub(in crate::channel) fn boundary(&self, stay: bool) -> usize {
         let mut locked = self.lock();
         let queued = if stay { locked.queue_open() } else { locked.close_open() };
-        let room = locked.state.room(accepted);
+        let room = locked.room();
         if queued {
             self.wake_puller(locked);
         }
         room
     }
 
-    /// Queues a complete segment as a chunk. Returns how much a writer with `accepted` bytes accepted, including this
-    /// chunk, may write now.
-    pub(in crate::channel) fn push_segment(&self, tail: Tail, accepted: u64) -> usize {
+    /// Queues a complete segment as a chunk. Returns how much more may be written now.
+    pub(in crate::channel) fn push_segment(&self, tail: Tail) -> usize {
         let end = tail.filled();
         let piece = Piece::Written { segment: tail.into_segment(), start: 0, end };
         let mut locked = self.lock();
@@ -193,52 +180,48 @@ impl Channel {
             return 0;
         }
         locked.state.queue(piece);
-        let room = locked.state.room(accepted);
+        let room = locked.room();
         self.wake_puller(locked);
         room
     }
 
     /// Returns how many bytes may be handed over without the lock. The maximum is the room, and what keeps the bytes in
     /// flight below their recorded peak: a new peak would have to be recorded.
-    fn granted(&self, locked: &mut Locked, accepted: u64) -> usize {
+    fn granted(&self, locked: &mut Locked) -> usize {
         if !locked.state.has_places(SLOTS) {
             return 0;
         }
         self.note_peak(locked);
         let noted = locked.counts.peak - locked.in_flight();
-        locked.state.room(accepted).min(noted)
+        locked.room().min(noted)
     }
 }
 
 /// The channel's share of a budget. Without a budget, the limit is the capacity.
 impl Locked {
-    /// Records that a writer with `accepted` bytes accepted may write `len` more, after the lock is released. Until it
-    /// does, these bytes count as held: a pull does not give their share back.
-    pub(super) fn grant(&mut self, accepted: u64, len: usize) {
-        self.granted = accepted + len as u64;
+    /// Records that the writer may write `len` more bytes, after the lock is released. Until it does, these bytes count
+    /// as held: a pull does not give their share back.
+    pub(super) fn grant(&mut self, len: usize) {
+        self.granted = self.accepted() + len as u64;
     }
 
     /// Returns the maximum number of bytes in flight without another request, apart from bytes that join the open
     /// segment.
     fn most_in_flight(&self) -> usize {
-        self.in_flight().max(self.granted.saturating_sub(self.state.pulled()) as usize)
+        self.in_flight().max(self.granted.saturating_sub(self.state.pulled().bytes) as usize)
     }
 
     /// Takes from the budget what a write of `len` bytes lacks. Without a context, it takes only free bytes; with a
     /// context, it requests the rest. Returns whether a blocked writer resumes, and a waker that is no longer needed.
-    pub(super) fn provide(
-        &mut self,
-        accepted: u64,
-        len: usize,
-        context: Option<&Context<'_>>,
-    ) -> (bool, Option<Waker>) {
+    pub(super) fn provide(&mut self, len: usize, context: Option<&Context<'_>>) -> (bool, Option<Waker>) {
+        let growing = self.growing();
         let Some(share) = &mut self.share else { return (false, None) };
         if share.collect() {
             self.state.limit(share.limit());
             return (true, None);
         }
         // A whole chunk, for many small writes.
-        let lacking = self.state.lacking(accepted, len, len.max(share.own()));
+        let lacking = self.state.lacking(growing, len, len.max(share.own()));
         if lacking == 0 {
             return (false, None);
         }
@@ -296,7 +279,7 @@ mod tests {
         options.set_budget(&budget);
         let channel = Arc::new(Channel::new(&options));
         assert!(Sender::new(channel.clone(), &options).poll_write(&[7; 4], None).is_ready());
-        let room = channel.poll_room(4, 8, None, None);
+        let room = channel.poll_room(8, None, None);
         assert!(matches!(room, Poll::Ready(Ok(8))));
         assert_eq!(budget.available(), 0);
         // Only the pulled chunk is given back: the next eight bytes need the own chunk and four more.
