@@ -210,15 +210,10 @@ impl Sender {
         }
     }
 
-    /// Ends the row, since what comes next is not handed over.
-    fn end_row(&mut self) {
-        let lent = if self.row.is_lent() { self.channel.rouse() } else { None };
-        self.row.end(lent);
-    }
-
     /// Wakes a sleeping reader.
     pub(super) fn rouse(&mut self) {
-        self.row.end(self.channel.rouse());
+        self.row.end();
+        self.channel.rouse();
     }
 
     /// Writes a small chunk of its own. Many such chunks share a segment.
@@ -233,7 +228,7 @@ impl Sender {
 
     /// Writes a large chunk of its own.
     fn write_whole(&mut self, buf: &[u8]) {
-        self.end_row();
+        self.row.end();
         self.boundary();
         let mut tail = Tail::new(buf.len());
         tail.grant(buf.len());
@@ -249,7 +244,7 @@ impl Sender {
 
     /// Queues all written bytes, and opens a fresh segment that begins with `buf` (maximum: one chunk).
     fn reopen(&mut self, buf: &[u8]) {
-        self.end_row();
+        self.row.end();
         let mut tail = Tail::new(self.chunk_size);
         append(&mut tail, buf);
         self.before += self.filled() as u64;
@@ -283,7 +278,7 @@ impl Sender {
         if self.pending() == 0 {
             return;
         }
-        self.end_row();
+        self.row.end();
         if self.spare() == 0 {
             self.close();
             return;
@@ -310,7 +305,9 @@ impl Sender {
 
     /// Queues all written bytes, and leaves the channel open for its engine to end.
     pub(super) fn leave(&mut self) {
-        self.end_row();
+        if self.row.is_open() {
+            self.rouse();
+        }
         self.close();
     }
 }
@@ -339,9 +336,10 @@ impl Sender {
         let len = bytes.len();
         let granted = self.channel.push(bytes)?;
         self.handed(len, granted);
-        if let Some(ring) = self.row.lend() {
+        if self.row.count() {
             self.close();
-            let granted = self.channel.lend(ring);
+            let ring = self.row.begin();
+            let granted = self.channel.begin_row(ring);
             self.allow(granted);
         }
         Ok(Short::Done)
@@ -446,11 +444,11 @@ mod tests {
             sender.boundary();
             assert_eq!(hand_over(&mut sender, 1), 1);
         }
-        assert!(!sender.row.is_lent());
+        assert!(!sender.row.is_open());
         assert_eq!(hand_over(&mut sender, 20), 20);
-        assert!(sender.row.is_lent());
+        assert!(sender.row.is_open());
         assert!(sender.poll_write(b"small", None).is_ready());
-        assert!(!sender.row.is_lent());
+        assert!(!sender.row.is_open());
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The end of a channel, from either side.
 
 use std::io;
-use std::mem;
 use std::task::{Context, Poll};
 
 use super::{CLOSED, Channel, Locked};
@@ -20,7 +19,7 @@ impl Channel {
         if !self.close(&mut locked, result) {
             return;
         }
-        if locked.open.is_some() || locked.ring.is_some() {
+        if locked.is_lockless() {
             // A system call, during which no other thread should wait for the lock.
             drop(locked);
             membarrier::heavy();
@@ -48,14 +47,13 @@ impl Channel {
         let first = locked.state.end(result);
         if first {
             self.attend(CLOSED, 0);
-            locked.unsettled = true;
         }
         first
     }
 
     /// Queues what was published before the end. Called when no writer is between its write and its look at the flag.
     fn settle_end(&self, mut locked: MutexGuard<'_, Locked>) {
-        if !mem::take(&mut locked.unsettled) {
+        if !locked.state.ended() || locked.kept.is_some() {
             return;
         }
         locked.close_open();
@@ -91,14 +89,14 @@ impl Channel {
     pub(crate) fn leave(&self) -> Option<io::Result<()>> {
         let mut locked = self.lock_settled();
         self.attend(CLOSED, 0);
-        if mem::take(&mut locked.unsettled) {
+        if locked.state.ended() && locked.kept.is_none() {
             locked.close_open();
         }
         let pulled = locked.state.pulled().bytes;
         locked.kept.get_or_insert(pulled);
         let (rest, untold) = locked.state.leave();
         let open = locked.open.take();
-        let ring = locked.ring.take();
+        let ring = locked.ring.take().filter(|_| locked.in_row);
         let puller = self.take_puller(&mut locked);
         let writer = locked.writer.take();
         let watchers = locked.watchers.take();

@@ -54,15 +54,16 @@ pub(crate) struct Channel {
 #[derive(Debug)]
 struct Locked {
     state: Flow,
-    /// The total number of bytes that the reader gets, once the channel is closed.
+    /// The total number of bytes that the reader gets. Decided after the channel is closed, when no writer is between a
+    /// write and its look at the flag.
     kept: Option<u64>,
-    /// Whether the writing side has ended, and what was published by then is not queued yet.
-    unsettled: bool,
     /// Whether the reader gives out chunks taken ahead, and publishes how far it has pulled.
     batch: bool,
     open: Option<Open>,
-    /// The ring for handed-over chunks, while it is lent.
+    /// The ring for handed-over chunks, from the first row of them on.
     ring: Option<Consumer>,
+    /// Whether chunks may be handed over through the ring without the lock. Then no segment is open.
+    in_row: bool,
     puller: Option<Waker>,
     /// Whether the writer is blocked. It stays so until it has resumed.
     held: bool,
@@ -210,10 +211,10 @@ impl Locked {
         Locked {
             state,
             kept: None,
-            unsettled: false,
             batch: false,
             open: None,
             ring: None,
+            in_row: false,
             puller: None,
             held: false,
             writer: None,
@@ -237,10 +238,19 @@ impl Locked {
 
     /// Queues the chunks of the ring. They come after queued chunks, and before the bytes in the open segment.
     fn queue_handed(&mut self) {
-        let Some(ring) = &mut self.ring else { return };
-        while let Some(bytes) = ring.take() {
-            self.state.queue(Piece::Handed(bytes));
+        if self.in_row
+            && let Some(ring) = &mut self.ring
+        {
+            while let Some(bytes) = ring.take() {
+                self.state.queue(Piece::Handed(bytes));
+            }
         }
+    }
+
+    /// Returns `true` if the writer may publish something without the lock. Then a look that must miss nothing needs a
+    /// barrier before it.
+    fn is_lockless(&self) -> bool {
+        self.open.is_some() || self.in_row
     }
 
     /// Takes the bytes of the open segment that were neither queued nor taken.

@@ -81,11 +81,11 @@ impl Channel {
         let before = locked.puller.replace(context.waker().clone());
         locked.counts.puller_waits += 1;
         self.attend(ASLEEP, 0);
-        // A writer that later opens a segment or lends a ring takes this lock, and then reads the flag.
-        let open = locked.open.is_some() || locked.ring.is_some();
+        // A writer that later opens a segment or begins a row takes this lock, and then reads the flag.
+        let lockless = locked.is_lockless();
         drop(locked);
         waker::discard(before);
-        if !open {
+        if !lockless {
             return Poll::Pending;
         }
         membarrier::heavy();
@@ -162,9 +162,9 @@ impl Channel {
         if let Begun::Whole | Begun::Ended = begun {
             return begun;
         }
-        // The flag is set only beside a ring: without one, the side that wakes this waker takes the lock. `lend` sets
-        // the flag for a ring lent later.
-        let row = locked.ring.is_some();
+        // The flag is set only in a row of handed-over chunks: otherwise the side that wakes this waker takes the lock.
+        // `begin_row` sets the flag for a row that begins later.
+        let row = locked.in_row;
         self.attend(if row { ASLEEP } else { 0 }, ASLEEP);
         let before = locked.puller.replace(context.waker().clone());
         drop(locked);
@@ -229,14 +229,14 @@ impl Channel {
 }
 
 impl Locked {
-    /// Returns `true` if the channel has ended, and all that was published is queued.
+    /// Returns `true` if the channel has ended, and all that the reader gets is queued.
     pub(super) fn has_ended(&self) -> bool {
-        self.state.ended() && !self.unsettled
+        self.kept.is_some()
     }
 
     #[cfg(any(feature = "http", feature = "stream"))]
     fn has_ended_well(&self) -> bool {
-        self.state.ended_well() && !self.unsettled
+        self.state.ended_well() && self.has_ended()
     }
 
     fn begun(&self) -> Begun {

@@ -31,12 +31,11 @@ impl Channel {
         self.attention.value.load(Ordering::Acquire) & CLOSED != 0
     }
 
-    /// Wakes a sleeping reader after a write into the open segment or the ring. Returns the lent ring.
-    pub(in crate::channel) fn rouse(&self) -> Option<Consumer> {
+    /// Wakes a sleeping reader after a write into the open segment or the ring. A row of handed-over chunks ends.
+    pub(in crate::channel) fn rouse(&self) {
         let mut locked = self.lock();
-        let ring = locked.ring.take();
+        locked.in_row = false;
         self.wake_puller(locked);
-        ring
     }
 
     /// Returns how many of `len` bytes a writer may write now, or an error if the channel is closed.
@@ -63,19 +62,23 @@ impl Channel {
             return Err(bytes);
         }
         locked.state.queue(Piece::Handed(bytes));
-        let granted = if locked.ring.is_some() { self.granted(&mut locked) } else { 0 };
+        let granted = if locked.in_row { self.granted(&mut locked) } else { 0 };
         self.wake_puller(locked);
         Ok(granted)
     }
 
-    /// Lends `ring` to the channel, for a writer with no open segment. Returns how many bytes may go into the ring.
-    pub(in crate::channel) fn lend(&self, ring: Consumer) -> usize {
+    /// Lets a writer with no open segment hand over chunks through the ring from here on. `ring` is a new one's other
+    /// end. Returns how many bytes may go into the ring.
+    pub(in crate::channel) fn begin_row(&self, ring: Option<Consumer>) -> usize {
         let mut locked = self.lock();
         if locked.state.ended() {
             return 0;
         }
         debug_assert!(locked.open.is_none(), "what is in the open segment would come after what is in the ring");
-        locked.ring = Some(ring);
+        locked.in_row = true;
+        if ring.is_some() {
+            locked.ring = ring;
+        }
         if locked.puller.is_some() {
             // A reader that waits for the head has not set the flag, and a write into the ring wakes by the flag alone.
             self.attend(ASLEEP, 0);
@@ -147,6 +150,7 @@ impl Channel {
             return 0;
         }
         let queued = locked.close_open();
+        locked.in_row = false;
         locked.open = Some(Open { segment, start: 0 });
         let room = locked.room();
         if queued {
@@ -164,6 +168,7 @@ impl Channel {
     pub(in crate::channel) fn boundary(&self, stay: bool) -> usize {
         let mut locked = self.lock();
         let queued = if stay { locked.queue_open() } else { locked.close_open() };
+        locked.in_row = false;
         let room = locked.room();
         if queued {
             self.wake_puller(locked);
@@ -180,6 +185,7 @@ impl Channel {
             return 0;
         }
         locked.state.queue(piece);
+        locked.in_row = false;
         let room = locked.room();
         self.wake_puller(locked);
         room
