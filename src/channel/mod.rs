@@ -5,6 +5,8 @@
 //!  Writer ── Sender ──> open segment, or ring ─┐
 //!                 └───> queue ─────────────────┴─ Channel ──> Chunks ──> Iterator, Reader, Stream, Body
 //! ```
+//!
+//! The order of the bytes, the positions of both sides and the memory orderings are at the head of `shared/mod.rs`.
 
 mod ahead;
 mod chunks;

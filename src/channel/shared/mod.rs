@@ -1,9 +1,34 @@
-//! The bounded queue: the state behind its lock, the open segment beside it, and the wakers of both sides.
+//! What both sides of a channel share: the state behind its lock, what is published beside it, and the wakers.
 //!
-//! A writer takes the lock once or twice per chunk, not once per write. In between, the writer fills the open segment
-//! (see `segment.rs`) or hands over chunks through a ring (`ring.rs`), and reads one flag. Nothing here blocks: a side
-//! that has to wait leaves its `Waker`. A waker is taken out under the lock, and woken or dropped after it, since a
-//! waker may own anything, including this channel's ends.
+//! ```text
+//!         taken ahead        queue         ring or growing chunk
+//!       | chunk | chunk | chunk | chunk | chunk | chunk ... bytes |
+//!   pulled: the reader's      queued: the lock's     accepted: the writer's
+//! ```
+//!
+//! Each side has a position, which only grows. **Invariant:** `pulled <= queued <= accepted <= pulled + capacity`, in bytes,
+//! and at most 1,024 chunks lie between `pulled` and `queued`. The bytes in flight are those from `pulled` to `accepted`.
+//!
+//! | position | moved by | published by | seen by |
+//! |---|---|---|---|
+//! | `accepted` | the writer | the length of the open segment (`segment.rs`) or the count of the ring (`ring.rs`) | either side, under the lock |
+//! | `queued` | the holder of the lock: a chunk is complete, the ring is emptied, the reader takes a growing chunk | the lock | the holder of the lock |
+//! | `pulled` | the reader | the lock, or `Progress` while it gives out chunks taken ahead (`ahead.rs`) | `Channel::settle` |
+//! | `kept` | the first side that knows that the writer writes no more into a closed channel; once | the lock | either side |
+//!
+//! The lock is taken once or twice per chunk, not once per write. Beside it:
+//!
+//! - **Length, ring, progress:** stored with release after the bytes, slots and chunks that they count; loaded with
+//!   acquire before these are used.
+//! - **Is the reader asleep, or the channel closed?** The writer publishes, passes `membarrier::light`, and looks at
+//!   `attention`. The other side sets a flag there under the lock, passes `membarrier::heavy` if the writer may publish
+//!   without the lock, and looks at what was published once more.
+//! - **Is the writer blocked?** It stores in `Progress`, under the lock, at which position it resumes, passes a full
+//!   fence, and looks at the reader's. The reader publishes its position, passes a full fence every few chunks, and
+//!   looks at the writer's.
+//!
+//! Nothing here blocks: a side that has to wait leaves its `Waker`. A waker is taken out under the lock, and woken or
+//! dropped after it, since a waker may own anything, including this channel's ends.
 
 mod ending;
 mod pulling;
