@@ -88,6 +88,7 @@ impl Sender {
         self.allowed.saturating_sub(self.accepted()) as usize
     }
 
+    /// Allows `bytes` more bytes.
     fn allow(&mut self, bytes: usize) {
         self.allowed = self.accepted().saturating_add(bytes as u64);
     }
@@ -111,9 +112,8 @@ impl Sender {
 
     /// Writes if the channel need not be asked for room: the way of most writes that complete a chunk.
     pub(super) fn write_allowed(&mut self, buf: &[u8]) -> Option<io::Result<usize>> {
-        let room = self.allowance();
-        let allowed = room >= buf.len() && !buf.is_empty() && !self.budgeted && !self.channel.is_closed();
-        allowed.then(|| self.accept(buf, room))
+        let allowed = self.allowance() >= buf.len() && !buf.is_empty() && !self.budgeted && !self.channel.is_closed();
+        allowed.then(|| self.accept(buf))
     }
 
     /// Writes as many bytes as there is room for, at least one. Without a context, it may write none.
@@ -142,14 +142,16 @@ impl Sender {
         }
         match ready!(polled)? {
             0 => Poll::Ready(Ok(0)),
-            room => Poll::Ready(self.accept(&buf[..buf.len().min(room)], room)),
+            room => {
+                self.allow(room);
+                Poll::Ready(self.accept(&buf[..buf.len().min(room)]))
+            }
         }
     }
 
-    /// Writes `part`. Including `part`, `room` bytes may be written now.
-    fn accept(&mut self, part: &[u8], room: usize) -> io::Result<usize> {
+    /// Writes `part`, which is allowed.
+    fn accept(&mut self, part: &[u8]) -> io::Result<usize> {
         let accepted = self.accepted();
-        self.allow(room);
         if part.len() >= self.chunk_size {
             self.write_whole(part);
         } else if self.unbuffered {
@@ -234,8 +236,7 @@ impl Sender {
         tail.grant(buf.len());
         tail.append(buf);
         self.before += buf.len() as u64;
-        let room = self.channel.push_segment(tail);
-        self.allow(room);
+        self.allowed = self.channel.push_segment(tail);
     }
 
     fn append(&mut self, buf: &[u8]) {
@@ -249,9 +250,8 @@ impl Sender {
         append(&mut tail, buf);
         self.before += self.filled() as u64;
         self.start = 0;
-        let room = self.channel.open(&tail);
+        self.allowed = self.channel.open(&tail);
         self.tail = Some(tail);
-        self.allow(room);
     }
 
     /// Queues all written bytes, and closes the open segment.
@@ -259,8 +259,7 @@ impl Sender {
         if let Some(tail) = self.tail.take() {
             self.before += tail.filled() as u64;
             self.start = 0;
-            let room = self.channel.boundary(false);
-            self.allow(room);
+            self.allowed = self.channel.boundary(false);
         }
     }
 
@@ -284,10 +283,9 @@ impl Sender {
             return;
         }
         self.start = self.filled();
-        let room = self.channel.boundary(true);
-        self.allow(room);
-        if let Some(tail) = &mut self.tail
-            && room == 0
+        self.allowed = self.channel.boundary(true);
+        if self.allowance() == 0
+            && let Some(tail) = &mut self.tail
         {
             // The queue may have no place for even one byte.
             tail.grant(0);
@@ -334,21 +332,20 @@ impl Sender {
 
     fn hand_locked(&mut self, bytes: Bytes) -> Result<Short, Bytes> {
         let len = bytes.len();
-        let granted = self.channel.push(bytes)?;
-        self.handed(len, granted);
+        let allowed = self.channel.push(bytes)?;
+        self.handed(len, allowed);
         if self.row.count() {
             self.close();
             let ring = self.row.begin();
-            let granted = self.channel.begin_row(ring);
-            self.allow(granted);
+            self.allowed = self.channel.begin_row(ring);
         }
         Ok(Short::Done)
     }
 
-    /// Records that `len` handed-over bytes were queued, and `granted` more may be.
-    fn handed(&mut self, len: usize, granted: usize) {
+    /// Records that `len` handed-over bytes were queued, and that chunks up to `allowed` may go into the ring.
+    fn handed(&mut self, len: usize, allowed: u64) {
         self.before += len as u64;
-        self.allow(granted);
+        self.allowed = allowed;
         if let Some(tail) = &mut self.tail {
             tail.grant(0);
         }
@@ -457,7 +454,7 @@ mod tests {
         for len in [2, 4, 6] {
             let (mut sender, channel) = ends();
             channel.leave();
-            assert_eq!(sender.accept(&[7; 6][..len], 8).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+            assert_eq!(sender.accept(&[7; 6][..len]).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         }
         let (mut sender, channel) = ends();
         fill_some(&mut sender);

@@ -102,6 +102,11 @@ impl Flow {
         self.limit.saturating_sub(self.in_flight(growing))
     }
 
+    /// Returns the position up to which the writer may write, as far as is known here.
+    pub(super) fn allowed(&self) -> u64 {
+        if self.is_long() { 0 } else { self.pulled.bytes.saturating_add(self.limit as u64) }
+    }
+
     /// Limits the part of the capacity that may be used from now on.
     pub(super) fn limit(&mut self, bytes: usize) {
         self.limit = bytes.min(self.capacity);
@@ -356,6 +361,18 @@ mod tests {
         let (rest, untold) = state.leave();
         assert!(rest.len() == 1 && untold.is_none());
         assert_eq!(state.queued(), Position { bytes: 9, chunks: 5 });
+    }
+
+    #[test]
+    fn a_writer_is_allowed_what_was_pulled_and_the_limit() {
+        let mut state = Flow::new(usize::MAX);
+        state.queue(piece(3));
+        assert!(state.pull().is_some());
+        assert!(state.allowed() >= usize::MAX as u64, "the largest capacity");
+        state.limit(5);
+        assert_eq!(state.allowed(), 8);
+        (0..MAX_QUEUED).for_each(|_| state.queue(piece(0)));
+        assert_eq!(state.allowed(), 0, "no place is left in the queue");
     }
 
     #[test]

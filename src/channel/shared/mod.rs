@@ -263,6 +263,7 @@ impl Locked {
 
     /// Queues the chunks of the ring. They come after queued chunks, and before the bytes in the open segment.
     fn queue_handed(&mut self) {
+        debug_assert!(!self.in_row || self.open.is_none(), "a row of chunks stays beside an open segment");
         if self.in_row
             && let Some(ring) = &mut self.ring
         {

@@ -254,6 +254,7 @@ mod tests {
     use std::io::Write;
 
     use crate::channel::pipe;
+    use crate::stats::Stats;
 
     #[test]
     fn only_a_reader_that_leaves_bytes_for_the_whole_time_has_stalled() {
@@ -277,6 +278,7 @@ mod tests {
         chunks.next().unwrap().unwrap();
         hand_over(10);
         assert_eq!(chunks.by_ref().take(19).count(), 19);
-        assert_eq!(chunks.stats().peak, 29 * "a chunk".len());
+        let Stats { bytes, chunks, peak, .. } = chunks.stats();
+        assert_eq!((bytes, chunks, peak), (20 * 7, 20, 29 * "a chunk".len()));
     }
 }

@@ -55,21 +55,21 @@ impl Channel {
     }
 
     /// Queues `bytes` if all of it fits, no writer is blocked and there is no budget. Otherwise returns `bytes`. On
-    /// success, returns how many more bytes may go into the ring.
-    pub(in crate::channel) fn push(&self, bytes: Bytes) -> Result<usize, Bytes> {
+    /// success, returns the position up to which chunks may go into the ring.
+    pub(in crate::channel) fn push(&self, bytes: Bytes) -> Result<u64, Bytes> {
         let mut locked = self.lock();
         if locked.state.ended() || locked.room() < bytes.len() || locked.held || locked.share.is_some() {
             return Err(bytes);
         }
         locked.state.queue(Piece::Handed(bytes));
-        let granted = if locked.in_row { self.granted(&mut locked) } else { 0 };
+        let allowed = if locked.in_row { self.allowed_in_row(&mut locked) } else { 0 };
         self.wake_puller(locked);
-        Ok(granted)
+        Ok(allowed)
     }
 
     /// Lets a writer with no open segment hand over chunks through the ring from here on. `ring` is a new one's other
-    /// end. Returns how many bytes may go into the ring.
-    pub(in crate::channel) fn begin_row(&self, ring: Option<Consumer>) -> usize {
+    /// end. Returns the position up to which chunks may go into the ring.
+    pub(in crate::channel) fn begin_row(&self, ring: Option<Consumer>) -> u64 {
         let mut locked = self.lock();
         if locked.state.ended() {
             return 0;
@@ -83,7 +83,7 @@ impl Channel {
             // A reader that waits for the head has not set the flag, and a write into the ring wakes by the flag alone.
             self.attend(ASLEEP, 0);
         }
-        self.granted(&mut locked)
+        self.allowed_in_row(&mut locked)
     }
 
     /// Queues the part of `bytes` for which there is room, and returns its length.
@@ -142,8 +142,8 @@ impl Channel {
     }
 
     /// Makes `tail` the open segment, and wakes a sleeping reader if it holds bytes. Queues what is left of the
-    /// previous segment. Returns how much more may be written now.
-    pub(in crate::channel) fn open(&self, tail: &Tail) -> usize {
+    /// previous segment. Returns the position up to which the writer may write now.
+    pub(in crate::channel) fn open(&self, tail: &Tail) -> u64 {
         let segment = tail.segment().clone();
         let mut locked = self.lock();
         if locked.state.ended() {
@@ -152,7 +152,7 @@ impl Channel {
         let queued = locked.close_open();
         locked.in_row = false;
         locked.open = Some(Open { segment, start: 0 });
-        let room = locked.room();
+        let allowed = locked.state.allowed();
         if queued {
             self.wake_puller(locked);
         } else if tail.filled() > 0 && self.attention.value.load(Ordering::Relaxed) & ASLEEP != 0 {
@@ -160,24 +160,25 @@ impl Channel {
             drop(locked);
             waker::wake(puller);
         }
-        room
+        allowed
     }
 
     /// Ends the current chunk: queues what is left of the open segment. If `stay` is `true`, the segment stays open.
-    /// Returns how much more may be written now.
-    pub(in crate::channel) fn boundary(&self, stay: bool) -> usize {
+    /// Returns the position up to which the writer may write now.
+    pub(in crate::channel) fn boundary(&self, stay: bool) -> u64 {
         let mut locked = self.lock();
         let queued = if stay { locked.queue_open() } else { locked.close_open() };
         locked.in_row = false;
-        let room = locked.room();
+        let allowed = locked.state.allowed();
         if queued {
             self.wake_puller(locked);
         }
-        room
+        allowed
     }
 
-    /// Queues a complete segment as a chunk. Returns how much more may be written now.
-    pub(in crate::channel) fn push_segment(&self, tail: Tail) -> usize {
+    /// Queues a complete segment as a chunk. Returns the position up to which the writer may
+    /// write now.
+    pub(in crate::channel) fn push_segment(&self, tail: Tail) -> u64 {
         let end = tail.filled();
         let piece = Piece::Written { segment: tail.into_segment(), start: 0, end };
         let mut locked = self.lock();
@@ -186,20 +187,19 @@ impl Channel {
         }
         locked.state.queue(piece);
         locked.in_row = false;
-        let room = locked.room();
+        let allowed = locked.state.allowed();
         self.wake_puller(locked);
-        room
+        allowed
     }
 
-    /// Returns how many bytes may be handed over without the lock. The maximum is the room, and what keeps the bytes in
-    /// flight below their recorded peak: a new peak would have to be recorded.
-    fn granted(&self, locked: &mut Locked) -> usize {
+    /// Returns the position up to which chunks may go into the ring: no further than keeps the bytes in flight below
+    /// their recorded peak, since a new peak would have to be recorded.
+    fn allowed_in_row(&self, locked: &mut Locked) -> u64 {
         if !locked.state.has_places(SLOTS) {
             return 0;
         }
         self.note_peak(locked);
-        let noted = locked.counts.peak - locked.in_flight();
-        locked.room().min(noted)
+        locked.state.allowed().min(locked.state.pulled().bytes + locked.counts.peak as u64)
     }
 }
 
