@@ -20,7 +20,6 @@ mod ring;
 mod segment;
 mod sender;
 mod shared;
-mod stall;
 mod state;
 mod waits;
 mod writer;

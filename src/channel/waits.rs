@@ -1,14 +1,17 @@
 //! The futures for what an end can wait for besides bytes: that output begins, that the program blocks, that the reader
-//! is gone.
+//! is gone. Also how long a writer waits for a reader that does not pull.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
 
 use super::shared::Begun;
-use super::{Chunks, Taken, Writer, stall};
+use super::{Channel, Chunks, Taken, Writer};
 use crate::error::Error;
+use crate::options::Options;
 use crate::runtime::stop_waker::StopWaker;
 use crate::runtime::wait;
 
@@ -151,7 +154,7 @@ impl<'a> Closed<'a> {
     pub fn wait(mut self) {
         let writer = self.writer;
         // If the wait is refused, the program must stop. If it stalls, the bridge has ended. Both mean closed.
-        let _ = stall::until(writer.patience(), |context| self.poll_closed(context));
+        let _ = until_stalled(writer.patience(), |context| self.poll_closed(context));
     }
 
     fn poll_closed(&mut self, context: &Context<'_>) -> Poll<()> {
@@ -176,6 +179,51 @@ impl Drop for Closed<'_> {
     fn drop(&mut self) {
         if let (Some(ticket), Some(channel)) = (self.ticket, self.writer.channel()) {
             channel.forget_closed(ticket);
+        }
+    }
+}
+
+/// How long a writer waits for a reader that does not pull.
+pub(super) struct Patience {
+    time: Duration,
+    channel: Arc<Channel>,
+}
+
+impl Patience {
+    /// Returns the patience of a program's writer, if `stall_timeout` is set.
+    pub(super) fn of(options: &Options, channel: &Arc<Channel>) -> Option<Patience> {
+        options.stall_timeout().map(|time| Patience { time, channel: channel.clone() })
+    }
+}
+
+/// Waits until `poll` is ready, or the reader stalls: for the whole time there was something to pull, and the reader
+/// pulled nothing. If the reader stalls, the channel has ended with that error.
+///
+/// # Errors
+///
+/// Returns `TimedOut` if the reader has stalled, and `BrokenPipe` if the wait is refused.
+pub(super) fn until_stalled<T>(
+    patience: Option<&Patience>,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> io::Result<T> {
+    let Some(Patience { time, channel }) = patience else {
+        return wait::until(poll).map_err(|_| Error::disconnected());
+    };
+    // If `poll` is ready at once, reading the clock would cost more than the poll.
+    if let Poll::Ready(value) = poll(&mut Context::from_waker(Waker::noop())) {
+        return Ok(value);
+    }
+    loop {
+        let pulled = channel.stats().chunks;
+        // A time too long for `Instant` is no limit.
+        let Some(deadline) = Instant::now().checked_add(*time) else {
+            return wait::until(poll).map_err(|_| Error::disconnected());
+        };
+        match wait::until_deadline(Some(deadline), &mut poll) {
+            Ok(Some(value)) => return Ok(value),
+            Ok(None) if channel.stall(pulled) => return Err(Error::stalled()),
+            Ok(None) => {}
+            Err(_) => return Err(Error::disconnected()),
         }
     }
 }

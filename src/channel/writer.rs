@@ -11,8 +11,7 @@ use bytes::Bytes;
 use super::polled::WrittenByTask;
 use super::sender::{Sender, Short};
 use super::shared::Channel;
-use super::stall::{self, Patience};
-use super::waits::Closed;
+use super::waits::{Closed, Patience, until_stalled};
 use crate::buf::chunker::write_each;
 use crate::buf::shared_sink::TryWrite;
 use crate::error::Error;
@@ -194,7 +193,7 @@ impl Writer {
                 if bytes.is_empty() {
                     return Ok(());
                 }
-                stall::until(self.patience.as_ref(), |context| sender.poll_hand(&mut bytes, context))
+                until_stalled(self.patience.as_ref(), |context| sender.poll_hand(&mut bytes, context))
                     .and_then(|handed| handed)
                     .map(|()| wait::count(sender.count()))
                     .map_err(|error| self.refuse(error))
@@ -363,7 +362,7 @@ impl Writer {
             Outlet::Channel(sender) => {
                 let written = match sender.write_allowed(buf) {
                     Some(written) => written,
-                    None => stall::until(self.patience.as_ref(), |context| sender.poll_write(buf, Some(context)))
+                    None => until_stalled(self.patience.as_ref(), |context| sender.poll_write(buf, Some(context)))
                         .and_then(|written| written),
                 };
                 written.inspect(|_| wait::count(sender.count())).map_err(|error| self.refuse(error))
