@@ -183,4 +183,24 @@ mod model {
     fn law_2_what_was_handed_over_comes_before_an_end_by_another_side() {
         ended_while(|writer| (0..3).filter(|_| writer.write_bytes("x".into()).is_ok()).count());
     }
+
+    #[test]
+    fn law_2_a_reader_that_meets_an_end_by_another_side_misses_nothing() {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(2);
+        builder.check(|| {
+            let options = Options::pipe(8);
+            let channel = Arc::new(Channel::new(&options));
+            let mut writer = Writer::bare(channel.clone(), &options);
+            let mut chunks = Chunks::new(channel.clone());
+            assert_eq!(writer.write(b"x").unwrap(), 1);
+            assert_eq!(chunks.next().unwrap().unwrap(), "x");
+            let ender = loom::thread::spawn(move || channel.end(Err(ErrorKind::TimedOut.into())));
+            let reader =
+                loom::thread::spawn(move || chunks.map(|item| item.map_or(0, |chunk| chunk.len())).sum::<usize>());
+            let accepted = writer.write(b"y").unwrap_or(0);
+            ender.join().unwrap();
+            assert_eq!(reader.join().unwrap(), accepted);
+        });
+    }
 }
