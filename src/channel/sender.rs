@@ -446,6 +446,8 @@ mod tests {
         assert!(sender.row.is_open());
         assert!(sender.poll_write(b"small", None).is_ready());
         assert!(!sender.row.is_open());
+        // The channel agrees: it checks that no row stays beside an open segment.
+        sender.boundary();
     }
 
     #[test]
