@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::budget::Budget;
 use crate::ended::Hook;
 
-/// The default chunk size. See `docs/design/channel.md`, "Why these defaults?".
+/// The default chunk size. See `docs/design/channel-reasons.md`, "Why these defaults?".
 const CHUNK_SIZE: usize = 32 * 1024;
 
 /// The default capacity: the maximum number of bytes accepted and not yet pulled.

@@ -9,9 +9,8 @@
 
 use std::collections::VecDeque;
 
-use super::piece::Piece;
-use super::state::Measured as _;
-use crate::sync::{AtomicUsize, Ordering, fence};
+use super::state::{Piece, Position};
+use crate::sync::{AtomicU64, Ordering, fence};
 
 /// The taken chunks, owned by the reader.
 pub(super) type Ahead = VecDeque<Piece>;
@@ -19,40 +18,40 @@ pub(super) type Ahead = VecDeque<Piece>;
 /// The reader checks for a blocked writer after this many chunks, or about this fraction of the capacity.
 const LOOKS: usize = 16;
 
-/// The reader's progress through the taken chunks.
+/// How far the reader has pulled, published by it without the lock while it gives out taken chunks.
 #[derive(Debug)]
 pub(super) struct Progress {
     /// A power of two. The reader checks for a blocked writer when it passes a multiple of this many bytes.
-    step: usize,
-    chunks: AtomicUsize,
-    bytes: AtomicUsize,
+    step: u64,
+    chunks: AtomicU64,
+    bytes: AtomicU64,
     /// The number of pulled bytes at which a blocked writer resumes.
-    call_at: AtomicUsize,
+    call_at: AtomicU64,
 }
 
 impl Progress {
     pub(super) fn new(capacity: usize) -> Progress {
         Progress {
             step: 1 << (capacity / LOOKS).max(1).ilog2(),
-            chunks: AtomicUsize::new(0),
-            bytes: AtomicUsize::new(0),
-            call_at: AtomicUsize::new(usize::MAX),
+            chunks: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            call_at: AtomicU64::new(u64::MAX),
         }
     }
 
-    /// Returns how many chunks and bytes were pulled since the queue was taken.
-    pub(super) fn get(&self) -> (usize, usize) {
+    /// Returns what was pulled.
+    pub(super) fn pulled(&self) -> Position {
         // ORDERING: acquire, pairs with the release store in `pull`: the chunk count covers all bytes that are seen.
         let bytes = self.bytes.load(Ordering::Acquire);
-        (self.chunks.load(Ordering::Relaxed), bytes)
+        Position { bytes, chunks: self.chunks.load(Ordering::Relaxed) }
     }
 
     // Called by the reader.
 
-    /// Resets the progress after the queue was taken. Called under the lock.
-    pub(super) fn begin(&self) {
-        self.chunks.store(0, Ordering::Relaxed);
-        self.bytes.store(0, Ordering::Relaxed);
+    /// Publishes what was pulled before the queue was taken. Called under the lock.
+    pub(super) fn begin(&self, pulled: Position) {
+        self.chunks.store(pulled.chunks, Ordering::Relaxed);
+        self.bytes.store(pulled.bytes, Ordering::Relaxed);
     }
 
     /// Takes the next chunk. Also returns whether a blocked writer can resume.
@@ -63,17 +62,17 @@ impl Progress {
         let chunks = self.chunks.load(Ordering::Relaxed) + 1;
         self.chunks.store(chunks, Ordering::Relaxed);
         let before = self.bytes.load(Ordering::Relaxed);
-        let bytes = before + len;
+        let bytes = before + len as u64;
         // ORDERING: release, pairs with the acquire load in `get`.
         self.bytes.store(bytes, Ordering::Release);
-        let looks = chunks.is_multiple_of(LOOKS) || (before ^ bytes) >= self.step;
+        let looks = chunks.is_multiple_of(LOOKS as u64) || (before ^ bytes) >= self.step;
         let calls = looks && self.calls(bytes);
         Some((ahead.pop_front()?, calls))
     }
 
     /// Returns `true` if a blocked writer can resume after `bytes` bytes.
     #[cold]
-    fn calls(&self, bytes: usize) -> bool {
+    fn calls(&self, bytes: u64) -> bool {
         // ORDERING: pairs with the fence in `hold`. Either the reader sees that the writer is blocked, or the writer
         // sees that `bytes` bytes were pulled.
         fence(Ordering::SeqCst);
@@ -83,7 +82,7 @@ impl Progress {
     // Called by the writer, under the lock.
 
     /// Blocks the writer until `until` bytes have been pulled. Returns `true` if they have been pulled already.
-    pub(super) fn hold(&self, until: usize) -> bool {
+    pub(super) fn hold(&self, until: u64) -> bool {
         self.call_at.store(until, Ordering::Relaxed);
         // ORDERING: pairs with the fence in `calls`.
         fence(Ordering::SeqCst);
@@ -92,6 +91,6 @@ impl Progress {
 
     /// Records that no writer is blocked.
     pub(super) fn release(&self) {
-        self.call_at.store(usize::MAX, Ordering::Relaxed);
+        self.call_at.store(u64::MAX, Ordering::Relaxed);
     }
 }

@@ -1,4 +1,4 @@
-//! The options of a bare bridge.
+//! The bare bridge, and its options.
 
 use std::sync::Arc;
 
@@ -6,6 +6,36 @@ use super::chunks::Chunks;
 use super::shared::Channel;
 use super::writer::Writer;
 use crate::options::Options;
+
+/// Creates a bare bridge: bytes written to the [`Writer`] are pulled from the [`Chunks`]. The bridge holds up to
+/// `capacity` bytes.
+///
+/// ```
+/// use std::io::Write;
+/// use std::thread;
+///
+/// let (mut writer, chunks) = pushpull::pipe(64 * 1024);
+/// let reader = thread::spawn(move || chunks.map(|chunk| chunk.unwrap().len()).sum::<usize>());
+/// for line in 0..1000 {
+///     writeln!(writer, "line {line}")?;
+/// }
+/// writer.finish()?;
+/// assert_eq!(reader.join().unwrap(), 8890);
+/// # std::io::Result::Ok(())
+/// ```
+///
+/// If the writer is dropped without [`finish`](Writer::finish), the reader receives all bytes, then an error: see
+/// [`Error::is_truncated`](crate::Error::is_truncated).
+///
+/// # Panics
+///
+/// Panics if `capacity` is zero.
+#[track_caller]
+pub fn pipe(capacity: usize) -> (Writer, Chunks) {
+    let options = Options::pipe(capacity);
+    let channel = Arc::new(Channel::new(&options));
+    (Writer::bare(channel.clone(), &options), Chunks::new(channel))
+}
 
 /// The options of a bare bridge: [`pipe`](crate::pipe) for those who also choose the chunk size.
 ///

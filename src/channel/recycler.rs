@@ -4,7 +4,7 @@
 //! The block that was dropped last still lies in the cache of the reader's core. Each of its lines must be fetched back
 //! before it can be written. The oldest of several MiB has left that cache. But if the reader runs on the writer's
 //! own core, the block dropped last is the best. See
-//! `docs/design/channel.md`, "Why is the oldest memory recycled?".
+//! `docs/design/channel-reasons.md`, "Why is the oldest memory recycled?".
 
 use std::collections::VecDeque;
 

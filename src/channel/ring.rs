@@ -3,6 +3,10 @@
 //! The ring has one producer and one consumer. Each has a count that only it changes. A slot belongs to the producer
 //! until it is pushed, and then to the consumer until it is taken. The writer has the producer. The consumer lies under
 //! the lock, for either side that looks at what was written.
+//!
+//! A ring costs memory, and beside one that is in use, a reader that sleeps pays for a barrier that the writer then need
+//! not pay for. So the first chunks of a row are handed over under the lock. A row ends when anything else is written,
+//! or when the reader has slept. The ring stays with the channel.
 #![allow(unsafe_code, reason = "this file owns the slots that both ends share")]
 
 use bytes::Bytes;
@@ -11,6 +15,9 @@ use crate::sync::{Arc, AtomicUsize, Ordering, UnsafeCell};
 
 /// The number of slots. A power of two, so that the counts may wrap around.
 pub(super) const SLOTS: usize = if cfg!(pushpull_loom) { 2 } else { 64 };
+
+/// The number of chunks of a row that are handed over under the lock.
+const FIRST: usize = if cfg!(pushpull_loom) { 1 } else { 8 };
 
 /// The slots lie between the two counts, to keep the counts on separate cache lines.
 #[derive(Debug)]
@@ -100,6 +107,62 @@ impl Consumer {
         // ORDERING: release, so that a producer that sees the count finds the slot empty.
         self.ring.taken.store(self.taken, Ordering::Release);
         bytes
+    }
+}
+
+/// Decides when handed-over chunks go through the ring: after several in a row.
+#[derive(Debug, Default)]
+pub(super) struct Row {
+    /// The number of chunks handed over under the lock since the row began.
+    locked: usize,
+    /// Whether chunks may go into the ring.
+    open: bool,
+    /// `None` before the first row that was long enough.
+    producer: Option<Producer>,
+}
+
+impl Row {
+    /// Returns a free place in the ring, if chunks may go there and one is known.
+    #[inline]
+    pub(super) fn place(&mut self) -> Option<Vacancy<'_>> {
+        match &mut self.producer {
+            Some(producer) if self.open => producer.place(),
+            _ => None,
+        }
+    }
+
+    /// Counts a chunk handed over under the lock. Returns `true` if the next may go into the ring.
+    pub(super) fn count(&mut self) -> bool {
+        self.locked += 1;
+        if self.open
+            && let Some(producer) = &mut self.producer
+        {
+            // The lock's holder has emptied the ring. Until the next look, the ring takes only as many chunks as it has
+            // slots, even if the reader empties slots: the queue had room for that many.
+            producer.look();
+        }
+        self.locked >= FIRST && !self.open
+    }
+
+    /// Lets chunks go into the ring from here on. Returns the ring's other end when the ring is new.
+    pub(super) fn begin(&mut self) -> Option<Consumer> {
+        self.open = true;
+        if let Some(producer) = &mut self.producer {
+            producer.look();
+            return None;
+        }
+        let (producer, consumer) = ring();
+        self.producer = Some(producer);
+        Some(consumer)
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Ends the row. The next chunks are handed over under the lock.
+    pub(super) fn end(&mut self) {
+        (self.locked, self.open) = (0, false);
     }
 }
 

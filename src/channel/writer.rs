@@ -7,13 +7,11 @@ use std::task::Poll;
 
 use bytes::Bytes;
 
-use super::chunks::Chunks;
-use super::closed::Closed;
 #[cfg(any(feature = "http", feature = "stream"))]
 use super::polled::WrittenByTask;
 use super::sender::{Sender, Short};
 use super::shared::Channel;
-use super::stall::{self, Patience};
+use super::waits::{Closed, Patience, until_stalled};
 use crate::buf::chunker::write_each;
 use crate::buf::shared_sink::TryWrite;
 use crate::error::Error;
@@ -21,36 +19,6 @@ use crate::error::uninterrupted;
 use crate::options::Options;
 use crate::runtime::{current, wait};
 use crate::stats::Stats;
-
-/// Creates a bare bridge: bytes written to the [`Writer`] are pulled from the [`Chunks`]. The bridge holds up to
-/// `capacity` bytes.
-///
-/// ```
-/// use std::io::Write;
-/// use std::thread;
-///
-/// let (mut writer, chunks) = pushpull::pipe(64 * 1024);
-/// let reader = thread::spawn(move || chunks.map(|chunk| chunk.unwrap().len()).sum::<usize>());
-/// for line in 0..1000 {
-///     writeln!(writer, "line {line}")?;
-/// }
-/// writer.finish()?;
-/// assert_eq!(reader.join().unwrap(), 8890);
-/// # std::io::Result::Ok(())
-/// ```
-///
-/// If the writer is dropped without [`finish`](Writer::finish), the reader receives all bytes, then an error: see
-/// [`Error::is_truncated`](crate::Error::is_truncated).
-///
-/// # Panics
-///
-/// Panics if `capacity` is zero.
-#[track_caller]
-pub fn pipe(capacity: usize) -> (Writer, Chunks) {
-    let options = Options::pipe(capacity);
-    let channel = Arc::new(Channel::new(&options));
-    (Writer::bare(channel.clone(), &options), Chunks::new(channel))
-}
 
 /// The writing end of a bridge.
 ///
@@ -225,7 +193,7 @@ impl Writer {
                 if bytes.is_empty() {
                     return Ok(());
                 }
-                stall::until(self.patience.as_ref(), |context| sender.poll_hand(&mut bytes, context))
+                until_stalled(self.patience.as_ref(), |context| sender.poll_hand(&mut bytes, context))
                     .and_then(|handed| handed)
                     .map(|()| wait::count(sender.count()))
                     .map_err(|error| self.refuse(error))
@@ -394,7 +362,7 @@ impl Writer {
             Outlet::Channel(sender) => {
                 let written = match sender.write_allowed(buf) {
                     Some(written) => written,
-                    None => stall::until(self.patience.as_ref(), |context| sender.poll_write(buf, Some(context)))
+                    None => until_stalled(self.patience.as_ref(), |context| sender.poll_write(buf, Some(context)))
                         .and_then(|written| written),
                 };
                 written.inspect(|_| wait::count(sender.count())).map_err(|error| self.refuse(error))

@@ -1,7 +1,6 @@
 //! The end of a channel, from either side.
 
 use std::io;
-use std::mem;
 use std::task::{Context, Poll};
 
 use super::{CLOSED, Channel, Locked};
@@ -20,7 +19,7 @@ impl Channel {
         if !self.close(&mut locked, result) {
             return;
         }
-        if locked.open.is_some() || locked.ring.is_some() {
+        if locked.is_lockless() {
             // A system call, during which no other thread should wait for the lock.
             drop(locked);
             membarrier::heavy();
@@ -48,25 +47,24 @@ impl Channel {
         let first = locked.state.end(result);
         if first {
             self.attend(CLOSED, 0);
-            locked.unsettled = true;
         }
         first
     }
 
     /// Queues what was published before the end. Called when no writer is between its write and its look at the flag.
     fn settle_end(&self, mut locked: MutexGuard<'_, Locked>) {
-        if !mem::take(&mut locked.unsettled) {
+        if !locked.state.ended() || locked.kept.is_some() {
             return;
         }
         locked.close_open();
         let ring = locked.ring.take();
-        locked.kept = Some(locked.state.pulled() + locked.state.queued_bytes() as u64);
+        locked.kept = Some(locked.state.queued().bytes);
         let writer = locked.writer.take();
         let watchers = locked.watchers.take();
         let others = locked.complete();
         self.wake_puller(locked);
         waker::wake_all(others);
-        waker::wake(writer.and_then(|held| held.waker));
+        waker::wake(writer);
         waker::wake_all(Watchers::all(watchers));
         drop(ring);
     }
@@ -91,20 +89,20 @@ impl Channel {
     pub(crate) fn leave(&self) -> Option<io::Result<()>> {
         let mut locked = self.lock_settled();
         self.attend(CLOSED, 0);
-        if mem::take(&mut locked.unsettled) {
+        if locked.state.ended() && locked.kept.is_none() {
             locked.close_open();
         }
-        let pulled = locked.state.pulled();
+        let pulled = locked.state.pulled().bytes;
         locked.kept.get_or_insert(pulled);
         let (rest, untold) = locked.state.leave();
         let open = locked.open.take();
-        let ring = locked.ring.take();
+        let ring = locked.ring.take().filter(|_| locked.in_row);
         let puller = self.take_puller(&mut locked);
         let writer = locked.writer.take();
         let watchers = locked.watchers.take();
         let share = locked.share.take();
         drop(locked);
-        waker::wake(writer.and_then(|held| held.waker));
+        waker::wake(writer);
         waker::wake_all(Watchers::all(watchers));
         // A reader moved out of its program may be waiting.
         waker::wake(puller);
@@ -184,5 +182,25 @@ mod model {
     #[test]
     fn law_2_what_was_handed_over_comes_before_an_end_by_another_side() {
         ended_while(|writer| (0..3).filter(|_| writer.write_bytes("x".into()).is_ok()).count());
+    }
+
+    #[test]
+    fn law_2_a_reader_that_meets_an_end_by_another_side_misses_nothing() {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(2);
+        builder.check(|| {
+            let options = Options::pipe(8);
+            let channel = Arc::new(Channel::new(&options));
+            let mut writer = Writer::bare(channel.clone(), &options);
+            let mut chunks = Chunks::new(channel.clone());
+            assert_eq!(writer.write(b"x").unwrap(), 1);
+            assert_eq!(chunks.next().unwrap().unwrap(), "x");
+            let ender = loom::thread::spawn(move || channel.end(Err(ErrorKind::TimedOut.into())));
+            let reader =
+                loom::thread::spawn(move || chunks.map(|item| item.map_or(0, |chunk| chunk.len())).sum::<usize>());
+            let accepted = writer.write(b"y").unwrap_or(0);
+            ender.join().unwrap();
+            assert_eq!(reader.join().unwrap(), accepted);
+        });
     }
 }

@@ -1,14 +1,37 @@
-//! The bounded queue: the state behind its lock, the open segment beside it, and the wakers of both sides.
+//! What both sides of a channel share: the state behind its lock, what is published beside it, and the wakers.
 //!
-//! A writer takes the lock once or twice per chunk, not once per write. In between, the writer fills the open segment
-//! (see `segment.rs`) or hands over chunks through a ring (`ring.rs`), and reads one flag. Nothing here blocks: a side
-//! that has to wait leaves its `Waker`. A waker is taken out under the lock, and woken or dropped after it, since a
-//! waker may own anything, including this channel's ends.
+//! ```text
+//!         taken ahead        queue         ring or growing chunk
+//!       | chunk | chunk | chunk | chunk | chunk | chunk ... bytes |
+//!   pulled: the reader's      queued: the lock's     accepted: the writer's
+//! ```
+//!
+//! Each side has a position, which only grows. **Invariant:** `pulled <= queued <= accepted <= pulled + capacity`, in bytes,
+//! and at most 1,024 chunks lie between `pulled` and `queued`. The bytes in flight are those from `pulled` to `accepted`.
+//!
+//! | position | moved by | published by | seen by |
+//! |---|---|---|---|
+//! | `accepted` | the writer | the length of the open segment (`segment.rs`) or the count of the ring (`ring.rs`) | either side, under the lock |
+//! | `queued` | the holder of the lock: a chunk is complete, the ring is emptied, the reader takes a growing chunk | the lock | the holder of the lock |
+//! | `pulled` | the reader | the lock, or `Progress` while it gives out chunks taken ahead (`ahead.rs`) | `Channel::settle` |
+//! | `kept` | the first side that knows that the writer writes no more into a closed channel; once | the lock | either side |
+//!
+//! The lock is taken once or twice per chunk, not once per write. Beside it:
+//!
+//! - **Length, ring, progress:** stored with release after the bytes, slots and chunks that they count; loaded with
+//!   acquire before these are used.
+//! - **Is the reader asleep, or the channel closed?** The writer publishes, passes `membarrier::light`, and looks at
+//!   `attention`. The other side sets a flag there under the lock, passes `membarrier::heavy` if the writer may publish
+//!   without the lock, and looks at what was published once more.
+//! - **Is the writer blocked?** It stores in `Progress`, under the lock, at which position it resumes, passes a full
+//!   fence, and looks at the reader's. The reader publishes its position, passes a full fence every few chunks, and
+//!   looks at the writer's.
+//!
+//! Nothing here blocks: a side that has to wait leaves its `Waker`. A waker is taken out under the lock, and woken or
+//! dropped after it, since a waker may own anything, including this channel's ends.
 
 mod ending;
-mod look;
 mod pulling;
-mod share;
 mod writing;
 
 use std::io;
@@ -18,10 +41,9 @@ use std::task::Waker;
 use bytes::Bytes;
 
 use super::ahead::Progress;
-use super::piece::Piece;
 use super::ring::Consumer;
 use super::segment::{Segment, Tail};
-use super::state::Flow;
+use super::state::{Flow, Piece};
 use crate::budget::Share;
 use crate::error::Error;
 use crate::options::Options;
@@ -37,7 +59,7 @@ const ASLEEP: u8 = 1;
 /// Set when written bytes can reach no reader.
 const CLOSED: u8 = 2;
 
-pub(super) use self::look::Begun;
+pub(super) use self::pulling::Begun;
 
 #[derive(Debug)]
 pub(crate) struct Channel {
@@ -56,18 +78,22 @@ pub(crate) struct Channel {
 
 #[derive(Debug)]
 struct Locked {
-    state: Flow<Piece>,
-    /// The total number of bytes that the reader gets, once the channel is closed.
+    state: Flow,
+    /// The total number of bytes that the reader gets. Decided after the channel is closed, when no writer is between a
+    /// write and its look at the flag.
     kept: Option<u64>,
-    /// Whether the writing side has ended, and what was published by then is not queued yet.
-    unsettled: bool,
-    /// Set while the reader has chunks taken ahead: how many chunks and bytes of its progress `state` knows.
-    seen: Option<(usize, usize)>,
+    /// Whether the reader gives out chunks taken ahead, and publishes how far it has pulled.
+    batch: bool,
     open: Option<Open>,
-    /// The ring for handed-over chunks, while it is lent.
+    /// The ring for handed-over chunks, from the first row of them on.
     ring: Option<Consumer>,
+    /// Whether chunks may be handed over through the ring without the lock. Then no segment is open.
+    in_row: bool,
     puller: Option<Waker>,
-    writer: Option<HeldWriter>,
+    /// Whether the writer is blocked. It stays so until it has resumed.
+    held: bool,
+    /// The waker of a blocked writer, until it is woken.
+    writer: Option<Waker>,
     /// The wakers that wait for the channel to be closed.
     watchers: Option<Box<Watchers>>,
     /// The share of a budget, if there is one.
@@ -92,14 +118,6 @@ struct Open {
     segment: Segment,
     /// Where the bytes begin that were neither queued nor taken.
     start: usize,
-}
-
-/// A blocked writer, until it resumes.
-#[derive(Debug)]
-struct HeldWriter {
-    /// `None` after the writer was woken.
-    waker: Option<Waker>,
-    accepted: u64,
 }
 
 /// The result of a pull.
@@ -161,23 +179,24 @@ impl Channel {
     /// Returns `true` if the reader has pulled them already. A reader without such chunks takes the lock for its next
     /// chunk.
     fn hold(&self, locked: &Locked) -> bool {
-        let Some((_, pulled)) = locked.seen else { return false };
-        let Some(HeldWriter { waker: Some(_), accepted }) = locked.writer else {
+        if !locked.batch {
+            return false;
+        }
+        if locked.writer.is_none() {
             self.progress.value.release();
             return false;
-        };
+        }
         // If the writer waits for a place in the queue, the reader checks after every chunk.
-        let left = locked.state.until_resumed(accepted).unwrap_or(1).max(1);
-        self.progress.value.hold(pulled.saturating_add(left))
+        let left = locked.state.until_resumed(locked.growing()).unwrap_or(1).max(1);
+        self.progress.value.hold(locked.state.pulled().bytes + left as u64)
     }
 
-    /// Takes over what the reader has counted without the lock.
+    /// Looks how far the reader has pulled.
     fn settle(&self, locked: &mut Locked) {
-        // Most bridges never have more than one chunk, so they need not fetch the reader's counts.
-        let Some((chunks_seen, bytes_seen)) = locked.seen else { return };
-        let (chunks, bytes) = self.progress.value.get();
-        locked.seen = Some((chunks, bytes));
-        locked.state.pulled_ahead(chunks - chunks_seen, bytes - bytes_seen);
+        // Most bridges never have more than one chunk, so they need not fetch the reader's position.
+        if locked.batch {
+            locked.state.see_pulled(self.progress.value.pulled());
+        }
     }
 
     /// Takes the lock, without a look into the ring. If the program stayed with the parent of this forked process, its
@@ -213,15 +232,16 @@ impl Channel {
 }
 
 impl Locked {
-    fn new(state: Flow<Piece>, share: Option<Box<Share>>) -> Locked {
+    fn new(state: Flow, share: Option<Box<Share>>) -> Locked {
         Locked {
             state,
             kept: None,
-            unsettled: false,
-            seen: None,
+            batch: false,
             open: None,
             ring: None,
+            in_row: false,
             puller: None,
+            held: false,
             writer: None,
             watchers: None,
             share,
@@ -243,10 +263,20 @@ impl Locked {
 
     /// Queues the chunks of the ring. They come after queued chunks, and before the bytes in the open segment.
     fn queue_handed(&mut self) {
-        let Some(ring) = &mut self.ring else { return };
-        while let Some(bytes) = ring.take() {
-            self.state.queue(Piece::Handed(bytes));
+        debug_assert!(!self.in_row || self.open.is_none(), "a row of chunks stays beside an open segment");
+        if self.in_row
+            && let Some(ring) = &mut self.ring
+        {
+            while let Some(bytes) = ring.take() {
+                self.state.queue(Piece::Handed(bytes));
+            }
         }
+    }
+
+    /// Returns `true` if the writer may publish something without the lock. Then a look that must miss nothing needs a
+    /// barrier before it.
+    fn is_lockless(&self) -> bool {
+        self.open.is_some() || self.in_row
     }
 
     /// Takes the bytes of the open segment that were neither queued nor taken.
@@ -278,13 +308,32 @@ impl Locked {
 
     /// Takes the waker of a blocked writer that can resume.
     fn writer_to_wake(&mut self) -> Option<Waker> {
-        let held = self.writer.as_mut()?;
-        if self.state.resumes(held.accepted) { held.waker.take() } else { None }
+        self.writer.as_ref()?;
+        if self.state.resumes(self.growing()) { self.writer.take() } else { None }
+    }
+
+    /// Returns the number of accepted bytes that are not queued. They are in the open segment.
+    fn growing(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.segment.published() - open.start)
     }
 
     /// Returns the number of bytes accepted and not pulled.
     fn in_flight(&self) -> usize {
-        let open = |open: &Open| open.segment.published() - open.start;
-        self.state.queued_bytes() + self.open.as_ref().map_or(0, open)
+        self.state.in_flight(self.growing())
+    }
+
+    /// Returns the total number of bytes accepted.
+    fn accepted(&self) -> u64 {
+        self.state.queued().bytes + self.growing() as u64
+    }
+
+    /// Returns how many more bytes the writer may write now.
+    fn room(&self) -> usize {
+        self.state.room(self.growing())
+    }
+
+    /// Returns `true` if a write of `len` bytes should wait for more room.
+    fn too_little(&self, len: usize) -> bool {
+        self.state.too_little(self.growing(), len)
     }
 }

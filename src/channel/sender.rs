@@ -1,14 +1,14 @@
 //! The writing half of a channel: puts small writes into the open segment, chunks into the queue or the ring. Nothing
 //! here waits.
 
-mod handing;
-
 use std::io;
 use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use super::row::Row;
+use bytes::Bytes;
+
+use super::ring::Row;
 use super::segment::Tail;
 use super::shared::Channel;
 use crate::buf::chunker::{Cut, cut};
@@ -88,6 +88,7 @@ impl Sender {
         self.allowed.saturating_sub(self.accepted()) as usize
     }
 
+    /// Allows `bytes` more bytes.
     fn allow(&mut self, bytes: usize) {
         self.allowed = self.accepted().saturating_add(bytes as u64);
     }
@@ -111,9 +112,8 @@ impl Sender {
 
     /// Writes if the channel need not be asked for room: the way of most writes that complete a chunk.
     pub(super) fn write_allowed(&mut self, buf: &[u8]) -> Option<io::Result<usize>> {
-        let room = self.allowance();
-        let allowed = room >= buf.len() && !buf.is_empty() && !self.budgeted && !self.channel.is_closed();
-        allowed.then(|| self.accept(buf, room))
+        let allowed = self.allowance() >= buf.len() && !buf.is_empty() && !self.budgeted && !self.channel.is_closed();
+        allowed.then(|| self.accept(buf))
     }
 
     /// Writes as many bytes as there is room for, at least one. Without a context, it may write none.
@@ -129,7 +129,7 @@ impl Sender {
             return Poll::Ready(written);
         }
         let filled = self.filled();
-        let polled = self.channel.poll_room(self.accepted(), buf.len(), self.tail.as_mut(), context);
+        let polled = self.channel.poll_room(buf.len(), self.tail.as_mut(), context);
         if self.filled() < filled {
             // The segment is empty again, whatever was returned.
             self.before += filled as u64;
@@ -142,14 +142,16 @@ impl Sender {
         }
         match ready!(polled)? {
             0 => Poll::Ready(Ok(0)),
-            room => Poll::Ready(self.accept(&buf[..buf.len().min(room)], room)),
+            room => {
+                self.allow(room);
+                Poll::Ready(self.accept(&buf[..buf.len().min(room)]))
+            }
         }
     }
 
-    /// Writes `part`. Including `part`, `room` bytes may be written now.
-    fn accept(&mut self, part: &[u8], room: usize) -> io::Result<usize> {
+    /// Writes `part`, which is allowed.
+    fn accept(&mut self, part: &[u8]) -> io::Result<usize> {
         let accepted = self.accepted();
-        self.allow(room);
         if part.len() >= self.chunk_size {
             self.write_whole(part);
         } else if self.unbuffered {
@@ -210,15 +212,10 @@ impl Sender {
         }
     }
 
-    /// Ends the row, since what comes next is not handed over.
-    fn end_row(&mut self) {
-        let lent = if self.row.is_lent() { self.channel.rouse() } else { None };
-        self.row.end(lent);
-    }
-
     /// Wakes a sleeping reader.
     pub(super) fn rouse(&mut self) {
-        self.row.end(self.channel.rouse());
+        self.row.end();
+        self.channel.rouse();
     }
 
     /// Writes a small chunk of its own. Many such chunks share a segment.
@@ -233,14 +230,13 @@ impl Sender {
 
     /// Writes a large chunk of its own.
     fn write_whole(&mut self, buf: &[u8]) {
-        self.end_row();
+        self.row.end();
         self.boundary();
         let mut tail = Tail::new(buf.len());
         tail.grant(buf.len());
         tail.append(buf);
         self.before += buf.len() as u64;
-        let room = self.channel.push_segment(tail, self.accepted());
-        self.allow(room);
+        self.allowed = self.channel.push_segment(tail);
     }
 
     fn append(&mut self, buf: &[u8]) {
@@ -249,14 +245,13 @@ impl Sender {
 
     /// Queues all written bytes, and opens a fresh segment that begins with `buf` (maximum: one chunk).
     fn reopen(&mut self, buf: &[u8]) {
-        self.end_row();
+        self.row.end();
         let mut tail = Tail::new(self.chunk_size);
         append(&mut tail, buf);
         self.before += self.filled() as u64;
         self.start = 0;
-        let room = self.channel.open(&tail, self.before + tail.filled() as u64);
+        self.allowed = self.channel.open(&tail);
         self.tail = Some(tail);
-        self.allow(room);
     }
 
     /// Queues all written bytes, and closes the open segment.
@@ -264,8 +259,7 @@ impl Sender {
         if let Some(tail) = self.tail.take() {
             self.before += tail.filled() as u64;
             self.start = 0;
-            let room = self.channel.boundary(false, self.accepted());
-            self.allow(room);
+            self.allowed = self.channel.boundary(false);
         }
     }
 
@@ -274,7 +268,7 @@ impl Sender {
     fn complete(&mut self) {
         if self.spare() == 0 && self.pending() > 0 {
             self.start = self.filled();
-            self.channel.boundary(true, self.accepted());
+            self.channel.boundary(true);
         }
     }
 
@@ -283,16 +277,15 @@ impl Sender {
         if self.pending() == 0 {
             return;
         }
-        self.end_row();
+        self.row.end();
         if self.spare() == 0 {
             self.close();
             return;
         }
         self.start = self.filled();
-        let room = self.channel.boundary(true, self.accepted());
-        self.allow(room);
-        if let Some(tail) = &mut self.tail
-            && room == 0
+        self.allowed = self.channel.boundary(true);
+        if self.allowance() == 0
+            && let Some(tail) = &mut self.tail
         {
             // The queue may have no place for even one byte.
             tail.grant(0);
@@ -310,8 +303,66 @@ impl Sender {
 
     /// Queues all written bytes, and leaves the channel open for its engine to end.
     pub(super) fn leave(&mut self) {
-        self.end_row();
+        if self.row.is_open() {
+            self.rouse();
+        }
         self.close();
+    }
+}
+
+/// Handing over chunks that exist already, without a copy.
+impl Sender {
+    /// Queues `bytes` without a copy, if nothing must go before it and there is room: the way of nearly every
+    /// handed-over chunk. Otherwise returns `bytes`.
+    #[inline]
+    pub(super) fn hand(&mut self, bytes: Bytes) -> Result<Short, Bytes> {
+        let len = bytes.len();
+        if self.pending() > 0 || len == 0 {
+            return Err(bytes);
+        }
+        if len > self.allowance() {
+            return self.hand_locked(bytes);
+        }
+        // Looked up first: bytes that were just made should be moved late, and once, or the processor waits for them.
+        let Some(place) = self.row.place() else { return self.hand_locked(bytes) };
+        place.fill(bytes);
+        self.before += len as u64;
+        Ok(if self.channel.calls() { Short::Called } else { Short::Done })
+    }
+
+    fn hand_locked(&mut self, bytes: Bytes) -> Result<Short, Bytes> {
+        let len = bytes.len();
+        let allowed = self.channel.push(bytes)?;
+        self.handed(len, allowed);
+        if self.row.count() {
+            self.close();
+            let ring = self.row.begin();
+            self.allowed = self.channel.begin_row(ring);
+        }
+        Ok(Short::Done)
+    }
+
+    /// Records that `len` handed-over bytes were queued, and that chunks up to `allowed` may go into the ring.
+    fn handed(&mut self, len: usize, allowed: u64) {
+        self.before += len as u64;
+        self.allowed = allowed;
+        if let Some(tail) = &mut self.tail {
+            tail.grant(0);
+        }
+    }
+
+    /// Queues the parts of `bytes` for which there is room, without a copy. Ready when all of it is queued.
+    pub(super) fn poll_hand(&mut self, bytes: &mut Bytes, context: &Context<'_>) -> Poll<io::Result<()>> {
+        self.boundary();
+        while !bytes.is_empty() {
+            let polled = self.channel.poll_push(bytes, context);
+            if polled.is_pending() {
+                // A caller that gives up waiting must ask too, since it is still blocked.
+                self.allow(0);
+            }
+            self.handed(ready!(polled)?, 0);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -390,11 +441,13 @@ mod tests {
             sender.boundary();
             assert_eq!(hand_over(&mut sender, 1), 1);
         }
-        assert!(!sender.row.is_lent());
+        assert!(!sender.row.is_open());
         assert_eq!(hand_over(&mut sender, 20), 20);
-        assert!(sender.row.is_lent());
+        assert!(sender.row.is_open());
         assert!(sender.poll_write(b"small", None).is_ready());
-        assert!(!sender.row.is_lent());
+        assert!(!sender.row.is_open());
+        // The channel agrees: it checks that no row stays beside an open segment.
+        sender.boundary();
     }
 
     #[test]
@@ -403,7 +456,7 @@ mod tests {
         for len in [2, 4, 6] {
             let (mut sender, channel) = ends();
             channel.leave();
-            assert_eq!(sender.accept(&[7; 6][..len], 8).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+            assert_eq!(sender.accept(&[7; 6][..len]).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         }
         let (mut sender, channel) = ends();
         fill_some(&mut sender);
