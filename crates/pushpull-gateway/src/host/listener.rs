@@ -19,6 +19,7 @@ use tower_service::Service;
 
 use super::address::{Kind, Listener, SocketFile};
 use super::protocol::{Failure, Protocol};
+use super::proxied::take_header;
 use super::request_body::RequestBody;
 use super::server::{Host, either};
 use super::share::{Accepted, Place, Threads};
@@ -83,7 +84,9 @@ where
     let begin = |stream: Stream, permit: OwnedSemaphorePermit, place: Place| {
         let (service, host) = (service.clone(), host.clone());
         spawn_local(async move {
-            P::serve(stream, service, host).await;
+            if take_header(&stream, &host).await {
+                P::serve(stream, service, host).await;
+            }
             drop((permit, place));
         });
     };

@@ -23,6 +23,7 @@
 //   address.rs        TCP port or Unix socket
 //   listener.rs       accepts connections
 //   share.rs          hands each connection to the thread with the fewest
+//   proxied.rs        takes the header of a proxy: proxies.rs says of which, proxy_protocol.rs parses it
 //   protocol.rs       http/, fastcgi/ or scgi/; one task for each connection
 //   stream.rs         the socket; stall.rs detects a client that does not read
 //   responder/        what FastCGI and SCGI share
@@ -50,6 +51,12 @@ mod listener;
 #[cfg(feature = "server")]
 mod protocol;
 #[cfg(feature = "server")]
+mod proxied;
+#[cfg(feature = "server")]
+mod proxies;
+#[cfg(feature = "server")]
+mod proxy_protocol;
+#[cfg(feature = "server")]
 mod request_body;
 #[cfg(feature = "server")]
 mod responder;
@@ -60,7 +67,7 @@ mod server;
 #[cfg(feature = "server")]
 mod share;
 #[cfg(feature = "server")]
-mod shutdown;
+pub(crate) mod shutdown;
 #[cfg(feature = "server")]
 mod stall;
 #[cfg(feature = "server")]
@@ -76,6 +83,8 @@ pub use health::{Health, HealthLayer};
 pub use limits::ClientLimits;
 #[cfg(feature = "server")]
 pub use protocol::{Fronted, Protocol};
+#[cfg(feature = "server")]
+pub use proxies::{BadNetwork, ProxyFields, TrustedProxies};
 #[cfg(feature = "server")]
 pub use request_body::RequestBody;
 #[cfg(feature = "server")]

@@ -12,6 +12,8 @@ use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
+use super::proxied::NoHeader;
+use super::proxy_protocol::{BadHeader, Header, MAX_HEADER, header};
 use crate::cgi::request::Connection;
 use crate::sys::sockets::{self, AsSocket, BorrowedSocket, UnixStream, blocking};
 
@@ -41,6 +43,8 @@ pub(super) struct Stream {
     untaken: Cell<usize>,
     /// `true` if writes are tried although the socket does not report room.
     tries_writes: Cell<bool>,
+    /// The ends that a proxy has named.
+    ends: Cell<Option<Connection>>,
 }
 
 #[derive(Debug)]
@@ -81,6 +85,7 @@ impl Stream {
             leaves_last: Cell::new(false),
             untaken: Cell::new(0),
             tries_writes: Cell::new(false),
+            ends: Cell::new(None),
         }
     }
 
@@ -94,11 +99,45 @@ impl Stream {
         self.leaves_last.set(leaves_last);
     }
 
-    /// Returns the addresses of the two ends, or `None` on a Unix socket.
+    /// Returns the addresses of the two ends, as a proxy has named them. Returns `None` on a Unix socket without such a
+    /// proxy.
     pub(super) fn ends(&self) -> Option<Connection> {
         match &self.socket {
+            _ if self.ends.get().is_some() => self.ends.get(),
             Socket::Tcp(stream) => Some(Connection::new(stream.peer_addr().ok()?, stream.local_addr().ok()?)),
             Socket::Unix(_) => None,
+        }
+    }
+
+    /// Sets the addresses that a proxy has named, if it has.
+    pub(super) fn set_ends(&self, ends: Option<Connection>) {
+        self.ends.set(ends);
+    }
+
+    /// Takes a header of the PROXY protocol off the socket, and no byte more.
+    pub(super) async fn take_proxy_header(&self) -> Result<Header, NoHeader> {
+        loop {
+            let ready = self.ready(Interest::READABLE).await.map_err(NoHeader::Failed)?;
+            let peek = || {
+                let mut piece = [0; MAX_HEADER];
+                let count = recv(self, &mut piece, RecvFlags::PEEK)?.0;
+                match header(&piece[..count]) {
+                    _ if count == 0 => Ok(Err(NoHeader::Closed)),
+                    // Another byte makes the socket ready again.
+                    Ok(None) if !ready.is_read_closed() => Err(io::ErrorKind::WouldBlock.into()),
+                    Ok(None) => Ok(Err(NoHeader::Bad(BadHeader::Cut))),
+                    Ok(Some(header)) => {
+                        recv(self, &mut piece[..header.length], RecvFlags::DONTWAIT)?;
+                        Ok(Ok(header))
+                    }
+                    Err(bad) => Ok(Err(NoHeader::Bad(bad))),
+                }
+            };
+            match either!(self, stream => stream.try_io(Interest::READABLE, peek)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(NoHeader::Failed(error)),
+                Ok(taken) => return taken,
+            }
         }
     }
 

@@ -22,11 +22,13 @@
 //    │ heads.rs     follows where each request's head begins and ends (HTTP/1)
 //    │ traffic.rs   counts running requests and keeps the times
 //    │ streams.rs   the tasks of HTTP/2
+//    │ forwarded.rs takes the client's address from the fields of a trusted proxy
 //    └ ending.rs    closes the connection, so that the client receives everything or can see that it did not
 
 mod connection;
 mod ending;
 mod exchange;
+mod forwarded;
 mod heads;
 mod response_body;
 mod socket;
