@@ -77,14 +77,11 @@ where
             Ok(length) => {
                 let (body, arrived) = arriving(length);
                 let arrived = RequestBody::of_front(arrived, host.limits.get_timeout_idle());
-                let (accept, on_answered) = (&host.protocol.accept, host.on_answered.clone());
-                (Exchange::begin(params, arrived, accept, service.clone(), error_log, on_answered), body)
+                let accept = &host.protocol.accept;
+                (Exchange::begin(params, arrived, accept, service.clone(), error_log, host), body)
             }
             // The body of a refused request is discarded.
-            Err(refusal) => {
-                let on_answered = host.on_answered.clone();
-                (Exchange::refused(refusal, &params, error_log, on_answered), arriving(Some(0)).0)
-            }
+            Err(refusal) => (Exchange::refused(refusal, &params, error_log, host), arriving(Some(0)).0),
         };
         self.part = Part::Answering { exchange: Box::new(exchange), body };
     }

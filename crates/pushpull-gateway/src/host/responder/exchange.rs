@@ -19,7 +19,7 @@ use crate::cgi::error_stream::ErrorStream;
 use crate::cgi::head::{ResponseHead, has_no_body};
 use crate::cgi::refusal::Refusal;
 use crate::host::protocol::{Failure, about_server};
-use crate::host::server::OnAnswered;
+use crate::host::server::{Host, OnAnswered};
 use crate::host::{AccessRecord, End, RequestBody};
 
 /// A request in progress.
@@ -58,29 +58,30 @@ where
     R::Error: Into<Failure>,
 {
     /// Calls the service.
-    pub(in crate::host) fn begin<S>(
+    pub(in crate::host) fn begin<S, P>(
         mut params: Params,
         body: RequestBody,
         accept: &Accept,
         mut service: S,
         error_log: ErrorStream,
-        on_answered: Option<Arc<OnAnswered>>,
+        host: &Host<P>,
     ) -> Exchange<R>
     where
         S: Service<Request<RequestBody>, Response = Response<R>> + 'static,
         S::Error: Into<Failure>,
     {
         if params.is_about_server() {
-            let logged = Logged::of(&params.known(), on_answered);
+            let logged = Logged::of(&params.known(), host);
             let mut exchange = Exchange { stage: Stage::Over, is_head: false, logged, error_log };
             exchange.answer(about_server(String::new()));
             return exchange;
         }
-        let request = match params.request(body, accept, error_log.clone()) {
+        let mut request = match params.request(body, accept, error_log.clone()) {
             Ok(request) => request,
-            Err(refusal) => return Exchange::refused(refusal, &params, error_log, on_answered),
+            Err(refusal) => return Exchange::refused(refusal, &params, error_log, host),
         };
-        let logged = Logged::of(&request, on_answered);
+        request.extensions_mut().insert(host.shutdown.clone());
+        let logged = Logged::of(&request, host);
         let is_head = *request.method() == Method::HEAD;
         let answer = async move {
             poll_fn(|context| service.poll_ready(context)).await.map_err(Into::into)?;
@@ -90,16 +91,16 @@ where
     }
 
     /// Answers in place of the service, even if some parameters are missing.
-    pub(in crate::host) fn refused(
+    pub(in crate::host) fn refused<P>(
         refusal: Refusal,
         params: &Params,
         error_log: ErrorStream,
-        on_answered: Option<Arc<OnAnswered>>,
+        host: &Host<P>,
     ) -> Exchange<R> {
         error_log.say(&format!("a request was refused: {refusal}"));
         let known = params.known();
         let is_head = *known.method() == Method::HEAD;
-        let mut exchange = Exchange { stage: Stage::Over, is_head, logged: Logged::of(&known, on_answered), error_log };
+        let mut exchange = Exchange { stage: Stage::Over, is_head, logged: Logged::of(&known, host), error_log };
         exchange.answer(refusal.into_response());
         exchange
     }
@@ -194,7 +195,7 @@ struct Logged {
 }
 
 impl Logged {
-    fn of<B>(request: &Request<B>, on_answered: Option<Arc<OnAnswered>>) -> Logged {
+    fn of<B, P>(request: &Request<B>, host: &Host<P>) -> Logged {
         let record = AccessRecord {
             remote: request.extensions().get::<Environ>().and_then(remote),
             method: request.method().clone(),
@@ -205,7 +206,7 @@ impl Logged {
             time: Default::default(),
             end: End::Gone,
         };
-        Logged { record, began: Instant::now(), on_answered }
+        Logged { record, began: Instant::now(), on_answered: host.on_answered.clone() }
     }
 }
 

@@ -152,7 +152,7 @@ where
             Err(bad) => Err(Refusal::bad_request(&bad.to_string())),
         };
         self.wire.watch.begun(None);
-        let (error_log, on_answered) = (self.host.error_log.clone(), self.host.on_answered.clone());
+        let error_log = self.host.error_log.clone();
         let (exchange, body, missing) = match taken {
             Ok((head_length, length)) => {
                 let (body, arrived) = arriving(Some(length));
@@ -161,9 +161,9 @@ where
                 // The first bytes of the body always fit into memory.
                 let _ = body.push(first.freeze());
                 let arrived = RequestBody::of_front(arrived, self.host.limits.get_timeout_idle());
-                (Exchange::begin(params, arrived, accept, self.service.clone(), error_log, on_answered), body, missing)
+                (Exchange::begin(params, arrived, accept, self.service.clone(), error_log, &self.host), body, missing)
             }
-            Err(refusal) => (Exchange::refused(refusal, &params, error_log, on_answered), arriving(Some(0)).0, 0),
+            Err(refusal) => (Exchange::refused(refusal, &params, error_log, &self.host), arriving(Some(0)).0, 0),
         };
         self.part = Part::Answering { exchange: Box::new(exchange), body, missing };
     }
