@@ -1,6 +1,7 @@
 //! The built `pushpull serve`: its command line, its log, its signals, the faults that it has to survive, and programs
 //! that know nothing of it.
 
+mod behind;
 mod command_line;
 mod faults;
 mod files;
@@ -11,5 +12,6 @@ mod options;
 mod protocols;
 mod real_programs;
 mod scarce;
+mod service;
 mod signals;
 mod upstream;
