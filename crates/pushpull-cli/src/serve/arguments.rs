@@ -5,7 +5,7 @@ use std::mem::take;
 use std::time::Duration;
 
 use lexopt::{Arg, Parser};
-use pushpull_gateway::host::{Address, ClientLimits, MAX_THREADS, TrustedProxies};
+use pushpull_gateway::host::{Address, BadAddress, ClientLimits, MAX_THREADS, TrustedProxies};
 use pushpull_gateway::{BodyPolicy, ExitStatus, Mount, ProgramLimits};
 
 use super::app::App;
@@ -17,6 +17,7 @@ use super::values::{
     bare, below, choice, count, expected, file_name, invalid, number, path, paths, positive, seconds, text, upstream,
     variable, whole,
 };
+use crate::log::Format;
 
 pub struct Arguments {
     pub speaks: Speaks,
@@ -27,6 +28,9 @@ pub struct Arguments {
     pub app: App,
     pub client_limits: ClientLimits,
     pub proxies: TrustedProxies,
+    pub log_format: Format,
+    /// Where the figures are served.
+    pub metrics: Option<Address>,
     /// The maximum number of running programs.
     pub max_programs: usize,
 }
@@ -80,6 +84,8 @@ pub struct Said {
     /// `true` if `--keep-alive` was given.
     keep_alive: bool,
     proxies: ProxyOptions,
+    log_format: Format,
+    metrics: Option<Address>,
 }
 
 pub fn parse(mut parser: Parser) -> Result<Wish, String> {
@@ -105,6 +111,8 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
         client_limits: ClientLimits::new(),
         keep_alive: false,
         proxies: ProxyOptions::default(),
+        log_format: Format::default(),
+        metrics: None,
     };
     loop {
         match parser.next().map_err(crate::unclear)? {
@@ -147,6 +155,13 @@ impl Said {
             "trust-proxy" => self.proxies.trust(text(name, value()?)?)?,
             "proxy-fields" => self.proxies.read(choice(name, &value()?, &PROXY_FIELDS)?),
             "proxy-protocol" => self.proxies.require_header(),
+            "log-format" => {
+                self.log_format = choice(name, &value()?, &[("text", Format::Text), ("json", Format::Json)])?;
+            }
+            "metrics" => {
+                let address = text(name, value()?)?;
+                self.metrics = Some(address.parse().map_err(|_: BadAddress| invalid(name, address))?);
+            }
             "threads" => {
                 let number = value()?;
                 let threads = number.to_str().and_then(|text| text.parse().ok());
@@ -237,6 +252,8 @@ impl Said {
             app,
             client_limits: self.client_limits,
             proxies,
+            log_format: self.log_format,
+            metrics: self.metrics,
             max_programs,
         })
     }

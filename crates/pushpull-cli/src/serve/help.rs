@@ -31,6 +31,7 @@ Topics, each by `pushpull serve --help TOPIC`:
   proxy     --trust-proxy --proxy-fields --proxy-protocol
   upstream  --upstream --max-idle
   limits    --timeout-... --max-... --queue... --keep-alive --kill-grace
+  log       --log-format --metrics
   stopping  --shutdown-notice --shutdown-grace
   examples  more examples
   all       all of these
@@ -41,7 +42,7 @@ client). Errors and the standard error of programs go to standard error.
 ";
 
 /// The topics, in the order of `all`.
-const TOPICS: [(&str, &str); 9] = [
+const TOPICS: [(&str, &str); 10] = [
     ("files", FILES),
     ("server", SERVER),
     ("program", PROGRAM),
@@ -49,6 +50,7 @@ const TOPICS: [(&str, &str); 9] = [
     ("proxy", PROXY),
     ("upstream", UPSTREAM),
     ("limits", LIMITS),
+    ("log", LOG),
     ("stopping", STOPPING),
     ("examples", EXAMPLES),
 ];
@@ -190,6 +192,18 @@ Limits of the client:
   --max-body BYTES        size of a request body, else 413 (default: 1073741824)
   --max-connections N     open connections; one more is answered with 503, or
                           closed with FastCGI and SCGI (default: 10000)
+";
+
+const LOG: &str = "\
+Log and figures:
+  --log-format text|json  form of the lines (default: text). As JSON, a request
+                          is one object with time, client, method, target,
+                          protocol, status, bytes, duration_ms, end and, if it
+                          was cut, cut: service, stalled or stopped. A message
+                          has time, level and message
+  --metrics ADDRESS       HOST:PORT or unix:PATH on which GET /metrics is
+                          answered with figures in the format of OpenMetrics,
+                          for Prometheus (default: none)
 ";
 
 const STOPPING: &str = "\

@@ -22,6 +22,8 @@ pub fn expected(name: &str) -> &'static str {
         "accept-param" => "a name without a value",
         "trust-proxy" => "a network such as 10.0.0.0/8, an address, or unix",
         "proxy-fields" => "x-forwarded or forwarded",
+        "log-format" => "text or json",
+        "metrics" => "HOST:PORT or unix:PATH",
         "upstream" => "fastcgi://HOST:PORT or fastcgi://unix:PATH",
         "root" | "directory" => "a directory",
         "index" => "the name of a file",

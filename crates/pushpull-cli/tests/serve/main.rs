@@ -4,6 +4,7 @@
 mod behind;
 mod command_line;
 mod faults;
+mod figures;
 mod files;
 mod front;
 mod host;

@@ -25,7 +25,7 @@
 //   share.rs          hands each connection to the thread with the fewest
 //   proxied.rs        takes the header of a proxy: proxies.rs says of which, proxy_protocol.rs parses it
 //   protocol.rs       http/, fastcgi/ or scgi/; one task for each connection
-//   stream.rs         the socket; stall.rs detects a client that does not read
+//   stream.rs         the socket, counted by stats.rs; stall.rs detects a client that does not read
 //   responder/        what FastCGI and SCGI share
 //   request_body.rs   the body as the service reads it
 //   health.rs         answers health checks, then your service answers the rest
@@ -71,10 +71,12 @@ pub(crate) mod shutdown;
 #[cfg(feature = "server")]
 mod stall;
 #[cfg(feature = "server")]
+mod stats;
+#[cfg(feature = "server")]
 mod stream;
 
 #[cfg(feature = "server")]
-pub use access_record::{AccessRecord, End};
+pub use access_record::{AccessRecord, CutReason, End};
 #[cfg(feature = "server")]
 pub use address::Listener;
 #[cfg(feature = "server")]
@@ -91,5 +93,7 @@ pub use request_body::RequestBody;
 pub use server::{MAX_THREADS, Server};
 #[cfg(feature = "server")]
 pub use shutdown::Shutdown;
+#[cfg(feature = "server")]
+pub use stats::ServerStats;
 
 pub use crate::address::{Address, BadAddress};

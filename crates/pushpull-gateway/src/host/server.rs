@@ -21,6 +21,7 @@ use tower_service::Service;
 use super::listener::{self, Share};
 use super::protocol::{Failure, Protocol};
 use super::share::{Accepted, Threads};
+use super::stats::{Counters, ServerStats};
 use super::stream::Stream;
 use super::{AccessRecord, Address, ClientLimits, Listener, RequestBody, Shutdown, TrustedProxies};
 use crate::cgi::error_stream::ErrorStream;
@@ -74,6 +75,7 @@ pub struct Server<P> {
     error_log: ErrorStream,
     closed: Option<Arc<Closed>>,
     proxies: Arc<TrustedProxies>,
+    stats: ServerStats,
 }
 
 /// The callback for each request that has ended.
@@ -91,6 +93,7 @@ pub(super) struct Host<P> {
     pub(super) shutdown: Shutdown,
     pub(super) closed: Option<Arc<Closed>>,
     pub(super) proxies: Arc<TrustedProxies>,
+    pub(super) counters: Counters,
 }
 
 impl<P> Host<P> {
@@ -147,6 +150,7 @@ impl<P: Protocol + Default> Server<P> {
             error_log,
             closed: None,
             proxies: Arc::default(),
+            stats: ServerStats::default(),
         })
     }
 }
@@ -168,6 +172,11 @@ impl<P: Protocol> Server<P> {
     /// Returns an error if the socket is a Unix socket, or if the system does not report the address.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// Returns the figures of the server. They count once it runs.
+    pub fn stats(&self) -> ServerStats {
+        self.stats.clone()
     }
 
     /// Sets the number of threads that serve (default: one per core, maximum: [`MAX_THREADS`]).
@@ -255,7 +264,7 @@ impl<P: Protocol> Server<P> {
         R: Body<Data = Bytes> + 'static,
         R::Error: Into<Failure>,
     {
-        let Server { protocol, listener, threads, limits, on_answered, error_log, closed, proxies } = self;
+        let Server { protocol, listener, threads, limits, on_answered, error_log, closed, proxies, stats } = self;
         descriptors::raise_when_needed();
         if P::TRUSTS && !listener.is_local() {
             error_log.say("other machines can set the variables of programs: listen on loopback or a Unix socket");
@@ -269,7 +278,9 @@ impl<P: Protocol> Server<P> {
             let (limits, on_answered, error_log, closed) =
                 (limits.clone(), on_answered.clone(), error_log.clone(), closed.clone());
             let (protocol, shutdown, proxies) = (protocol.clone(), shutdown.clone(), proxies.clone());
-            let host = Rc::new(Host { protocol, limits, on_answered, error_log, shutdown, closed, proxies });
+            let counters = stats.of_thread(index);
+            let host =
+                Rc::new(Host { protocol, limits, on_answered, error_log, shutdown, closed, proxies, counters });
             let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             let runtime = runtime.map_err(refused)?;
             let share = Share { index, listener, threads: shared.clone(), given, free: free.clone(), host };

@@ -1,6 +1,6 @@
 //! The socket of a connection, TCP or Unix. Reads and writes need only a shared reference.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
 use std::task::{Context, Poll, ready};
@@ -14,6 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use super::proxied::NoHeader;
 use super::proxy_protocol::{BadHeader, Header, MAX_HEADER, header};
+use super::stats::Counters;
 use crate::cgi::request::Connection;
 use crate::sys::sockets::{self, AsSocket, BorrowedSocket, UnixStream, blocking};
 
@@ -45,6 +46,8 @@ pub(super) struct Stream {
     tries_writes: Cell<bool>,
     /// The ends that a proxy has named.
     ends: Cell<Option<Connection>>,
+    /// Counts the bytes of requests and responses.
+    counters: OnceCell<Counters>,
 }
 
 #[derive(Debug)]
@@ -86,7 +89,13 @@ impl Stream {
             untaken: Cell::new(0),
             tries_writes: Cell::new(false),
             ends: Cell::new(None),
+            counters: OnceCell::new(),
         }
+    }
+
+    /// Sets what counts the bytes.
+    pub(super) fn count(&self, counters: Counters) {
+        let _ = self.counters.set(counters);
     }
 
     /// Makes reads take their bytes at once, for protocols in which a close does not mark the end of a response.
@@ -206,6 +215,7 @@ impl Stream {
             match read {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Ok(len) => {
+                    self.counters.get().iter().for_each(|counters| counters.receive(len));
                     if len > 0 && len < max && !self.peeks.get() {
                         self.clear(Interest::READABLE);
                     }
@@ -258,6 +268,12 @@ impl Stream {
 
     /// Writes as much as the socket accepts.
     pub(super) fn poll_write(&self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let sent = ready!(self.poll_send(context, slices))?;
+        self.counters.get().iter().for_each(|counters| counters.send(sent));
+        Poll::Ready(Ok(sent))
+    }
+
+    fn poll_send(&self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         loop {
             match self.poll_write_ready(context) {
                 Poll::Ready(ready) => ready?,

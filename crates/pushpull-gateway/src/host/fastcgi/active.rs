@@ -14,7 +14,7 @@ use crate::fastcgi::{Malformed, Pairs, ProtocolStatus, Queue, Records, Stream, e
 use crate::host::protocol::Failure;
 use crate::host::responder::{Arriving, Exchange, Messages, Params, Piece, Taken, arriving};
 use crate::host::server::Host;
-use crate::host::{End, RequestBody};
+use crate::host::{CutReason, End, RequestBody};
 
 /// A request that was begun and has not ended.
 pub(super) struct Active<R> {
@@ -137,9 +137,9 @@ where
     }
 
     /// Sets how the request ends, unless it has ended by itself.
-    pub(super) fn set_end(&mut self, end: End) {
+    pub(super) fn set_end(&mut self, end: End, reason: CutReason) {
         if let Part::Answering { exchange, .. } = &mut self.part {
-            exchange.set_end(end);
+            exchange.set_end(end, reason);
         }
     }
 

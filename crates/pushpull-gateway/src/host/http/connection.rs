@@ -26,7 +26,7 @@ use super::response_body::ResponseBody;
 use super::socket::Socket;
 use super::streams::Streams;
 use super::traffic::{Overdue, Traffic};
-use super::{End, RequestBody};
+use super::{CutReason, End, RequestBody};
 use crate::cgi::request::{ClientWatched, check_host};
 use crate::host::protocol::{Failure, Protocol, about_server, sealed};
 use crate::host::server::{self, either, say};
@@ -167,11 +167,11 @@ where
             return Poll::Ready(Outcome::Gone);
         }
         if cutting.as_mut().poll(context).is_ready() {
-            traffic.unfinished.set(End::Cut);
+            traffic.cut(CutReason::Stopped);
             return Poll::Ready(Outcome::Stopped);
         }
         if let Poll::Ready(overdue) = watch.poll(context) {
-            traffic.unfinished.set(End::Cut);
+            traffic.cut(CutReason::Stalled);
             return Poll::Ready(Outcome::Overdue(overdue));
         }
         take_unread(&mut dropped, context);

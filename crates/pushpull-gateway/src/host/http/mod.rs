@@ -35,7 +35,7 @@ mod socket;
 mod streams;
 mod traffic;
 
-pub use super::{AccessRecord, ClientLimits, End, RequestBody, Shutdown};
+pub use super::{AccessRecord, ClientLimits, CutReason, End, RequestBody, Shutdown};
 pub use connection::Http;
 
 /// An HTTP server. If a response without a length is cut, an HTTP/1.0 client over TCP sees a reset. A Unix socket has

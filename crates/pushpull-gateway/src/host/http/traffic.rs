@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::exchange::Answered;
 use super::heads::Heads;
-use super::{ClientLimits, End};
+use super::{ClientLimits, CutReason, End};
 use crate::host::stall::{Look, Stall};
 
 /// The state that the parts of one connection share. Nothing in it blocks.
@@ -34,6 +34,8 @@ pub(super) struct Traffic {
     flushed: RefCell<Option<Waker>>,
     /// How requests ended that are still unfinished when the connection ends.
     pub(super) unfinished: Cell<End>,
+    /// Why, if they are cut.
+    pub(super) reason: Cell<CutReason>,
     /// `true` if a response ends with the connection, so that only a reset can show a truncation.
     pub(super) is_close_delimited: Cell<bool>,
     /// `true` once a response was cut.
@@ -67,6 +69,7 @@ impl Traffic {
             flushes: Cell::new(0),
             flushed: RefCell::new(None),
             unfinished: Cell::new(End::Gone),
+            reason: Cell::new(CutReason::Service),
             is_close_delimited: Cell::new(false),
             is_cut: Cell::new(false),
             latest: RefCell::new(None),
@@ -150,9 +153,16 @@ impl Traffic {
         Some(latest)
     }
 
+    /// Records that unfinished requests are cut.
+    pub(super) fn cut(&self, reason: CutReason) {
+        self.unfinished.set(End::Cut);
+        self.reason.set(reason);
+    }
+
     /// Stops the tasks of all requests (HTTP/2).
     pub(super) fn abort_streams(&self) {
-        self.streams.borrow().iter().filter_map(Weak::upgrade).for_each(|stream| stream.abort(self.unfinished.get()));
+        let (end, reason) = (self.unfinished.get(), self.reason.get());
+        self.streams.borrow().iter().filter_map(Weak::upgrade).for_each(|stream| stream.abort(end, reason));
     }
 
     /// Returns since when, and for how long, the connection may be without a complete request.
@@ -194,7 +204,7 @@ impl Traffic {
         let streams: Vec<_> = self.streams.borrow().iter().filter_map(Weak::upgrade).collect();
         for stream in streams {
             if stream.waits_since().is_some_and(|since| due(since, stall)) {
-                stream.abort(End::Cut);
+                stream.abort(End::Cut, CutReason::Stalled);
             }
         }
         // The time of a stream that was just aborted lies in the past.

@@ -20,7 +20,7 @@ use crate::cgi::head::{ResponseHead, has_no_body};
 use crate::cgi::refusal::Refusal;
 use crate::host::protocol::{Failure, about_server};
 use crate::host::server::{Host, OnAnswered};
-use crate::host::{AccessRecord, End, RequestBody};
+use crate::host::{AccessRecord, CutReason, End, RequestBody};
 
 /// A request in progress.
 pub(in crate::host) struct Exchange<R> {
@@ -118,9 +118,10 @@ where
         self.stage = Stage::Text(bytes.into());
     }
 
-    /// Sets how the request ends, unless it ends by itself.
-    pub(in crate::host) fn set_end(&mut self, end: End) {
+    /// Sets how the request ends, unless it ends by itself, and why if it is cut.
+    pub(in crate::host) fn set_end(&mut self, end: End, reason: CutReason) {
         self.logged.record.end = end;
+        self.logged.record.cut = (end == End::Cut).then_some(reason);
     }
 
     pub(in crate::host) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Piece> {
@@ -182,7 +183,7 @@ where
 
     fn end(&mut self, end: End) -> Piece {
         self.stage = Stage::Over;
-        self.set_end(end);
+        self.set_end(end, CutReason::Service);
         if end == End::Done { Piece::End } else { Piece::Cut }
     }
 }
@@ -205,6 +206,7 @@ impl Logged {
             bytes: 0,
             time: Default::default(),
             end: End::Gone,
+            cut: None,
         };
         Logged { record, began: Instant::now(), on_answered: host.on_answered.clone() }
     }
@@ -213,7 +215,7 @@ impl Logged {
 impl Drop for Logged {
     fn drop(&mut self) {
         if self.record.end == End::Gone && std::thread::panicking() {
-            self.record.end = End::Cut;
+            (self.record.end, self.record.cut) = (End::Cut, Some(CutReason::Service));
         }
         if let Some(on_answered) = &self.on_answered {
             self.record.time = self.began.elapsed();

@@ -13,7 +13,7 @@ use super::server::Scgi;
 use crate::cgi::refusal::Refusal;
 use crate::host::protocol::Failure;
 use crate::host::responder::{Arriving, Exchange, Link, MAX_QUEUED, Outcome, PIECE, Params, Piece, Wire, arriving};
-use crate::host::{End, RequestBody};
+use crate::host::{CutReason, End, RequestBody};
 
 type Host = crate::host::server::Host<Scgi>;
 
@@ -119,10 +119,10 @@ where
         }
     }
 
-    fn end(&mut self, end: End) -> bool {
+    fn end(&mut self, end: End, reason: CutReason) -> bool {
         let Part::Answering { exchange, .. } = &mut self.part else { return false };
         if self.end.is_none() {
-            exchange.set_end(end);
+            exchange.set_end(end, reason);
         }
         true
     }
