@@ -28,6 +28,9 @@ use pushpull_gateway::{ErrorStream, LocalRedirects};
 use tower_service::Service;
 
 use crate::log::Log;
+pub use help::{OVERVIEW, of as help, topics};
+pub use values::expected;
+
 use arguments::{Arguments, Front, Speaks, Wish};
 use metrics::{Exporter, Metrics, Requests};
 use notify::Manager;

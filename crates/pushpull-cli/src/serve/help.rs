@@ -2,7 +2,7 @@
 
 use lexopt::{Arg, Parser};
 
-const OVERVIEW: &str = "\
+pub const OVERVIEW: &str = "\
 Serves files, CGI programs or a FastCGI application over HTTP, FastCGI or SCGI.
 
 Usage: pushpull serve [OPTIONS] [--root DIRECTORY]
@@ -228,6 +228,11 @@ More examples:
   pushpull serve --env REDIRECT_STATUS=200 \\
       --env SCRIPT_FILENAME=/srv/www/index.php -- php-cgi
 ";
+
+/// Returns the texts of all topics.
+pub fn topics() -> Vec<&'static str> {
+    TOPICS.iter().map(|(_, text)| *text).collect()
+}
 
 /// Returns the text of the topic that follows on the command line, or the overview.
 pub fn of(parser: &mut Parser) -> Result<String, String> {

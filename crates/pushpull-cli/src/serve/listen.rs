@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "the standard library takes no descriptor by its number otherwise")]
 
 use std::env;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 
@@ -109,10 +109,9 @@ pub fn is_meant(process: &str) -> bool {
     process == std::process::id().to_string() || process == "1" && is_child_of_1()
 }
 
+/// Returns another handle of descriptor 0. Each program has a standard input of its own.
 fn take_stdin() -> io::Result<OwnedFd> {
-    let socket = io::stdin().as_fd().try_clone_to_owned()?;
-    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
-    Ok(socket)
+    io::stdin().as_fd().try_clone_to_owned()
 }
 
 fn take_descriptor(number: i32) -> io::Result<OwnedFd> {

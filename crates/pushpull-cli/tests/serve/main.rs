@@ -3,6 +3,7 @@
 
 mod behind;
 mod command_line;
+mod described;
 mod faults;
 mod figures;
 mod files;
