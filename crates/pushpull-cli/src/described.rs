@@ -70,15 +70,15 @@ fn finish(mut parser: Parser, text: &str) -> Result<ExitCode, String> {
     }
 }
 
-/// The options of a command.
-fn options(text: &str) -> Vec<Described<'_>> {
-    let options = parts(text).into_iter().filter_map(|part| match part {
+/// Returns the options that these texts describe.
+fn options<'a>(texts: &[&'a str]) -> Vec<Described<'a>> {
+    let options = texts.iter().flat_map(|text| parts(text)).filter_map(|part| match part {
         Part::Option(option) => Some(option),
         _ => None,
     });
-    let mut found: Vec<Described<'_>> = Vec::new();
+    let mut found: Vec<Described<'a>> = Vec::new();
     for option in options {
-        // An option may be described by two topics.
+        // Two topics may describe an option.
         if !found.iter().any(|other| other.name == option.name) {
             found.push(option);
         }
@@ -96,7 +96,9 @@ fn parts(text: &str) -> Vec<Part<'_>> {
             _ if trimmed.is_empty() => {}
             Some(Part::Option(option)) if line.starts_with(CONTINUED) => join(&mut option.text, trimmed),
             _ if line.starts_with("  --") => parts.push(Part::Option(described(trimmed))),
-            _ if !line.starts_with(' ') && line.ends_with(':') => parts.push(Part::Title(trimmed.trim_end_matches(':'))),
+            _ if !line.starts_with(' ') && line.ends_with(':') => {
+                parts.push(Part::Title(trimmed.trim_end_matches(':')))
+            }
             _ if line.starts_with("  pushpull ") || line.starts_with("      ") => parts.push(Part::Line(line)),
             Some(Part::Paragraph(text)) if !is_new => join(text, trimmed),
             _ => parts.push(Part::Paragraph(trimmed.to_owned())),

@@ -67,7 +67,11 @@ fn run() -> Result<ExitCode, String> {
             Some("help") => return described::help(parser, HELP),
             #[cfg(unix)]
             Some("completions") => return described::completions(parser),
-            _ => return Err(format!("unknown command {command:?}: expected bench, serve, help or completions; try --help")),
+            _ => {
+                return Err(format!(
+                    "unknown command {command:?}: expected bench, serve, help or completions; try --help"
+                ));
+            }
         },
         Some(other) => return Err(unclear(other.unexpected())),
         None => return Err("missing command: expected bench or serve; try --help".to_owned()),

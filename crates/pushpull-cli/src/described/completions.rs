@@ -26,11 +26,11 @@ enum Values {
 }
 
 fn of_serve() -> Vec<Described<'static>> {
-    serve::topics().into_iter().flat_map(options).collect()
+    options(&serve::topics())
 }
 
 fn of_bench() -> Vec<Described<'static>> {
-    options(bench::HELP)
+    options(&[bench::HELP])
 }
 
 fn values(option: &Described<'_>) -> Values {
@@ -42,7 +42,8 @@ fn values(option: &Described<'_>) -> Values {
         "a directory" => Values::Directories,
         expected => {
             let words: Vec<_> = expected.split(", ").flat_map(|part| part.split(" or ")).collect();
-            let is_list = words.len() > 1 && words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'));
+            let is_list = words.len() > 1
+                && words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'));
             if is_list { Values::Words(words) } else { Values::Unknown }
         }
     }

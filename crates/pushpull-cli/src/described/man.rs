@@ -60,6 +60,11 @@ fn add(page: &mut String, text: &str) {
 
 /// Escapes what roff would take for a request or an escape.
 fn escaped(text: &str) -> String {
-    let plain = text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq").replace('~', "\\(ti").replace('^', "\\(ha");
+    let plain = text
+        .replace('\\', "\\e")
+        .replace('-', "\\-")
+        .replace('\'', "\\(aq")
+        .replace('~', "\\(ti")
+        .replace('^', "\\(ha");
     if plain.starts_with('.') { format!("\\&{plain}") } else { plain }
 }

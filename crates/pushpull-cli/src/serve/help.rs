@@ -160,7 +160,7 @@ Upstream (a running FastCGI application such as php-fpm, instead of a program):
                           fastcgi_finish_request delays the next request
 
   With --upstream, --env sets a parameter and --max-programs limits requests.
-  --pass-env, --directory and --kill-grace need a program.
+  Only programs have --pass-env, --directory and --kill-grace.
 ";
 
 const LIMITS: &str = "\

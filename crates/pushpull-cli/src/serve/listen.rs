@@ -43,7 +43,7 @@ impl Listen {
     }
 }
 
-/// What to listen on if nothing is said: the socket that systemd hands over, or a local port.
+/// Returns what to listen on without `--listen`: the socket that systemd hands over, or a local port.
 pub fn default() -> Result<Listen, String> {
     match &handed_over()[..] {
         [] => Ok(Listen::Address(Address::Tcp("127.0.0.1:8080".to_owned()))),
@@ -56,20 +56,27 @@ pub fn default() -> Result<Listen, String> {
     }
 }
 
-/// Takes a socket that was handed over, or returns `None` for one that has to be bound. Must be called before this
-/// process opens any socket.
+/// Takes a socket that was handed over, or returns `None` for one that has to be bound. Closes the others that were
+/// handed over, because programs would inherit them. Must be called before this process opens any socket.
 pub fn take(listen: &Listen) -> Result<Option<Listener>, String> {
-    let taken = match listen {
-        Listen::Address(_) => return Ok(None),
-        Listen::Stdin => take_stdin(),
-        Listen::Descriptor(number) => take_descriptor(*number),
+    let names = handed_over();
+    let number = match listen {
+        Listen::Address(_) | Listen::Stdin => None,
+        Listen::Descriptor(number) => Some(*number),
         Listen::Named(name) => {
-            let names = handed_over();
             let Some(place) = names.iter().position(|other| other == name) else {
                 return Err(format!("no socket named {name:?} was handed over: expected one of {names:?}"));
             };
-            take_descriptor(FIRST + place as i32)
+            Some(FIRST + place as i32)
         }
+    };
+    for other in (FIRST..).take(names.len()).filter(|other| Some(*other) != number) {
+        let _ = take_descriptor(other);
+    }
+    let taken = match (listen, number) {
+        (Listen::Address(_), _) => return Ok(None),
+        (_, Some(number)) => take_descriptor(number),
+        (_, None) => take_stdin(),
     };
     let listener = taken.and_then(Listener::inherited);
     listener.map(Some).map_err(|error| format!("cannot listen on {}: {error}", described(listen)))
@@ -120,7 +127,7 @@ fn take_descriptor(number: i32) -> io::Result<OwnedFd> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not an open socket"));
     }
     // SAFETY: the descriptor is open. It is a socket, and this process has not opened any yet, so nothing in this
-    // process owns it.
+    // process owns it. Each is taken once.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 

@@ -42,7 +42,9 @@ struct Counters {
 impl Requests {
     /// Counts an answered request.
     pub fn count(&self, record: &AccessRecord) {
-        let one = |counter: &AtomicU64| drop(counter.fetch_add(1, Ordering::Relaxed));
+        let one = |counter: &AtomicU64| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        };
         let status = record.status.map_or(0, |status| usize::from(status.as_u16() / 100));
         one(self.0.statuses.get(status).unwrap_or(&self.0.statuses[0]));
         one(&self.0.ends[match (record.end, record.cut) {
@@ -84,7 +86,11 @@ impl Metrics {
         }
         text.family("response_body_bytes", "counter", "Bytes of response bodies.");
         text.sample("response_body_bytes_total", None, value(&counters.body_bytes));
-        text.family("request_duration_seconds", "histogram", "Time from the head of a request to the end of its response.");
+        text.family(
+            "request_duration_seconds",
+            "histogram",
+            "Time from the head of a request to the end of its response.",
+        );
         let mut sum = 0;
         let bounds = BOUNDS.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
         for (bound, counter) in bounds.zip(&counters.durations) {
@@ -144,7 +150,9 @@ pub struct Exporter(Shutdown);
 impl Exporter {
     /// Starts to answer on a thread of its own. Returns the address too.
     pub fn start(listen: &Address, metrics: Metrics, error_log: ErrorStream) -> Result<(Exporter, Address), String> {
-        let failed = |error: std::io::Error| format!("cannot listen on {listen} for --metrics: {error}");
+        let failed = |error: std::io::Error| {
+            format!("cannot listen on {listen} for --metrics: {error}; expected a free local address")
+        };
         let server = Server::new(Listener::bind(listen).map_err(failed)?).map_err(failed)?;
         let address = server.address().map_err(failed)?;
         let limits = ClientLimits::new().max_connections(100).timeout_client(Duration::from_secs(10));

@@ -23,8 +23,7 @@ fn get(serving: &Serving, fields: &str) -> String {
     String::from_utf8(exchange(serving.address, request).chunks().0).unwrap()
 }
 
-const X_FORWARDED: &str =
-    "X-Forwarded-For: 198.51.100.1, 192.0.2.7, 127.0.0.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: a.example\r\n";
+const X_FORWARDED: &str = "X-Forwarded-For: 198.51.100.1, 192.0.2.7, 127.0.0.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: a.example\r\n";
 
 #[test]
 fn a_trusted_proxy_says_who_the_client_is() {
@@ -157,7 +156,10 @@ fn a_header_of_the_proxy_protocol_on_a_unix_socket() {
         let mut stream = UnixStream::connect(&path).unwrap();
         write!(stream, "PROXY TCP4 192.0.2.7 192.0.2.8 258 8081\r\n{rest}").unwrap();
         stream.read_to_string(&mut text).unwrap();
-        assert!(text.contains(if protocol == "http" { "192.0.2.7|258||own|own|8081|" } else { "||||localhost|80|" }), "{text}");
+        assert!(
+            text.contains(if protocol == "http" { "192.0.2.7|258||own|own|8081|" } else { "||||localhost|80|" }),
+            "{text}"
+        );
         let mut stream = UnixStream::connect(&path).unwrap();
         stream.write_all(rest.as_bytes()).unwrap();
         assert!(matches!(stream.read(&mut [0]), Ok(0) | Err(_)));

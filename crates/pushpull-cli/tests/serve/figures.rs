@@ -24,19 +24,24 @@ fn figures(address: SocketAddr) -> HashMap<String, f64> {
     let (status, text) = get(address, "/metrics");
     assert!(status == 200 && text.ends_with("\n# EOF\n"), "{text}");
     let samples = text.lines().filter(|line| !line.starts_with('#'));
-    samples.map(|line| line.rsplit_once(' ').unwrap()).map(|(name, value)| (name.to_owned(), value.parse().unwrap())).collect()
+    samples
+        .map(|line| line.rsplit_once(' ').unwrap())
+        .map(|(name, value)| (name.to_owned(), value.parse().unwrap()))
+        .collect()
 }
 
 #[test]
 fn requirement_17_each_line_of_the_log_is_an_object_on_request() {
     let scripts = Scripts::new();
-    let program = scripts.sh("say", "printf 'a \"b\"\\033\\377\\n' >&2; printf 'A: b\\n\\nhello'; exit \"$QUERY_STRING\"");
+    let program =
+        scripts.sh("say", "printf 'a \"b\"\\033\\377\\n' >&2; printf 'A: b\\n\\nhello'; exit \"$QUERY_STRING\"");
     let options = ["--log-format", "json", "--listen", "127.0.0.1:0", "--", &program];
     let serving = Serving::start_on("127.0.0.1:0", &options, "\"message\":\"serving ");
     let object = |line: &str| serde_json::from_str::<HashMap<String, Value>>(line).unwrap_or_else(|_| panic!("{line}"));
     let started = object(&serving.requests.wait_for("serving", 1)[0]);
     assert_eq!(started["level"], "info");
-    let address = started["message"].as_str().unwrap().rsplit("http://").next().unwrap().trim_end_matches('/').parse().unwrap();
+    let address =
+        started["message"].as_str().unwrap().rsplit("http://").next().unwrap().trim_end_matches('/').parse().unwrap();
     exchange(address, "GET /\u{e9}\u{202e}\"\\?0 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     let got = object(&serving.requests.wait_for("duration_ms", 1)[0]);
     for (name, expected) in [
@@ -66,7 +71,10 @@ fn the_figures_count_what_happens() {
     let serving = Serving::start(&["--metrics", "127.0.0.1:0", "--max-programs", "7", "--", &program]);
     let at = figures_of(&serving);
     let fresh = figures(at);
-    assert!(fresh.iter().all(|(name, value)| *value == if name == "pushpull_programs_max" { 7.0 } else { 0.0 }), "{fresh:?}");
+    assert!(
+        fresh.iter().all(|(name, value)| *value == if name == "pushpull_programs_max" { 7.0 } else { 0.0 }),
+        "{fresh:?}"
+    );
     for status in ["200", "200", "404", "201"] {
         get(serving.address, &format!("/?{status}"));
     }
@@ -87,7 +95,8 @@ fn the_figures_count_what_happens() {
     ] {
         assert_eq!(figures[&format!("pushpull_{name}")], expected, "{name}");
     }
-    let received = 4 * "GET /?200 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".len() + "GET /\0 HTTP/1.1\r\n\r\n".len();
+    let received =
+        4 * "GET /?200 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".len() + "GET /\0 HTTP/1.1\r\n\r\n".len();
     assert_eq!(figures["pushpull_received_bytes_total"], received as f64);
     assert!(figures["pushpull_sent_bytes_total"] > 20.0 && figures["pushpull_request_duration_seconds_sum"] > 0.0);
     // Only the figures are there, and only in one place.
@@ -132,7 +141,8 @@ fn requirement_13_a_request_waits_until_a_program_ends() {
     let scripts = Scripts::new();
     let options = ["--max-programs", "1", "--queue", "1", "--queue-timeout", "3600", "--metrics", "127.0.0.1:0"];
     for protocol in ["http", "fastcgi"] {
-        let mut serving = Serving::start(&[&["--protocol", protocol], &options[..], &["--", &waiting(&scripts)]].concat());
+        let mut serving =
+            Serving::start(&[&["--protocol", protocol], &options[..], &["--", &waiting(&scripts)]].concat());
         let (address, at) = (serving.address, figures_of(&serving));
         let ask = |query: &'static str| {
             std::thread::spawn(move || match protocol {
@@ -157,11 +167,22 @@ fn requirement_13_a_request_waits_until_a_program_ends() {
         let second = ask("2");
         until(1.0, 1.0);
         let refused = ask("3").join().unwrap();
-        assert!(refused.contains(" 503 Service Unavailable\r\n") && refused.to_lowercase().contains("\r\nretry-after: 3600\r\n"), "{refused}");
-        ["go-1", "go-2"].map(|name| scripts.file(name, "", 0o644));
-        assert!(first.join().unwrap().contains('1') && second.join().unwrap().ends_with(if protocol == "http" { "0\r\n\r\n" } else { "2" }));
+        assert!(
+            refused.contains(" 503 Service Unavailable\r\n")
+                && refused.to_lowercase().contains("\r\nretry-after: 3600\r\n"),
+            "{refused}"
+        );
+        for name in ["go-1", "go-2"] {
+            scripts.file(name, "", 0o644);
+        }
+        assert!(
+            first.join().unwrap().contains('1')
+                && second.join().unwrap().ends_with(if protocol == "http" { "0\r\n\r\n" } else { "2" })
+        );
         until(0.0, 0.0);
-        ["go-1", "go-2"].map(|name| std::fs::remove_file(scripts.path().join(name)).unwrap());
+        for name in ["go-1", "go-2"] {
+            std::fs::remove_file(scripts.path().join(name)).unwrap();
+        }
         // When the server stops, what waits is answered with 503, and what runs goes on.
         let first = ask("1");
         until(1.0, 0.0);

@@ -91,12 +91,8 @@ impl Serving {
     /// Starts a command that becomes the server.
     pub fn of(command: &mut Command) -> Serving {
         let temporary = tempfile::tempdir().unwrap();
-        let mut child = command
-            .env("TMPDIR", temporary.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            command.env("TMPDIR", temporary.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let requests = Lines::of(child.stdout.take().unwrap());
         let troubles = Lines::of(child.stderr.take().unwrap());
         let address = ([127, 0, 0, 1], 0).into();

@@ -279,8 +279,7 @@ impl<P: Protocol> Server<P> {
                 (limits.clone(), on_answered.clone(), error_log.clone(), closed.clone());
             let (protocol, shutdown, proxies) = (protocol.clone(), shutdown.clone(), proxies.clone());
             let counters = stats.of_thread(index);
-            let host =
-                Rc::new(Host { protocol, limits, on_answered, error_log, shutdown, closed, proxies, counters });
+            let host = Rc::new(Host { protocol, limits, on_answered, error_log, shutdown, closed, proxies, counters });
             let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             let runtime = runtime.map_err(refused)?;
             let share = Share { index, listener, threads: shared.clone(), given, free: free.clone(), host };

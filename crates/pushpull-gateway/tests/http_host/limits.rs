@@ -233,7 +233,11 @@ fn requirement_13_a_connection_of_http_2_without_requests_is_closed() {
 
 /// Limits of which only the client's can be reached.
 fn only_the_clients(stall: Duration) -> ClientLimits {
-    ClientLimits::new().timeout_client(stall).timeout_head(Duration::MAX).keep_alive(Duration::MAX).timeout_idle(Duration::MAX)
+    ClientLimits::new()
+        .timeout_client(stall)
+        .timeout_head(Duration::MAX)
+        .keep_alive(Duration::MAX)
+        .timeout_idle(Duration::MAX)
 }
 
 #[test]

@@ -15,7 +15,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// A script with one program at a time, which says that it runs, and ends with its input.
 fn one_at_a_time(queue: usize, time: Duration) -> (Script, Lines) {
-    let script = sh("read name; echo \"$name\" >&2; cat; printf 'A: b\n\n%s' \"$name\"").request_body(BodyPolicy::Stream);
+    let script =
+        sh("read name; echo \"$name\" >&2; cat; printf 'A: b\n\n%s' \"$name\"").request_body(BodyPolicy::Stream);
     heard(script.limits(limits(|limits| limits.max_programs(1).queue(queue).queue_timeout(time))))
 }
 
@@ -48,7 +49,10 @@ async fn until_waiting(script: &Script, number: usize) {
 
 /// Checks a 503 that asks the client to come back after this number of seconds.
 fn check_refused(response: &Response<Body>, seconds: &str) {
-    assert_eq!((response.status(), response.headers()["retry-after"].to_str().unwrap()), (StatusCode::SERVICE_UNAVAILABLE, seconds));
+    assert_eq!(
+        (response.status(), response.headers()["retry-after"].to_str().unwrap()),
+        (StatusCode::SERVICE_UNAVAILABLE, seconds)
+    );
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use http::Request;
 use http::header::{FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, Scheme, Uri};
-use http::Request;
 
 use crate::cgi::request::Connection;
 use crate::host::{ProxyFields, TrustedProxies};
@@ -304,7 +304,10 @@ mod tests {
         assert_eq!(both("bad, 192.0.2.1", "ftp, https", "bad/, a"), "192.0.2.1:0 443 true a");
         assert_eq!(both("192.0.2.1, 10.0.0.3", "https, http", "a, b"), "192.0.2.1:0 443 true a");
         assert_eq!(both("192.0.2.1, 10.0.0.3", "https", "a"), "192.0.2.1:0 443 true a");
-        assert_eq!(seen(ProxyFields::XForwarded, &[("x-forwarded-proto", "https")]), Ok("10.0.0.1:1 8080 true own:8080".into()));
+        assert_eq!(
+            seen(ProxyFields::XForwarded, &[("x-forwarded-proto", "https")]),
+            Ok("10.0.0.1:1 8080 true own:8080".into())
+        );
     }
 
     #[test]
@@ -322,8 +325,18 @@ mod tests {
             assert_eq!(seen(ProxyFields::Forwarded, &[("forwarded", sent)]), Ok(expected.into()), "{sent}");
         }
         for bad in [
-            "for", "for=", "for=1.2.3", "for=192.0.2.1;for=192.0.2.2", "for=\"192.0.2.1", "for=192.0.2.1 proto=http",
-            "proto=gopher", "host=\"a/b\"", "host=\"a@b:x\"", "for=192.0.2.1;=x", "for=[::1", "for=192.0.2.1:99999",
+            "for",
+            "for=",
+            "for=1.2.3",
+            "for=192.0.2.1;for=192.0.2.2",
+            "for=\"192.0.2.1",
+            "for=192.0.2.1 proto=http",
+            "proto=gopher",
+            "host=\"a/b\"",
+            "host=\"a@b:x\"",
+            "for=192.0.2.1;=x",
+            "for=[::1",
+            "for=192.0.2.1:99999",
         ] {
             assert_eq!(seen(ProxyFields::Forwarded, &[("forwarded", bad)]), Err(Malformed(FORWARDED)), "{bad}");
         }

@@ -8,10 +8,10 @@ use std::task::{Context, Poll};
 
 use super::watch::{Overdue, Watch};
 use crate::fastcgi::{MAX_SLICES, Queue};
-use crate::host::{CutReason, End};
 use crate::host::server::{Host, either};
 use crate::host::shutdown::Stage;
 use crate::host::stream::{LAST_TIME, Stream, UNREAD_TIME};
+use crate::host::{CutReason, End};
 
 /// The number of bytes read at once.
 pub(in crate::host) const PIECE: usize = 64 * 1024;

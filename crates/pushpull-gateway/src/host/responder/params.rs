@@ -144,7 +144,8 @@ impl Params {
         let env = &self.env;
         let mut request = of_meta_variables(env, body).map_err(refused)?;
         if let (Some(remote), Some(local)) = (remote(env), end(env, "SERVER_NAME", "SERVER_PORT")) {
-            let is_secure = env.get("HTTPS").is_some_and(|value| !value.eq_ignore_ascii_case(b"off") && !value.is_empty());
+            let is_secure =
+                env.get("HTTPS").is_some_and(|value| !value.eq_ignore_ascii_case(b"off") && !value.is_empty());
             request.extensions_mut().insert(Connection::new(remote, local).with_secure(is_secure));
         }
         request.extensions_mut().insert(ClientWatched);
@@ -259,7 +260,16 @@ mod tests {
         for name in harmful {
             assert_eq!(env.get(name), None, "{name}");
         }
-        let good = ["HTTP_X_A", "HTTP_HOST", "HTTP_AUTHORIZATION", "DOCUMENT_ROOT", "REMOTE_USER", "REQUEST_URI", "HTTPS", "REQUEST_SCHEME"];
+        let good = [
+            "HTTP_X_A",
+            "HTTP_HOST",
+            "HTTP_AUTHORIZATION",
+            "DOCUMENT_ROOT",
+            "REMOTE_USER",
+            "REQUEST_URI",
+            "HTTPS",
+            "REQUEST_SCHEME",
+        ];
         let passed = self::env(&good.map(|name| (name, "/x")), &accept);
         assert!(good.iter().all(|name| passed.get(name) == Some(b"/x")), "{passed:?}");
     }
