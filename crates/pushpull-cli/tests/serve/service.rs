@@ -75,7 +75,7 @@ fn one_of_several_sockets_is_named() {
 fn sockets_for_another_process_are_left_alone() {
     let scripts = Scripts::new();
     let (socket, address) = bound();
-    let other = AS_SYSTEMD.replace("LISTEN_PID=$$", "LISTEN_PID=1 LISTEN_FDS=1");
+    let other = AS_SYSTEMD.replace("LISTEN_PID=$$", "LISTEN_PID=1 LISTEN_FDS=1 LISTEN_FDNAMES=web");
     let options = ["--listen", "127.0.0.1:0", "--", &listing(&scripts)];
     let serving = activated(socket, &other, &options);
     let line = serving.requests.wait_for("://127.0.0.1:", 1).remove(0);

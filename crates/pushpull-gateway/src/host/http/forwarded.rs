@@ -90,7 +90,7 @@ fn change_uri<B>(request: &mut Request<B>, change: impl FnOnce(&mut http::uri::P
 }
 
 /// Returns the elements of a list, the last one first. A list may extend over several fields.
-fn elements<'a>(fields: &'a HeaderMap, name: HeaderName) -> impl Iterator<Item = &'a [u8]> {
+fn elements(fields: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
     let values: Vec<_> = fields.get_all(name).iter().collect();
     let parts = values.into_iter().rev().flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
     parts.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
