@@ -5,6 +5,7 @@ use std::env;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt;
 
 use pushpull_gateway::host::{Address, Listener};
 use rustix::process::getppid;
@@ -78,7 +79,10 @@ pub fn take(listen: &Listen) -> Result<Option<Listener>, String> {
         (_, Some(number)) => take_descriptor(number),
         (_, None) => take_stdin(),
     };
+    #[cfg(target_os = "linux")]
     let listener = taken.and_then(Listener::inherited);
+    #[cfg(not(target_os = "linux"))]
+    let listener = taken.and_then(|_| Err(io::Error::from(io::ErrorKind::Unsupported)));
     listener.map(Some).map_err(|error| format!("cannot listen on {}: {error}", described(listen)))
 }
 
@@ -122,8 +126,8 @@ fn take_stdin() -> io::Result<OwnedFd> {
 }
 
 fn take_descriptor(number: i32) -> io::Result<OwnedFd> {
-    let kind = fs::read_link(format!("/proc/self/fd/{number}"));
-    if !kind.is_ok_and(|kind| kind.as_os_str().as_encoded_bytes().starts_with(b"socket:")) {
+    let file = fs::metadata(format!("/dev/fd/{number}"));
+    if !file.is_ok_and(|file| file.file_type().is_socket()) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not an open socket"));
     }
     // SAFETY: the descriptor is open. It is a socket, and this process has not opened any yet, so nothing in this

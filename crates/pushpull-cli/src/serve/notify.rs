@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io;
+#[cfg(target_os = "linux")]
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +38,7 @@ impl Manager {
         let Some(name) = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else { return Manager(None) };
         let connected = || {
             let address = match name.as_encoded_bytes() {
+                #[cfg(target_os = "linux")]
                 [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
                 _ => SocketAddr::from_pathname(&name)?,
             };

@@ -300,6 +300,7 @@ mod tests {
         assert!(!path.exists());
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn only_a_listening_stream_socket_is_taken_over() {
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -309,7 +310,7 @@ mod tests {
         let path = directory.path().join("socket");
         drop(Listener::inherited(UnixListener::bind(&path).unwrap().into()).unwrap());
         assert!(path.exists(), "the file belongs to the other process");
-        let (one, _other) = UnixStream::pair().unwrap();
+        let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
         let datagrams = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         for other in [one.into(), datagrams.into(), fs::File::open("/dev/null").unwrap().into()] {
             assert_eq!(Listener::inherited(other).unwrap_err().kind(), io::ErrorKind::InvalidInput);

@@ -129,14 +129,14 @@ impl Stream {
             let ready = self.ready(Interest::READABLE).await.map_err(NoHeader::Failed)?;
             let peek = || {
                 let mut piece = [0; MAX_HEADER];
-                let count = recv(self, &mut piece, RecvFlags::PEEK)?.0;
+                let count = sockets::peek(self, &mut piece)?;
                 match header(&piece[..count]) {
                     _ if count == 0 => Ok(Err(NoHeader::Closed)),
                     // Another byte makes the socket ready again.
                     Ok(None) if !ready.is_read_closed() => Err(io::ErrorKind::WouldBlock.into()),
                     Ok(None) => Ok(Err(NoHeader::Bad(BadHeader::Cut))),
                     Ok(Some(header)) => {
-                        recv(self, &mut piece[..header.length], RecvFlags::DONTWAIT)?;
+                        sockets::take(self, &mut piece[..header.length])?;
                         Ok(Ok(header))
                     }
                     Err(bad) => Ok(Err(NoHeader::Bad(bad))),
