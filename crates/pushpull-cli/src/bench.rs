@@ -20,6 +20,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
+pub use arguments::HELP;
 use arguments::{Arguments, Wish};
 use compare::Comparison;
 use interrupt::Interrupt;

@@ -1,14 +1,19 @@
 //! Output of the running server. One thread per stream writes it, so that serving never waits for a terminal or a pipe,
 //! and neither stream waits for the other. Lines that do not fit are counted, and the count is logged later.
 
+mod format;
+
 use std::io::{self, stderr, stdout};
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use pushpull_gateway::host::AccessRecord;
 use rustix::io::{Errno, write};
+
+pub use format::Format;
 
 /// The maximum number of bytes that wait for a stream.
 const MAX_WAITING: usize = 1 << 20;
@@ -27,6 +32,7 @@ const LAST_TIME: Duration = Duration::from_secs(1);
 pub struct Log {
     requests: Arc<Queue>,
     troubles: Arc<Queue>,
+    format: Format,
 }
 
 /// Lines waiting for one stream.
@@ -53,8 +59,8 @@ impl Log {
     /// # Errors
     ///
     /// Returns an error if the system refuses a thread.
-    pub fn start() -> io::Result<Log> {
-        let log = Log { requests: Arc::default(), troubles: Arc::default() };
+    pub fn start(format: Format) -> io::Result<Log> {
+        let log = Log { requests: Arc::default(), troubles: Arc::default(), format };
         let (requests, troubles) = (log.clone(), log.clone());
         let thread = |name: &str| thread::Builder::new().name(name.to_owned());
         thread("log requests").spawn(move || requests.requests.write_all(stdout().as_fd(), "request", &requests))?;
@@ -63,18 +69,18 @@ impl Log {
     }
 
     /// Logs an answered request.
-    pub fn request(&self, line: &dyn std::fmt::Display) {
-        self.requests.add(&stamped(line));
+    pub fn request(&self, record: &AccessRecord) {
+        self.requests.add(&self.format.request(record));
     }
 
     /// Logs a message of a program or of the server itself.
     pub fn trouble(&self, line: &dyn std::fmt::Display) {
-        self.troubles.add(&stamped(line));
+        self.troubles.add(&self.format.trouble(line));
     }
 
-    /// Writes text to standard output, without a timestamp.
-    pub fn say(&self, line: &str) {
-        self.requests.add(line);
+    /// Writes a line about the start to standard output.
+    pub fn say(&self, line: &dyn std::fmt::Display) {
+        self.requests.add(&self.format.said(line));
     }
 
     /// Waits until everything is written, or until a stream accepts nothing more.
@@ -86,10 +92,6 @@ impl Log {
         // Lines lost on standard error cannot be reported anywhere.
         self.troubles.finish();
     }
-}
-
-fn stamped(line: &dyn std::fmt::Display) -> String {
-    format!("{} {line}\n", humantime::format_rfc3339_millis(SystemTime::now()))
 }
 
 impl Queue {

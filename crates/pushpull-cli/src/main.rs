@@ -8,6 +8,8 @@ compile_error!(
 #[cfg(unix)]
 mod bench;
 #[cfg(unix)]
+mod described;
+#[cfg(unix)]
 mod log;
 #[cfg(unix)]
 mod serve;
@@ -30,9 +32,11 @@ Examples:
   pushpull serve --help
 
 Commands:
-  bench      measures bridges on this machine and recommends an engine
-  serve      serves files, CGI programs or a FastCGI application over HTTP,
-             FastCGI or SCGI
+  bench        measures bridges on this machine and recommends an engine
+  serve        serves files, CGI programs or a FastCGI application over HTTP,
+               FastCGI or SCGI
+  help         prints the text of a command, or with --man the man page
+  completions  prints completions for bash, zsh or fish
 
 Options:
   --help     prints this text; `pushpull COMMAND --help` describes a command
@@ -59,7 +63,15 @@ fn run() -> Result<ExitCode, String> {
             Some("bench") => return bench::run(parser),
             #[cfg(unix)]
             Some("serve") => return serve::run(parser),
-            _ => return Err(format!("unknown command {command:?}: expected bench or serve; try --help")),
+            #[cfg(unix)]
+            Some("help") => return described::help(parser, HELP),
+            #[cfg(unix)]
+            Some("completions") => return described::completions(parser),
+            _ => {
+                return Err(format!(
+                    "unknown command {command:?}: expected bench, serve, help or completions; try --help"
+                ));
+            }
         },
         Some(other) => return Err(unclear(other.unexpected())),
         None => return Err("missing command: expected bench or serve; try --help".to_owned()),

@@ -47,6 +47,10 @@ impl App {
         App { files, programs }
     }
 
+    pub fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
     /// Returns what is served, for the first line of the log.
     pub fn name(&self) -> String {
         let files = self.files.as_ref().map(|files| format!("files of {}", files.site().root().display()));

@@ -5,25 +5,32 @@ use std::mem::take;
 use std::time::Duration;
 
 use lexopt::{Arg, Parser};
-use pushpull_gateway::host::{Address, BadAddress, ClientLimits, MAX_THREADS};
+use pushpull_gateway::host::{Address, BadAddress, ClientLimits, MAX_THREADS, TrustedProxies};
 use pushpull_gateway::{BodyPolicy, ExitStatus, Mount, ProgramLimits};
 
 use super::app::App;
 use super::help;
+use super::listen::{self, Listen};
+use super::proxy::{PROXY_FIELDS, ProxyOptions};
 use super::site::SiteOptions;
 use super::values::{
-    bare, below, choice, expected, file_name, invalid, number, path, paths, positive, seconds, text, upstream,
+    bare, below, choice, count, expected, file_name, invalid, number, path, paths, positive, seconds, text, upstream,
     variable, whole,
 };
+use crate::log::Format;
 
 pub struct Arguments {
     pub speaks: Speaks,
-    pub listen: Address,
+    pub listen: Listen,
     pub threads: Option<usize>,
     /// The path of the health check.
     pub health: Option<String>,
     pub app: App,
     pub client_limits: ClientLimits,
+    pub proxies: TrustedProxies,
+    pub log_format: Format,
+    /// Where the figures are served.
+    pub metrics: Option<Address>,
     /// The maximum number of running programs.
     pub max_programs: usize,
 }
@@ -56,7 +63,7 @@ pub enum Wish {
 /// The options as given. What is served is made of them once all are known.
 pub struct Said {
     protocol: Protocol,
-    listen: Address,
+    listen: Option<Listen>,
     threads: Option<usize>,
     health: Option<String>,
     pub mount: Option<Mount>,
@@ -74,12 +81,17 @@ pub struct Said {
     pub kill_grace: Option<Duration>,
     pub program_limits: ProgramLimits,
     client_limits: ClientLimits,
+    /// `true` if `--keep-alive` was given.
+    keep_alive: bool,
+    proxies: ProxyOptions,
+    log_format: Format,
+    metrics: Option<Address>,
 }
 
 pub fn parse(mut parser: Parser) -> Result<Wish, String> {
     let mut said = Said {
         protocol: Protocol::Http,
-        listen: Address::Tcp("127.0.0.1:8080".to_owned()),
+        listen: None,
         threads: None,
         health: None,
         mount: None,
@@ -97,6 +109,10 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
         kill_grace: None,
         program_limits: ProgramLimits::new(),
         client_limits: ClientLimits::new(),
+        keep_alive: false,
+        proxies: ProxyOptions::default(),
+        log_format: Format::default(),
+        metrics: None,
     };
     loop {
         match parser.next().map_err(crate::unclear)? {
@@ -132,10 +148,20 @@ impl Said {
             }
             "listen" => {
                 let listen = text(name, value()?)?;
-                self.listen = listen.parse().map_err(|_: BadAddress| invalid(name, listen))?;
+                self.listen = Some(Listen::parse(&listen).ok_or_else(|| invalid(name, listen))?);
             }
             "accept-param" => self.accepted.push(text(name, bare(name, value()?)?)?),
             "no-multiplex" => self.multiplexes = false,
+            "trust-proxy" => self.proxies.trust(text(name, value()?)?)?,
+            "proxy-fields" => self.proxies.read(choice(name, &value()?, &PROXY_FIELDS)?),
+            "proxy-protocol" => self.proxies.require_header(),
+            "log-format" => {
+                self.log_format = choice(name, &value()?, &[("text", Format::Text), ("json", Format::Json)])?;
+            }
+            "metrics" => {
+                let address = text(name, value()?)?;
+                self.metrics = Some(address.parse().map_err(|_: BadAddress| invalid(name, address))?);
+            }
             "threads" => {
                 let number = value()?;
                 let threads = number.to_str().and_then(|text| text.parse().ok());
@@ -166,11 +192,7 @@ impl Said {
             "cgi" => self.site.add_programs(paths(name, value()?)?),
             "cgi-bin" => self.site.add_programs(below(name, value()?)?),
             "hide" => self.site.hide(paths(name, value()?)?),
-            "max-idle" => {
-                let most = usize::try_from(whole(name, value()?)?);
-                self.max_idle =
-                    Some(most.map_err(|_| format!("--{name} is too large: expected at most {}", usize::MAX))?);
-            }
+            "max-idle" => self.max_idle = Some(count(name, value()?)?),
             "directory" => self.directory = Some(value()?),
             "timeout-first-byte" => *of_program = take(of_program).timeout_first_byte(positive(name, value()?)?),
             "timeout-idle" => {
@@ -181,10 +203,16 @@ impl Said {
             "timeout-work" => *of_program = take(of_program).timeout_work(positive(name, value()?)?),
             "timeout-total" => *of_program = take(of_program).timeout_total(positive(name, value()?)?),
             "max-programs" => *of_program = take(of_program).max_programs(number(name, value()?)?),
+            "queue" => *of_program = take(of_program).queue(count(name, value()?)?),
+            "queue-timeout" => *of_program = take(of_program).queue_timeout(positive(name, value()?)?),
             "max-head" => *of_program = take(of_program).max_head(number(name, value()?)?),
             "max-body" => *of_program = take(of_program).max_body(whole(name, value()?)?),
             "kill-grace" => self.kill_grace = Some(seconds(name, value()?)?),
             "timeout-head" => *of_client = take(of_client).timeout_head(positive(name, value()?)?),
+            "keep-alive" => {
+                self.keep_alive = true;
+                *of_client = take(of_client).keep_alive(positive(name, value()?)?);
+            }
             "timeout-client" => *of_client = take(of_client).timeout_client(positive(name, value()?)?),
             "max-connections" => *of_client = take(of_client).max_connections(number(name, value()?)?),
             "shutdown-notice" => *of_client = take(of_client).shutdown_notice(seconds(name, value()?)?),
@@ -196,6 +224,8 @@ impl Said {
 
     fn complete(self, app: App) -> Result<Arguments, String> {
         let max_programs = self.program_limits.get_max_programs();
+        let listen = self.listen.map_or_else(listen::default, Ok)?;
+        let proxies = self.proxies.complete(self.protocol == Protocol::Http, listen.may_be_unix())?;
         let front = Front { mount: self.mount, accepted: self.accepted };
         let speaks = match self.protocol {
             Protocol::Http if !front.accepted.is_empty() => {
@@ -203,6 +233,9 @@ impl Said {
             }
             Protocol::FastCgi | Protocol::Scgi if self.authorization => {
                 return Err("cannot use --pass-authorization with this protocol: expected --protocol http".to_owned());
+            }
+            Protocol::FastCgi | Protocol::Scgi if self.keep_alive => {
+                return Err("cannot use --keep-alive with this protocol: expected --protocol http".to_owned());
             }
             Protocol::Http | Protocol::Scgi if !self.multiplexes => {
                 return Err("cannot use --no-multiplex with this protocol: expected --protocol fastcgi".to_owned());
@@ -213,11 +246,14 @@ impl Said {
         };
         Ok(Arguments {
             speaks,
-            listen: self.listen,
+            listen,
             threads: self.threads,
             health: self.health,
             app,
             client_limits: self.client_limits,
+            proxies,
+            log_format: self.log_format,
+            metrics: self.metrics,
             max_programs,
         })
     }

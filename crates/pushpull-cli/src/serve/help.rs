@@ -2,7 +2,7 @@
 
 use lexopt::{Arg, Parser};
 
-const OVERVIEW: &str = "\
+pub const OVERVIEW: &str = "\
 Serves files, CGI programs or a FastCGI application over HTTP, FastCGI or SCGI.
 
 Usage: pushpull serve [OPTIONS] [--root DIRECTORY]
@@ -28,8 +28,10 @@ Topics, each by `pushpull serve --help TOPIC`:
   program   --request-body --env --pass-env --pass-authorization --directory
             --exit-status
   front     --accept-param --no-multiplex
+  proxy     --trust-proxy --proxy-fields --proxy-protocol
   upstream  --upstream --max-idle
-  limits    --timeout-... --max-... --kill-grace
+  limits    --timeout-... --max-... --queue... --keep-alive --kill-grace
+  log       --log-format --metrics
   stopping  --shutdown-notice --shutdown-grace
   examples  more examples
   all       all of these
@@ -40,13 +42,15 @@ client). Errors and the standard error of programs go to standard error.
 ";
 
 /// The topics, in the order of `all`.
-const TOPICS: [(&str, &str); 8] = [
+const TOPICS: [(&str, &str); 10] = [
     ("files", FILES),
     ("server", SERVER),
     ("program", PROGRAM),
     ("front", FRONT),
+    ("proxy", PROXY),
     ("upstream", UPSTREAM),
     ("limits", LIMITS),
+    ("log", LOG),
     ("stopping", STOPPING),
     ("examples", EXAMPLES),
 ];
@@ -85,7 +89,9 @@ Server:
   --protocol PROTOCOL     http, fastcgi or scgi (default: http)
   --listen ADDRESS        HOST:PORT, where port 0 takes a free port and prints
                           it; or unix:PATH, a socket created with mode 0660 and
-                          removed at exit (default: 127.0.0.1:8080)
+                          removed at exit; or a socket that is handed over:
+                          fd:NUMBER, fd:NAME (of LISTEN_FDNAMES) or stdin
+                          (default: the one of systemd, or 127.0.0.1:8080)
   --mount /PREFIX         path prefix that is served; it becomes SCRIPT_NAME
                           (default: every path; with FastCGI and SCGI, the
                           front server splits the path)
@@ -117,8 +123,27 @@ Program:
 const FRONT: &str = "\
 Front server (FastCGI and SCGI; SCRIPT_FILENAME does not choose the program):
   --accept-param NAME     parameter to accept besides those of RFC 3875,
-                          REQUEST_URI, REMOTE_PORT and HTTP_*; repeatable
+                          REQUEST_URI, REQUEST_SCHEME, REMOTE_PORT, HTTPS and
+                          HTTP_*; repeatable
   --no-multiplex          one request at a time per connection (FastCGI only)
+";
+
+const PROXY: &str = "\
+Proxy or balancer (in front of this server, such as nginx or HAProxy):
+  --trust-proxy NETWORK   peers that may say who the client is: 10.0.0.0/8, an
+                          address, or unix for all peers of a Unix socket;
+                          repeatable (default: none)
+  --proxy-fields KIND     x-forwarded: X-Forwarded-For, X-Forwarded-Proto and
+                          X-Forwarded-Host; forwarded: Forwarded (RFC 7239);
+                          only this kind is read (default: x-forwarded)
+  --proxy-protocol        connections of these peers, and all on a Unix socket,
+                          must begin with a header of the PROXY protocol,
+                          version 1 or 2; one without it is closed
+
+  The fields set REMOTE_ADDR, HTTPS, HTTP_HOST, SERVER_NAME and SERVER_PORT, and
+  the client in the log. They are read from right to left, up to the first
+  address that is no trusted proxy. An invalid field is ignored and logged. The
+  proxy must set or delete each field of this kind, or clients can choose it.
 ";
 
 const UPSTREAM: &str = "\
@@ -135,7 +160,7 @@ Upstream (a running FastCGI application such as php-fpm, instead of a program):
                           fastcgi_finish_request delays the next request
 
   With --upstream, --env sets a parameter and --max-programs limits requests.
-  --pass-env, --directory and --kill-grace need a program.
+  Only programs have --pass-env, --directory and --kill-grace.
 ";
 
 const LIMITS: &str = "\
@@ -147,20 +172,38 @@ Limits of the program (S in seconds, maximum: 1000000000):
   --timeout-work S        time that a program may work on after its response is
                           complete (default: none)
   --max-programs N        programs that run at a time, else 503 (default: 256)
+  --queue N               requests that wait, in order, until a program ends if
+                          all of these run, else 503 (default: 0)
+  --queue-timeout S       time that a request may wait there, else 503
+                          (default: 10)
   --max-head BYTES        size of the response head, else 502 (default: 65536)
   --kill-grace S          time from SIGTERM to SIGKILL when a program is stopped
                           (default: 3)
 
 Limits of the client:
   --timeout-head S        time until the whole head of a request has arrived,
-                          since the connection began or the last response ended;
+                          since the connection began; for a later request, and
                           with FastCGI and SCGI, since its first byte
                           (default: 10)
+  --keep-alive S          time that a connection is kept after a response; set
+                          more than a proxy's own time (http only; default: 10)
   --timeout-client S      time in which a client takes nothing of a response; a
                           slow client is not cut (default: 60)
   --max-body BYTES        size of a request body, else 413 (default: 1073741824)
   --max-connections N     open connections; one more is answered with 503, or
                           closed with FastCGI and SCGI (default: 10000)
+";
+
+const LOG: &str = "\
+Log and figures:
+  --log-format text|json  form of the lines (default: text). As JSON, a request
+                          is one object with time, client, method, target,
+                          protocol, status, bytes, duration_ms, end and, if it
+                          was cut, cut: service, stalled or stopped. A message
+                          has time, level and message
+  --metrics ADDRESS       HOST:PORT or unix:PATH on which GET /metrics is
+                          answered with figures in the format of OpenMetrics,
+                          for Prometheus (default: none)
 ";
 
 const STOPPING: &str = "\
@@ -185,6 +228,11 @@ More examples:
   pushpull serve --env REDIRECT_STATUS=200 \\
       --env SCRIPT_FILENAME=/srv/www/index.php -- php-cgi
 ";
+
+/// Returns the texts of all topics.
+pub fn topics() -> Vec<&'static str> {
+    TOPICS.iter().map(|(_, text)| *text).collect()
+}
 
 /// Returns the text of the topic that follows on the command line, or the overview.
 pub fn of(parser: &mut Parser) -> Result<String, String> {

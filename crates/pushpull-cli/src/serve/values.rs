@@ -12,7 +12,7 @@ use pushpull_gateway::host::Address;
 pub fn expected(name: &str) -> &'static str {
     match name {
         "protocol" => "http, fastcgi or scgi",
-        "listen" => "HOST:PORT or unix:PATH, with a port from 0 to 65535",
+        "listen" => "HOST:PORT (with a port from 0 to 65535), unix:PATH, fd:NUMBER, fd:NAME or stdin",
         "mount" => "a path such as /name or /a/b, without empty or dot segments",
         "health" => "a path such as /health",
         "request-body" => "spool, stream or reject",
@@ -20,6 +20,10 @@ pub fn expected(name: &str) -> &'static str {
         "env" => "NAME=VALUE",
         "pass-env" => "a name without a value; --env sets NAME=VALUE",
         "accept-param" => "a name without a value",
+        "trust-proxy" => "a network such as 10.0.0.0/8, an address, or unix",
+        "proxy-fields" => "x-forwarded or forwarded",
+        "log-format" => "text or json",
+        "metrics" => "HOST:PORT or unix:PATH",
         "upstream" => "fastcgi://HOST:PORT or fastcgi://unix:PATH",
         "root" | "directory" => "a directory",
         "index" => "the name of a file",
@@ -27,7 +31,7 @@ pub fn expected(name: &str) -> &'static str {
         "cgi" | "hide" => "names such as *.cgi,*.pl, or paths such as /data/",
         "threads" => "a whole number from 1 to 1024",
         "max-programs" | "max-head" | "max-connections" => "a whole number from 1, below 2^64",
-        "max-idle" | "max-body" => "a whole number from 0, below 2^64",
+        "max-idle" | "max-body" | "queue" => "a whole number from 0, below 2^64",
         "kill-grace" | "shutdown-notice" | "shutdown-grace" => "seconds from 0 to 1000000000",
         _ => "seconds above 0, at most 1000000000",
     }
@@ -71,6 +75,12 @@ pub fn below(name: &str, value: OsString) -> Result<PathSet, String> {
 
 pub fn whole(name: &str, value: OsString) -> Result<u64, String> {
     value.parse().map_err(|_| invalid(name, value))
+}
+
+/// Parses a number of things in memory.
+pub fn count(name: &str, value: OsString) -> Result<usize, String> {
+    let number = usize::try_from(whole(name, value)?);
+    number.map_err(|_| format!("--{name} is too large: expected at most {}", usize::MAX))
 }
 
 /// Parses a number that is at least 1.

@@ -1,6 +1,7 @@
 //! The application behind common web servers, over each protocol that they speak.
 
 mod apache;
+mod behind;
 mod cases;
 mod cgi_fcgi;
 mod client;

@@ -56,7 +56,7 @@ impl Responder {
     }
 
     /// Reads the address at the end of the first line that the process prints.
-    fn start(mut command: Command) -> Responder {
+    pub fn start(mut command: Command) -> Responder {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());

@@ -12,7 +12,7 @@ use pushpull_gateway::fastcgi::{
 use super::host::{Scripts, Serving};
 
 /// Returns the output of a FastCGI request.
-fn fastcgi(stream: impl Read + Write, pairs: &[(&str, &str)]) -> String {
+pub fn fastcgi(stream: impl Read + Write, pairs: &[(&str, &str)]) -> String {
     let (output, is_whole) = fastcgi_outcome(stream, pairs);
     assert!(is_whole, "{output}");
     output

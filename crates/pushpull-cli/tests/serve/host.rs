@@ -83,17 +83,16 @@ impl Serving {
     }
 
     fn spawn(starter: &[&str], listen: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Serving {
+        let mut command = Command::new(starter[0]);
+        command.args(&starter[1..]).args(["serve", "--listen", listen]).args(arguments);
+        Serving::of(command.envs(environment.iter().copied()))
+    }
+
+    /// Starts a command that becomes the server.
+    pub fn of(command: &mut Command) -> Serving {
         let temporary = tempfile::tempdir().unwrap();
-        let mut child = Command::new(starter[0])
-            .args(&starter[1..])
-            .args(["serve", "--listen", listen])
-            .args(arguments)
-            .env("TMPDIR", temporary.path())
-            .envs(environment.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            command.env("TMPDIR", temporary.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let requests = Lines::of(child.stdout.take().unwrap());
         let troubles = Lines::of(child.stderr.take().unwrap());
         let address = ([127, 0, 0, 1], 0).into();

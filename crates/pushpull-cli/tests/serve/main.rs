@@ -1,8 +1,11 @@
 //! The built `pushpull serve`: its command line, its log, its signals, the faults that it has to survive, and programs
 //! that know nothing of it.
 
+mod behind;
 mod command_line;
+mod described;
 mod faults;
+mod figures;
 mod files;
 mod front;
 mod host;
@@ -11,5 +14,6 @@ mod options;
 mod protocols;
 mod real_programs;
 mod scarce;
+mod service;
 mod signals;
 mod upstream;

@@ -2,23 +2,35 @@
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use http::StatusCode;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 
 use super::head::HeadError;
+
+/// The maximum of `Retry-After` in seconds: a day.
+const MAX_RETRY: u128 = 24 * 3600;
 
 /// The reason that a program does not answer its request, and the status that the client receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     status: StatusCode,
     reason: String,
+    retry_after: Option<Duration>,
 }
 
 impl Refusal {
     /// Creates a refusal. The reason of a 4xx is for the client, all other reasons are for the log.
     pub fn new(status: StatusCode, reason: impl Into<String>) -> Refusal {
-        Refusal { status, reason: reason.into() }
+        Refusal { status, reason: reason.into(), retry_after: None }
+    }
+
+    /// Sets the time after which the client may try again: `Retry-After` in whole seconds, minimum: 1 (default: none).
+    #[must_use]
+    pub fn retry_after(mut self, time: Duration) -> Refusal {
+        self.retry_after = Some(time);
+        self
     }
 
     pub(crate) fn bad_request(reason: &str) -> Refusal {
@@ -56,6 +68,9 @@ impl Refusal {
         fields.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         fields.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         fields.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
+        if let Some(time) = self.retry_after {
+            fields.insert(RETRY_AFTER, HeaderValue::from(time.as_millis().div_ceil(1000).clamp(1, MAX_RETRY) as u64));
+        }
         response.extensions_mut().insert(self);
         response.map(|_| B::from(text))
     }

@@ -23,14 +23,16 @@ use super::refusal::Refusal;
 pub(crate) const SOFTWARE: &str = concat!("pushpull/", env!("CARGO_PKG_VERSION"));
 
 /// The two ends of a request's connection. A server inserts them into the request's extensions; they set `REMOTE_ADDR`,
-/// `REMOTE_PORT` and `SERVER_PORT`.
+/// `REMOTE_PORT`, `SERVER_PORT` and `HTTPS`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Connection {
-    /// The client's address.
+    /// The client's address. Its port is 0 if a proxy does not name it; `REMOTE_PORT` is empty then.
     pub remote: SocketAddr,
     /// The address that the client connected to.
     pub local: SocketAddr,
+    /// `true` if the client's connection is encrypted, as a proxy reports. `HTTPS` is `on` then.
+    pub secure: bool,
 }
 
 impl Connection {
@@ -42,7 +44,14 @@ impl Connection {
             // Keeps the scope.
             IpAddr::V6(_) => end,
         };
-        Connection { remote: canonical(remote), local: canonical(local) }
+        Connection { remote: canonical(remote), local: canonical(local), secure: false }
+    }
+
+    /// Sets whether the client's connection is encrypted (default: `false`).
+    #[must_use]
+    pub fn with_secure(mut self, secure: bool) -> Connection {
+        self.secure = secure;
+        self
     }
 }
 
@@ -130,7 +139,13 @@ fn of_request(parts: &Parts, mount: &Mount, length: Option<u64>) -> Result<Envir
     match connection {
         Some(connection) => {
             env.add(b"REMOTE_ADDR", address(connection.remote.ip()).as_bytes());
-            env.add(b"REMOTE_PORT", decimal(connection.remote.port().into(), &mut number));
+            match connection.remote.port() {
+                0 => env.add(b"REMOTE_PORT", b""),
+                port => env.add(b"REMOTE_PORT", decimal(port.into(), &mut number)),
+            }
+            if connection.secure {
+                env.add(b"HTTPS", b"on");
+            }
         }
         None => {
             env.add(b"REMOTE_ADDR", b"");

@@ -29,6 +29,8 @@ pub struct ProgramLimits {
     timeout_total: Duration,
     timeout_work: Duration,
     max_programs: usize,
+    queue: usize,
+    queue_timeout: Duration,
     max_head: usize,
     max_body: u64,
     max_memory: usize,
@@ -46,6 +48,8 @@ impl ProgramLimits {
             timeout_total: Duration::MAX,
             timeout_work: Duration::MAX,
             max_programs: 256,
+            queue: 0,
+            queue_timeout: Duration::from_secs(10),
             max_head: MAX_HEAD,
             max_body: 1 << 30,
             max_memory: 64 << 10,
@@ -126,7 +130,7 @@ impl ProgramLimits {
     }
 
     /// Sets how many programs may run at the same time, or requests for an `Upstream` (default: 256). A further request
-    /// is answered with 503 at once.
+    /// waits in the [queue](ProgramLimits::queue), or is answered with 503 at once.
     ///
     /// # Panics
     ///
@@ -136,6 +140,29 @@ impl ProgramLimits {
     pub fn max_programs(mut self, number: usize) -> ProgramLimits {
         assert!(number > 0, "`max_programs` must not be zero; the default is 256");
         self.max_programs = number;
+        self
+    }
+
+    /// Sets how many requests may wait for another to end when the maximum number of programs is running (default: 0).
+    /// They are served in the order of their arrival. A further request is answered with 503 and `Retry-After`. A
+    /// client that disconnects loses its place.
+    ///
+    /// When the server of a waiting request stops accepting connections, the request is answered with 503.
+    #[must_use]
+    pub fn queue(mut self, number: usize) -> ProgramLimits {
+        self.queue = number;
+        self
+    }
+
+    /// Sets how long a request may wait in the queue (default: 10 s). After this time it is answered with 503.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `time` is zero.
+    #[must_use]
+    #[track_caller]
+    pub fn queue_timeout(mut self, time: Duration) -> ProgramLimits {
+        self.queue_timeout = positive("queue_timeout", time);
         self
     }
 
@@ -214,6 +241,16 @@ impl ProgramLimits {
     /// Returns how many programs may run at the same time.
     pub fn get_max_programs(&self) -> usize {
         self.max_programs
+    }
+
+    /// Returns how many requests may wait for another to end.
+    pub fn get_queue(&self) -> usize {
+        self.queue
+    }
+
+    /// Returns how long a request may wait in the queue.
+    pub fn get_queue_timeout(&self) -> Duration {
+        self.queue_timeout
     }
 
     /// Returns the maximum length of a response's head in bytes.

@@ -1,7 +1,7 @@
 //! From a request to an external program of any kind.
 
 use std::error;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -98,11 +98,22 @@ where
     let (programs, Common { request_body, limits, .. }) = (external.programs(), external.common());
     let check_room = || if permit.is_none() { programs.check_room() } else { Ok(()) };
     let body = request_body.take(body, limits, parts, &mut report.env, check_room).await?;
-    let mut outlet = external.start(body, programs.permit(permit)?, report, parts)?;
+    let permit = programs.permit(permit, leaving(parts)).await?;
+    let mut outlet = external.start(body, permit, report, parts)?;
     match poll_fn(|context| outlet.poll_answer(context)).await {
         Some(answer) => Ok(response(answer?, outlet)),
         None => Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, E::UNWATCHED)),
     }
+}
+
+/// Waits until the server of a request stops accepting connections.
+async fn leaving(parts: &Parts) {
+    #[cfg(feature = "server")]
+    if let Some(shutdown) = parts.extensions.get::<crate::host::Shutdown>() {
+        return shutdown.reached(crate::host::shutdown::Stage::Closing).await;
+    }
+    let _ = parts;
+    pending().await
 }
 
 /// Implements `tower::Service` for an external program. (Rust allows no blanket implementation of another crate's
@@ -118,7 +129,7 @@ macro_rules! external_service {
             type Error = std::convert::Infallible;
             type Future = crate::external::ResponseFuture;
 
-            /// Always ready: a request beyond the limit is answered with 503.
+            /// Always ready: a request beyond the limit waits in the queue, or is answered with 503.
             fn poll_ready(
                 &mut self,
                 _: &mut std::task::Context<'_>,

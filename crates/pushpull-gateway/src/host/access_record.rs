@@ -20,6 +20,18 @@ pub enum End {
     Gone,
 }
 
+/// Why a server cut a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CutReason {
+    /// The service or its program failed, or reached a limit. The error log says which.
+    Service,
+    /// The client read nothing for too long.
+    Stalled,
+    /// The server stopped.
+    Stopped,
+}
+
 /// The log record of a request. `Display` writes it as one line without control characters.
 ///
 /// If a front server's request is refused, an unknown method or target is written as `-`.
@@ -42,11 +54,13 @@ pub struct AccessRecord {
     pub time: Duration,
     /// How the response ended.
     pub end: End,
+    /// Why it was cut, if it was.
+    pub cut: Option<CutReason>,
 }
 
 impl fmt::Display for AccessRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let AccessRecord { remote, method, uri, version, status, bytes, time, end } = self;
+        let AccessRecord { remote, method, uri, version, status, bytes, time, end, cut: _ } = self;
         let target = uri.path_and_query().map_or_else(|| uri.to_string(), |target| target.to_string());
         match remote {
             Some(remote) => write!(f, "{}", remote.ip().to_canonical())?,

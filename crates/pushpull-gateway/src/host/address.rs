@@ -53,6 +53,32 @@ impl Listener {
         }
     }
 
+    /// Listens on a socket that another process has opened and handed over, such as systemd. The file of a Unix socket
+    /// stays when the server stops.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it is not a listening socket, of TCP or a Unix socket.
+    #[cfg(target_os = "linux")]
+    pub fn inherited(socket: std::os::fd::OwnedFd) -> io::Result<Listener> {
+        use socket2::{Domain, Socket, Type};
+
+        let socket = Socket::from(socket);
+        let wrong = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        match socket.is_listener() {
+            Ok(true) if socket.r#type()? == Type::STREAM => {}
+            Ok(_) => return wrong("it is not a listening stream socket"),
+            Err(error) => return wrong(&format!("it is not a listening stream socket: {error}")),
+        }
+        // Programs must not inherit it.
+        socket.set_cloexec(true)?;
+        match socket.domain()? {
+            Domain::UNIX => Ok(Listener(Kind::Unix(socket.into(), None))),
+            Domain::IPV4 | Domain::IPV6 => Ok(Listener(Kind::Tcp(socket.into()))),
+            _ => wrong("it is neither a TCP nor a Unix socket"),
+        }
+    }
+
     /// Returns the address of the socket. If it was bound to port 0, the result has the port that the system chose.
     ///
     /// # Errors
@@ -272,6 +298,23 @@ mod tests {
         assert!(path.exists());
         drop(listener);
         assert!(!path.exists());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn only_a_listening_stream_socket_is_taken_over() {
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = tcp.local_addr().unwrap();
+        assert_eq!(Listener::inherited(tcp.into()).unwrap().local_addr().unwrap(), address);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        drop(Listener::inherited(UnixListener::bind(&path).unwrap().into()).unwrap());
+        assert!(path.exists(), "the file belongs to the other process");
+        let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        let datagrams = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        for other in [one.into(), datagrams.into(), fs::File::open("/dev/null").unwrap().into()] {
+            assert_eq!(Listener::inherited(other).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        }
     }
 
     #[test]

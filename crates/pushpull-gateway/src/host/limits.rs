@@ -27,6 +27,7 @@ const MAX_TIME: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 pub struct ClientLimits {
     max_connections: usize,
     timeout_head: Duration,
+    keep_alive: Duration,
     timeout_idle: Duration,
     timeout_client: Duration,
     shutdown_notice: Duration,
@@ -39,6 +40,7 @@ impl ClientLimits {
         ClientLimits {
             max_connections: 10_000,
             timeout_head: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(10),
             timeout_idle: Duration::from_secs(60),
             timeout_client: Duration::from_secs(60),
             shutdown_notice: Duration::ZERO,
@@ -60,12 +62,12 @@ impl ClientLimits {
         self
     }
 
-    /// Sets how long a connection may take to send the whole head of a request (default: 10 s). The time starts when
-    /// the connection is accepted or its last response is complete. After this time the connection is closed. If part
-    /// of a head has arrived over HTTP/1, it is answered with 408.
+    /// Sets how long a connection may take to send the whole head of a request (default: 10 s). After this time the
+    /// connection is closed. If part of a head has arrived over HTTP/1, it is answered with 408.
     ///
-    /// An HTTP/2 `PING` does not count as a request. Front servers (FastCGI, SCGI) keep connections for later, so for
-    /// them the time starts with the first byte of a request.
+    /// The time of the first head starts when the connection is accepted. The time of a later head starts with its
+    /// first byte; until then, [`keep_alive`](ClientLimits::keep_alive) counts. Front servers (FastCGI, SCGI) keep
+    /// connections for later, so for them every time starts with the first byte of a request.
     ///
     /// # Panics
     ///
@@ -74,6 +76,25 @@ impl ClientLimits {
     #[track_caller]
     pub fn timeout_head(mut self, time: Duration) -> ClientLimits {
         self.timeout_head = positive("timeout_head", time);
+        self
+    }
+
+    /// Sets how long a connection is kept without a request (default: 10 s). The time starts when the last response is
+    /// complete. After this time the connection is closed.
+    ///
+    /// If a proxy keeps connections to this server, set a longer time than the proxy's own. Otherwise the server may
+    /// close a connection while the proxy sends a request on it.
+    ///
+    /// An HTTP/2 `PING` does not count as a request. Connections of front servers (FastCGI, SCGI) are kept without a
+    /// limit.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `time` is zero.
+    #[must_use]
+    #[track_caller]
+    pub fn keep_alive(mut self, time: Duration) -> ClientLimits {
+        self.keep_alive = positive("keep_alive", time);
         self
     }
 
@@ -131,6 +152,11 @@ impl ClientLimits {
         self.timeout_head
     }
 
+    /// Returns how long a connection is kept without a request.
+    pub fn get_keep_alive(&self) -> Duration {
+        self.keep_alive
+    }
+
     /// Returns how long a client may pause within a request body.
     pub fn get_timeout_idle(&self) -> Duration {
         self.timeout_idle
@@ -158,9 +184,11 @@ impl ClientLimits {
 
     /// Returns the limits with times that can be added to any `Instant`.
     pub(super) fn bounded(mut self) -> ClientLimits {
-        let ClientLimits { timeout_head, timeout_idle, timeout_client, shutdown_notice, shutdown_grace, .. } =
-            &mut self;
-        for time in [timeout_head, timeout_idle, timeout_client, shutdown_notice, shutdown_grace] {
+        let ClientLimits { timeout_head, keep_alive, timeout_idle, timeout_client, .. } = &mut self;
+        for time in [timeout_head, keep_alive, timeout_idle, timeout_client] {
+            *time = MAX_TIME.min(*time);
+        }
+        for time in [&mut self.shutdown_notice, &mut self.shutdown_grace] {
             *time = MAX_TIME.min(*time);
         }
         self

@@ -19,6 +19,7 @@ use tower_service::Service;
 
 use super::address::{Kind, Listener, SocketFile};
 use super::protocol::{Failure, Protocol};
+use super::proxied::take_header;
 use super::request_body::RequestBody;
 use super::server::{Host, either};
 use super::share::{Accepted, Place, Threads};
@@ -82,9 +83,13 @@ where
     let max = u32::try_from(host.limits.get_max_connections()).expect("the limit fits");
     let begin = |stream: Stream, permit: OwnedSemaphorePermit, place: Place| {
         let (service, host) = (service.clone(), host.clone());
+        let open = host.counters.open();
+        stream.count(host.counters.clone());
         spawn_local(async move {
-            P::serve(stream, service, host).await;
-            drop((permit, place));
+            if take_header(&stream, &host).await {
+                P::serve(stream, service, host).await;
+            }
+            drop((permit, place, open));
         });
     };
     let mut spare = Spare::new();
@@ -143,6 +148,7 @@ async fn accept<P: Protocol>(
                     let max = host.limits.get_max_connections();
                     host.say(&stream, &format!("refused: there are {max} connections already"));
                     P::refuse(&stream);
+                    host.counters.refuse();
                 }
             },
             // The client disconnected before it was accepted.
@@ -153,7 +159,9 @@ async fn accept<P: Protocol>(
             }
             Err(error) => {
                 host.error_log.say(&format!("cannot accept a connection: {error}"));
-                if !is_out_of_descriptors(&error) || !refuse_next::<P>(listener, spare).await {
+                if is_out_of_descriptors(&error) && refuse_next::<P>(listener, spare).await {
+                    host.counters.refuse();
+                } else {
                     sleep(PAUSE).await;
                 }
             }

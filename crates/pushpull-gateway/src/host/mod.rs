@@ -23,8 +23,9 @@
 //   address.rs        TCP port or Unix socket
 //   listener.rs       accepts connections
 //   share.rs          hands each connection to the thread with the fewest
+//   proxied.rs        takes the header of a proxy: proxies.rs says of which, proxy_protocol.rs parses it
 //   protocol.rs       http/, fastcgi/ or scgi/; one task for each connection
-//   stream.rs         the socket; stall.rs detects a client that does not read
+//   stream.rs         the socket, counted by stats.rs; stall.rs detects a client that does not read
 //   responder/        what FastCGI and SCGI share
 //   request_body.rs   the body as the service reads it
 //   health.rs         answers health checks, then your service answers the rest
@@ -50,6 +51,12 @@ mod listener;
 #[cfg(feature = "server")]
 mod protocol;
 #[cfg(feature = "server")]
+mod proxied;
+#[cfg(feature = "server")]
+mod proxies;
+#[cfg(feature = "server")]
+mod proxy_protocol;
+#[cfg(feature = "server")]
 mod request_body;
 #[cfg(feature = "server")]
 mod responder;
@@ -60,14 +67,16 @@ mod server;
 #[cfg(feature = "server")]
 mod share;
 #[cfg(feature = "server")]
-mod shutdown;
+pub(crate) mod shutdown;
 #[cfg(feature = "server")]
 mod stall;
+#[cfg(feature = "server")]
+mod stats;
 #[cfg(feature = "server")]
 mod stream;
 
 #[cfg(feature = "server")]
-pub use access_record::{AccessRecord, End};
+pub use access_record::{AccessRecord, CutReason, End};
 #[cfg(feature = "server")]
 pub use address::Listener;
 #[cfg(feature = "server")]
@@ -77,10 +86,14 @@ pub use limits::ClientLimits;
 #[cfg(feature = "server")]
 pub use protocol::{Fronted, Protocol};
 #[cfg(feature = "server")]
+pub use proxies::{BadNetwork, ProxyFields, TrustedProxies};
+#[cfg(feature = "server")]
 pub use request_body::RequestBody;
 #[cfg(feature = "server")]
 pub use server::{MAX_THREADS, Server};
 #[cfg(feature = "server")]
 pub use shutdown::Shutdown;
+#[cfg(feature = "server")]
+pub use stats::ServerStats;
 
 pub use crate::address::{Address, BadAddress};

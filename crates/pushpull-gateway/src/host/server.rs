@@ -21,8 +21,9 @@ use tower_service::Service;
 use super::listener::{self, Share};
 use super::protocol::{Failure, Protocol};
 use super::share::{Accepted, Threads};
+use super::stats::{Counters, ServerStats};
 use super::stream::Stream;
-use super::{AccessRecord, Address, ClientLimits, Listener, RequestBody, Shutdown};
+use super::{AccessRecord, Address, ClientLimits, Listener, RequestBody, Shutdown, TrustedProxies};
 use crate::cgi::error_stream::ErrorStream;
 use crate::sys::descriptors;
 
@@ -73,6 +74,8 @@ pub struct Server<P> {
     on_answered: Option<Arc<OnAnswered>>,
     error_log: ErrorStream,
     closed: Option<Arc<Closed>>,
+    proxies: Arc<TrustedProxies>,
+    stats: ServerStats,
 }
 
 /// The callback for each request that has ended.
@@ -89,15 +92,22 @@ pub(super) struct Host<P> {
     pub(super) error_log: ErrorStream,
     pub(super) shutdown: Shutdown,
     pub(super) closed: Option<Arc<Closed>>,
+    pub(super) proxies: Arc<TrustedProxies>,
+    pub(super) counters: Counters,
 }
 
 impl<P> Host<P> {
     /// Logs what is wrong with a connection.
     pub(super) fn say(&self, stream: &Stream, what: &str) {
-        match stream.remote() {
-            Some(remote) => self.error_log.say(&format!("{remote}: {what}")),
-            None => self.error_log.say(&format!("a connection on the Unix socket: {what}")),
-        }
+        say(&self.error_log, stream.remote(), what);
+    }
+}
+
+/// Logs what is wrong with the connection of a peer. `None` is the peer of a Unix socket.
+pub(super) fn say(error_log: &ErrorStream, peer: Option<SocketAddr>, what: &str) {
+    match peer {
+        Some(peer) => error_log.say(&format!("{peer}: {what}")),
+        None => error_log.say(&format!("a connection on the Unix socket: {what}")),
     }
 }
 
@@ -131,7 +141,17 @@ impl<P: Protocol + Default> Server<P> {
         listener.set_nonblocking()?;
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let (limits, error_log) = (ClientLimits::new(), ErrorStream::default());
-        Ok(Server { protocol: P::default(), listener, threads, limits, on_answered: None, error_log, closed: None })
+        Ok(Server {
+            protocol: P::default(),
+            listener,
+            threads,
+            limits,
+            on_answered: None,
+            error_log,
+            closed: None,
+            proxies: Arc::default(),
+            stats: ServerStats::default(),
+        })
     }
 }
 
@@ -154,6 +174,11 @@ impl<P: Protocol> Server<P> {
         self.listener.local_addr()
     }
 
+    /// Returns the figures of the server. They count once it runs.
+    pub fn stats(&self) -> ServerStats {
+        self.stats.clone()
+    }
+
     /// Sets the number of threads that serve (default: one per core, maximum: [`MAX_THREADS`]).
     ///
     /// # Panics
@@ -171,6 +196,14 @@ impl<P: Protocol> Server<P> {
     #[must_use]
     pub fn limits(mut self, limits: ClientLimits) -> Server<P> {
         self.limits = limits.bounded();
+        self
+    }
+
+    /// Sets the proxies that may say who the client is (default: none). The fields of requests count over HTTP. Front
+    /// servers (FastCGI, SCGI) name the client in their parameters.
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Server<P> {
+        self.proxies = Arc::new(proxies);
         self
     }
 
@@ -231,7 +264,7 @@ impl<P: Protocol> Server<P> {
         R: Body<Data = Bytes> + 'static,
         R::Error: Into<Failure>,
     {
-        let Server { protocol, listener, threads, limits, on_answered, error_log, closed } = self;
+        let Server { protocol, listener, threads, limits, on_answered, error_log, closed, proxies, stats } = self;
         descriptors::raise_when_needed();
         if P::TRUSTS && !listener.is_local() {
             error_log.say("other machines can set the variables of programs: listen on loopback or a Unix socket");
@@ -244,8 +277,9 @@ impl<P: Protocol> Server<P> {
             let _stopped = StopAll(shutdown);
             let (limits, on_answered, error_log, closed) =
                 (limits.clone(), on_answered.clone(), error_log.clone(), closed.clone());
-            let (protocol, shutdown) = (protocol.clone(), shutdown.clone());
-            let host = Rc::new(Host { protocol, limits, on_answered, error_log, shutdown, closed });
+            let (protocol, shutdown, proxies) = (protocol.clone(), shutdown.clone(), proxies.clone());
+            let counters = stats.of_thread(index);
+            let host = Rc::new(Host { protocol, limits, on_answered, error_log, shutdown, closed, proxies, counters });
             let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             let runtime = runtime.map_err(refused)?;
             let share = Share { index, listener, threads: shared.clone(), given, free: free.clone(), host };

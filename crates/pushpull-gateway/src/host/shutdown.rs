@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::sys::signals;
 
 /// A handle that stops a [`Server`](super::Server) in two steps: [`begin`](Shutdown::begin), then
-/// [`cut`](Shutdown::cut). Clones share their state.
+/// [`cut`](Shutdown::cut). Clones share their state. A server inserts a clone into the extensions of each request.
 #[derive(Clone)]
 pub struct Shutdown(Arc<State>);
 
@@ -24,7 +24,7 @@ struct State {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stage {
+pub(crate) enum Stage {
     Running,
     /// The shutdown has begun; connections are still accepted during the notice.
     Leaving,
@@ -94,6 +94,11 @@ impl Shutdown {
         *self.0.stage.borrow() > Stage::Running
     }
 
+    /// Waits until the shutdown begins.
+    pub fn begun(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.reached(Stage::Leaving)
+    }
+
     /// Returns the time at which the shutdown began.
     pub fn began(&self) -> Option<Instant> {
         self.0.began.get().copied()
@@ -114,7 +119,7 @@ impl Shutdown {
     }
 
     /// Waits until the shutdown reaches a stage.
-    pub(super) fn reached(&self, stage: Stage) -> impl Future<Output = ()> + 'static {
+    pub(crate) fn reached(&self, stage: Stage) -> impl Future<Output = ()> + Send + 'static {
         let mut stages = self.0.stage.subscribe();
         let kept = self.clone();
         async move {

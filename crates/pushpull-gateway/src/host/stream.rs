@@ -1,6 +1,6 @@
 //! The socket of a connection, TCP or Unix. Reads and writes need only a shared reference.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
 use std::task::{Context, Poll, ready};
@@ -12,6 +12,9 @@ use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
+use super::proxied::NoHeader;
+use super::proxy_protocol::{BadHeader, Header, MAX_HEADER, header};
+use super::stats::Counters;
 use crate::cgi::request::Connection;
 use crate::sys::sockets::{self, AsSocket, BorrowedSocket, UnixStream, blocking};
 
@@ -41,6 +44,10 @@ pub(super) struct Stream {
     untaken: Cell<usize>,
     /// `true` if writes are tried although the socket does not report room.
     tries_writes: Cell<bool>,
+    /// The ends that a proxy has named.
+    ends: Cell<Option<Connection>>,
+    /// Counts the bytes of requests and responses.
+    counters: OnceCell<Counters>,
 }
 
 #[derive(Debug)]
@@ -81,7 +88,14 @@ impl Stream {
             leaves_last: Cell::new(false),
             untaken: Cell::new(0),
             tries_writes: Cell::new(false),
+            ends: Cell::new(None),
+            counters: OnceCell::new(),
         }
+    }
+
+    /// Sets what counts the bytes.
+    pub(super) fn count(&self, counters: Counters) {
+        let _ = self.counters.set(counters);
     }
 
     /// Makes reads take their bytes at once, for protocols in which a close does not mark the end of a response.
@@ -94,11 +108,45 @@ impl Stream {
         self.leaves_last.set(leaves_last);
     }
 
-    /// Returns the addresses of the two ends, or `None` on a Unix socket.
+    /// Returns the addresses of the two ends, as a proxy has named them. Returns `None` on a Unix socket without such a
+    /// proxy.
     pub(super) fn ends(&self) -> Option<Connection> {
         match &self.socket {
+            _ if self.ends.get().is_some() => self.ends.get(),
             Socket::Tcp(stream) => Some(Connection::new(stream.peer_addr().ok()?, stream.local_addr().ok()?)),
             Socket::Unix(_) => None,
+        }
+    }
+
+    /// Sets the addresses that a proxy has named, if it has.
+    pub(super) fn set_ends(&self, ends: Option<Connection>) {
+        self.ends.set(ends);
+    }
+
+    /// Takes a header of the PROXY protocol off the socket, and no byte more.
+    pub(super) async fn take_proxy_header(&self) -> Result<Header, NoHeader> {
+        loop {
+            let ready = self.ready(Interest::READABLE).await.map_err(NoHeader::Failed)?;
+            let peek = || {
+                let mut piece = [0; MAX_HEADER];
+                let count = sockets::peek(self, &mut piece)?;
+                match header(&piece[..count]) {
+                    _ if count == 0 => Ok(Err(NoHeader::Closed)),
+                    // Another byte makes the socket ready again.
+                    Ok(None) if !ready.is_read_closed() => Err(io::ErrorKind::WouldBlock.into()),
+                    Ok(None) => Ok(Err(NoHeader::Bad(BadHeader::Cut))),
+                    Ok(Some(header)) => {
+                        sockets::take(self, &mut piece[..header.length])?;
+                        Ok(Ok(header))
+                    }
+                    Err(bad) => Ok(Err(NoHeader::Bad(bad))),
+                }
+            };
+            match either!(self, stream => stream.try_io(Interest::READABLE, peek)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(NoHeader::Failed(error)),
+                Ok(taken) => return taken,
+            }
         }
     }
 
@@ -167,6 +215,7 @@ impl Stream {
             match read {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Ok(len) => {
+                    self.counters.get().iter().for_each(|counters| counters.receive(len));
                     if len > 0 && len < max && !self.peeks.get() {
                         self.clear(Interest::READABLE);
                     }
@@ -219,6 +268,12 @@ impl Stream {
 
     /// Writes as much as the socket accepts.
     pub(super) fn poll_write(&self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let sent = ready!(self.poll_send(context, slices))?;
+        self.counters.get().iter().for_each(|counters| counters.send(sent));
+        Poll::Ready(Ok(sent))
+    }
+
+    fn poll_send(&self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         loop {
             match self.poll_write_ready(context) {
                 Poll::Ready(ready) => ready?,

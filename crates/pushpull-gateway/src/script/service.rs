@@ -90,7 +90,7 @@ impl Script {
     /// Returns an error if the program does not exist, is not a regular file, or is not executable by this process.
     pub fn new(program: impl Into<PathBuf>) -> io::Result<Script> {
         let settings = Settings::new(resolve(&program.into())?);
-        let programs = Programs::new(settings.common.limits.get_max_programs());
+        let programs = Programs::new(&settings.common.limits);
         Ok(Script { settings: Arc::new(settings), programs })
     }
 
@@ -112,7 +112,7 @@ impl Script {
     pub fn of_site(site: Site) -> Script {
         let mut settings = Settings::new(site.root().to_owned());
         settings.site = Some(site);
-        let programs = Programs::new(settings.common.limits.get_max_programs());
+        let programs = Programs::new(&settings.common.limits);
         Script { settings: Arc::new(settings), programs }
     }
 
@@ -170,7 +170,7 @@ impl Script {
     /// and count their programs separately.
     #[must_use]
     pub fn limits(mut self, limits: ProgramLimits) -> Script {
-        self.programs = Programs::new(limits.get_max_programs());
+        self.programs = Programs::new(&limits);
         self.change().common.limits = limits;
         self
     }
@@ -206,6 +206,16 @@ impl Script {
     /// runtimes that watch the programs run.
     pub async fn stopped(&self) {
         self.programs.idle().await;
+    }
+
+    /// Returns the number of programs of this script and its clones that run.
+    pub fn running(&self) -> usize {
+        self.programs.running()
+    }
+
+    /// Returns the number of requests of this script and its clones that wait in the [queue](ProgramLimits::queue).
+    pub fn waiting(&self) -> usize {
+        self.programs.waiting()
     }
 
     fn change(&mut self) -> &mut Settings {

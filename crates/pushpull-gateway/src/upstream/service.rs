@@ -80,7 +80,7 @@ impl Upstream {
     /// Creates a service for the application at `address`.
     pub fn at(address: Address) -> Upstream {
         let settings = Settings::new(address);
-        let programs = Programs::new(settings.common.limits.get_max_programs());
+        let programs = Programs::new(&settings.common.limits);
         Upstream { settings: Arc::new(settings), programs, idle: Arc::default() }
     }
 
@@ -142,7 +142,7 @@ impl Upstream {
     /// requests; `kill_grace` is ignored. Existing clones keep theirs, and count their requests separately.
     #[must_use]
     pub fn limits(mut self, limits: ProgramLimits) -> Upstream {
-        self.programs = Programs::new(limits.get_max_programs());
+        self.programs = Programs::new(&limits);
         self.change().common.limits = limits;
         self
     }
@@ -212,6 +212,16 @@ impl Upstream {
         if self.programs.is_stopping() {
             self.idle.clear();
         }
+    }
+
+    /// Returns the number of requests of this upstream and its clones that run.
+    pub fn running(&self) -> usize {
+        self.programs.running()
+    }
+
+    /// Returns the number of requests of this upstream and its clones that wait in the [queue](ProgramLimits::queue).
+    pub fn waiting(&self) -> usize {
+        self.programs.waiting()
     }
 
     fn change(&mut self) -> &mut Settings {

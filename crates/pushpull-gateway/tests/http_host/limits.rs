@@ -81,16 +81,23 @@ fn requirement_13_an_endless_head_is_a_408() {
 
 #[test]
 fn requirement_13_a_kept_connection_is_closed_when_it_is_silent() {
-    let host = greeting(ClientLimits::new().timeout_head(LONGER));
+    let host = greeting(ClientLimits::new().timeout_head(Duration::MAX).keep_alive(LONGER));
     let mut wire = Wire::connect(host.address);
     for _ in 0..2 {
         wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("hello");
     }
     let got = wire.rest();
     assert_eq!((got.text, got.error), (Vec::new(), None));
-    // Part of the next head.
+}
+
+#[test]
+fn requirement_13_the_next_head_of_a_kept_connection_has_its_own_time() {
+    let host = greeting(ClientLimits::new().timeout_head(LONGER).keep_alive(Duration::MAX));
     let mut wire = Wire::connect(host.address);
     wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("hello");
+    std::thread::sleep(LONGER * 3);
+    wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("hello");
+    // Part of the next head.
     wire.send("GET /");
     assert_eq!(wire.rest().status(), 408);
 }
@@ -207,7 +214,7 @@ fn requirement_13_an_unread_http_2_stream_is_cut_alone() {
 
 #[test]
 fn requirement_13_a_connection_of_http_2_without_requests_is_closed() {
-    let host = Host::start(ClientLimits::new().timeout_head(LONGER), || {
+    let host = Host::start(ClientLimits::new().timeout_head(Duration::MAX).keep_alive(LONGER), || {
         Answer(|request: http::Request<_>| async move {
             if request.uri().path() == "/" {
                 return Response::new(http_body_util::Full::new(Bytes::from_static(b"hello")));
@@ -226,7 +233,11 @@ fn requirement_13_a_connection_of_http_2_without_requests_is_closed() {
 
 /// Limits of which only the client's can be reached.
 fn only_the_clients(stall: Duration) -> ClientLimits {
-    ClientLimits::new().timeout_client(stall).timeout_head(Duration::MAX).timeout_idle(Duration::MAX)
+    ClientLimits::new()
+        .timeout_client(stall)
+        .timeout_head(Duration::MAX)
+        .keep_alive(Duration::MAX)
+        .timeout_idle(Duration::MAX)
 }
 
 #[test]

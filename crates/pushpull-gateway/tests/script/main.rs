@@ -6,6 +6,7 @@ mod environment;
 mod failures;
 mod heads;
 mod limits;
+mod queue;
 mod stopping;
 mod streams;
 mod support;

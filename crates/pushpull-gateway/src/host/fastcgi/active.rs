@@ -14,7 +14,7 @@ use crate::fastcgi::{Malformed, Pairs, ProtocolStatus, Queue, Records, Stream, e
 use crate::host::protocol::Failure;
 use crate::host::responder::{Arriving, Exchange, Messages, Params, Piece, Taken, arriving};
 use crate::host::server::Host;
-use crate::host::{End, RequestBody};
+use crate::host::{CutReason, End, RequestBody};
 
 /// A request that was begun and has not ended.
 pub(super) struct Active<R> {
@@ -77,14 +77,11 @@ where
             Ok(length) => {
                 let (body, arrived) = arriving(length);
                 let arrived = RequestBody::of_front(arrived, host.limits.get_timeout_idle());
-                let (accept, on_answered) = (&host.protocol.accept, host.on_answered.clone());
-                (Exchange::begin(params, arrived, accept, service.clone(), error_log, on_answered), body)
+                let accept = &host.protocol.accept;
+                (Exchange::begin(params, arrived, accept, service.clone(), error_log, host), body)
             }
             // The body of a refused request is discarded.
-            Err(refusal) => {
-                let on_answered = host.on_answered.clone();
-                (Exchange::refused(refusal, &params, error_log, on_answered), arriving(Some(0)).0)
-            }
+            Err(refusal) => (Exchange::refused(refusal, &params, error_log, host), arriving(Some(0)).0),
         };
         self.part = Part::Answering { exchange: Box::new(exchange), body };
     }
@@ -140,9 +137,9 @@ where
     }
 
     /// Sets how the request ends, unless it has ended by itself.
-    pub(super) fn set_end(&mut self, end: End) {
+    pub(super) fn set_end(&mut self, end: End, reason: CutReason) {
         if let Part::Answering { exchange, .. } = &mut self.part {
-            exchange.set_end(end);
+            exchange.set_end(end, reason);
         }
     }
 

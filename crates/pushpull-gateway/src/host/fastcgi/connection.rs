@@ -17,7 +17,7 @@ use crate::fastcgi::{
 };
 use crate::host::protocol::Failure;
 use crate::host::responder::{Link, MAX_QUEUED, Outcome, PIECE, Taken, Wire};
-use crate::host::{End, RequestBody};
+use crate::host::{CutReason, End, RequestBody};
 
 type Host = crate::host::server::Host<FastCgi>;
 
@@ -150,8 +150,8 @@ where
         is_over.then_some(if self.is_cut { Outcome::Cut } else { Outcome::Over })
     }
 
-    fn end(&mut self, end: End) -> bool {
-        self.active.iter_mut().for_each(|active| active.set_end(end));
+    fn end(&mut self, end: End, reason: CutReason) -> bool {
+        self.active.iter_mut().for_each(|active| active.set_end(end, reason));
         !self.active.is_empty()
     }
 }
@@ -187,7 +187,7 @@ where
                     Err(error) => format!("a request was ended: its unread body cannot be stored: {error}"),
                 };
                 self.host.say(&self.wire.stream, &trouble);
-                self.active[place].set_end(End::Cut);
+                self.active[place].set_end(End::Cut, CutReason::Service);
                 self.end_one(place, 1, ProtocolStatus::Overloaded);
             }
             Record::GetValues(names) => {

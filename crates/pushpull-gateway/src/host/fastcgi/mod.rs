@@ -23,7 +23,7 @@
 //! # Guarantees
 //!
 //! * Front servers determine an application's variables, so only harmless parameters pass. These are the names of RFC
-//!   3875, `REQUEST_URI`, `REMOTE_PORT`, and the fields (`HTTP_*`) that do not belong to the front server's own
+//!   3875, `REQUEST_URI`, `REQUEST_SCHEME`, `REMOTE_PORT`, `HTTPS`, and the fields (`HTTP_*`) that do not belong to the front server's own
 //!   connection. [`Server::accept_param`] passes others. The front server never determines which application answers.
 //! * Values are bytes and are passed on unchanged. A `Uri` holds them percent-encoded. A value that no header field can
 //!   hold is only in the [`Environ`](crate::Environ).

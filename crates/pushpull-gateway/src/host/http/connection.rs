@@ -21,14 +21,15 @@ use tower_service::Service;
 
 use super::ending::{LATE, drain, refuse};
 use super::exchange::Answered;
+use super::forwarded;
 use super::response_body::ResponseBody;
 use super::socket::Socket;
 use super::streams::Streams;
 use super::traffic::{Overdue, Traffic};
-use super::{End, RequestBody};
+use super::{CutReason, End, RequestBody};
 use crate::cgi::request::{ClientWatched, check_host};
 use crate::host::protocol::{Failure, Protocol, about_server, sealed};
-use crate::host::server::{self, either};
+use crate::host::server::{self, either, say};
 use crate::host::shutdown::Stage;
 use crate::host::stream::{LAST_TIME, Stream, UNREAD_TIME};
 
@@ -101,8 +102,13 @@ where
     R::Error: Into<Failure>,
 {
     let (unread, mut dropped) = unbounded_channel();
-    let (asked, on_answered, ends) = (traffic.clone(), host.on_answered.clone(), stream.ends());
-    let answer = service_fn(move |request: Request<Incoming>| {
+    let (asked, on_answered, peer) = (traffic.clone(), host.on_answered.clone(), stream.ends());
+    let (proxies, error_log, shutdown) = (host.proxies.clone(), host.error_log.clone(), host.shutdown.clone());
+    let answer = service_fn(move |mut request: Request<Incoming>| {
+        let ends = forwarded::apply(&mut request, peer, &proxies).unwrap_or_else(|malformed| {
+            say(&error_log, peer.map(|peer| peer.remote), &malformed.to_string());
+            peer
+        });
         let answered = Answered::begin(&request, ends.map(|ends| ends.remote), asked.clone(), on_answered.clone());
         if request.version() == Version::HTTP_2 {
             asked.expect_task(answered.clone());
@@ -116,6 +122,7 @@ where
             request.extensions_mut().insert(ends);
         }
         request.extensions_mut().insert(ClientWatched);
+        request.extensions_mut().insert(shutdown.clone());
         let mut service = service.clone();
         async move {
             if is_about_server(&request) {
@@ -160,11 +167,11 @@ where
             return Poll::Ready(Outcome::Gone);
         }
         if cutting.as_mut().poll(context).is_ready() {
-            traffic.unfinished.set(End::Cut);
+            traffic.cut(CutReason::Stopped);
             return Poll::Ready(Outcome::Stopped);
         }
         if let Poll::Ready(overdue) = watch.poll(context) {
-            traffic.unfinished.set(End::Cut);
+            traffic.cut(CutReason::Stalled);
             return Poll::Ready(Outcome::Overdue(overdue));
         }
         take_unread(&mut dropped, context);
@@ -210,8 +217,7 @@ struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     fn new(traffic: &'a Traffic, stream: &'a Stream) -> Watch<'a> {
-        let first = traffic.limits.get_timeout_head().min(traffic.limits.get_timeout_client());
-        Watch { traffic, stream, time: Box::pin(sleep_until(Instant::now() + first)) }
+        Watch { traffic, stream, time: Box::pin(sleep_until(Instant::now() + traffic.interval())) }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Overdue> {

@@ -9,7 +9,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::traffic::Traffic;
-use super::{AccessRecord, End};
+use super::{AccessRecord, CutReason, End};
 use crate::host::server::OnAnswered;
 
 /// A request in progress. The request ends, in whatever way, when the last reference is dropped.
@@ -24,6 +24,7 @@ pub(super) struct Answered {
     status: Cell<Option<StatusCode>>,
     bytes: Cell<u64>,
     end: Cell<Option<End>>,
+    reason: Cell<CutReason>,
     /// When hyper last stopped asking for more of the body.
     waits_since: Cell<Option<Instant>>,
     task: RefCell<Option<AbortHandle>>,
@@ -48,6 +49,7 @@ impl Answered {
             status: Cell::new(None),
             bytes: Cell::new(0),
             end: Cell::new(None),
+            reason: Cell::new(CutReason::Service),
             waits_since: Cell::new(None),
             task: RefCell::new(None),
         })
@@ -81,9 +83,10 @@ impl Answered {
     }
 
     /// Aborts the request's task. Records `end` unless the request has ended already.
-    pub(super) fn abort(&self, end: End) {
+    pub(super) fn abort(&self, end: End, reason: CutReason) {
         if self.end.get().is_none() {
             self.end.set(Some(end));
+            self.reason.set(reason);
         }
         if let Some(task) = &*self.task.borrow() {
             task.abort();
@@ -95,8 +98,11 @@ impl Drop for Answered {
     fn drop(&mut self) {
         let now = Instant::now();
         self.traffic.end(now);
-        let unfinished = if std::thread::panicking() { End::Cut } else { self.traffic.unfinished.get() };
-        let end = self.end.get().unwrap_or(unfinished);
+        let (end, reason) = match self.end.get() {
+            Some(end) => (end, self.reason.get()),
+            None if std::thread::panicking() => (End::Cut, CutReason::Service),
+            None => (self.traffic.unfinished.get(), self.traffic.reason.get()),
+        };
         if end != End::Done {
             self.traffic.is_cut.set(true);
         }
@@ -110,6 +116,7 @@ impl Drop for Answered {
                 bytes: self.bytes.get(),
                 time: now - self.began,
                 end,
+                cut: (end == End::Cut).then_some(reason),
             });
         }
     }

@@ -22,18 +22,20 @@
 //    │ heads.rs     follows where each request's head begins and ends (HTTP/1)
 //    │ traffic.rs   counts running requests and keeps the times
 //    │ streams.rs   the tasks of HTTP/2
+//    │ forwarded.rs takes the client's address from the fields of a trusted proxy
 //    └ ending.rs    closes the connection, so that the client receives everything or can see that it did not
 
 mod connection;
 mod ending;
 mod exchange;
+mod forwarded;
 mod heads;
 mod response_body;
 mod socket;
 mod streams;
 mod traffic;
 
-pub use super::{AccessRecord, ClientLimits, End, RequestBody, Shutdown};
+pub use super::{AccessRecord, ClientLimits, CutReason, End, RequestBody, Shutdown};
 pub use connection::Http;
 
 /// An HTTP server. If a response without a length is cut, an HTTP/1.0 client over TCP sees a reset. A Unix socket has

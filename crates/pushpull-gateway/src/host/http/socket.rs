@@ -35,7 +35,7 @@ impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let (max, before) = (into.remaining(), into.filled().len());
         let read = ready!(self.stream.poll_read(context, into, max));
-        self.traffic.heads.borrow_mut().follow(&mut into.filled_mut()[before..]);
+        self.traffic.received(&mut into.filled_mut()[before..]);
         Poll::Ready(read.map(drop))
     }
 }

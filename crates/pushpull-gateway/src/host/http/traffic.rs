@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::exchange::Answered;
 use super::heads::Heads;
-use super::{ClientLimits, End};
+use super::{ClientLimits, CutReason, End};
 use crate::host::stall::{Look, Stall};
 
 /// The state that the parts of one connection share. Nothing in it blocks.
@@ -19,6 +19,10 @@ pub(super) struct Traffic {
     active: Cell<usize>,
     /// When the last request ended, or when the client last read part of its response.
     idle_since: Cell<Instant>,
+    /// `true` once a request has begun: the time between requests counts, and not that of the first head.
+    is_kept: Cell<bool>,
+    /// When the head that is arriving began, if the connection is kept (HTTP/1).
+    head_since: Cell<Option<Instant>>,
     /// `true` while the end of a response may still wait to be sent.
     is_leaving: Cell<bool>,
     /// The position in the client's requests (HTTP/1).
@@ -30,6 +34,8 @@ pub(super) struct Traffic {
     flushed: RefCell<Option<Waker>>,
     /// How requests ended that are still unfinished when the connection ends.
     pub(super) unfinished: Cell<End>,
+    /// Why, if they are cut.
+    pub(super) reason: Cell<CutReason>,
     /// `true` if a response ends with the connection, so that only a reset can show a truncation.
     pub(super) is_close_delimited: Cell<bool>,
     /// `true` once a response was cut.
@@ -56,11 +62,14 @@ impl Traffic {
             limits,
             active: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
+            is_kept: Cell::new(false),
+            head_since: Cell::new(None),
             is_leaving: Cell::new(false),
             heads: RefCell::new(Heads::new()),
             flushes: Cell::new(0),
             flushed: RefCell::new(None),
             unfinished: Cell::new(End::Gone),
+            reason: Cell::new(CutReason::Service),
             is_close_delimited: Cell::new(false),
             is_cut: Cell::new(false),
             latest: RefCell::new(None),
@@ -74,6 +83,18 @@ impl Traffic {
 
     pub(super) fn begin(&self) {
         self.active.set(self.active.get() + 1);
+        self.is_kept.set(true);
+    }
+
+    /// Follows the client's next bytes.
+    pub(super) fn received(&self, bytes: &mut [u8]) {
+        let mut heads = self.heads.borrow_mut();
+        heads.follow(bytes);
+        match (heads.is_within(), self.head_since.get()) {
+            (true, None) => self.head_since.set(Some(Instant::now())),
+            (false, Some(_)) => self.head_since.set(None),
+            _ => {}
+        }
     }
 
     pub(super) fn end(&self, now: Instant) {
@@ -132,17 +153,40 @@ impl Traffic {
         Some(latest)
     }
 
+    /// Records that unfinished requests are cut.
+    pub(super) fn cut(&self, reason: CutReason) {
+        self.unfinished.set(End::Cut);
+        self.reason.set(reason);
+    }
+
     /// Stops the tasks of all requests (HTTP/2).
     pub(super) fn abort_streams(&self) {
-        self.streams.borrow().iter().filter_map(Weak::upgrade).for_each(|stream| stream.abort(self.unfinished.get()));
+        let (end, reason) = (self.unfinished.get(), self.reason.get());
+        self.streams.borrow().iter().filter_map(Weak::upgrade).for_each(|stream| stream.abort(end, reason));
+    }
+
+    /// Returns since when, and for how long, the connection may be without a complete request.
+    fn idle(&self) -> (Instant, Duration) {
+        let (since, limits) = (self.idle_since.get(), &self.limits);
+        match self.head_since.get() {
+            _ if !self.is_kept.get() => (since, limits.get_timeout_head()),
+            // The beginning of a head may have arrived during the response before it.
+            Some(begun) => (begun.max(since), limits.get_timeout_head()),
+            None => (since, limits.get_keep_alive()),
+        }
+    }
+
+    /// Returns the interval of checks. With it, a wait that begins after a check is seen before its limit.
+    pub(super) fn interval(&self) -> Duration {
+        let limits = &self.limits;
+        limits.get_timeout_head().min(limits.get_keep_alive()).min(limits.get_timeout_client())
     }
 
     /// Returns the time of the next check, or the limit that was reached. Aborts stalled streams, each on its own.
     /// Calls `tried` if a waiting write has to be tried.
     pub(super) fn check(&self, now: Instant, tried: impl FnOnce()) -> Result<Instant, Overdue> {
-        let (head_time, stall) = (self.limits.get_timeout_head(), self.limits.get_timeout_client());
-        // With this interval, a wait that begins after this check is seen before its limit.
-        let mut next = now + head_time.min(stall);
+        let (stall, (idle_since, idle_time)) = (self.limits.get_timeout_client(), self.idle());
+        let mut next = now + self.interval();
         let mut due = |since: Instant, time: Duration| {
             let due = since + time;
             next = next.min(due);
@@ -154,13 +198,13 @@ impl Traffic {
                 due(until, Duration::ZERO);
                 tried();
             }
-            Look::Well if self.is_idle() && due(self.idle_since.get(), head_time) => return Err(Overdue::Head),
+            Look::Well if self.is_idle() && due(idle_since, idle_time) => return Err(Overdue::Head),
             Look::Well => {}
         }
         let streams: Vec<_> = self.streams.borrow().iter().filter_map(Weak::upgrade).collect();
         for stream in streams {
             if stream.waits_since().is_some_and(|since| due(since, stall)) {
-                stream.abort(End::Cut);
+                stream.abort(End::Cut, CutReason::Stalled);
             }
         }
         // The time of a stream that was just aborted lies in the past.

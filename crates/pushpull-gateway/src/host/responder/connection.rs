@@ -8,10 +8,10 @@ use std::task::{Context, Poll};
 
 use super::watch::{Overdue, Watch};
 use crate::fastcgi::{MAX_SLICES, Queue};
-use crate::host::End;
 use crate::host::server::{Host, either};
 use crate::host::shutdown::Stage;
 use crate::host::stream::{LAST_TIME, Stream, UNREAD_TIME};
+use crate::host::{CutReason, End};
 
 /// The number of bytes read at once.
 pub(in crate::host) const PIECE: usize = 64 * 1024;
@@ -54,7 +54,7 @@ pub(in crate::host) trait Link {
     fn is_over(&self) -> Option<Outcome>;
 
     /// Ends the running requests. Returns `true` if there were any.
-    fn end(&mut self, end: End) -> bool;
+    fn end(&mut self, end: End, reason: CutReason) -> bool;
 }
 
 /// The byte streams of a connection, in both directions.
@@ -122,7 +122,12 @@ pub(in crate::host) async fn serve<P, L: Link>(stream: Stream, host: &Host<P>, o
         link.wire().watch.poll(context).map(Outcome::Overdue)
     })
     .await;
-    let was_answering = link.end(if matches!(outcome, Outcome::Gone) { End::Gone } else { End::Cut });
+    let was_answering = match &outcome {
+        Outcome::Gone => link.end(End::Gone, CutReason::Service),
+        Outcome::Stopped => link.end(End::Cut, CutReason::Stopped),
+        Outcome::Overdue(_) => link.end(End::Cut, CutReason::Stalled),
+        Outcome::Over | Outcome::Cut | Outcome::Failed(_) => link.end(End::Cut, CutReason::Service),
+    };
     drop(link);
     let Some(stream) = Rc::into_inner(stream) else { return };
     match outcome {

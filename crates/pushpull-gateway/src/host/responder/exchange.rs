@@ -19,8 +19,8 @@ use crate::cgi::error_stream::ErrorStream;
 use crate::cgi::head::{ResponseHead, has_no_body};
 use crate::cgi::refusal::Refusal;
 use crate::host::protocol::{Failure, about_server};
-use crate::host::server::OnAnswered;
-use crate::host::{AccessRecord, End, RequestBody};
+use crate::host::server::{Host, OnAnswered};
+use crate::host::{AccessRecord, CutReason, End, RequestBody};
 
 /// A request in progress.
 pub(in crate::host) struct Exchange<R> {
@@ -58,29 +58,30 @@ where
     R::Error: Into<Failure>,
 {
     /// Calls the service.
-    pub(in crate::host) fn begin<S>(
+    pub(in crate::host) fn begin<S, P>(
         mut params: Params,
         body: RequestBody,
         accept: &Accept,
         mut service: S,
         error_log: ErrorStream,
-        on_answered: Option<Arc<OnAnswered>>,
+        host: &Host<P>,
     ) -> Exchange<R>
     where
         S: Service<Request<RequestBody>, Response = Response<R>> + 'static,
         S::Error: Into<Failure>,
     {
         if params.is_about_server() {
-            let logged = Logged::of(&params.known(), on_answered);
+            let logged = Logged::of(&params.known(), host);
             let mut exchange = Exchange { stage: Stage::Over, is_head: false, logged, error_log };
             exchange.answer(about_server(String::new()));
             return exchange;
         }
-        let request = match params.request(body, accept, error_log.clone()) {
+        let mut request = match params.request(body, accept, error_log.clone()) {
             Ok(request) => request,
-            Err(refusal) => return Exchange::refused(refusal, &params, error_log, on_answered),
+            Err(refusal) => return Exchange::refused(refusal, &params, error_log, host),
         };
-        let logged = Logged::of(&request, on_answered);
+        request.extensions_mut().insert(host.shutdown.clone());
+        let logged = Logged::of(&request, host);
         let is_head = *request.method() == Method::HEAD;
         let answer = async move {
             poll_fn(|context| service.poll_ready(context)).await.map_err(Into::into)?;
@@ -90,16 +91,16 @@ where
     }
 
     /// Answers in place of the service, even if some parameters are missing.
-    pub(in crate::host) fn refused(
+    pub(in crate::host) fn refused<P>(
         refusal: Refusal,
         params: &Params,
         error_log: ErrorStream,
-        on_answered: Option<Arc<OnAnswered>>,
+        host: &Host<P>,
     ) -> Exchange<R> {
         error_log.say(&format!("a request was refused: {refusal}"));
         let known = params.known();
         let is_head = *known.method() == Method::HEAD;
-        let mut exchange = Exchange { stage: Stage::Over, is_head, logged: Logged::of(&known, on_answered), error_log };
+        let mut exchange = Exchange { stage: Stage::Over, is_head, logged: Logged::of(&known, host), error_log };
         exchange.answer(refusal.into_response());
         exchange
     }
@@ -117,9 +118,10 @@ where
         self.stage = Stage::Text(bytes.into());
     }
 
-    /// Sets how the request ends, unless it ends by itself.
-    pub(in crate::host) fn set_end(&mut self, end: End) {
+    /// Sets how the request ends, unless it ends by itself, and why if it is cut.
+    pub(in crate::host) fn set_end(&mut self, end: End, reason: CutReason) {
         self.logged.record.end = end;
+        self.logged.record.cut = (end == End::Cut).then_some(reason);
     }
 
     pub(in crate::host) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Piece> {
@@ -181,7 +183,7 @@ where
 
     fn end(&mut self, end: End) -> Piece {
         self.stage = Stage::Over;
-        self.set_end(end);
+        self.set_end(end, CutReason::Service);
         if end == End::Done { Piece::End } else { Piece::Cut }
     }
 }
@@ -194,7 +196,7 @@ struct Logged {
 }
 
 impl Logged {
-    fn of<B>(request: &Request<B>, on_answered: Option<Arc<OnAnswered>>) -> Logged {
+    fn of<B, P>(request: &Request<B>, host: &Host<P>) -> Logged {
         let record = AccessRecord {
             remote: request.extensions().get::<Environ>().and_then(remote),
             method: request.method().clone(),
@@ -204,15 +206,16 @@ impl Logged {
             bytes: 0,
             time: Default::default(),
             end: End::Gone,
+            cut: None,
         };
-        Logged { record, began: Instant::now(), on_answered }
+        Logged { record, began: Instant::now(), on_answered: host.on_answered.clone() }
     }
 }
 
 impl Drop for Logged {
     fn drop(&mut self) {
         if self.record.end == End::Gone && std::thread::panicking() {
-            self.record.end = End::Cut;
+            (self.record.end, self.record.cut) = (End::Cut, Some(CutReason::Service));
         }
         if let Some(on_answered) = &self.on_answered {
             self.record.time = self.began.elapsed();

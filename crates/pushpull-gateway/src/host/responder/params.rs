@@ -16,8 +16,8 @@ use crate::cgi::path::{Mount, check};
 use crate::cgi::refusal::Refusal;
 use crate::cgi::request::{ClientWatched, Connection, SOFTWARE, WITHHELD, complete, of_meta_variables, uri, version};
 
-/// The names of RFC 3875 (4.1), and two that every server adds.
-const NAMES: [&[u8]; 19] = [
+/// The names of RFC 3875 (4.1), and four that servers add.
+const NAMES: [&[u8]; 21] = [
     b"AUTH_TYPE",
     b"CONTENT_LENGTH",
     b"CONTENT_TYPE",
@@ -35,8 +35,10 @@ const NAMES: [&[u8]; 19] = [
     b"SERVER_PORT",
     b"SERVER_PROTOCOL",
     b"SERVER_SOFTWARE",
-    // The two additions:
+    // The additions:
+    b"HTTPS",
     b"REMOTE_PORT",
+    b"REQUEST_SCHEME",
     b"REQUEST_URI",
 ];
 
@@ -142,7 +144,9 @@ impl Params {
         let env = &self.env;
         let mut request = of_meta_variables(env, body).map_err(refused)?;
         if let (Some(remote), Some(local)) = (remote(env), end(env, "SERVER_NAME", "SERVER_PORT")) {
-            request.extensions_mut().insert(Connection::new(remote, local));
+            let is_secure =
+                env.get("HTTPS").is_some_and(|value| !value.eq_ignore_ascii_case(b"off") && !value.is_empty());
+            request.extensions_mut().insert(Connection::new(remote, local).with_secure(is_secure));
         }
         request.extensions_mut().insert(ClientWatched);
         Ok(request)
@@ -256,7 +260,16 @@ mod tests {
         for name in harmful {
             assert_eq!(env.get(name), None, "{name}");
         }
-        let good = ["HTTP_X_A", "HTTP_HOST", "HTTP_AUTHORIZATION", "DOCUMENT_ROOT", "REMOTE_USER", "REQUEST_URI"];
+        let good = [
+            "HTTP_X_A",
+            "HTTP_HOST",
+            "HTTP_AUTHORIZATION",
+            "DOCUMENT_ROOT",
+            "REMOTE_USER",
+            "REQUEST_URI",
+            "HTTPS",
+            "REQUEST_SCHEME",
+        ];
         let passed = self::env(&good.map(|name| (name, "/x")), &accept);
         assert!(good.iter().all(|name| passed.get(name) == Some(b"/x")), "{passed:?}");
     }

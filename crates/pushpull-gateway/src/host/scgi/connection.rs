@@ -13,7 +13,7 @@ use super::server::Scgi;
 use crate::cgi::refusal::Refusal;
 use crate::host::protocol::Failure;
 use crate::host::responder::{Arriving, Exchange, Link, MAX_QUEUED, Outcome, PIECE, Params, Piece, Wire, arriving};
-use crate::host::{End, RequestBody};
+use crate::host::{CutReason, End, RequestBody};
 
 type Host = crate::host::server::Host<Scgi>;
 
@@ -119,10 +119,10 @@ where
         }
     }
 
-    fn end(&mut self, end: End) -> bool {
+    fn end(&mut self, end: End, reason: CutReason) -> bool {
         let Part::Answering { exchange, .. } = &mut self.part else { return false };
         if self.end.is_none() {
-            exchange.set_end(end);
+            exchange.set_end(end, reason);
         }
         true
     }
@@ -152,7 +152,7 @@ where
             Err(bad) => Err(Refusal::bad_request(&bad.to_string())),
         };
         self.wire.watch.begun(None);
-        let (error_log, on_answered) = (self.host.error_log.clone(), self.host.on_answered.clone());
+        let error_log = self.host.error_log.clone();
         let (exchange, body, missing) = match taken {
             Ok((head_length, length)) => {
                 let (body, arrived) = arriving(Some(length));
@@ -161,9 +161,9 @@ where
                 // The first bytes of the body always fit into memory.
                 let _ = body.push(first.freeze());
                 let arrived = RequestBody::of_front(arrived, self.host.limits.get_timeout_idle());
-                (Exchange::begin(params, arrived, accept, self.service.clone(), error_log, on_answered), body, missing)
+                (Exchange::begin(params, arrived, accept, self.service.clone(), error_log, &self.host), body, missing)
             }
-            Err(refusal) => (Exchange::refused(refusal, &params, error_log, on_answered), arriving(Some(0)).0, 0),
+            Err(refusal) => (Exchange::refused(refusal, &params, error_log, &self.host), arriving(Some(0)).0, 0),
         };
         self.part = Part::Answering { exchange: Box::new(exchange), body, missing };
     }
