@@ -1,4 +1,4 @@
-//! The bounded channel and its ends. [`pipe`] makes them bare; the engines `Thread` and `Pool` make them around a
+//! The bounded channel and its ends. [`pipe()`] makes them bare; the engines `Thread` and `Pool` make them around a
 //! program.
 //!
 //! ```text

@@ -37,7 +37,7 @@ pub fn pipe(capacity: usize) -> (Writer, Chunks) {
     (Writer::bare(channel.clone(), &options), Chunks::new(channel))
 }
 
-/// The options of a bare bridge: [`pipe`](crate::pipe) for those who also choose the chunk size.
+/// The options of a bare bridge: [`pipe`] for those who also choose the chunk size.
 ///
 /// ```
 /// use std::io::Write;

@@ -30,8 +30,8 @@ use crate::stats::Stats;
 /// often as needed. Only [`try_write`](Writer::try_write) and the polls may accept a part.
 ///
 /// An engine lends a writer to its program, and ends the bridge when the program returns. A bare writer comes from
-/// [`pipe`], and ends its bridge itself: by [`finish`](Writer::finish), [`abort`](Writer::abort) or drop. If a bare
-/// writer is dropped, the reader sees a truncation.
+/// [`pipe`](crate::pipe), and ends its bridge itself: by [`finish`](Writer::finish), [`abort`](Writer::abort) or drop.
+/// If a bare writer is dropped, the reader sees a truncation.
 ///
 /// # Errors
 ///
