@@ -434,6 +434,14 @@ mod tests {
     }
 
     #[test]
+    fn law_4_the_number_of_chunks_handed_over_in_a_row_is_bounded() {
+        let (mut sender, channel, mut ahead) = ends_of(1 << 20, 1);
+        assert!(sender.hand(vec![1; 1 << 20].into()).is_ok());
+        assert!(channel.take_queued(&mut ahead).is_some());
+        assert_eq!(hand_over(&mut sender, 2000), 1024);
+    }
+
+    #[test]
     fn small_writes_in_between_restart_the_row() {
         let (mut sender, ..) = ends_of(1000, 100);
         for _ in 0..20 {
