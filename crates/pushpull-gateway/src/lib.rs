@@ -49,14 +49,14 @@
 //! | `files` | [`Files`]: the files of a directory as a service, beside its programs |
 //! | `server` | [`host`]: servers for HTTP/1.1, HTTP/2, FastCGI and SCGI |
 //!
-//! None is on by default. `script` and `upstream` work on Unix, `files` works on Linux, and `server` on Windows too.
+//! None is on by default. `script`, `upstream` and `files` work on Unix, and `server` on Windows too.
 //!
 #![cfg_attr(all(feature = "script", unix), doc = "[`Script`]: crate::Script")]
 #![cfg_attr(not(all(feature = "script", unix)), doc = "[`Script`]: #features")]
 #![cfg_attr(all(feature = "upstream", unix), doc = "[`Upstream`]: crate::Upstream")]
 #![cfg_attr(not(all(feature = "upstream", unix)), doc = "[`Upstream`]: #features")]
-#![cfg_attr(all(feature = "files", target_os = "linux"), doc = "[`Files`]: crate::Files")]
-#![cfg_attr(not(all(feature = "files", target_os = "linux")), doc = "[`Files`]: #features")]
+#![cfg_attr(all(feature = "files", unix), doc = "[`Files`]: crate::Files")]
+#![cfg_attr(not(all(feature = "files", unix)), doc = "[`Files`]: #features")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // A request passes through the files in this order:
@@ -74,7 +74,7 @@ mod cgi;
 #[cfg(all(feature = "script", unix))]
 mod external;
 pub mod fastcgi;
-#[cfg(all(feature = "files", target_os = "linux"))]
+#[cfg(all(feature = "files", unix))]
 pub mod files;
 pub mod host;
 #[cfg(all(feature = "script", unix))]
@@ -96,7 +96,7 @@ pub use cgi::{
 };
 #[cfg(all(feature = "script", unix))]
 pub use external::{BodyPolicy, ExitStatus, ProgramLimits};
-#[cfg(all(feature = "files", target_os = "linux"))]
+#[cfg(all(feature = "files", unix))]
 pub use files::Files;
 pub use redirect::{LocalRedirects, LocalRedirectsLayer};
 #[cfg(feature = "script")]

@@ -14,6 +14,7 @@ mod options;
 mod protocols;
 mod real_programs;
 mod scarce;
+#[cfg(target_os = "linux")]
 mod service;
 mod signals;
 mod upstream;

@@ -1,10 +1,11 @@
 //! Reads a file without blocking the thread.
 //!
-//! Bytes in the page cache are read at once (`RWF_NOWAIT`). For others, which would keep this thread waiting for a disk,
-//! another thread reads. So it is for file systems without that flag, such as `tmpfs` and FUSE.
+//! Bytes in memory are read at once, where the system and the file system can tell. For others, which would keep this
+//! thread waiting for a disk, another thread reads. So it is for all bytes on `tmpfs`, on FUSE, and elsewhere than on
+//! Linux.
 
 use std::future::{self, Ready};
-use std::io::{self, IoSliceMut, SeekFrom};
+use std::io::{self, ErrorKind, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,13 +13,13 @@ use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
 use parking_lot::Mutex;
-use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
 use tower_http::services::fs;
 
 use super::reporter::Reporter;
 use crate::external::blocking;
 use crate::site::tree::File;
+use crate::sys::files::read_cached;
 
 /// A file at a position, up to the length that it had when it was opened.
 pub(super) struct Content {
@@ -81,22 +82,19 @@ impl AsyncRead for Content {
                 into.put_slice(&bytes);
                 return Poll::Ready(this.advance(bytes.len()));
             }
-            let read = match this.is_slow {
-                true => Err(Errno::AGAIN),
-                false => {
-                    let mut slices = [IoSliceMut::new(into.initialize_unfilled_to(wanted))];
-                    preadv2(&this.file.content, &mut slices, this.position, ReadWriteFlags::NOWAIT)
-                }
-            };
-            match read {
+            if this.is_slow {
+                this.wait_for(wanted);
+                continue;
+            }
+            match read_cached(&this.file.content, into.initialize_unfilled_to(wanted), this.position) {
                 Ok(length) => {
                     into.advance(length);
                     return Poll::Ready(this.advance(length));
                 }
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => this.wait_for(wanted),
-                Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => this.is_slow = true,
-                Err(error) => return Poll::Ready(Err(this.failed(error.into()))),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => this.wait_for(wanted),
+                Err(error) if error.kind() == ErrorKind::Unsupported => this.is_slow = true,
+                Err(error) => return Poll::Ready(Err(this.failed(error))),
             }
         }
     }

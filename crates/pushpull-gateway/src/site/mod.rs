@@ -12,12 +12,12 @@
 //! ```
 
 pub(crate) mod directed;
-#[cfg_attr(not(all(feature = "files", target_os = "linux")), allow(dead_code, reason = "only `Files` sends files"))]
+#[cfg_attr(not(all(feature = "files", unix)), allow(dead_code, reason = "only `Files` sends files"))]
 pub(crate) mod find;
 mod hidden;
 mod path_set;
 mod settings;
-#[cfg_attr(not(all(feature = "files", target_os = "linux")), allow(dead_code, reason = "only `Files` sends files"))]
+#[cfg_attr(not(all(feature = "files", unix)), allow(dead_code, reason = "only `Files` sends files"))]
 pub(crate) mod tree;
 
 pub use path_set::{BadPathSet, PathSet};

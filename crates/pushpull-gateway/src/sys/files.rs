@@ -46,6 +46,27 @@ impl At for File {
     }
 }
 
+/// Reads bytes at an offset, if they are in memory.
+///
+/// # Errors
+///
+/// `WouldBlock` if they have to come from a disk. `Unsupported` if the file system does not tell.
+#[cfg(all(target_os = "linux", feature = "files"))]
+pub(crate) fn read_cached(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
+
+    match preadv2(file, &mut [io::IoSliceMut::new(into)], offset, ReadWriteFlags::NOWAIT) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Err(io::ErrorKind::Unsupported.into()),
+        read => Ok(read?),
+    }
+}
+
+/// Returns `Unsupported`: only Linux tells what is in memory.
+#[cfg(all(unix, not(target_os = "linux"), feature = "files"))]
+pub(crate) fn read_cached(_: &File, _: &mut [u8], _: u64) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Creates a temporary file that no other user can open.
 #[cfg(target_os = "linux")]
 pub(crate) fn unnamed() -> io::Result<File> {

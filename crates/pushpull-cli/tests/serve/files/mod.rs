@@ -4,6 +4,8 @@ mod conditions;
 mod listing;
 mod programs;
 mod ranges;
+// Its attackers make devices and swap files by calls that other systems do not have.
+#[cfg(target_os = "linux")]
 mod refusals;
 
 use std::fs;
