@@ -16,7 +16,7 @@ pub fn of(report: &Report) -> Option<String> {
     let plot = Some(beside::plot(&strips)).filter(|plot| !plot.is_empty())?;
     let legend = plot::legend(&[&plot]);
     let top = plot::height(&strips);
-    let height = top + LINE * (legend.len().div_ceil(PER_LINE) + 1) as f64 + 6.0;
+    let height = top + LINE * (legend.len().div_ceil(PER_LINE) + 2) as f64;
     let mut svg = format!(
         r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}"><style>
 {}</style><rect class="card" width="{WIDTH}" height="{height}" rx="8"/><svg width="{WIDTH}" height="{top}">{plot}</svg><g class="plot">"#,
@@ -30,8 +30,10 @@ pub fn of(report: &Report) -> Option<String> {
         let _ = write!(svg, r#"<text x="{:.1}" y="{:.1}">{contender}</text></g>"#, x + 12.0, y + 4.0);
     }
     let machine = &report.machine;
-    let words = format!("{}, {} processors. By hand: {}.", machine.processor, machine.processors, beside::PEERS);
-    let _ = write!(svg, r#"<text x="10" y="{:.1}">{}</text></g></svg>"#, height - 10.0, escaped(&words));
-    svg.push('\n');
+    let on = format!("{}, {} processors", machine.processor, machine.processors);
+    for (above, words) in [(24.0, format!("By hand: {}", beside::PEERS)), (9.0, on)] {
+        let _ = write!(svg, r#"<text x="10" y="{:.1}">{}</text>"#, height - above, escaped(&words));
+    }
+    svg.push_str("</g></svg>\n");
     Some(svg)
 }
