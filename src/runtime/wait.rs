@@ -124,13 +124,13 @@ pub(crate) fn until_deadline<T>(
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
 ) -> Result<Option<T>, Refused> {
     let mut waiting = Waiting(None);
-    let mut kept = Kept(None);
+    let mut own = OwnWaker(None);
     loop {
         // Looked up each time: a program that was suspended in a poll may be resumed by a plain call.
-        let parker = if coroutine::keep_waker(&mut kept.0) { None } else { Some(parker::current()) };
+        let parker = if coroutine::keep_waker(&mut own.0) { None } else { Some(parker::current()) };
         let waits = || parker.as_ref().map_or_else(coroutine::waits, |parker| parker.waits());
         let before = waits();
-        let waker = parker.as_ref().map(|parker| &parker.waker).or(kept.0.as_ref()).expect("kept above");
+        let waker = parker.as_ref().map(|parker| &parker.waker).or(own.0.as_ref()).expect("kept above");
         if let Poll::Ready(value) = waiting.poll(waker, &mut poll)? {
             return Ok(Some(value));
         }
@@ -169,9 +169,9 @@ pub(crate) fn pause(waits: u32) -> io::Result<()> {
 
 /// A wait's own clone of its coroutine's waker. A wait within `poll` may suspend the coroutine, which ends the poll that
 /// lent the original.
-struct Kept(Option<Waker>);
+struct OwnWaker(Option<Waker>);
 
-impl Drop for Kept {
+impl Drop for OwnWaker {
     fn drop(&mut self) {
         waker::discard(self.0.take());
     }
@@ -214,9 +214,9 @@ impl Drop for Waiting {
 /// to the others (law 13).
 pub(crate) fn count(bytes: usize) {
     if bytes > 0 && coroutine::turn_is_over(bytes) {
-        let mut kept = Kept(None);
-        coroutine::keep_waker(&mut kept.0);
-        waker::wake(kept.0.take());
+        let mut own = None;
+        coroutine::keep_waker(&mut own);
+        waker::wake(own);
         // Refused if the program is to stop: it then needs its turn to do so.
         let _ = coroutine::suspend_polled();
     }

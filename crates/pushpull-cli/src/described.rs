@@ -128,13 +128,13 @@ mod tests {
 
     #[test]
     fn a_text_is_split_into_titles_options_and_prose() {
-        let text = "Log (of it):\n  --log FORM  form of\n                    lines\n  --all\n                    everything\n\n  Prose goes\n  on.\n\n  More.\n";
+        let text = "Log (of it):\n  --log FORM  form of\n                    lines\n  --all\n                    everything\n\n  Prose that\n  continues.\n\n  More.\n";
         let option = |name, value, text: &str| Part::Option(Described { name, value, text: text.to_owned() });
         let expected = [
             Part::Title("Log (of it)"),
             option("log", Some("FORM"), "form of lines"),
             option("all", None, "everything"),
-            Part::Paragraph("Prose goes on.".to_owned()),
+            Part::Paragraph("Prose that continues.".to_owned()),
             Part::Paragraph("More.".to_owned()),
         ];
         assert_eq!(parts(text), expected);

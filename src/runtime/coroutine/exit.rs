@@ -71,7 +71,7 @@ impl Exit {
 
 /// Marks the thread as ending. Runs before the destructors that were registered earlier.
 fn end() {
-    let exit = &super::on_thread().exit;
+    let exit = &super::variable::on_thread().exit;
     exit.stage.set(exit.stage.get().wrapping_add(1).max(1));
     exit.marked.set(usize::MAX);
 }
@@ -150,7 +150,7 @@ mod list {
 
     unsafe extern "system" fn called(_: *mut c_void, reason: u32, _: *mut c_void) {
         // A thread that has made no coroutine has no program to keep from running.
-        if ENDS.contains(&reason) && super::super::on_thread().exit.stage() != 0 {
+        if ENDS.contains(&reason) && super::super::variable::on_thread().exit.stage() != 0 {
             super::end();
         }
     }

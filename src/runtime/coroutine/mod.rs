@@ -4,15 +4,17 @@
 //! innermost down to the thread's own stack. Suspending a coroutine suspends everything nested in it. A coroutine that
 //! is not on the chain must never be suspended, so every suspension first looks for its frame on the chain.
 //!
+//! `chain` is that chain, and what the running code asks of it. `variable` is the state of each thread that holds it.
 //! `words` finds private thread-locals of other libraries. `limit` uses it for the stack limit of `stacker`, and `exit`
 //! to notice that a thread ends.
 #![allow(unsafe_code, reason = "this file owns the switch between stacks")]
 
+mod chain;
 mod exit;
 #[cfg_attr(not(all(feature = "stacker", target_os = "linux")), path = "no_limit.rs")]
 mod limit;
-#[cfg(all(windows, target_env = "gnu", not(target_abi = "llvm")))]
-mod slot;
+#[cfg_attr(all(windows, target_env = "gnu", not(target_abi = "llvm")), path = "slot.rs")]
+mod variable;
 #[cfg(any(all(feature = "stacker", target_os = "linux"), all(target_os = "linux", target_env = "gnu")))]
 mod words;
 
@@ -22,59 +24,25 @@ use std::mem::{self, ManuallyDrop, MaybeUninit};
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
-#[cfg(all(unix, not(any(miri, pushpull_loom))))]
-use std::sync::atomic::AtomicBool;
 use std::task::Waker;
 use std::thread;
 
 use bytes::Bytes;
 
-use self::exit::Exit;
-use self::limit::Limit;
+pub(crate) use self::chain::{is_polled, keep_waker, refuses_to_wait, suspend_polled, turn_is_over, waits};
+
+use self::chain::{OnThread, begin, chain};
+use self::variable::on_thread;
 
 use super::fairness::Turn;
 #[cfg(feature = "tracing")]
 use super::spans::Spans;
 use super::stack::{Stack, Switch, Yielder};
-use super::waker;
-#[cfg(all(unix, not(any(miri, pushpull_loom))))]
-use crate::sys::fork;
 use crate::sys::prefetch;
 
 /// The error of a refused wait: the program that asked for it is to stop, or is unwinding.
 #[derive(Debug)]
 pub(crate) struct Refused;
-
-#[cfg(not(all(windows, target_env = "gnu", not(target_abi = "llvm"))))]
-thread_local! {
-    /// One variable, which each frame points to, because finding a thread-local costs a call.
-    static ON_THREAD: OnThread = const { OnThread::new() };
-}
-
-/// The state that the coroutines of a thread share.
-struct OnThread {
-    /// The innermost frame that runs on the thread; null on the thread's own stack.
-    current: Cell<*const Frame>,
-    limit: Limit,
-    exit: Exit,
-}
-
-impl OnThread {
-    const fn new() -> OnThread {
-        OnThread { current: Cell::new(ptr::null()), limit: Limit::new(), exit: Exit::new() }
-    }
-}
-
-#[cfg(all(windows, target_env = "gnu", not(target_abi = "llvm")))]
-use self::slot::on_thread;
-
-#[cfg(not(all(windows, target_env = "gnu", not(target_abi = "llvm"))))]
-#[inline]
-fn on_thread() -> &'static OnThread {
-    // SAFETY: the variable has no destructor, so it lasts as long as its thread. The reference does not leave the
-    // thread: it is not `Send`, and a coroutine stays on its thread.
-    ON_THREAD.with(|thread| unsafe { &*ptr::from_ref(thread) })
-}
 
 /// The largest closure, in bytes, that is placed on the coroutine's own stack. A larger one is boxed.
 const MAX_PLACED: usize = 2048;
@@ -440,102 +408,12 @@ impl Frame {
     }
 }
 
-/// Returns this thread, prepared for a coroutine.
-#[inline]
-fn begin() -> &'static OnThread {
-    let thread = on_thread();
-    if thread.exit.stage() == 0 {
-        begin_first(thread);
-    }
-    thread
-}
-
-#[cold]
-fn begin_first(thread: &'static OnThread) {
-    thread.limit.begin();
-    thread.exit.begin();
-    #[cfg(all(unix, not(any(miri, pushpull_loom))))]
-    {
-        static IS_SET: AtomicBool = AtomicBool::new(false);
-        fork::in_child(&IS_SET, stay);
-    }
-}
-
 /// The number of bytes of a stack that are prefetched: enough for a write that continues and a small program around it.
 const FETCHED: usize = 1024;
 
 /// The number of bytes below the resting place: a wait that continues polls again, which goes deeper than its
 /// suspension.
 const FETCHED_BELOW: usize = 1024;
-
-/// Returns the frames that run on this thread, the innermost first.
-fn chain() -> impl Iterator<Item = &'static Frame> {
-    // The true lifetime is shorter, but the frames do not leave this file.
-    std::iter::successors(frame(on_thread().current.get()), |inner| frame(inner.below.get()))
-}
-
-fn frame(place: *const Frame) -> Option<&'static Frame> {
-    // SAFETY: a pointer on the chain is null or points into the `Shared` of a coroutine that is being resumed. The
-    // `resume` keeps it alive, and takes the frame off the chain before it returns.
-    unsafe { place.as_ref() }
-}
-
-fn polled() -> Option<&'static Frame> {
-    chain().find(|frame| !frame.waker.get().is_null())
-}
-
-/// Stores a clone of the waker of the innermost coroutine that was entered by a poll, unless `kept` wakes the same.
-/// Returns `false` if there is no such coroutine.
-pub(crate) fn keep_waker(kept: &mut Option<Waker>) -> bool {
-    let Some(frame) = polled() else { return false };
-    // SAFETY: the waker is borrowed by the `resume` that entered the frame, which has not returned.
-    waker::discard(waker::keep(kept, unsafe { &*frame.waker.get() }));
-    true
-}
-
-/// Suspends the coroutine of [`keep_waker`], with everything nested in it, until it is polled again.
-pub(crate) fn suspend_polled() -> Result<(), Refused> {
-    if refuses_to_wait() {
-        return Err(Refused);
-    }
-    let frame = polled().expect("no coroutine was entered by a poll");
-    frame.turn.set(Turn::new());
-    frame.waits.set(frame.waits.get() + 1);
-    frame.suspend(|| ())
-}
-
-/// Returns the number of times that a wait has suspended the coroutine of [`keep_waker`].
-pub(crate) fn waits() -> u64 {
-    polled().map_or(0, |frame| frame.waits.get())
-}
-
-/// Returns `true` if a wait here suspends a coroutine, and `false` if it parks the thread.
-pub(crate) fn is_polled() -> bool {
-    polled().is_some()
-}
-
-/// Makes waits of this thread's running coroutines park the thread, in the child of a `fork`. A suspension would return
-/// to the code that polled them, which belongs to the parent and must not continue in two processes.
-#[cfg(all(unix, not(any(miri, pushpull_loom))))]
-extern "C" fn stay() {
-    chain().for_each(|frame| frame.waker.set(ptr::null()));
-}
-
-/// Counts bytes moved by the innermost coroutine that was entered by a poll. Returns `true` if its turn is over.
-pub(crate) fn turn_is_over(bytes: usize) -> bool {
-    polled().is_some_and(|frame| {
-        let mut turn = frame.turn.get();
-        turn.count(bytes);
-        frame.turn.set(turn);
-        turn.is_over()
-    })
-}
-
-/// Returns `true` if the running code is in a bridge that is closing, or if it unwinds.
-pub(crate) fn refuses_to_wait() -> bool {
-    let closing = || chain().any(|frame| frame.closed.get());
-    frame(on_thread().current.get()).is_some_and(|innermost| innermost.unwinding() || closing())
-}
 
 impl<X> fmt::Debug for Coroutine<X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use windows_sys::Win32::System::Threading::{TLS_OUT_OF_INDEXES, TlsAlloc, TlsGetValue, TlsSetValue};
 
-use super::OnThread;
+use super::chain::OnThread;
 
 static SLOT: OnceLock<u32> = OnceLock::new();
 

@@ -1,9 +1,9 @@
 //! The stacks that programs run on. A thread keeps a used stack for its next program. A bridge on a fresh stack costs
 //! 16 µs, on a recycled one a hundred nanoseconds.
 //!
-//! `memory` is the memory of one stack. On Linux, FreeBSD and Apple's systems it comes from slabs of many stacks
-//! (`slab.rs`), elsewhere from the stack switching library, one by one (`windows.rs`, `system.rs`). On targets without
-//! coroutines, `absent.rs` replaces this file.
+//! `memory` is the memory of one stack, from the stack switching library, one by one. On Windows it is `windows.rs`. On
+//! Linux, FreeBSD and Apple's systems it comes from slabs of many stacks (`slab.rs`). On targets without coroutines,
+//! `absent.rs` replaces this file.
 #![allow(unsafe_code, reason = "this file and those below it own the stacks")]
 
 #[cfg_attr(
@@ -11,13 +11,6 @@
     path = "slab.rs"
 )]
 #[cfg_attr(windows, path = "windows.rs")]
-#[cfg_attr(
-    not(any(
-        all(any(target_os = "linux", target_os = "freebsd", target_vendor = "apple"), not(pushpull_system_stacks)),
-        windows
-    )),
-    path = "system.rs"
-)]
 mod memory;
 
 use std::cell::RefCell;

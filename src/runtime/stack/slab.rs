@@ -5,8 +5,9 @@
 //! from large mappings. Their guards are marks in the page table where the kernel has them (`MADV_GUARD_INSTALL`, Linux
 //! 6.13 and later). Elsewhere guards are protected pages, on Linux with that limit.
 //!
-//! `regions` lists the guards for the signal handler in `overflow`.
+//! `guards` puts them there. `regions` lists them for the signal handler in `overflow`.
 
+mod guards;
 mod header;
 mod overflow;
 mod regions;
@@ -14,7 +15,6 @@ mod regions;
 use std::io;
 use std::ptr;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use corosensei::stack::StackPointer;
 use parking_lot::{Mutex, MutexGuard};
@@ -41,9 +41,6 @@ const APART: usize = 512;
 /// The number of stacks in the first slab of a size, and in the largest.
 const MIN_STACKS: usize = 16;
 const MAX_STACKS: usize = 1024;
-
-/// `MADV_GUARD_INSTALL` of Linux, which is newer than the headers of most systems.
-const GUARD_INSTALL: libc::c_int = 102;
 
 /// What Linux has to be told to reserve memory without committing it. Other systems commit a page when it is used.
 #[cfg(target_os = "linux")]
@@ -113,13 +110,6 @@ struct Slab {
     begun: usize,
     free: Vec<usize>,
     region: &'static Region,
-    guards: Guards,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Guards {
-    Marks,
-    Pages,
 }
 
 impl Memory {
@@ -315,7 +305,7 @@ impl Slab {
         };
         let start = start.expose_provenance();
         let region = Region::publish(start, stride, count);
-        Ok(Slab { start, stride, count, begun: 0, free: Vec::new(), region, guards: Guards::best() })
+        Ok(Slab { start, stride, count, begun: 0, free: Vec::new(), region })
     }
 
     /// Returns the preferred address of the next mapping: below the stacks of all threads. Some code knows only where
@@ -338,7 +328,7 @@ impl Slab {
             return Ok(start);
         }
         let start = self.start + self.begun * self.stride;
-        self.guards.put(start)?;
+        guards::put(start)?;
         self.begun += 1;
         Ok(start)
     }
@@ -357,48 +347,6 @@ impl Drop for Slab {
         self.region.withdraw();
         // SAFETY: the mapping of this slab, all of whose stacks were returned.
         unsafe { libc::munmap(place(self.start), self.stride * self.count) };
-    }
-}
-
-/// Cleared when the kernel turns out to have no guard marks.
-static HAS_MARKS: AtomicBool = AtomicBool::new(cfg!(target_os = "linux"));
-
-/// Set once a mark was seen to work.
-static ARE_SEEN: AtomicBool = AtomicBool::new(false);
-
-/// Returns `true` if memory cannot be read. qemu takes any advice for a hint, and says that it has followed it.
-fn is_guarded(start: usize) -> bool {
-    /// `MADV_POPULATE_READ` fails where a read would.
-    const POPULATE_READ: libc::c_int = 22;
-    // SAFETY: the lowest bytes of a stack that was not used yet. At most, memory is given to them.
-    unsafe { libc::madvise(place(start), GUARD, POPULATE_READ) != 0 }
-}
-
-impl Guards {
-    fn best() -> Guards {
-        if HAS_MARKS.load(Ordering::Relaxed) { Guards::Marks } else { Guards::Pages }
-    }
-
-    /// Makes every access to the guard of the stack at `start` a fault.
-    fn put(self, start: usize) -> io::Result<()> {
-        if self == Guards::Marks {
-            // SAFETY: the lowest bytes of a stack that was not used yet.
-            if unsafe { libc::madvise(place(start), GUARD, GUARD_INSTALL) } != 0 {
-                let refused = io::Error::last_os_error();
-                if refused.raw_os_error() != Some(libc::EINVAL) {
-                    return Err(error("guard", refused));
-                }
-            } else if ARE_SEEN.load(Ordering::Relaxed) || is_guarded(start) {
-                ARE_SEEN.store(true, Ordering::Relaxed);
-                return Ok(());
-            }
-            HAS_MARKS.store(false, Ordering::Relaxed);
-        }
-        // SAFETY: as above.
-        match unsafe { libc::mprotect(place(start), GUARD, libc::PROT_NONE) } {
-            0 => Ok(()),
-            _ => Err(error("guard (each takes two mappings: see vm.max_map_count)", io::Error::last_os_error())),
-        }
     }
 }
 
@@ -552,7 +500,7 @@ mod tests {
             assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
             return;
         }
-        HAS_MARKS.store(false, Ordering::Relaxed);
+        guards::protect_pages();
         let mut many = Vec::new();
         let refused = loop {
             match Memory::new(16 << 10) {

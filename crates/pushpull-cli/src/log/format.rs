@@ -4,6 +4,7 @@ use std::fmt::{Display, Write};
 use std::time::SystemTime;
 
 use pushpull_gateway::host::AccessRecord;
+use serde::Serialize;
 
 /// The form of each line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,50 +49,67 @@ fn stamped(line: &dyn Display) -> String {
     format!("{} {line}\n", now())
 }
 
+/// A message in JSON.
+#[derive(Serialize)]
+struct Message<'a> {
+    time: String,
+    level: &'a str,
+    message: String,
+}
+
+/// An answered request in JSON.
+#[derive(Serialize)]
+struct Answered<'a> {
+    time: String,
+    client: Option<String>,
+    method: &'a str,
+    target: String,
+    protocol: String,
+    status: Option<u16>,
+    bytes: u64,
+    duration_ms: f64,
+    end: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cut: Option<String>,
+}
+
 fn of_message(level: &str, message: &dyn Display) -> String {
-    let mut line = format!("{{\"time\":\"{}\",\"level\":\"{level}\",\"message\":", now());
-    push_string(&mut line, &message.to_string());
-    line.push_str("}\n");
-    line
+    line(&Message { time: now().to_string(), level, message: message.to_string() })
 }
 
 fn of_request(record: &AccessRecord) -> String {
     let AccessRecord { remote, method, uri, version, status, bytes, time, end, cut, .. } = record;
-    let target = uri.path_and_query().map_or_else(|| uri.to_string(), |target| target.to_string());
-    let mut line = format!("{{\"time\":\"{}\",\"client\":", now());
-    match remote {
-        Some(remote) => push_string(&mut line, &remote.ip().to_canonical().to_string()),
-        None => line.push_str("null"),
-    }
-    for (name, text) in [("method", method.as_str()), ("target", &target), ("protocol", &format!("{version:?}"))] {
-        let _ = write!(line, ",\"{name}\":");
-        push_string(&mut line, text);
-    }
-    let status = status.map_or("null".to_owned(), |status| status.as_u16().to_string());
-    let milliseconds = time.as_secs_f64() * 1000.0;
-    let _ = write!(line, ",\"status\":{status},\"bytes\":{bytes},\"duration_ms\":{milliseconds:.3},\"end\":\"{end}\"");
-    if let Some(reason) = cut {
-        let _ = write!(line, ",\"cut\":\"{}\"", format!("{reason:?}").to_ascii_lowercase());
-    }
-    line.push_str("}\n");
-    line
+    line(&Answered {
+        time: now().to_string(),
+        client: remote.map(|remote| remote.ip().to_canonical().to_string()),
+        method: method.as_str(),
+        target: uri.path_and_query().map_or_else(|| uri.to_string(), |target| target.to_string()),
+        protocol: format!("{version:?}"),
+        status: status.map(|status| status.as_u16()),
+        bytes: *bytes,
+        duration_ms: (time.as_secs_f64() * 1e6).round() / 1e3,
+        end: end.to_string(),
+        cut: cut.map(|reason| format!("{reason:?}").to_ascii_lowercase()),
+    })
 }
 
-/// Adds a string of JSON. Everything but printable ASCII is escaped, so that a line changes no terminal.
-fn push_string(line: &mut String, text: &str) {
-    line.push('"');
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => line.extend(['\\', character]),
-            ' '..='~' => line.push(character),
-            _ => {
-                for unit in character.encode_utf16(&mut [0; 2]) {
-                    let _ = write!(line, "\\u{unit:04x}");
-                }
+/// Returns an object as a line. Everything but printable ASCII is escaped, so that a line changes no terminal.
+fn line(object: &impl Serialize) -> String {
+    // Text and numbers always have a form in JSON.
+    let json = serde_json::to_string(object).unwrap_or_default();
+    let mut line = String::with_capacity(json.len() + 1);
+    for character in json.chars() {
+        if matches!(character, ' '..='~') {
+            line.push(character);
+        } else {
+            // Only strings contain others.
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _ = write!(line, "\\u{unit:04x}");
             }
         }
     }
-    line.push('"');
+    line.push('\n');
+    line
 }
 
 #[cfg(test)]
@@ -101,9 +119,9 @@ mod tests {
     #[test]
     fn requirement_17_a_string_of_json_is_printable_and_keeps_every_character() {
         let text: String = (0..0x250).chain([0x202e, 0xfeff, 0x1f600, 0x10ffff]).filter_map(char::from_u32).collect();
-        let mut line = String::new();
-        push_string(&mut line, &text);
-        assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{line}");
-        assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);
+        let line = line(&text);
+        let json = line.strip_suffix('\n').unwrap();
+        assert!(json.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{json}");
+        assert_eq!(serde_json::from_str::<String>(json).unwrap(), text);
     }
 }

@@ -183,7 +183,7 @@ fn requirement_13_a_request_waits_until_a_program_ends() {
         for name in ["go-1", "go-2"] {
             std::fs::remove_file(scripts.path().join(name)).unwrap();
         }
-        // When the server stops, what waits is answered with 503, and what runs goes on.
+        // When the server stops, waiting requests are answered with 503, and running programs continue.
         let first = ask("1");
         until(1.0, 0.0);
         let second = ask("2");

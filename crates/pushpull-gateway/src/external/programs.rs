@@ -82,7 +82,7 @@ impl Programs {
     }
 
     async fn wait(&self, leaving: impl Future<Output = ()>) -> Result<OwnedSemaphorePermit, Refusal> {
-        let place = Place::take(self).ok_or_else(|| self.full())?;
+        let place = QueuePlace::take(self).ok_or_else(|| self.full())?;
         let (mut stopped, mut leaving) = (pin!(self.stopped()), pin!(leaving));
         if self.is_stopping() {
             return Err(stopping());
@@ -187,16 +187,16 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
 }
 
 /// A place in the queue, given up on drop.
-struct Place<'a>(&'a Programs);
+struct QueuePlace<'a>(&'a Programs);
 
-impl Place<'_> {
-    fn take(programs: &Programs) -> Option<Place<'_>> {
+impl QueuePlace<'_> {
+    fn take(programs: &Programs) -> Option<QueuePlace<'_>> {
         let free = |waiting| (waiting < programs.max_waiting).then_some(waiting + 1);
-        programs.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, free).ok().map(|_| Place(programs))
+        programs.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, free).ok().map(|_| QueuePlace(programs))
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueuePlace<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }

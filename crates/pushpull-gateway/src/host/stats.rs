@@ -39,7 +39,7 @@ pub(super) struct Counters {
 }
 
 /// An open connection, counted until this value is dropped.
-pub(super) struct Counted(Counters);
+pub(super) struct OpenConnection(Counters);
 
 impl ServerStats {
     fn sum(&self, counter: impl Fn(&Shard) -> &AtomicU64) -> u64 {
@@ -83,9 +83,9 @@ impl Counters {
         &self.stats.0[self.index]
     }
 
-    pub(super) fn open(&self) -> Counted {
+    pub(super) fn open(&self) -> OpenConnection {
         self.shard().accepted.fetch_add(1, Ordering::Relaxed);
-        Counted(self.clone())
+        OpenConnection(self.clone())
     }
 
     pub(super) fn refuse(&self) {
@@ -101,7 +101,7 @@ impl Counters {
     }
 }
 
-impl Drop for Counted {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.shard().closed.fetch_add(1, Ordering::Relaxed);
     }

@@ -143,7 +143,7 @@ fn requirement_17_the_queue_is_refused_when_the_server_stops() {
         let second = second.await.unwrap();
         check_refused(&second, "1");
         assert!(lines.next().await.ends_with("the server is stopping"));
-        // What runs goes on.
+        // Running programs continue.
         assert_eq!(first.ends().await, "first");
     });
 }
