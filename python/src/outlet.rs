@@ -16,7 +16,7 @@ use crate::error::{self, StallTimeoutError, Stopped};
 use crate::lent::Lent;
 use crate::{exit, park};
 
-/// So many errors of a bridge that has no reader a program may ignore. It is the core's number: an encoder that is given up half
+/// The number of errors of a bridge without a reader that a program may ignore, as in the core. An encoder that is given up half
 /// way makes a handful of its own.
 pub(crate) const MAX_REFUSALS: u32 = 64;
 

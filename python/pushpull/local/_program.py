@@ -12,7 +12,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 
 from .._ended import Ended
 
-# So many errors of a bridge that has no other side a program may ignore, as with threads.
+# The number of errors of a bridge without another side that a function may ignore, as with threads.
 MAX_REFUSALS = 64
 
 
