@@ -49,7 +49,7 @@ fn mark(start: usize) -> io::Result<bool> {
 }
 
 /// Acts as if the kernel had no marks.
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 pub(super) fn protect_pages() {
     MARKS.store(MISSING, Ordering::Relaxed);
 }
