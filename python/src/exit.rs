@@ -8,9 +8,9 @@
 //! Functions of `atexit` that were registered earlier run after the mark. While the thread that runs them waits here, the
 //! interpreter cannot be finalized, and the other threads may go on.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
@@ -19,53 +19,68 @@ use pyo3::prelude::*;
 /// for some microseconds; only a callback of the program can take longer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-static EXIT: Mutex<Exit> = Mutex::new(Exit { leaver: None, leaver_waits: false, inside: 0 });
+/// How often that wait looks by itself: the last thread to leave may hold the interpreter lock, and must not wait for
+/// another lock to tell of it.
+const LOOK: Duration = Duration::from_millis(5);
+
+// ORDERING: a thread raises `INSIDE` and then reads the two marks; the leaver sets a mark and then reads `INSIDE`. In one
+// order of all of them, at least one of the two sees the other.
+/// Whether a thread ends the interpreter: the mark.
+static LEAVING: AtomicBool = AtomicBool::new(false);
+/// Whether that thread is in a wait of this module.
+static LEAVER_WAITS: AtomicBool = AtomicBool::new(false);
+/// How many threads are on their way back into the interpreter, or in Python code that was called from here.
+static INSIDE: AtomicUsize = AtomicUsize::new(0);
+
+/// For waits for a change of these. Only a thread without the interpreter lock waits for it, since the thread that holds it
+/// during a fork may need the interpreter.
+static LOCK: Mutex<()> = Mutex::new(());
 static CHANGED: Condvar = Condvar::new();
 
-struct Exit {
-    /// The thread that ends the interpreter, once it does.
-    leaver: Option<ThreadId>,
-    /// Whether that thread is in a wait of this module.
-    leaver_waits: bool,
-    /// How many threads are on their way back into the interpreter, or in Python code that was called from here.
-    inside: usize,
+thread_local! {
+    /// Whether this thread is the leaver.
+    static LEAVES: Cell<bool> = const { Cell::new(false) };
+    /// The lock, from before a fork until after it.
+    static FORKING: RefCell<Option<MutexGuard<'static, ()>>> = const { RefCell::new(None) };
 }
 
-impl Exit {
-    fn admits(&self) -> bool {
-        self.leaver.is_none_or(|leaver| self.leaver_waits || leaver == thread::current().id())
-    }
+fn lock() -> MutexGuard<'static, ()> {
+    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn lock() -> MutexGuard<'static, Exit> {
-    EXIT.lock().unwrap_or_else(PoisonError::into_inner)
+/// Returns whether this thread may enter the interpreter.
+fn is_admitted() -> bool {
+    !LEAVING.load(Ordering::SeqCst) || LEAVER_WAITS.load(Ordering::SeqCst) || LEAVES.get()
 }
 
 /// Keeps the interpreter from being finalized, for a moment.
 pub(crate) struct Inside(());
 
 impl Inside {
-    fn new(exit: &mut Exit) -> Inside {
-        exit.inside += 1;
-        Inside(())
+    /// Returns `None` if the interpreter is being finalized.
+    fn admit() -> Option<Inside> {
+        INSIDE.fetch_add(1, Ordering::SeqCst);
+        let inside = Inside(());
+        is_admitted().then_some(inside)
     }
 
     /// Waits until the interpreter may be entered: forever, if it is being finalized.
     fn enter() -> Inside {
-        let mut exit = lock();
-        while !exit.admits() {
-            exit = CHANGED.wait(exit).unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(inside) = Inside::admit() {
+                return inside;
+            }
+            let mut locked = lock();
+            while !is_admitted() {
+                locked = CHANGED.wait(locked).unwrap_or_else(PoisonError::into_inner);
+            }
         }
-        Inside::new(&mut exit)
     }
 }
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        let mut exit = lock();
-        exit.inside -= 1;
-        if exit.inside == 0 && exit.leaver.is_some() {
-            drop(exit);
+        if INSIDE.fetch_sub(1, Ordering::SeqCst) == 1 && LEAVING.load(Ordering::SeqCst) {
             CHANGED.notify_all();
         }
     }
@@ -74,16 +89,17 @@ impl Drop for Inside {
 /// Calls `wait` without the interpreter lock.
 pub(crate) fn detached<T: Send>(py: Python<'_>, wait: impl FnOnce() -> T + Send) -> T {
     let (result, inside) = py.detach(|| {
-        let leaves = lock().leaver == Some(thread::current().id());
+        let leaves = LEAVES.get();
         if leaves {
-            lock().leaver_waits = true;
+            LEAVER_WAITS.store(true, Ordering::SeqCst);
+            // A thread that has seen the old value waits by now.
+            drop(lock());
             CHANGED.notify_all();
         }
         let result = wait();
         if leaves {
-            let mut exit = lock();
-            exit.leaver_waits = false;
-            settle(exit);
+            LEAVER_WAITS.store(false, Ordering::SeqCst);
+            settle();
         }
         (result, Inside::enter())
     });
@@ -94,24 +110,19 @@ pub(crate) fn detached<T: Send>(py: Python<'_>, wait: impl FnOnce() -> T + Send)
 /// To be held while Python code is called from Rust: frames of Rust lie below it.
 pub(crate) fn calling(py: Python<'_>) -> Inside {
     loop {
-        let mut exit = lock();
-        if exit.admits() {
-            return Inside::new(&mut exit);
+        if let Some(inside) = Inside::admit() {
+            return inside;
         }
-        drop(exit);
         detached(py, || ());
     }
 }
 
 /// Waits until no thread is inside.
-fn settle(mut exit: MutexGuard<'_, Exit>) {
+fn settle() {
     let deadline = Instant::now() + PATIENCE;
-    while exit.inside > 0 {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return;
-        }
-        (exit, _) = CHANGED.wait_timeout(exit, left).unwrap_or_else(PoisonError::into_inner);
+    let mut locked = lock();
+    while INSIDE.load(Ordering::SeqCst) > 0 && Instant::now() < deadline {
+        (locked, _) = CHANGED.wait_timeout(locked, LOOK).unwrap_or_else(PoisonError::into_inner);
     }
 }
 
@@ -120,37 +131,34 @@ fn settle(mut exit: MutexGuard<'_, Exit>) {
 #[pyo3(name = "_leave")]
 pub(crate) fn leave(py: Python<'_>) {
     py.detach(|| {
-        let mut exit = lock();
-        exit.leaver = Some(thread::current().id());
-        settle(exit);
+        LEAVES.set(true);
+        LEAVING.store(true, Ordering::SeqCst);
+        settle();
     });
-}
-
-thread_local! {
-    /// The lock of `EXIT`, from before a fork until after it.
-    static FORKING: RefCell<Option<MutexGuard<'static, Exit>>> = const { RefCell::new(None) };
 }
 
 /// Takes the lock, so that no thread holds it that the child will not have. To be called before a fork.
 #[pyfunction]
 #[pyo3(name = "_before_fork")]
-pub(crate) fn before_fork() {
-    let exit = lock();
-    FORKING.with(|forking| forking.replace(Some(exit)));
+pub(crate) fn before_fork(py: Python<'_>) {
+    // Without the interpreter lock: another thread may be about to fork, and run its other functions.
+    py.detach(|| FORKING.set(Some(lock())));
 }
 
 /// Gives the lock back. To be called after a fork in the parent.
 #[pyfunction]
 #[pyo3(name = "_after_fork_in_parent")]
 pub(crate) fn after_fork_in_parent() {
-    FORKING.with(RefCell::take);
+    FORKING.take();
 }
 
 /// Forgets the parent's other threads, and gives the lock back. To be called after a fork in the child.
 #[pyfunction]
 #[pyo3(name = "_after_fork_in_child")]
 pub(crate) fn after_fork_in_child() {
-    if let Some(mut exit) = FORKING.with(RefCell::take) {
-        *exit = Exit { leaver: None, leaver_waits: false, inside: 0 };
-    }
+    LEAVES.set(false);
+    LEAVING.store(false, Ordering::SeqCst);
+    LEAVER_WAITS.store(false, Ordering::SeqCst);
+    INSIDE.store(0, Ordering::SeqCst);
+    FORKING.take();
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -75,6 +77,42 @@ def test_a_child_while_programs_of_the_parent_wait():
     assert in_child(drop) == 0
     for chunks in kept:
         assert next(chunks) == b"x" * 65_536
+
+
+FORKS_BESIDE_WAITS = """
+import os, threading, time
+
+# Registered first: called after the package's own function before a fork, and before it after one. Both let other threads run.
+os.register_at_fork(before=lambda: time.sleep(0.01), after_in_parent=lambda: time.sleep(0.01))
+
+import pushpull
+
+def endless(w):
+    while True:
+        w.write(b"x" * 65_536)
+
+def fork():
+    for _ in range(5):
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+
+def drain(chunks):
+    for _ in chunks:
+        pass
+
+threading.Thread(target=drain, args=(pushpull.pull(endless),), daemon=True).start()
+threads = [threading.Thread(target=fork) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_other_functions_of_a_fork_may_let_threads_run():
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORKS_BESIDE_WAITS], check=True, timeout=30)
 
 
 def test_a_bridge_that_was_not_started_works_in_the_child():
