@@ -8,37 +8,27 @@
 use std::time::Duration;
 
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use pushpull_measure::contender::Contender;
-use pushpull_measure::effort::Effort;
-use pushpull_measure::figure::{Measure, Sample};
-use pushpull_measure::measure::{self, Watching};
-use pushpull_measure::peers::Peer;
-use pushpull_measure::quantity;
-use pushpull_measure::speeds::{SPEEDS, settings};
-use pushpull_measure::statistics::median;
+use pushpull_bench::run::speeds::{SPEEDS, settings};
+use pushpull_bench::run::workload::Watching;
+use pushpull_bench::{Effort, Measure, Sample, median, quantity};
 
 fn backpressure(c: &mut Criterion) {
     let effort = Effort::full(Duration::ZERO);
     for (speeds, workload) in SPEEDS {
-        for peer in
-            [Peer::Known(Contender::Local)].into_iter().chain(Peer::QUEUES).chain([Peer::Known(Contender::OsPipe)])
-        {
-            let sizes = match peer {
-                Peer::Known(contender) => settings(contender),
-                _ => settings(Contender::Crossbeam),
-            };
-            for sizes in sizes {
-                let bytes = workload.writes(sizes, effort) * workload.write as u64;
+        for contender in pushpull_benches::contenders() {
+            for sizes in settings(contender.about()) {
+                let writes = workload.writes(sizes, effort);
+                let bytes = writes * workload.write as u64;
                 let mut group = c.benchmark_group(format!("backpressure/{speeds}"));
                 group.throughput(Throughput::Bytes(bytes)).sampling_mode(SamplingMode::Flat).sample_size(10);
                 group.warm_up_time(Duration::from_millis(50)).measurement_time(Duration::from_millis(500));
                 let [chunk, capacity] = [sizes.chunk, sizes.capacity].map(|bytes| quantity::bytes(bytes as f64));
                 let mut samples = Vec::new();
-                group.bench_function(format!("{}, chunk {chunk}, capacity {capacity}", peer.name()), |b| {
+                group.bench_function(format!("{}, chunk {chunk}, capacity {capacity}", contender.name()), |b| {
                     b.iter_custom(|times| {
                         let mut time = Duration::ZERO;
                         for _ in 0..times {
-                            let sample = measure::run(peer, &workload, sizes, Watching::Writes, effort).unwrap();
+                            let sample = contender.run(&workload, sizes, writes, Watching::Writes).unwrap();
                             time += Duration::from_secs_f64(bytes as f64 / sample[&Measure::Throughput]);
                             samples.push(sample);
                         }

@@ -10,20 +10,19 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use pushpull_measure::busy::{self, Busy, NEIGHBOURS, Setting};
-use pushpull_measure::contender::Contender;
-use pushpull_measure::figure::{Measure, Sample};
-use pushpull_measure::neighbours::Processors;
-use pushpull_measure::statistics::{Spread, median};
+use pushpull_bench::contenders::{Crossbeam, OsPipe, Pipe, Pool, SyncChannel, Thread};
+use pushpull_bench::run::busy::{NEIGHBOURS, Setting};
+use pushpull_bench::run::neighbours::Processors;
+use pushpull_bench::{Entry, Measure, Sample, Spread, median};
 
-const PEER: Busy = Busy::Known(Contender::SyncChannel);
+const PEER: &str = "sync_channel";
 
 const USAGE: &str = "usage: busy [--rounds N] [--millis N] [--only NAME,...] [--neighbours N,...]";
 
 struct Arguments {
     rounds: usize,
     time: Duration,
-    contenders: Vec<Busy>,
+    contenders: Vec<Entry>,
     neighbours: Vec<usize>,
 }
 
@@ -35,9 +34,9 @@ fn main() -> io::Result<()> {
     for round in 0..=arguments.rounds {
         for processors in Processors::ALL {
             for &neighbours in &arguments.neighbours {
-                for &contender in &arguments.contenders {
+                for contender in &arguments.contenders {
                     let setting = Setting { processors, neighbours, time: arguments.time };
-                    let sample = match busy::run(contender, setting) {
+                    let sample = match contender.busy(setting) {
                         Ok(sample) => sample,
                         Err(error) => {
                             println!("{} processors, {}: {error}", processors.count(), contender.name());
@@ -57,7 +56,7 @@ fn main() -> io::Result<()> {
     );
     println!("|---|---|---|---|---|---|---|---|");
     for ((processors, neighbours, name), of) in &samples {
-        let peer = samples.get(&(*processors, *neighbours, PEER.name()));
+        let peer = samples.get(&(*processors, *neighbours, PEER));
         let values =
             |of: &[Sample], measure| of.iter().filter_map(|sample| sample.get(&measure).copied()).collect::<Vec<_>>();
         let shown =
@@ -82,7 +81,14 @@ fn arguments() -> Arguments {
     let mut said = Arguments {
         rounds: 5,
         time: Duration::from_millis(200),
-        contenders: Busy::ALL.to_vec(),
+        contenders: vec![
+            Entry::new(Thread),
+            Entry::new(Pool),
+            Entry::new(Pipe),
+            Entry::new(SyncChannel),
+            Entry::new(Crossbeam),
+            Entry::new(OsPipe),
+        ],
         neighbours: [0].into_iter().chain(NEIGHBOURS).collect(),
     };
     let mut arguments = std::env::args().skip(1);

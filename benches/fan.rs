@@ -5,10 +5,8 @@
 use std::time::Duration;
 
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use pushpull_measure::contender::Contender;
-use pushpull_measure::fan::{self, BRIDGES};
-use pushpull_measure::figure::Measure;
-use pushpull_measure::peers::Peer;
+use pushpull_bench::Measure;
+use pushpull_bench::run::fan::{self, BRIDGES};
 
 fn many(c: &mut Criterion) {
     // As with criterion: only check that the benchmark works.
@@ -17,15 +15,15 @@ fn many(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("fan/{bridges}"));
         group.throughput(Throughput::Elements(bridges as u64)).sampling_mode(SamplingMode::Flat).sample_size(10);
         group.warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(1));
-        for peer in [Peer::Known(Contender::Local)].into_iter().chain(Peer::QUEUES).chain(Peer::PIPES) {
+        for contender in pushpull_benches::contenders() {
             // A system that refuses the threads or files is a result too.
-            if let Err(error) = fan::run(peer, bridges) {
-                println!("fan/{bridges}/{}: {error}", peer.name());
+            if let Err(error) = fan::run(&contender, bridges) {
+                println!("fan/{bridges}/{}: {error}", contender.name());
                 continue;
             }
-            group.bench_function(peer.name(), |b| {
+            group.bench_function(contender.name(), |b| {
                 b.iter_custom(|times| {
-                    let run = |_| fan::run(peer, bridges).map(|sample| sample[&Measure::Time] * bridges as f64);
+                    let run = |_| fan::run(&contender, bridges).map(|sample| sample[&Measure::Time] * bridges as f64);
                     Duration::from_secs_f64((0..times).map(run).sum::<std::io::Result<f64>>().unwrap())
                 });
             });

@@ -14,7 +14,7 @@ use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterio
 use futures_util::FutureExt;
 use generator::{Gn, done};
 use pushpull::{Local, Pool, Thread};
-use pushpull_measure::cores::Cores;
+use pushpull_benches::cores::Cores;
 
 const CHUNKS: usize = 20_000;
 const LEN: usize = 1024;

@@ -12,10 +12,8 @@ use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use generator::{Gn, done};
 use pushpull::{Local, Pool, Thread};
-use pushpull_measure::contender::Contender;
-use pushpull_measure::figure::Measure;
-use pushpull_measure::life::{self, Life};
-use pushpull_measure::peers::Peer;
+use pushpull_bench::Measure;
+use pushpull_bench::run::life::Life;
 
 /// Runs one bridge of a pool from its creation to its end.
 fn pooled(pool: &Pool) {
@@ -106,10 +104,10 @@ fn lives(c: &mut Criterion) {
     for (name, life) in Life::ALL {
         let mut group = c.benchmark_group(format!("lifetime/{name}"));
         group.sample_size(20).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(1));
-        for peer in [Peer::Known(Contender::Local)].into_iter().chain(Peer::QUEUES).chain(Peer::PIPES) {
-            group.bench_function(peer.name(), |b| {
+        for contender in pushpull_benches::contenders() {
+            group.bench_function(contender.name(), |b| {
                 b.iter_custom(|times| {
-                    let each = life::live(peer, life, times as usize).unwrap()[&Measure::Time];
+                    let each = contender.live(life, times as usize).unwrap()[&Measure::Time];
                     Duration::from_secs_f64(each * times as f64)
                 });
             });

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use pushpull::{Chunks, Thread};
-use pushpull_measure::cores::Cores;
+use pushpull_benches::cores::Cores;
 
 /// Long enough for a thread to fall asleep.
 const NAP: Duration = Duration::from_micros(200);

@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use pushpull_measure::checksum::Checksum;
-use pushpull_measure::contender::{Contender, Sizes};
-use pushpull_measure::cores::Cores;
-use pushpull_measure::peers::Peer;
-use pushpull_measure::placed::carry;
-use pushpull_measure::quantity;
+use pushpull_bench::contenders::Local;
+use pushpull_bench::run::checksum::Checksum;
+use pushpull_bench::{Entry, Sizes, quantity};
+use pushpull_benches::between_threads;
+use pushpull_benches::cores::Cores;
 
 const WRITES: [usize; 8] = [64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20];
 
@@ -63,15 +62,18 @@ fn alone(group: &mut BenchmarkGroup<'_, WallTime>, data: &Arc<[u8]>) {
         });
     });
     group.bench_function("Local", |b| {
-        b.iter(|| carry(Contender::Local, Sizes::DEFAULT, Cores::Any, data, times as u64));
+        let local = Entry::new(Local);
+        b.iter(|| local.carry(Sizes::DEFAULT, || (), data, times as u64).unwrap());
     });
 }
 
 /// Runs program and reader on a thread each.
 fn apart(group: &mut BenchmarkGroup<'_, WallTime>, cores: Cores, data: &Arc<[u8]>) {
     let times = (total(data.len()) / data.len()) as u64;
-    for peer in Peer::QUEUES.into_iter().chain(Peer::PIPES) {
-        group.bench_function(peer.name(), |b| b.iter(|| carry(peer, Sizes::DEFAULT, cores, data, times)));
+    for contender in between_threads() {
+        group.bench_function(contender.name(), |b| {
+            b.iter(|| contender.carry(Sizes::DEFAULT, move || cores.program(), data, times).unwrap());
+        });
     }
 }
 

@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 
 use super::by_hand::{in_memory, write_body};
 use super::load::server::{self, Server};
-use pushpull_measure::by_hand::Gather;
-use pushpull_measure::contender::Sizes;
+use pushpull_bench::Gather;
+use pushpull_bench::Sizes;
 
 /// A body without an end.
 pub const ENDLESS: &str = "/18014398509481983";

@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use super::by_hyper::asked;
 use super::load::PATTERN;
-use pushpull_measure::contender::Sizes;
+use pushpull_bench::Sizes;
 
 #[derive(Clone, Copy)]
 pub struct ByHand {

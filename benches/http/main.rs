@@ -23,7 +23,7 @@ use std::time::Duration;
 use by_hyper::Contender;
 use load::Stalled;
 use load::server::Server;
-use pushpull_measure::statistics::Spread;
+use pushpull_bench::Spread;
 
 /// The number of connections at once.
 const CONNECTIONS: usize = 16;

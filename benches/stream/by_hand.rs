@@ -14,8 +14,8 @@ use tokio::task::spawn_blocking;
 use tokio_util::io::SyncIoBridge;
 
 use super::{CAPACITY, CHUNK, Job};
-use pushpull_measure::by_hand::Gather;
-use pushpull_measure::checksum::Checksum;
+use pushpull_bench::Gather;
+use pushpull_bench::run::checksum::Checksum;
 
 fn gone<E>(_: E) -> io::Error {
     io::ErrorKind::BrokenPipe.into()

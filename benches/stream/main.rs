@@ -15,9 +15,9 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use futures_util::Stream;
 use pushpull::{Local, Pool, Thread};
-use pushpull_measure::checksum::Checksum;
-use pushpull_measure::contender::Sizes;
-use pushpull_measure::cores::Cores;
+use pushpull_bench::Sizes;
+use pushpull_bench::run::checksum::Checksum;
+use pushpull_benches::cores::Cores;
 use tokio::runtime::{Builder, Runtime};
 
 /// The number of bytes that each contender may hold: the default capacity of a bridge.

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser};
 
+use pushpull_bench::{Bench, Entry, Question, Report, contenders};
+
 use super::keep;
-use super::questions::Question;
-use super::report::Report;
-use pushpull_measure::effort::Effort;
 
 pub const HELP: &str = "\
 Measures bridges on this machine and recommends an engine.
@@ -21,6 +20,7 @@ Examples:
   pushpull bench --html report.html --json today.json
   pushpull bench --workload write=4096,reader=10ms,bridges=1000
   pushpull bench --time 20 write_size handoff
+  pushpull bench --contenders kanal,rtrb write_size
   pushpull bench --compare yesterday.json
 
 Questions (default: all):
@@ -43,6 +43,11 @@ Options:
                                      (default: 1, maximum: 100000)
                     PACE is `full`, a pause after each call (10ms), or a pause
                     after several calls (16x10ms); a pause is up to 10 s
+  --contenders NAME,...
+                    also measures queues and pipes of other libraries: flume,
+                    kanal, async-channel, thingbuf, rtrb, simplex (of tokio),
+                    piper, pipe, or all (default: none). The report says what
+                    each cannot do
   --time SECONDS    approximate time (default: 60, minimum: 1, maximum: 86400).
                     A workload with long pauses or many bridges writes less and
                     tries fewer settings, or announces that it takes longer
@@ -67,10 +72,7 @@ An interrupt (Ctrl-C) stops after the current measurement, a second one at once.
 ";
 
 pub struct Arguments {
-    pub questions: Vec<Question>,
-    pub effort: Effort,
-    pub quick: bool,
-    pub workload: Option<String>,
+    pub bench: Bench,
     pub json: Option<PathBuf>,
     pub html: Option<PathBuf>,
     pub svg: Option<PathBuf>,
@@ -85,29 +87,20 @@ pub enum Wish {
 const LONGEST: f64 = 86_400.0;
 
 pub fn parse(mut parser: Parser) -> Result<Wish, String> {
-    let mut said = Arguments {
-        questions: Vec::new(),
-        effort: Effort::full(Duration::from_secs(60)),
-        quick: false,
-        workload: None,
-        json: None,
-        html: None,
-        svg: None,
-        compare: None,
-    };
-    let mut own = None;
+    let mut said = Arguments { bench: Bench::new(), json: None, html: None, svg: None, compare: None };
+    let (mut questions, mut own, mut quick) = (Vec::new(), None, false);
     while let Some(argument) = parser.next().map_err(crate::unclear)? {
         match argument {
             Arg::Long("help") | Arg::Short('h') => return Ok(Wish::Help),
-            Arg::Long("quick") => said.quick = true,
+            Arg::Long("quick") => quick = true,
+            Arg::Long("contenders") => said.bench = said.bench.entries(named(&text("contenders", &mut parser)?)?),
             Arg::Long("workload") => {
                 let text = text("workload", &mut parser)?;
                 let workload =
                     text.parse().map_err(|error| format!("invalid value {text:?} for --workload: {error}"))?;
                 own = Some(Question::Workload(workload));
-                said.workload = Some(workload.to_string());
             }
-            Arg::Long("time") => said.effort = Effort::full(seconds(&text("time", &mut parser)?)?),
+            Arg::Long("time") => said.bench = said.bench.time(seconds(&text("time", &mut parser)?)?),
             Arg::Long("json") => said.json = Some(to_write("json", &mut parser)?),
             Arg::Long("html") => said.html = Some(to_write("html", &mut parser)?),
             Arg::Long("svg") => said.svg = Some(to_write("svg", &mut parser)?),
@@ -118,8 +111,8 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
                     let names = Question::ALL.map(Question::name).join(", ");
                     format!("unknown question {name:?}: expected one of {names}")
                 })?;
-                if !said.questions.contains(&question) {
-                    said.questions.push(question);
+                if !questions.contains(&question) {
+                    questions.push(question);
                 }
             }
             other => return Err(crate::unclear(other.unexpected())),
@@ -133,20 +126,17 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
     }
     if let Some((path, old)) = &said.compare {
         let trouble = |why| Err(format!("--compare {}: {why}", path.display()));
-        if said.quick {
+        if quick {
             return trouble("cannot compare a run with --quick: expected a run without it");
         }
         if old.quick {
             return trouble("was written with --quick: expected a report of a run without it");
         }
     }
-    if said.quick {
-        said.effort = Effort::QUICK;
+    if quick {
+        said.bench = said.bench.quick();
     }
-    if said.questions.is_empty() && own.is_none() {
-        said.questions = Question::ALL.to_vec();
-    }
-    said.questions.extend(own);
+    said.bench = questions.into_iter().chain(own).fold(said.bench, Bench::ask);
     Ok(Wish::Measure(Box::new(said)))
 }
 
@@ -154,6 +144,7 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
 fn expected(name: &str) -> &'static str {
     match name {
         "workload" => "NAME=VALUE,...",
+        "contenders" => "NAME,...",
         "time" => "seconds from 1 to 86400",
         _ => "a file",
     }
@@ -162,6 +153,22 @@ fn expected(name: &str) -> &'static str {
 fn text(name: &str, parser: &mut Parser) -> Result<String, String> {
     let value = parser.value().map_err(|_| crate::missing(name, expected(name)))?;
     value.into_string().map_err(|value| crate::invalid(name, value, "UTF-8"))
+}
+
+/// Returns the peers of these names, in order. `all` is all of them.
+fn named(text: &str) -> Result<Vec<Entry>, String> {
+    let peers = contenders::peers();
+    if text == "all" {
+        return Ok(peers);
+    }
+    let find = |name: &str| {
+        let known = peers.iter().find(|peer| peer.name() == name);
+        known.cloned().ok_or_else(|| {
+            let names = peers.iter().map(Entry::name).collect::<Vec<_>>().join(", ");
+            format!("unknown contender {name:?} for --contenders: expected all, or some of {names}")
+        })
+    };
+    text.split(',').map(find).collect()
 }
 
 fn path(name: &str, parser: &mut Parser) -> Result<PathBuf, String> {

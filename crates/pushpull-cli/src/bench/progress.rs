@@ -4,11 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-pub struct Progress {
-    bar: ProgressBar,
-    /// The time of the finished questions.
-    before: std::cell::Cell<Duration>,
-}
+pub struct Progress(ProgressBar);
 
 impl Progress {
     pub fn new(total: Duration) -> Progress {
@@ -17,29 +13,24 @@ impl Progress {
         let style = ProgressStyle::with_template(&format!("{template}{total_text}"));
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━━─");
         let bar = ProgressBar::new(total.as_millis() as u64).with_style(style);
-        Progress { bar, before: Duration::ZERO.into() }
+        Progress(bar)
     }
 
     /// Returns a function that prints a line without disturbing the bar, from any thread.
     pub fn teller(&self) -> impl Fn(&str) + Send + 'static {
-        let bar = self.bar.clone();
+        let bar = self.0.clone();
         move |text| bar.suspend(|| eprintln!("pushpull: {text}"))
     }
 
-    /// Shows what is measured now, and how much of the question's time has passed.
-    pub fn show(&self, question: &str, contender: &str, passed: Duration) {
-        self.bar.set_message(format!("{question}: {contender}"));
-        self.bar.set_position((self.before.get() + passed).as_millis() as u64);
-    }
-
-    /// Marks a question as finished.
-    pub fn pass(&self, time: Duration) {
-        self.before.set(self.before.get() + time);
+    /// Shows what is measured next.
+    pub fn show(&self, next: &pushpull_bench::Progress<'_>) {
+        self.0.set_message(format!("{}: {}", next.question, next.contender));
+        self.0.set_position(next.passed.as_millis() as u64);
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        self.0.finish_and_clear();
     }
 }
