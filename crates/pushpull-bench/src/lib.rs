@@ -46,7 +46,7 @@
 //!
 //! # Features
 //!
-//! * `peers`: queues and pipes of more libraries ([`contenders::peers`]).
+//! * `peers`: queues and pipes of more libraries (`contenders::peers`).
 
 mod bench;
 mod contender;
