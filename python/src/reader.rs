@@ -1,11 +1,14 @@
 //! The pulled bytes as a file.
 
+use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use bytes::{Buf, Bytes};
+use pyo3::PyTraverseError;
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyBaseException, PyRuntimeError};
+use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -21,8 +24,8 @@ pub(crate) struct Reader {
     /// What has been pulled and not been read.
     current: Mutex<Bytes>,
     closed: AtomicBool,
-    /// It failed with this: it never turns into an end.
-    failed: Mutex<Option<PyErr>>,
+    /// It failed with this: it never turns into an end. Frames of its traceback may refer to this file.
+    failed: Mutex<Option<Py<PyBaseException>>>,
     failures: AtomicU32,
 }
 
@@ -39,12 +42,12 @@ impl Reader {
         if !current.is_empty() {
             return Ok(());
         }
-        if let Some(error) = self.failed.lock().ok().and_then(|failed| failed.as_ref().map(|error| error.clone_ref(py)))
-        {
+        let failed = self.failed.lock().ok().and_then(|failed| failed.as_ref().map(|error| error.clone_ref(py)));
+        if let Some(error) = failed {
             if self.failures.fetch_add(1, Ordering::Relaxed) >= MAX_REFUSALS {
                 return Err(stopped());
             }
-            return Err(error);
+            return Err(PyErr::from_value(error.into_bound(py).into_any()));
         }
         let source = self.chunks.get().source();
         match source.next(py) {
@@ -60,7 +63,7 @@ impl Reader {
                     return Err(error);
                 }
                 if let Ok(mut failed) = self.failed.lock() {
-                    *failed = Some(error.clone_ref(py));
+                    *failed = Some(error.value(py).clone().unbind());
                 }
                 Err(error)
             }
@@ -217,6 +220,20 @@ impl Reader {
     fn close(&self, py: Python<'_>) {
         self.closed.store(true, Ordering::Relaxed);
         self.chunks.get().source().close(py);
+        // Nothing is read any more. A read on another thread drops what it holds itself.
+        let rest = self.current.try_lock().map(|mut current| mem::take(&mut *current));
+        self.__clear__();
+        drop(rest);
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.chunks)?;
+        self.failed.try_lock().map_or(Ok(()), |failed| visit.call(&*failed))
+    }
+
+    fn __clear__(&self) {
+        let failed = self.failed.lock().ok().and_then(|mut failed| failed.take());
+        drop(failed);
     }
 
     #[getter]

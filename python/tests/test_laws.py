@@ -560,3 +560,31 @@ def test_stall_timeout_frees_the_thread_and_is_told_to_both_sides(queued):
         got.extend(chunks)
     assert b"".join(got).strip(b"x") == b""
     assert ends[0].outcome == "stalled"
+
+
+def failed_reader():
+    """Return a file that has failed, and whose error has a frame that refers to it."""
+    chunks = pushpull.pull(lambda w: w.write(b"x" * 10) and 1 / 0)
+    reader = chunks.reader()
+    with pytest.raises(ZeroDivisionError):
+        while True:
+            reader.read()
+    return reader
+
+
+def test_a_failed_reader_that_its_own_error_refers_to_is_collected():
+    gone = weakref.ref(failed_reader())
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_closed_reader_holds_no_error():
+    gc.disable()
+    try:
+        reader = failed_reader()
+        gone = weakref.ref(reader)
+        reader.close()
+        del reader
+        assert gone() is None
+    finally:
+        gc.enable()

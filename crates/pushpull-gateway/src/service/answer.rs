@@ -6,9 +6,10 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Method, Response};
+use tokio::runtime::Handle;
 use tokio::time::Sleep;
 
 use super::body::{Pull, Written};
@@ -55,7 +56,9 @@ struct Draining<C> {
     chunks: C,
     head: ResponseHead,
     left: u64,
-    time: Pin<Box<Sleep>>,
+    began: Instant,
+    /// Wakes a drain that waits, in a tokio runtime.
+    time: Option<Pin<Box<Sleep>>>,
 }
 
 impl<C: Pull, R> ResponseFuture<C, R> {
@@ -114,20 +117,24 @@ impl<C: Pull> Headed<C> {
 
 impl<C: Pull> Draining<C> {
     fn new(chunks: C, head: ResponseHead) -> Draining<C> {
-        Draining { chunks, head, left: MAX_DRAINED, time: Box::pin(tokio::time::sleep(DRAIN_TIME)) }
+        Draining { chunks, head, left: MAX_DRAINED, began: Instant::now(), time: None }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
-        loop {
-            if self.time.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Ok(()));
-            }
-            match ready!(self.chunks.poll_chunk(context)) {
-                Some(Ok(chunk)) if self.left > chunk.len() as u64 => self.left -= chunk.len() as u64,
-                Some(Ok(_)) | None => return Poll::Ready(Ok(())),
-                Some(Err(error)) => return Poll::Ready(Err(Refusal::of_failure(&error))),
+        while self.began.elapsed() < DRAIN_TIME {
+            match self.chunks.poll_chunk(context) {
+                Poll::Ready(Some(Ok(chunk))) if self.left > chunk.len() as u64 => self.left -= chunk.len() as u64,
+                Poll::Ready(Some(Ok(_)) | None) => return Poll::Ready(Ok(())),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(Refusal::of_failure(&error))),
+                Poll::Pending => {
+                    if self.time.is_none() && Handle::try_current().is_ok() {
+                        self.time = Some(Box::pin(tokio::time::sleep(DRAIN_TIME)));
+                    }
+                    return self.time.as_mut().map_or(Poll::Pending, |time| time.as_mut().poll(context).map(Ok));
+                }
             }
         }
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -62,8 +62,7 @@ use pushpull::{BridgeWriter, Chunks, Error, Local, Pool, Thread, local};
 /// # Caveats
 ///
 /// * The output for a `HEAD` request, a 204, a 205 or a 304 is not sent. The service drains it before it answers, up to
-///   16 MiB or 10 s; then it stops the program. In this case the response must be polled in a tokio runtime with time
-///   enabled.
+///   16 MiB or 10 s; then it stops the program. The time is limited only in a tokio runtime, which must have time enabled.
 /// * A local redirect (`Location: /path` without a status) is marked, and the client receives a 302. To follow it on
 ///   this server, wrap the service in [`LocalRedirects`](crate::LocalRedirects).
 pub fn service<E, A, K>(engine: E, app: A) -> Service<E, A, K>

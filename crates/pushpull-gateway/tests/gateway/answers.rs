@@ -131,6 +131,19 @@ on_every_engine! {
         }
     }
 
+    /// Requirement 11, in any executor: only the limit of time needs tokio.
+    fn requirement_11_an_unsent_body_is_drained_outside_of_tokio(engine) {
+        let app = push_fn(|_inp, out, _err, _env| {
+            out.write_all(b"Content-Type: text/plain\n\n")?;
+            // Long enough to be waited for, where the program runs elsewhere.
+            (0..100).try_for_each(|_| out.write_all(&[b'x'; 10_000]))
+        });
+        let answer = pollster::block_on(async {
+            collect(ask(&mut service(engine, app), request("HEAD", "/", whole(""))).await).await
+        });
+        assert_eq!((answer.status.as_u16(), answer.exact), (200, Some(0)));
+    }
+
     /// Requirement 11: an endless program is not drained forever.
     fn requirement_11_the_draining_is_bounded(engine) {
         let app = push_fn(|_inp, out, _err, _env| {
