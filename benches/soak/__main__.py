@@ -14,8 +14,6 @@ import clients
 import servers
 from watch import Watched
 
-# A kind of client is there this many times for each server.
-EACH = 2
 CROWD = 10_000
 
 
@@ -91,7 +89,7 @@ async def soak(started, ports, watched, seconds):
             names = ["good", "echo"]
             tasks.append(restart(started, until, counts[name], wrong[name]))
         for kind in names:
-            tasks += [clients.loop(kinds, kind, until, counts[name], wrong[name]) for _ in range(EACH)]
+            tasks.append(clients.loop(kinds, kind, until, counts[name], wrong[name]))
         if name == "cgi":
             tasks.append(clients.crowd(port, CROWD, until, counts[name]))
     tasks.append(sample(watched, until))

@@ -2,39 +2,14 @@
 //!
 //! The sandbox holds for the whole process, so this binary has one test.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#![allow(unsafe_code, reason = "a sandbox is entered by bare system calls")]
 
 use std::env;
 use std::io::{self, Write};
 use std::thread;
 
 use pushpull::{Chunks, Pool, Thread, Writer, pipe};
+use pushpull_testing::sandbox::{Inmates, refuse};
 use pushpull_testing::watchdog::within;
-
-/// Makes the kernel refuse `membarrier` to every thread of this process with `EPERM`.
-fn refuse_membarrier() -> io::Result<()> {
-    const fn statement(code: u32, k: u32) -> libc::sock_filter {
-        libc::sock_filter { code: code as u16, jt: 0, jf: 0, k }
-    }
-    // The first field of the filter's input is the number of the system call.
-    let mut filter = [
-        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0),
-        libc::sock_filter {
-            jf: 1,
-            ..statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, libc::SYS_membarrier as u32)
-        },
-        statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
-        statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW),
-    ];
-    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
-    // SAFETY: the call takes no pointer, and only removes privileges from this process.
-    let unprivileged = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
-    // SAFETY: the program points to the filter, and both outlive the call, in which the kernel copies them.
-    let entered = unsafe {
-        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, libc::SECCOMP_FILTER_FLAG_TSYNC, &program)
-    };
-    if unprivileged == 0 && entered == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
 
 /// The number of bytes that `trickle` writes.
 const BYTES: u64 = 1000;
@@ -67,7 +42,7 @@ fn law_11_no_wake_up_is_lost_where_membarrier_is_refused() {
         // Some bridges start before the sandbox.
         let mut begun = trickles();
         let first = begun.each_mut().map(|chunks| chunks.next().unwrap().unwrap().len());
-        if let Err(error) = refuse_membarrier() {
+        if let Err(error) = refuse(&[(libc::SYS_membarrier, libc::EPERM)], Inmates::Process) {
             assert_ne!(env::var_os("CI").as_deref(), Some("true".as_ref()), "the test needs a sandbox: {error}");
             eprintln!("skipped: no sandbox: {error}");
             return;

@@ -8,5 +8,7 @@ pub mod guard;
 pub mod http2;
 pub mod log;
 pub mod needed;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod sandbox;
 pub mod watchdog;
 pub mod wire;

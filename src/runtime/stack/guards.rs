@@ -35,7 +35,11 @@ fn mark(start: usize) -> io::Result<bool> {
     // SAFETY: the lowest bytes of a stack that was not used yet.
     if unsafe { libc::madvise(place(start), GUARD, GUARD_INSTALL) } != 0 {
         let refused = io::Error::last_os_error();
-        return if refused.raw_os_error() == Some(libc::EINVAL) { Ok(false) } else { Err(error("guard", refused)) };
+        return match refused.raw_os_error() {
+            Some(libc::ENOMEM | libc::EAGAIN) => Err(error("guard", refused)),
+            // The kernel does not know the advice, or a sandbox does not let it pass.
+            _ => Ok(false),
+        };
     }
     // qemu takes any advice for a hint, and says that it has followed it.
     if MARKS.load(Ordering::Relaxed) == UNTRIED {
