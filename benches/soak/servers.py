@@ -1,5 +1,6 @@
 """The servers under test. Each says its port, and which of its processes are watched."""
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -120,7 +121,12 @@ class Servers:
             raise SystemExit(f"soak: {process.name} does not stop: see {process.log}") from None
 
     def stop_all(self):
-        for process in list(self.started):
+        for process in self.started:
+            process.terminate()
+        for process in self.started:
+            # Killed, a server leaves its workers behind.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(20)
             process.kill()
             process.wait()
 
