@@ -49,6 +49,21 @@ pub(crate) use model::*;
 #[cfg(not(pushpull_loom))]
 pub(crate) use real::*;
 
+/// Orders what follows after everything that was done with the shares of `arc` that are dropped. To be called once their
+/// number has shown that they are.
+#[inline]
+pub(crate) fn after_dropped_shares<T>(arc: &Arc<T>) {
+    // ORDERING: acquire, pairs with the release of a drop.
+    #[cfg(not(pushpull_tsan))]
+    {
+        let _ = arc;
+        fence(Ordering::Acquire);
+    }
+    // The thread sanitizer sees no fences, but what `upgrade` does to the count.
+    #[cfg(pushpull_tsan)]
+    drop(Arc::downgrade(arc).upgrade());
+}
+
 /// The cache line size of most processors.
 const LINE: usize = 64;
 

@@ -11,7 +11,7 @@ use std::mem::ManuallyDrop;
 use bytes::Bytes;
 
 use super::recycler;
-use crate::sync::{Arc, AtomicUsize, Ordering, fence};
+use crate::sync::{self, Arc, AtomicUsize, Ordering};
 
 #[cfg(not(pushpull_loom))]
 use self::memory::{SegmentMemory, SegmentStart};
@@ -138,7 +138,7 @@ impl Segment {
         let all = Arc::strong_count(&self.0) == shares;
         if all {
             // ORDERING: acquire, pairs with the release when the other shares were dropped: their reads are over.
-            fence(Ordering::Acquire);
+            sync::after_dropped_shares(&self.0);
         }
         all
     }
