@@ -23,6 +23,7 @@
 //! | an external CGI program | in hyper or axum | [`Script`] (feature `script`) |
 //! | php-fpm, or another FastCGI application | in hyper or axum | [`Upstream`] (feature `upstream`) |
 //! | a directory of files and programs | in hyper or axum | [`Files`] (feature `files`) |
+//! | several of them | on one server, each below a path | [`Mounts`] |
 //! | any of them | served over HTTP, FastCGI or SCGI | [`host`] (feature `server`) |
 //!
 //! # Examples
@@ -98,6 +99,7 @@ pub use cgi::{
 pub use external::{BodyPolicy, ExitStatus, ProgramLimits};
 #[cfg(all(feature = "files", unix))]
 pub use files::Files;
+pub use mounts::Mounts;
 pub use redirect::{LocalRedirects, LocalRedirectsLayer};
 #[cfg(feature = "script")]
 pub use script::Script;
@@ -107,6 +109,11 @@ pub use service::{Service, service};
 pub use site::{BadPathSet, PathSet, Site};
 #[cfg(all(feature = "upstream", unix))]
 pub use upstream::Upstream;
+
+/// Several services on one server. Start with [`Mounts`].
+pub mod mounts {
+    pub use crate::service::mounts::{Mounts, ResponseFuture};
+}
 
 /// Local redirects: responses that name another path on this server (RFC 3875, 6.2.2). Start with [`LocalRedirects`], a
 /// service around a service, or with [`LocalRedirectsLayer`] in a stack of layers.
