@@ -3,21 +3,22 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body as HttpBody;
 use pushpull_gateway::files::NoPrograms;
 use pushpull_gateway::script::ResponseFuture;
-use pushpull_gateway::{Body, ErrorStream, Files, Script, Upstream};
-use tokio::time::timeout;
+use pushpull_gateway::{Body, ErrorStream, Files, Mount, Script, Upstream};
 use tower_service::Service;
 
 #[derive(Clone)]
 pub struct App {
+    /// Where it is mounted, unless a front server decides.
+    mount: Option<Mount>,
     /// Passes on what is for the programs.
     files: Option<Files<Programs>>,
     programs: Programs,
+    max_programs: usize,
 }
 
 /// A program to start, or a FastCGI application to connect to.
@@ -29,12 +30,9 @@ pub enum Programs {
 }
 
 impl App {
-    pub fn new(programs: Programs) -> App {
-        App { files: None, programs }
-    }
-
-    pub fn with_files(files: Files, programs: Programs) -> App {
-        App { files: Some(files.programs(programs.clone())), programs }
+    pub fn new(mount: Option<Mount>, files: Option<Files>, programs: Programs, max_programs: usize) -> App {
+        let files = files.map(|files| files.programs(programs.clone()));
+        App { mount, files, programs, max_programs }
     }
 
     pub fn error_log(self, error_log: ErrorStream) -> App {
@@ -44,14 +42,33 @@ impl App {
             Programs::Upstream(upstream) => Programs::Upstream(upstream.error_log(error_log.clone())),
         };
         let files = self.files.map(|files| files.error_log(error_log).programs(programs.clone()));
-        App { files, programs }
+        App { files, programs, ..self }
     }
 
-    pub fn programs(&self) -> &Programs {
-        &self.programs
+    pub fn mount(&self) -> Option<&Mount> {
+        self.mount.as_ref()
     }
 
-    /// Returns what is served, for the first line of the log.
+    /// Returns the path of the mount.
+    pub fn path(&self) -> &str {
+        self.mount().map(Mount::prefix).filter(|prefix| !prefix.is_empty()).unwrap_or("/")
+    }
+
+    /// Returns how many programs, or requests to the upstream, may run.
+    pub fn max_programs(&self) -> usize {
+        self.max_programs
+    }
+
+    /// Returns how many of them run, and how many requests wait for one to end.
+    pub fn load(&self) -> (usize, usize) {
+        match &self.programs {
+            Programs::None => (0, 0),
+            Programs::Script(script) => (script.running(), script.waiting()),
+            Programs::Upstream(upstream) => (upstream.running(), upstream.waiting()),
+        }
+    }
+
+    /// Returns what is served, for the log.
     pub fn name(&self) -> String {
         let files = self.files.as_ref().map(|files| format!("files of {}", files.site().root().display()));
         let programs = match &self.programs {
@@ -63,20 +80,21 @@ impl App {
         [files, programs].into_iter().flatten().collect::<Vec<_>>().join(" and ")
     }
 
-    /// Stops everything that runs, and waits for it. Programs that work on after their response have until `left` is
-    /// over.
-    pub async fn stop(self, left: Duration) {
-        match self.programs {
+    /// Waits until nothing runs.
+    pub async fn stopped(&self) {
+        match &self.programs {
             Programs::None => {}
-            Programs::Script(script) => {
-                let _ = timeout(left, script.stopped()).await;
-                script.stop();
-                script.stopped().await;
-            }
-            Programs::Upstream(upstream) => {
-                upstream.stop();
-                upstream.stopped().await;
-            }
+            Programs::Script(script) => script.stopped().await,
+            Programs::Upstream(upstream) => upstream.stopped().await,
+        }
+    }
+
+    /// Stops everything that runs.
+    pub fn stop(&self) {
+        match &self.programs {
+            Programs::None => {}
+            Programs::Script(script) => script.stop(),
+            Programs::Upstream(upstream) => upstream.stop(),
         }
     }
 }

@@ -5,17 +5,24 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use pushpull_gateway::host::Address;
-use pushpull_gateway::{Files, Mount, PathSet, Script, Site, Upstream};
+use pushpull_gateway::{Files, InvalidVariable, Mount, PathSet, Script, Site, Upstream};
 
 use super::app::{App, Programs};
-use super::arguments::Said;
+use super::mount::MountOptions;
+use super::wrong::Wrong;
 
-impl Said {
-    /// Creates what is served.
-    pub fn app(&mut self, program: Option<(OsString, Vec<OsString>)>) -> Result<App, String> {
-        match (program, self.upstream.take()) {
-            (Some((program, _)), Some(_)) => {
-                Err(format!("cannot use --upstream with program {program:?}: expected --upstream and no program"))
+impl MountOptions {
+    /// Creates what is served, for HTTP or for a front server.
+    pub fn app(mut self, is_http: bool) -> Result<App, Wrong> {
+        refuse(
+            "with this protocol: expected --protocol http",
+            &[("pass-authorization", self.authorization && !is_http)],
+        )?;
+        let limits = std::mem::take(&mut self.limits);
+        self.limits = self.timeout_idle.iter().fold(limits, |limits, time| limits.timeout_idle(*time));
+        match (self.program.take(), self.upstream.take()) {
+            (Some(_), Some(_)) => {
+                Err(Wrong::Use { name: "upstream", why: "with a program: expected --upstream and no program" })
             }
             (Some((program, arguments)), None) => self.program(program, arguments),
             (None, Some(address)) => self.upstream(address),
@@ -24,29 +31,25 @@ impl Said {
     }
 
     /// Creates an application that starts a program, and sends the files of the root if there is one.
-    fn program(&mut self, program: OsString, arguments: Vec<OsString>) -> Result<App, String> {
-        refuse(
-            &format!("with program {program:?}: expected --upstream and no program"),
-            &[("max-idle", self.max_idle.is_some())],
-        )?;
-        refuse(
-            &format!("with program {program:?}: expected --root and no program"),
-            &[("cgi or --cgi-bin", self.site.has_programs())],
-        )?;
+    fn program(&mut self, program: OsString, arguments: Vec<OsString>) -> Result<App, Wrong> {
+        refuse("with a program: expected --upstream and no program", &[("max-idle", self.max_idle.is_some())])?;
+        refuse("with a program: expected --root and no program", &[("cgi or --cgi-bin", self.site.has_programs())])?;
         if Path::new(&program).is_dir() {
-            return Err(format!("{program:?} is a directory: expected a program, or --root for its files"));
+            let what = format!("{program:?} is a directory: expected a program, or --root for its files");
+            return Err(Wrong::Named { name: "program", what });
         }
-        let script = Script::new(program)
-            .map_err(|error| format!("{error}; expected an executable file, such as ./hello.cgi, or a name in PATH"))?;
+        let unusable = |error| format!("{error}; expected an executable file, such as ./hello.cgi, or a name in PATH");
+        let script = Script::new(program).map_err(|error| Wrong::Named { name: "program", what: unusable(error) })?;
         let script = self.script(script.args(arguments))?;
         let Some(site) = self.site_if_any(PathSet::new(), &["index.html"])? else {
-            return Ok(App::new(Programs::Script(script)));
+            return Ok(self.served(None, Programs::Script(script)));
         };
-        Ok(App::with_files(Files::new(site).mount(self.mount()).fallback(true), Programs::Script(script)))
+        let files = Files::new(site).mount(self.mount()).fallback(true);
+        Ok(self.served(Some(files), Programs::Script(script)))
     }
 
     /// Creates an application that connects to an upstream, and sends the other files of the root if there is one.
-    fn upstream(&mut self, address: Address) -> Result<App, String> {
+    fn upstream(&mut self, address: Address) -> Result<App, Wrong> {
         refuse(
             "with --upstream: expected a program",
             &[
@@ -60,23 +63,23 @@ impl Said {
             .mount(self.mount())
             .request_body(self.request_body)
             .exit_status(self.exit_status)
-            .limits(self.program_limits.clone());
+            .limits(self.limits.clone());
         for (name, value) in &self.set {
-            upstream = upstream.param(name.as_bytes(), value.as_bytes()).map_err(|error| error.to_string())?;
+            upstream = upstream.param(name.as_bytes(), value.as_bytes()).map_err(not_a_variable)?;
         }
         if let Some(most) = self.max_idle {
             upstream = upstream.max_idle(most);
         }
-        let scripts = "*.php".parse().map_err(|error| format!("{error}"))?;
+        let scripts = "*.php".parse().expect("it names paths");
         let Some(site) = self.site_if_any(scripts, &["index.php", "index.html"])? else {
-            return Ok(App::new(Programs::Upstream(upstream)));
+            return Ok(self.served(None, Programs::Upstream(upstream)));
         };
         let upstream = Programs::Upstream(upstream.site(site.clone()));
-        Ok(App::with_files(Files::new(site).mount(self.mount()), upstream))
+        Ok(self.served(Some(Files::new(site).mount(self.mount())), upstream))
     }
 
     /// Creates an application that sends the files of a directory, and starts its programs if it has any.
-    fn directory(&mut self) -> Result<App, String> {
+    fn directory(&mut self) -> Result<App, Wrong> {
         refuse("without --upstream: expected --upstream", &[("max-idle", self.max_idle.is_some())])?;
         let has_programs = self.site.has_programs();
         refuse(
@@ -95,29 +98,35 @@ impl Said {
             true => Programs::Script(self.script(Script::of_site(site.clone()))?),
             false => Programs::None,
         };
-        Ok(App::with_files(Files::new(site).mount(self.mount()), programs))
+        Ok(self.served(Some(Files::new(site).mount(self.mount())), programs))
     }
 
     /// Applies the options of programs.
-    fn script(&self, script: Script) -> Result<Script, String> {
-        let limits = self.kill_grace.iter().fold(self.program_limits.clone(), |limits, time| limits.kill_grace(*time));
+    fn script(&self, script: Script) -> Result<Script, Wrong> {
+        let limits = self.kill_grace.iter().fold(self.limits.clone(), |limits, time| limits.kill_grace(*time));
         let mut script =
             script.mount(self.mount()).request_body(self.request_body).exit_status(self.exit_status).limits(limits);
         for name in &self.passed {
             script = script.pass_env(name);
         }
         for (name, value) in &self.set {
-            script = script.env(name, value).map_err(|error| error.to_string())?;
+            script = script.env(name, value).map_err(not_a_variable)?;
         }
         if let Some(directory) = &self.directory {
-            script = script.directory(directory).map_err(|error| format!("{error}; expected a directory"))?;
+            script = script
+                .directory(directory)
+                .map_err(|error| Wrong::Named { name: "directory", what: format!("{error}; expected a directory") })?;
         }
         Ok(script)
     }
 
-    fn site_if_any(&mut self, programs: PathSet, index: &[&str]) -> Result<Option<Site>, String> {
+    fn served(&self, files: Option<Files>, programs: Programs) -> App {
+        App::new(self.mount.clone(), files, programs, self.limits.get_max_programs())
+    }
+
+    fn site_if_any(&mut self, programs: PathSet, index: &[&str]) -> Result<Option<Site>, Wrong> {
         if let Some(name) = self.site.without_root() {
-            return Err(format!("cannot use --{name} without --root: expected --root"));
+            return Err(Wrong::Use { name, why: "without --root: expected --root" });
         }
         if self.site.root.is_none() {
             return Ok(None);
@@ -136,10 +145,14 @@ impl Said {
     }
 }
 
+fn not_a_variable(error: InvalidVariable) -> Wrong {
+    Wrong::Named { name: "env", what: error.to_string() }
+}
+
 /// Refuses an option that was given.
-fn refuse(why: &str, options: &[(&str, bool)]) -> Result<(), String> {
+fn refuse(why: &'static str, options: &[(&'static str, bool)]) -> Result<(), Wrong> {
     match options.iter().find(|(_, is_said)| *is_said) {
-        Some((name, _)) => Err(format!("cannot use --{name} {why}")),
+        Some((name, _)) => Err(Wrong::Use { name, why }),
         None => Ok(()),
     }
 }

@@ -8,6 +8,7 @@ Serves files, CGI programs or a FastCGI application over HTTP, FastCGI or SCGI.
 Usage: pushpull serve [OPTIONS] [--root DIRECTORY]
        pushpull serve [OPTIONS] [--root DIRECTORY] -- PROGRAM [ARGUMENTS]...
        pushpull serve [OPTIONS] [--root DIRECTORY] --upstream fastcgi://ADDRESS
+       pushpull serve --config FILE [--check]
 
 Without any of these, the files of the current directory are served and listed.
 A CGI program (RFC 3875) is started once per request. HTTP clients use HTTP/1.1
@@ -33,6 +34,7 @@ Topics, each by `pushpull serve --help TOPIC`:
   limits    --timeout-... --max-... --queue... --keep-alive --kill-grace
   log       --log-format --metrics
   stopping  --shutdown-notice --shutdown-grace
+  config    --config --check
   examples  more examples
   all       all of these
 
@@ -42,7 +44,7 @@ client). Errors and the standard error of programs go to standard error.
 ";
 
 /// The topics, in the order of `all`.
-const TOPICS: [(&str, &str); 10] = [
+const TOPICS: [(&str, &str); 11] = [
     ("files", FILES),
     ("server", SERVER),
     ("program", PROGRAM),
@@ -52,6 +54,7 @@ const TOPICS: [(&str, &str); 10] = [
     ("limits", LIMITS),
     ("log", LOG),
     ("stopping", STOPPING),
+    ("config", CONFIG),
     ("examples", EXAMPLES),
 ];
 
@@ -212,6 +215,36 @@ Stopping (on SIGTERM, SIGINT, SIGHUP or SIGQUIT; a second signal stops at once):
                           (default: 0)
   --shutdown-grace S      time after that for running responses, and for
                           programs that work on (default: 10)
+
+  With --config, SIGHUP does not stop the server: see the topic config.
+";
+
+const CONFIG: &str = "\
+Configuration file (several mounts in one server; no other option beside it):
+  --config FILE           TOML file: an option is a key without its dashes, with
+                          the value as here; a flag is true or false, and a
+                          repeatable option may be an array
+  --check                 checks the file and all that it names, and prints what
+                          would be served, one line for each mount
+
+  The first lines are the options of the server. Each [[mount]] has a path
+  (default: /), and root, program or upstream with their options. A request goes
+  to the longest path that matches. A program is an array of the program and its
+  arguments, or one string. Relative paths begin at the folder of the file.
+
+      listen = \"127.0.0.1:8080\"
+
+      [[mount]]
+      root = \"/srv/www\"
+
+      [[mount]]
+      path = \"/git\"
+      program = [\"git\", \"http-backend\"]
+      env = [\"GIT_PROJECT_ROOT=/srv/git\", \"GIT_HTTP_EXPORT_ALL=1\"]
+
+  On SIGHUP the file is read again. New requests get the new mounts; requests
+  that run finish with the old ones. If the file has an error, or a key of the
+  server has changed, nothing changes, and the log says why.
 ";
 
 const EXAMPLES: &str = "\

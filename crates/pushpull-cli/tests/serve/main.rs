@@ -3,6 +3,7 @@
 
 mod behind;
 mod command_line;
+mod config;
 mod described;
 mod faults;
 mod figures;
@@ -13,6 +14,7 @@ mod log;
 mod options;
 mod protocols;
 mod real_programs;
+mod reload;
 mod scarce;
 #[cfg(target_os = "linux")]
 mod service;
