@@ -49,8 +49,9 @@
 //! | `upstream` | [`Upstream`]: a FastCGI application, such as php-fpm, as a service |
 //! | `files` | [`Files`]: the files of a directory as a service, beside its programs |
 //! | `server` | [`host`]: servers for HTTP/1.1, HTTP/2, FastCGI and SCGI |
+//! | `tls` | HTTPS for the HTTP server |
 //!
-//! None is on by default. `script`, `upstream` and `files` work on Unix, and `server` on Windows too.
+//! None is on by default. `script`, `upstream` and `files` work on Unix, `server` and `tls` on Windows too.
 //!
 #![cfg_attr(all(feature = "script", unix), doc = "[`Script`]: crate::Script")]
 #![cfg_attr(not(all(feature = "script", unix)), doc = "[`Script`]: #features")]

@@ -1,16 +1,16 @@
-//! The socket as hyper sees it. Another user of the same stream watches for the client's disconnect.
+//! The socket below hyper, or below TLS. Another user of the same stream watches for the client's disconnect.
 
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::traffic::Traffic;
 use crate::host::stream::Stream;
 
-/// Hyper's view of a stream, which records reads and writes in [`Traffic`].
+/// A stream that records writes in [`Traffic`].
 pub(super) struct Socket {
     stream: Rc<Stream>,
     traffic: Rc<Traffic>,
@@ -33,10 +33,8 @@ impl Socket {
 
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let (max, before) = (into.remaining(), into.filled().len());
-        let read = ready!(self.stream.poll_read(context, into, max));
-        self.traffic.received(&mut into.filled_mut()[before..]);
-        Poll::Ready(read.map(drop))
+        let max = into.remaining();
+        self.stream.poll_read(context, into, max).map_ok(drop)
     }
 }
 
@@ -57,7 +55,7 @@ impl AsyncWrite for Socket {
         true
     }
 
-    /// Hyper calls this when it has nothing left to write.
+    /// Is called when nothing is left to write.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.traffic.flushed();
         Poll::Ready(Ok(()))
