@@ -16,6 +16,7 @@ mod reload;
 mod served;
 mod server;
 mod site;
+mod tls;
 mod values;
 mod wrong;
 
@@ -46,6 +47,7 @@ use notify::Manager;
 use reload::Reload;
 use served::Served;
 use server::{Front, Settings, Speaks};
+use tls::{Certified, Tls};
 
 pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
     let plan = match arguments::parse(parser)? {
@@ -63,9 +65,9 @@ pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
     let _ = SigSet::all().thread_unblock();
     // Listen for signals before the port opens: from the first connection on, a signal stops the server cleanly.
     let (hangup, hangups) = mpsc::channel();
-    let shutdown = match &plan.config {
-        Some(_) => Shutdown::on_signals_but_hangup(move || _ = hangup.send(())),
-        None => Shutdown::on_signals(),
+    let shutdown = match plan.config.is_some() || settings.certified.is_some() {
+        true => Shutdown::on_signals_but_hangup(move || _ = hangup.send(())),
+        false => Shutdown::on_signals(),
     };
     let shutdown = shutdown.map_err(|error| format!("cannot listen for signals: {error}"))?;
     let listener = inherited.map_or_else(|| listen::bind(&settings.listen), Ok)?;
@@ -73,16 +75,20 @@ pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
     match &settings.speaks {
         Speaks::Http => {
             let server = http_host::Server::new(listener).map_err(told)?;
+            let (server, tls) = match &settings.certified {
+                Some(certified) => certified.apply(server),
+                None => (server, None),
+            };
             let service = |served, error_log| LocalRedirects::new(served).error_log(error_log);
-            serve(server, "http", &plan, &shutdown, hangups, service)
+            serve(server, &plan, &shutdown, Reloads { hangups, tls }, service)
         }
         Speaks::FastCgi { front, multiplexes } => {
             let server = fastcgi::Server::new(listener).map_err(told)?.multiplex(*multiplexes);
-            serve(behind(front, server), "fastcgi", &plan, &shutdown, hangups, |served, _| served)
+            serve(behind(front, server), &plan, &shutdown, Reloads { hangups, tls: None }, |served, _| served)
         }
         Speaks::Scgi { front } => {
             let server = scgi::Server::new(listener).map_err(told)?;
-            serve(behind(front, server), "scgi", &plan, &shutdown, hangups, |served, _| served)
+            serve(behind(front, server), &plan, &shutdown, Reloads { hangups, tls: None }, |served, _| served)
         }
     }
 }
@@ -105,13 +111,18 @@ fn behind<P: Fronted>(front: &Front, server: Server<P>) -> Server<P> {
     front.mount.iter().fold(server, |server, mount| server.mount(mount.clone()))
 }
 
+/// What a hangup reloads, besides the configuration file.
+struct Reloads {
+    hangups: Receiver<()>,
+    tls: Option<Tls>,
+}
+
 /// Serves until a signal arrives.
 fn serve<P, S, R>(
     server: Server<P>,
-    scheme: &str,
     plan: &Plan,
     shutdown: &Shutdown,
-    hangups: Receiver<()>,
+    reloads: Reloads,
     service: impl FnOnce(Served, ErrorStream) -> S,
 ) -> Result<ExitCode, String>
 where
@@ -121,7 +132,8 @@ where
     R: Body<Data = Bytes> + From<String> + 'static,
     R::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let Settings { speaks, threads, health, client_limits, proxies, log_format, metrics, .. } = &plan.settings;
+    let settings = &plan.settings;
+    let Settings { speaks, threads, health, client_limits, proxies, log_format, metrics, certified, .. } = settings;
     let server = threads.iter().fold(server, |server, threads| server.threads(*threads));
     let address = server.address().map_err(|error| error.to_string())?;
     let log = Log::start(*log_format).map_err(|error| format!("cannot start the log: {error}"))?;
@@ -137,7 +149,8 @@ where
     if let Some(trouble) = descriptors::are_too_few(client_limits.get_max_connections(), max_programs) {
         log.trouble(&trouble);
     }
-    announce(&log, plan, scheme, &address);
+    announce(&log, plan, &address);
+    certified.iter().filter_map(Certified::trouble).for_each(|trouble| log.trouble(&trouble));
     let manager = Manager::of_environment(&log);
     // The default hook writes to standard error directly, which can block.
     let panics = error_log.clone();
@@ -154,18 +167,20 @@ where
         }
         exporter = Some(started);
     }
-    if let Some((config, keys)) = &plan.config {
-        let reload = Reload {
-            config: config.clone(),
-            keys: keys.clone(),
-            served: served.clone(),
-            error_log: of_apps.cloned(),
-            manager: manager.clone(),
-            log: log.clone(),
-            shutdown: shutdown.clone(),
-        };
+    let reload = Reload {
+        config: plan.config.clone(),
+        certified: certified.clone(),
+        tls: reloads.tls,
+        served: served.clone(),
+        error_log: of_apps.cloned(),
+        manager: manager.clone(),
+        log: log.clone(),
+        shutdown: shutdown.clone(),
+    };
+    if reload.is_possible() {
         let thread = thread::Builder::new().name("reload".to_owned());
-        thread.spawn(move || reload.run(&hangups)).map_err(|error| format!("cannot start a thread: {error}"))?;
+        let run = move || reload.run(&reloads.hangups);
+        thread.spawn(run).map_err(|error| format!("cannot start a thread: {error}"))?;
     }
     let stopped = served.clone();
     let service = Health::new(health.as_deref(), shutdown, service(served, error_log.clone()));
@@ -198,7 +213,8 @@ where
 }
 
 /// Logs what is served, and where.
-fn announce(log: &Log, plan: &Plan, scheme: &str, address: &Address) {
+fn announce(log: &Log, plan: &Plan, address: &Address) {
+    let scheme = plan.settings.scheme();
     let what = match &plan.config {
         Some((config, _)) => config.name.clone(),
         None => plan.apps.iter().map(App::name).collect(),

@@ -91,10 +91,12 @@ impl Said {
             }
             let config = Config::new(config)?;
             let Configuration { settings, apps, keys } = config.read()?;
-            return Ok(match self.is_check {
-                true => Wish::Print(apps.iter().map(|app| format!("{}: {}\n", app.path(), app.name())).collect()),
-                false => Wish::Serve(Box::new(Plan { settings, apps, config: Some((config, keys)) })),
-            });
+            if !self.is_check {
+                return Ok(Wish::Serve(Box::new(Plan { settings, apps, config: Some((config, keys)) })));
+            }
+            let mounts = apps.iter().map(|app| format!("{}: {}\n", app.path(), app.name()));
+            let trouble = settings.certified.and_then(|certified| certified.trouble());
+            return Ok(Wish::Print(mounts.chain(trouble.map(|trouble| trouble + "\n")).collect()));
         }
         if self.is_check {
             return Err("cannot use --check without --config: expected --config FILE".to_owned());

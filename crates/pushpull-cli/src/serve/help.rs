@@ -25,7 +25,7 @@ Examples:
 
 Topics, each by `pushpull serve --help TOPIC`:
   files     --root --listing --index --cgi-bin --cgi --hide --follow-links
-  server    --protocol --listen --mount --health --threads
+  server    --protocol --listen --mount --health --threads --tls-...
   program   --request-body --env --pass-env --pass-authorization --directory
             --exit-status
   front     --accept-param --no-multiplex
@@ -102,6 +102,10 @@ Server:
                           200, or 503 while stopping (default: none)
   --threads N             threads that serve (default: one per core,
                           maximum: 1024)
+  --tls-certificate FILE  PEM file of a certificate and its chain, for HTTPS;
+                          the client chooses HTTP/2 or HTTP/1.1 (http only;
+                          default: none). On SIGHUP the files are read again
+  --tls-key FILE          PEM file of the private key
   --help [TOPIC]          prints this text
 ";
 
@@ -216,7 +220,8 @@ Stopping (on SIGTERM, SIGINT, SIGHUP or SIGQUIT; a second signal stops at once):
   --shutdown-grace S      time after that for running responses, and for
                           programs that work on (default: 10)
 
-  With --config, SIGHUP does not stop the server: see the topic config.
+  With --config or --tls-certificate, SIGHUP does not stop the server. It reads
+  these files again: see the topic config.
 ";
 
 const CONFIG: &str = "\
@@ -243,8 +248,9 @@ Configuration file (several mounts in one server; no other option beside it):
       env = [\"GIT_PROJECT_ROOT=/srv/git\", \"GIT_HTTP_EXPORT_ALL=1\"]
 
   On SIGHUP the file is read again. New requests get the new mounts; requests
-  that run finish with the old ones. If the file has an error, or a key of the
-  server has changed, nothing changes, and the log says why.
+  that run finish with the old ones. New connections get the new certificate. If
+  the file has an error, or a key of the server other than the files of TLS has
+  changed, nothing changes, and the log says why.
 ";
 
 const EXAMPLES: &str = "\
@@ -255,6 +261,8 @@ More examples:
       -- ./hello.cgi
   pushpull serve --request-body stream --env GIT_PROJECT_ROOT=/srv/git \\
       --env GIT_HTTP_EXPORT_ALL=1 -- git http-backend
+  pushpull serve --listen '[::]:443' --tls-certificate chain.pem \\
+      --tls-key key.pem
   pushpull serve --protocol fastcgi --listen unix:/run/hello.sock -- ./hello.cgi
   pushpull serve --protocol scgi --listen 127.0.0.1:4000 \\
       --accept-param DOCUMENT_ROOT -- ./hello.cgi

@@ -1,4 +1,4 @@
-//! Reads the configuration file again on SIGHUP.
+//! Reads the configuration file and the certificate again on SIGHUP.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -6,9 +6,10 @@ use std::time::Duration;
 use pushpull_gateway::ErrorStream;
 use pushpull_gateway::host::Shutdown;
 
-use super::config::{Config, Configuration, Keys};
+use super::config::{Config, Keys};
 use super::notify::Manager;
 use super::served::Served;
+use super::tls::{Certified, Tls};
 use crate::log::Log;
 
 /// How often it is looked whether what was replaced still runs.
@@ -16,9 +17,11 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Everything that a reload needs.
 pub struct Reload {
-    pub config: Config,
-    /// The keys of the server that were in force at the start.
-    pub keys: Keys,
+    /// The file, with the keys of the server that were in force at the start.
+    pub config: Option<(Config, Keys)>,
+    /// The certificate of the start, and what uses it.
+    pub certified: Option<Certified>,
+    pub tls: Option<Tls>,
     pub served: Served,
     /// The log of the applications, unless a front server has one.
     pub error_log: Option<ErrorStream>,
@@ -28,6 +31,11 @@ pub struct Reload {
 }
 
 impl Reload {
+    /// Returns `true` if there is something to reload.
+    pub fn is_possible(&self) -> bool {
+        self.config.is_some() || self.certified.is_some()
+    }
+
     /// Reloads at each hangup. Never returns while the sender exists.
     pub fn run(self, hangups: &Receiver<()>) {
         let mut is_retiring = false;
@@ -38,7 +46,7 @@ impl Reload {
                 Ok(()) => {
                     self.manager.reloads();
                     match self.reload() {
-                        Ok(count) => self.log.note(&format_args!("reloaded {}: {count} mounts", self.config.name)),
+                        Ok(what) => self.log.note(&format_args!("reloaded {what}")),
                         Err(error) => self.log.trouble(&format_args!("cannot reload: {error}; nothing has changed")),
                     }
                     self.manager.is_ready();
@@ -50,20 +58,37 @@ impl Reload {
         }
     }
 
-    /// Replaces what is served. Returns the number of mounts.
-    fn reload(&self) -> Result<usize, String> {
-        let Configuration { apps, keys, .. } = self.config.read()?;
-        if let Some(key) = self.changed(&keys) {
-            return Err(format!("{}: {key:?} has changed: expected a restart", self.config.name));
+    /// Replaces what is served, and the certificate. Returns what was reloaded.
+    fn reload(&self) -> Result<String, String> {
+        let Some((config, keys)) = &self.config else {
+            let certified = self.certified.as_ref().map(Certified::again).transpose()?;
+            let name = certified.as_ref().map(Certified::name).unwrap_or_default();
+            self.certify(certified);
+            return Ok(name);
+        };
+        let new = config.read()?;
+        if let Some(key) = changed(keys, &new.keys) {
+            return Err(format!("{}: {key:?} has changed: expected a restart", config.name));
         }
-        let count = apps.len();
-        self.served.replace(super::mounted(&apps, self.error_log.as_ref()));
-        Ok(count)
+        self.certify(new.settings.certified);
+        self.served.replace(super::mounted(&new.apps, self.error_log.as_ref()));
+        let (count, s) = (new.apps.len(), if new.apps.len() == 1 { "" } else { "s" });
+        Ok(format!("{}: {count} mount{s}", config.name))
     }
 
-    /// Returns a key of the server whose values differ from those in force.
-    fn changed<'a>(&'a self, keys: &'a Keys) -> Option<&'a String> {
-        let all = self.keys.keys().chain(keys.keys());
-        all.filter(|key| self.keys.get(*key) != keys.get(*key)).min()
+    fn certify(&self, certified: Option<Certified>) {
+        if let (Some(certified), Some(tls)) = (certified, &self.tls) {
+            certified.trouble().iter().for_each(|trouble| self.log.trouble(trouble));
+            certified.replace(tls);
+        }
     }
+}
+
+/// Returns a key of the server whose values differ. Those of TLS are files, which are read again.
+fn changed<'a>(old: &'a Keys, new: &'a Keys) -> Option<&'a String> {
+    let differs = |key: &&String| match (old.get(*key), new.get(*key)) {
+        (Some(_), Some(_)) if key.starts_with("tls-") => false,
+        (old, new) => old != new,
+    };
+    old.keys().chain(new.keys()).filter(differs).min()
 }

@@ -8,6 +8,7 @@ use pushpull_gateway::host::{Address, ClientLimits, MAX_THREADS, TrustedProxies}
 
 use super::listen::{self, Listen};
 use super::proxy::{PROXY_FIELDS, ProxyOptions};
+use super::tls::{Certified, TlsOptions};
 use super::values::Given;
 use super::wrong::Wrong;
 use crate::log::Format;
@@ -27,6 +28,7 @@ pub struct ServerOptions {
     proxies: ProxyOptions,
     log_format: Format,
     metrics: Option<Address>,
+    tls: TlsOptions,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -49,6 +51,19 @@ pub struct Settings {
     pub log_format: Format,
     /// Where the figures are served.
     pub metrics: Option<Address>,
+    pub certified: Option<Certified>,
+}
+
+impl Settings {
+    /// Returns the scheme of the address in the log.
+    pub fn scheme(&self) -> &'static str {
+        match self.speaks {
+            Speaks::Http if self.certified.is_some() => "https",
+            Speaks::Http => "http",
+            Speaks::FastCgi { .. } => "fastcgi",
+            Speaks::Scgi { .. } => "scgi",
+        }
+    }
 }
 
 /// The protocol with its settings.
@@ -89,6 +104,8 @@ impl ServerOptions {
             "proxy-protocol" => self.proxies.require_header(),
             "log-format" => self.log_format = given.choice(&[("text", Format::Text), ("json", Format::Json)])?,
             "metrics" => self.metrics = Some(given.address("")?),
+            "tls-certificate" => self.tls.certificate = Some(given.file()),
+            "tls-key" => self.tls.key = Some(given.file()),
             "timeout-head" => *limits = take(limits).timeout_head(given.positive()?),
             "timeout-idle" => {
                 let time = given.positive()?;
@@ -130,6 +147,7 @@ impl ServerOptions {
             }
             _ => {}
         }
+        let certified = self.tls.complete(is_http)?;
         let front = Front { mount, accepted: self.accepted };
         let speaks = match self.protocol {
             Protocol::Http => Speaks::Http,
@@ -145,6 +163,7 @@ impl ServerOptions {
             proxies,
             log_format: self.log_format,
             metrics: self.metrics,
+            certified,
         })
     }
 }

@@ -34,6 +34,7 @@ pub fn expected(name: &str) -> &'static str {
         "index" => "the name of a file",
         "cgi-bin" => "a path such as /cgi-bin/, without empty or dot segments",
         "cgi" | "hide" => "names such as *.cgi,*.pl, or paths such as /data/",
+        "tls-certificate" | "tls-key" => "a PEM file",
         "threads" => "a whole number from 1 to 1024",
         "max-programs" | "max-head" | "max-connections" => "a whole number from 1, below 2^64",
         "max-idle" | "max-body" | "queue" => "a whole number from 0, below 2^64",

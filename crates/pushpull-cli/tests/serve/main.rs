@@ -19,4 +19,6 @@ mod scarce;
 #[cfg(target_os = "linux")]
 mod service;
 mod signals;
+#[cfg(feature = "tls")]
+mod tls;
 mod upstream;
