@@ -42,6 +42,7 @@ pub use values::expected;
 
 use app::App;
 use arguments::{Plan, Wish};
+use config::{Config, Keys};
 use metrics::{Exporter, Metrics, Requests};
 use notify::Manager;
 use reload::Reload;
@@ -50,7 +51,7 @@ use server::{Front, Settings, Speaks};
 use tls::{Certified, Tls};
 
 pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
-    let plan = match arguments::parse(parser)? {
+    let Plan { settings, apps, config } = match arguments::parse(parser)? {
         Wish::Serve(_) if init::is_needed() => return init::run(),
         Wish::Serve(plan) => *plan,
         Wish::Print(text) => {
@@ -58,20 +59,20 @@ pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    let settings = &plan.settings;
     // Take the socket before this process opens one of its own.
     let inherited = listen::take(&settings.listen)?;
     // A blocked signal could not stop the server, and programs would inherit the mask.
     let _ = SigSet::all().thread_unblock();
     // Listen for signals before the port opens: from the first connection on, a signal stops the server cleanly.
     let (hangup, hangups) = mpsc::channel();
-    let shutdown = match plan.config.is_some() || settings.certified.is_some() {
+    let shutdown = match config.is_some() || settings.certified.is_some() {
         true => Shutdown::on_signals_but_hangup(move || _ = hangup.send(())),
         false => Shutdown::on_signals(),
     };
     let shutdown = shutdown.map_err(|error| format!("cannot listen for signals: {error}"))?;
     let listener = inherited.map_or_else(|| listen::bind(&settings.listen), Ok)?;
     let told = |error: std::io::Error| error.to_string();
+    let reloads = Reloads { hangups, config, tls: None };
     match &settings.speaks {
         Speaks::Http => {
             let server = http_host::Server::new(listener).map_err(told)?;
@@ -80,22 +81,22 @@ pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
                 None => (server, None),
             };
             let service = |served, error_log| LocalRedirects::new(served).error_log(error_log);
-            serve(server, &plan, &shutdown, Reloads { hangups, tls }, service)
+            serve(server, &settings, apps, Reloads { tls, ..reloads }, &shutdown, service)
         }
         Speaks::FastCgi { front, multiplexes } => {
             let server = fastcgi::Server::new(listener).map_err(told)?.multiplex(*multiplexes);
-            serve(behind(front, server), &plan, &shutdown, Reloads { hangups, tls: None }, |served, _| served)
+            serve(behind(front, server), &settings, apps, reloads, &shutdown, |served, _| served)
         }
         Speaks::Scgi { front } => {
             let server = scgi::Server::new(listener).map_err(told)?;
-            serve(behind(front, server), &plan, &shutdown, Reloads { hangups, tls: None }, |served, _| served)
+            serve(behind(front, server), &settings, apps, reloads, &shutdown, |served, _| served)
         }
     }
 }
 
 /// Returns a service for the applications of a configuration file.
-fn mounted(apps: &[App], error_log: Option<&ErrorStream>) -> Mounts<App> {
-    apps.iter().cloned().fold(Mounts::new(), |mounts, app| {
+fn mounted(apps: Vec<App>, error_log: Option<&ErrorStream>) -> Mounts<App> {
+    apps.into_iter().fold(Mounts::new(), |mounts, app| {
         let mount = app.mount().cloned().unwrap_or_default();
         mounts.mount(mount, logging(app, error_log))
     })
@@ -111,18 +112,20 @@ fn behind<P: Fronted>(front: &Front, server: Server<P>) -> Server<P> {
     front.mount.iter().fold(server, |server, mount| server.mount(mount.clone()))
 }
 
-/// What a hangup reloads, besides the configuration file.
+/// What a hangup reloads.
 struct Reloads {
     hangups: Receiver<()>,
+    config: Option<(Config, Keys)>,
     tls: Option<Tls>,
 }
 
 /// Serves until a signal arrives.
 fn serve<P, S, R>(
     server: Server<P>,
-    plan: &Plan,
-    shutdown: &Shutdown,
+    settings: &Settings,
+    apps: Vec<App>,
     reloads: Reloads,
+    shutdown: &Shutdown,
     service: impl FnOnce(Served, ErrorStream) -> S,
 ) -> Result<ExitCode, String>
 where
@@ -132,7 +135,7 @@ where
     R: Body<Data = Bytes> + From<String> + 'static,
     R::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let settings = &plan.settings;
+    let Reloads { hangups, config, tls } = reloads;
     let Settings { speaks, threads, health, client_limits, proxies, log_format, metrics, certified, .. } = settings;
     let server = threads.iter().fold(server, |server, threads| server.threads(*threads));
     let address = server.address().map_err(|error| error.to_string())?;
@@ -141,15 +144,16 @@ where
     let error_log = ErrorStream::new(move |line| troubles.trouble(&line));
     // A front server follows local redirects, and logs failures itself.
     let of_apps = matches!(speaks, Speaks::Http).then_some(&error_log);
-    let served = Served::new(match &plan.config {
-        Some(_) => mounted(&plan.apps, of_apps),
-        None => plan.apps.iter().cloned().fold(Mounts::new(), |mounts, app| mounts.fallback(logging(app, of_apps))),
+    announce(&log, settings, &apps, config.as_ref(), &address);
+    // The last reference to these applications, so that nothing of them outlives a reload.
+    let served = Served::new(match &config {
+        Some(_) => mounted(apps, of_apps),
+        None => apps.into_iter().fold(Mounts::new(), |mounts, app| mounts.fallback(logging(app, of_apps))),
     });
     let (max_programs, ..) = served.load();
     if let Some(trouble) = descriptors::are_too_few(client_limits.get_max_connections(), max_programs) {
         log.trouble(&trouble);
     }
-    announce(&log, plan, &address);
     certified.iter().filter_map(Certified::trouble).for_each(|trouble| log.trouble(&trouble));
     let manager = Manager::of_environment(&log);
     // The default hook writes to standard error directly, which can block.
@@ -168,9 +172,9 @@ where
         exporter = Some(started);
     }
     let reload = Reload {
-        config: plan.config.clone(),
+        config,
         certified: certified.clone(),
-        tls: reloads.tls,
+        tls,
         served: served.clone(),
         error_log: of_apps.cloned(),
         manager: manager.clone(),
@@ -179,7 +183,7 @@ where
     };
     if reload.is_possible() {
         let thread = thread::Builder::new().name("reload".to_owned());
-        let run = move || reload.run(&reloads.hangups);
+        let run = move || reload.run(&hangups);
         thread.spawn(run).map_err(|error| format!("cannot start a thread: {error}"))?;
     }
     let stopped = served.clone();
@@ -213,17 +217,17 @@ where
 }
 
 /// Logs what is served, and where.
-fn announce(log: &Log, plan: &Plan, address: &Address) {
-    let scheme = plan.settings.scheme();
-    let what = match &plan.config {
+fn announce(log: &Log, settings: &Settings, apps: &[App], config: Option<&(Config, Keys)>, address: &Address) {
+    let scheme = settings.scheme();
+    let what = match config {
         Some((config, _)) => config.name.clone(),
-        None => plan.apps.iter().map(App::name).collect(),
+        None => apps.iter().map(App::name).collect(),
     };
     match address {
         Address::Tcp(address) => log.say(&format_args!("serving {what} at {scheme}://{address}/")),
         Address::Unix(_) => log.say(&format_args!("serving {what} at {address} ({scheme})")),
     }
-    for app in plan.apps.iter().filter(|_| plan.config.is_some()) {
+    for app in apps.iter().filter(|_| config.is_some()) {
         log.say(&format_args!("{}: {}", app.path(), app.name()));
     }
 }

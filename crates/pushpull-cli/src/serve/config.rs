@@ -6,7 +6,6 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use pushpull_gateway::Mount;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -93,7 +92,6 @@ impl Reading<'_> {
         let mut places = HashMap::new();
         for (at, table) in tables {
             let mut options = self.mount(table)?;
-            options.mount.get_or_insert_with(Mount::root);
             options.timeout_idle = options.timeout_idle.or(timeout_idle);
             if options.site.root.is_none() && options.program.is_none() && options.upstream.is_none() {
                 return Err(self.at(at, "nothing to serve: expected root, program or upstream"));

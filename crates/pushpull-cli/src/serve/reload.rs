@@ -71,8 +71,8 @@ impl Reload {
             return Err(format!("{}: {key:?} has changed: expected a restart", config.name));
         }
         self.certify(new.settings.certified);
-        self.served.replace(super::mounted(&new.apps, self.error_log.as_ref()));
         let (count, s) = (new.apps.len(), if new.apps.len() == 1 { "" } else { "s" });
+        self.served.replace(super::mounted(new.apps, self.error_log.as_ref()));
         Ok(format!("{}: {count} mount{s}", config.name))
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -151,19 +151,50 @@ fn a_file_with_an_error_or_a_change_that_needs_a_restart_changes_nothing() {
 
 #[test]
 fn programs_of_before_are_stopped_with_the_server() {
-    let (scripts, file) = site();
-    let mut serving = Serving::configured(&file, &[]);
-    let mut wire = Wire::connect(serving.address);
-    wire.send(request("/slow", "close")).until("first\n\r\n");
-    let programs = serving.children();
-    write(&scripts, "word-1");
+    let (scripts, _) = site();
+    // It works on after its response. A shell reports on standard error, which is closed, that its command was stopped.
+    scripts.sh(
+        "work",
+        "exec 2>/dev/null; trap 'echo > stopped; exit' TERM; printf 'Content-Length: 1\\n\\nx'; while :; do sleep 0.01; done",
+    );
+    let text = "listen = '127.0.0.1:0'\nshutdown-grace = 0.1\n[[mount]]\nprogram = './work'\n";
+    let mut serving = Serving::configured(&scripts.file("work.toml", text, 0o644), &[]);
+    assert_eq!(exchange(serving.address, request("/", "close")).body(), b"x");
     serving.signal("HUP");
-    serving.requests.wait_for("reloaded ", 1);
-    assert_eq!(serving.children(), programs);
-    serving.signal("TERM");
+    serving.requests.wait_for("work.toml: 1 mount", 1);
     serving.signal("TERM");
     assert_eq!(serving.wait().code(), Some(0));
-    assert!(!fs::exists(format!("/proc/{}", programs[0])).unwrap(), "the program is left over");
+    assert!(scripts.path().join("stopped").exists(), "the program was not stopped");
+}
+
+#[test]
+fn idle_connections_of_before_are_closed() {
+    let (scripts, _) = site();
+    let application = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = application.local_addr().unwrap();
+    let text = format!("listen = '127.0.0.1:0'\n[[mount]]\nupstream = 'fastcgi://{address}'\nmax-idle = 1\n");
+    let serving = Serving::configured(&scripts.file("idle.toml", &text, 0o644), &[]);
+    let mut wire = Wire::connect(serving.address);
+    wire.send(request("/", "close"));
+    let (mut stream, _) = application.accept().unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    // The last record of the request: an empty one of its body.
+    let (mut got, last) = (Vec::new(), [1, 5, 0, 1, 0, 0, 0, 0]);
+    while !got.ends_with(&last) {
+        let mut piece = [0; 4096];
+        let count = stream.read(&mut piece).unwrap();
+        assert!(count > 0, "{}", got.escape_ascii());
+        got.extend_from_slice(&piece[..count]);
+    }
+    let output = b"A: b\n\n";
+    let head = [1, 6, 0, 1, 0, output.len() as u8, 0, 0];
+    stream.write_all(&[&head[..], output, &[1, 3, 0, 1, 0, 8, 0, 0], &[0; 8]].concat()).unwrap();
+    assert_eq!(wire.rest().status(), 200);
+    serving.signal("HUP");
+    let reloaded = std::time::Instant::now();
+    assert_eq!(stream.read(&mut [0; 100]).unwrap(), 0);
+    // An idle connection would be closed after 10 s.
+    assert!(reloaded.elapsed() < std::time::Duration::from_secs(8), "{:?}", reloaded.elapsed());
 }
 
 #[test]
