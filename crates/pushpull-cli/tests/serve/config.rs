@@ -21,7 +21,7 @@ fn site() -> (Scripts, String) {
     scripts.file("www/index.html", "front page", 0o644);
     scripts.sh("www/tell.cgi", TELL);
     let text = "listen = '127.0.0.1:0'\nthreads = 2\ntimeout-idle = 30.5\n\n\
-                [[mount]]\nroot = 'www'\ncgi = ['*.cgi', '*.pl']\nlisting = false\nmax-programs = 5\n\n\
+                [[mount]]\nroot = 'www'\ncgi = ['*.cgi', '*.pl']\nlisting = false\nmax-body = 1_000_000\nmax-programs = 5\n\n\
                 [[mount]]\npath = '/a'\nprogram = ['./tell', 'one', '--two']\nenv = ['SET=a=b']\n\n\
                 [[mount]]\npath = '/a/b'\nprogram = './tell'\n";
     let file = scripts.file("site.toml", text, 0o644);

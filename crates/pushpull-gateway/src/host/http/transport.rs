@@ -85,11 +85,9 @@ impl AsyncWrite for Transport {
         on_bytes!(self, io => io.poll_flush(context))
     }
 
-    /// Ends TLS, unless the client would take that for the end of a response that was cut.
+    /// Ends TLS. Hyper does not call this after the error of a body, so a client does not take the end of a response that
+    /// was cut for its own end.
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.traffic.is_close_delimited.get() && self.traffic.is_cut.get() {
-            return Poll::Ready(Ok(()));
-        }
         on_bytes!(self, io => io.poll_shutdown(context))
     }
 }
