@@ -1,17 +1,16 @@
 //! HTTPS: its options, its certificates, and their reload on SIGHUP.
 
 use std::fs;
-use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use super::host::{PUSHPULL, Scripts, Serving, run, wait_until};
+use super::host::{Scripts, Serving, run, wait_until};
 use pushpull_testing::http2::{ask, encrypted, get};
 use pushpull_testing::needed::there;
 use pushpull_testing::tls::Issued;
 
-const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+pub const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-fn options(issued: &Issued) -> [String; 4] {
+pub fn options(issued: &Issued) -> [String; 4] {
     let path = |path: std::path::PathBuf| path.into_os_string().into_string().unwrap();
     ["--tls-certificate".to_owned(), path(issued.chain()), "--tls-key".to_owned(), path(issued.key())]
 }
@@ -170,18 +169,4 @@ fn mistakes_are_reported_at_the_start() {
         let (code, _, err) = run(&[&["serve"], options, &["--", &program]].concat());
         assert!(code == 2 && err.contains(told), "{options:?}: {err}");
     }
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_socket_that_is_handed_over_is_served_over_https() {
-    let (issued, scripts) = (Issued::new(), Scripts::new());
-    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = socket.local_addr().unwrap();
-    let mut command = Command::new(PUSHPULL);
-    command.args(["serve", "--listen", "stdin"]).args(options(&issued));
-    command.args(["--", &scripts.sh("tell", "printf 'A: b\\n\\nhello'")]);
-    let serving = Serving::of(command.stdin(Stdio::from(std::os::fd::OwnedFd::from(socket))));
-    serving.requests.wait_for(&format!("at https://{address}/"), 1);
-    assert_eq!(issued.exchange(address, REQUEST).unwrap().chunks().0, b"hello");
 }
