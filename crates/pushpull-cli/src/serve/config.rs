@@ -244,3 +244,37 @@ fn kind(value: &DeValue<'_>) -> &'static str {
 fn not(key: &str, kind: &str) -> String {
     format!("{key:?} is {kind}: expected {}", expected(key))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "# \u{e9}\nlisten = '127.0.0.1:0'\ntrust-proxy = ['::1', \"10.0.0.0/8\"]\nkeep-alive = 1.5\n\n\
+                        [[mount]]\nroot = '.'\nlisting = true\ncgi = '*.cgi'\n[[mount]]\npath = '/\u{e9}'\n\
+                        program = ['sh', '-c', '\u{e9}']\nmax-programs = 1_0\n";
+
+    fn read(text: &str) -> Result<Configuration, String> {
+        let options = described::options(&crate::serve::topics());
+        Reading { name: "file", text, base: Path::new("/"), options }.configuration()
+    }
+
+    #[test]
+    fn requirement_24_a_file_that_is_cut_or_garbled_is_whole_or_an_error_with_its_line() {
+        assert_eq!(read(FILE).map(|read| read.apps.len()), Ok(2));
+        let mut errors = 0;
+        for (at, character) in FILE.char_indices() {
+            let (before, after) = FILE.split_at(at);
+            let cut = before.to_owned();
+            for text in [cut, format!("{before}\"{after}"), format!("{before}{}", &after[character.len_utf8()..])] {
+                if let Err(error) = read(&text) {
+                    let line = error.strip_prefix("file:").and_then(|rest| rest.split_once(':')).map(|(line, _)| line);
+                    let is_line = line.and_then(|line| line.parse().ok()).is_some_and(|line| (1..=15).contains(&line));
+                    let is_empty = error == "file: expected at least one [[mount]]";
+                    assert!((is_line || is_empty) && error.lines().count() == 1, "{error} for {text}");
+                    errors += 1;
+                }
+            }
+        }
+        assert!(errors > FILE.len(), "{errors}");
+    }
+}
