@@ -22,6 +22,7 @@ use tower_service::Service;
 use super::ending::{LATE, drain, refuse};
 use super::exchange::Answered;
 use super::forwarded;
+use super::lent::Lent;
 use super::response_body::ResponseBody;
 use super::streams::Streams;
 use super::traffic::{Overdue, Traffic};
@@ -113,8 +114,9 @@ where
     stream.take_at_once();
     let stream = Rc::new(stream);
     let traffic = Rc::new(Traffic::new(host.limits.clone()));
-    let outcome = match Transport::open(&stream, &traffic, &host).await {
-        Some(transport) => talk(transport, &stream, &traffic, service, &host).await,
+    let lent = Rc::new(Lent::default());
+    let outcome = match Transport::open(&stream, &traffic, &lent, &host).await {
+        Some(transport) => talk(transport, &stream, &traffic, &lent, service, &host).await,
         None => Outcome::Over(Ok(())),
     };
     // This is the last reference: hyper and the services have dropped theirs.
@@ -128,6 +130,7 @@ async fn talk<S, R>(
     transport: Transport,
     stream: &Rc<Stream>,
     traffic: &Rc<Traffic>,
+    lent: &Rc<Lent>,
     service: S,
     host: &Host,
 ) -> Outcome
@@ -142,6 +145,8 @@ where
     let is_encrypted = host.protocol.is_encrypted();
     let peer = stream.ends().map(|ends| ends.with_secure(ends.secure || is_encrypted));
     let (proxies, error_log, shutdown) = (host.proxies.clone(), host.error_log.clone(), host.shutdown.clone());
+    // TLS has to read what it encrypts.
+    let lent = (!is_encrypted).then(|| lent.clone());
     let answer = service_fn(move |mut request: Request<Incoming>| {
         let ends = forwarded::apply(&mut request, peer, &proxies).unwrap_or_else(|malformed| {
             say(&error_log, peer.map(|peer| peer.remote), &malformed.to_string());
@@ -164,12 +169,12 @@ where
             request.extensions_mut().insert(Encrypted);
         }
         request.extensions_mut().insert(shutdown.clone());
-        let mut service = service.clone();
+        let (mut service, lent) = (service.clone(), lent.clone());
         async move {
             if is_about_server(&request) {
                 let (parts, body) = request.into_parts();
                 if check_host(&parts).is_ok() {
-                    return Ok(ResponseBody::watch(about_server(None), answered));
+                    return Ok(ResponseBody::watch(about_server(None), answered, lent));
                 }
                 request = Request::from_parts(parts, body);
             }
@@ -178,7 +183,7 @@ where
                 service.call(request).await
             };
             match response.await {
-                Ok(response) => Ok(ResponseBody::watch(response.map(Some), answered)),
+                Ok(response) => Ok(ResponseBody::watch(response.map(Some), answered, lent)),
                 Err(error) => {
                     answered.set_end(End::Cut);
                     Err(error)

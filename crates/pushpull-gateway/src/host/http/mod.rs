@@ -20,6 +20,7 @@
 //   (one task each)            (one request and its response: response_body.rs)
 //    │ transport.rs reads and writes for hyper: the socket, or TLS on it, with the certificate of tls.rs
 //    │ socket.rs    reads and writes the stream; detects a client that stalls
+//    │ lent.rs      parts of files that the system sends
 //    │ heads.rs     follows where each request's head begins and ends (HTTP/1)
 //    │ traffic.rs   counts running requests and keeps the times
 //    │ streams.rs   the tasks of HTTP/2
@@ -31,6 +32,7 @@ mod ending;
 mod exchange;
 mod forwarded;
 mod heads;
+mod lent;
 mod response_body;
 mod socket;
 mod streams;

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::lent::{self, Lent};
 use super::traffic::Traffic;
 use crate::host::stream::Stream;
 
@@ -14,15 +15,20 @@ use crate::host::stream::Stream;
 pub(super) struct Socket {
     stream: Rc<Stream>,
     traffic: Rc<Traffic>,
+    lent: Rc<Lent>,
 }
 
 impl Socket {
-    pub(super) fn new(stream: Rc<Stream>, traffic: Rc<Traffic>) -> Socket {
-        Socket { stream, traffic }
+    pub(super) fn new(stream: Rc<Stream>, traffic: Rc<Traffic>, lent: Rc<Lent>) -> Socket {
+        Socket { stream, traffic, lent }
     }
 
     fn poll_sent(&self, context: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let sent = self.stream.poll_write(context, slices);
+        let sent = match slices.iter().position(lent::is_blank) {
+            None => self.stream.poll_write(context, slices),
+            Some(0) => self.stream.poll_write_by(context, |stream| self.lent.send(stream, slices[0].len())),
+            Some(bytes) => self.stream.poll_write(context, &slices[..bytes]),
+        };
         match sent {
             Poll::Ready(_) => self.traffic.sent(),
             Poll::Pending => self.traffic.held(),
@@ -58,7 +64,7 @@ impl AsyncWrite for Socket {
     /// Is called when nothing is left to write.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.traffic.flushed();
-        Poll::Ready(Ok(()))
+        Poll::Ready(self.lent.check())
     }
 
     /// Does nothing: `close` decides how the connection ends.

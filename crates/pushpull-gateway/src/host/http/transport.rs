@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection::Host;
+use super::lent::Lent;
 use super::socket::Socket;
 use super::traffic::Traffic;
 use crate::host::stream::Stream;
@@ -43,8 +44,13 @@ macro_rules! on_bytes {
 impl Transport {
     /// Opens a connection, with a handshake if the server has a certificate. Returns `None` if the connection is to be
     /// closed.
-    pub(super) async fn open(stream: &Rc<Stream>, traffic: &Rc<Traffic>, host: &Host) -> Option<Transport> {
-        let socket = Socket::new(stream.clone(), traffic.clone());
+    pub(super) async fn open(
+        stream: &Rc<Stream>,
+        traffic: &Rc<Traffic>,
+        lent: &Rc<Lent>,
+        host: &Host,
+    ) -> Option<Transport> {
+        let socket = Socket::new(stream.clone(), traffic.clone(), lent.clone());
         #[cfg(feature = "tls")]
         if let Some(tls) = &host.protocol.tls {
             let encrypted = handshake::shake(tls, socket, stream, host).await?;
