@@ -3,11 +3,13 @@
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 
 use tempfile::{TempDir, tempdir};
 
 use super::{ask, get};
 use crate::host::Serving;
+use pushpull_testing::tls::Issued;
 use pushpull_testing::wire::{Wire, exchange};
 
 /// More than two parts, and no multiple of anything.
@@ -63,6 +65,17 @@ fn large_files_follow_each_other_on_a_connection() {
         assert!(body == expected);
     }
     serving.requests.wait_for(" done", 3);
+}
+
+#[test]
+fn a_large_file_is_sent_over_https() {
+    let (root, text) = root();
+    let issued = Issued::new();
+    let path = |path: PathBuf| path.into_os_string().into_string().unwrap();
+    let files = [path(root.path().into()), path(issued.chain()), path(issued.key())];
+    let serving = Serving::start(&["--root", &files[0], "--tls-certificate", &files[1], "--tls-key", &files[2]]);
+    let request = "GET /a.bin HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    assert!(issued.exchange(serving.address, request).unwrap().body() == text);
 }
 
 #[test]
