@@ -94,6 +94,11 @@ pub fn run(parser: lexopt::Parser) -> Result<ExitCode, String> {
     }
 }
 
+/// Starts the workers of these applications.
+fn started(apps: Vec<App>, error_log: &ErrorStream) -> Result<Vec<App>, String> {
+    apps.into_iter().map(|app| app.started(error_log)).collect()
+}
+
 /// Returns a service for the applications of a configuration file.
 fn mounted(apps: Vec<App>, error_log: Option<&ErrorStream>) -> Mounts<App> {
     apps.into_iter().fold(Mounts::new(), |mounts, app| {
@@ -144,6 +149,7 @@ where
     let error_log = ErrorStream::new(move |line| troubles.trouble(&line));
     // A front server follows local redirects, and logs failures itself.
     let of_apps = matches!(speaks, Speaks::Http).then_some(&error_log);
+    let apps = started(apps, &error_log)?;
     announce(&log, settings, &apps, config.as_ref(), &address);
     // The last reference to these applications, so that nothing of them outlives a reload.
     let served = Served::new(match &config {
@@ -177,6 +183,7 @@ where
         tls,
         served: served.clone(),
         error_log: of_apps.cloned(),
+        workers_log: error_log.clone(),
         manager: manager.clone(),
         log: log.clone(),
         shutdown: shutdown.clone(),

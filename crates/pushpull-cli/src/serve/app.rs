@@ -8,7 +8,7 @@ use http::{Request, Response};
 use http_body::Body as HttpBody;
 use pushpull_gateway::files::NoPrograms;
 use pushpull_gateway::script::ResponseFuture;
-use pushpull_gateway::{Body, ErrorStream, Files, Mount, Script, Upstream};
+use pushpull_gateway::{Body, ErrorStream, Files, Mount, RunningWorkers, Script, Upstream, Workers};
 use tower_service::Service;
 
 #[derive(Clone)]
@@ -19,6 +19,14 @@ pub struct App {
     files: Option<Files<Programs>>,
     programs: Programs,
     max_programs: usize,
+    staff: Option<Staff>,
+}
+
+/// The workers of the upstream, if they are started here.
+#[derive(Clone)]
+struct Staff {
+    workers: Workers,
+    running: Option<RunningWorkers>,
 }
 
 /// A program to start, or a FastCGI application to connect to.
@@ -32,7 +40,24 @@ pub enum Programs {
 impl App {
     pub fn new(mount: Option<Mount>, files: Option<Files>, programs: Programs, max_programs: usize) -> App {
         let files = files.map(|files| files.programs(programs.clone()));
-        App { mount, files, programs, max_programs }
+        App { mount, files, programs, max_programs, staff: None }
+    }
+
+    /// Sets the workers of the upstream. They are not started yet.
+    pub fn with_workers(self, workers: Workers) -> App {
+        App { staff: Some(Staff { workers, running: None }), ..self }
+    }
+
+    /// Starts the workers, if there are any.
+    pub fn started(mut self, error_log: &ErrorStream) -> Result<App, String> {
+        if let (Some(staff), Programs::Upstream(upstream)) = (&mut self.staff, &mut self.programs) {
+            let workers = staff.workers.clone().error_log(error_log.clone());
+            let running = workers.start().map_err(|error| format!("cannot start the workers: {error}"))?;
+            *upstream = upstream.clone().on(&running);
+            staff.running = Some(running);
+            self.files = self.files.map(|files| files.programs(self.programs.clone()));
+        }
+        Ok(self)
     }
 
     pub fn error_log(self, error_log: ErrorStream) -> App {
@@ -75,7 +100,10 @@ impl App {
             Programs::None => None,
             Programs::Script(script) if script.program().is_dir() => Some("its programs".to_owned()),
             Programs::Script(script) => Some(script.program().display().to_string()),
-            Programs::Upstream(upstream) => Some(format!("fastcgi://{}", upstream.address())),
+            Programs::Upstream(upstream) => Some(match &self.staff {
+                Some(staff) => format!("{} (FastCGI)", staff.workers.program().display()),
+                None => format!("fastcgi://{}", upstream.address()),
+            }),
         };
         [files, programs].into_iter().flatten().collect::<Vec<_>>().join(" and ")
     }
@@ -89,8 +117,20 @@ impl App {
         }
     }
 
+    /// Waits until the workers have ended, after a stop.
+    pub async fn ended(&self) {
+        if let Some(running) = self.running_workers() {
+            running.stopped().await;
+        }
+    }
+
+    fn running_workers(&self) -> Option<&RunningWorkers> {
+        self.staff.as_ref().and_then(|staff| staff.running.as_ref())
+    }
+
     /// Stops everything that runs.
     pub fn stop(&self) {
+        self.running_workers().iter().for_each(|running| running.stop());
         match &self.programs {
             Programs::None => {}
             Programs::Script(script) => script.stop(),

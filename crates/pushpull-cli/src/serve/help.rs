@@ -7,6 +7,7 @@ Serves files, CGI programs or a FastCGI application over HTTP, FastCGI or SCGI.
 
 Usage: pushpull serve [OPTIONS] [--root DIRECTORY]
        pushpull serve [OPTIONS] [--root DIRECTORY] -- PROGRAM [ARGUMENTS]...
+       pushpull serve [OPTIONS] [--root DIRECTORY] --fastcgi-program -- PROGRAM
        pushpull serve [OPTIONS] [--root DIRECTORY] --upstream fastcgi://ADDRESS
        pushpull serve --config FILE [--check]
 
@@ -30,6 +31,7 @@ Topics, each by `pushpull serve --help TOPIC`:
             --exit-status
   front     --accept-param --no-multiplex
   proxy     --trust-proxy --proxy-fields --proxy-protocol
+  workers   --fastcgi-program --workers --max-requests
   upstream  --upstream --max-idle
   limits    --timeout-... --max-... --queue... --keep-alive --kill-grace
   log       --log-format --metrics
@@ -44,12 +46,13 @@ client). Errors and the standard error of programs go to standard error.
 ";
 
 /// The topics, in the order of `all`.
-const TOPICS: [(&str, &str); 11] = [
+const TOPICS: [(&str, &str); 12] = [
     ("files", FILES),
     ("server", SERVER),
     ("program", PROGRAM),
     ("front", FRONT),
     ("proxy", PROXY),
+    ("workers", WORKERS),
     ("upstream", UPSTREAM),
     ("limits", LIMITS),
     ("log", LOG),
@@ -151,6 +154,28 @@ Proxy or balancer (in front of this server, such as nginx or HAProxy):
   the client in the log. They are read from right to left, up to the first
   address that is no trusted proxy. An invalid field is ignored and logged. The
   proxy must set or delete each field of this kind, or clients can choose it.
+";
+
+const WORKERS: &str = "\
+Workers (processes of a FastCGI program such as php-cgi, kept running):
+  --fastcgi-program       the program speaks FastCGI: it is started in advance,
+                          with a listening socket as its descriptor 0, and each
+                          process answers one request after the other
+  --workers N             processes (default: one per core)
+  --max-requests N        requests of a process, on average, after which all are
+                          replaced, one after the other (default: no limit)
+  --cgi NAMES             scripts below the root that the program gets, such as
+                          '*.php' (default: it gets what is no file)
+
+  A process that ends is started again: at once the first time, then after 1 s,
+  2 s, and so on up to 30 s. While none runs, requests are answered with 502.
+  --env, --pass-env, --directory and --kill-grace are as for a CGI program, and
+  --max-programs limits requests. On Linux and FreeBSD, the processes also end
+  if this server is killed.
+
+  With --max-requests, no request is lost. A process that catches SIGUSR1, as
+  those with libfcgi and php-cgi do, receives it, finishes its request and ends
+  (Linux). Others receive SIGTERM when no request runs.
 ";
 
 const UPSTREAM: &str = "\

@@ -17,6 +17,10 @@ pub struct MountOptions {
     pub mount: Option<Mount>,
     /// The program and its arguments.
     pub program: Option<(OsString, Vec<OsString>)>,
+    /// `true` if the program speaks FastCGI.
+    pub is_fastcgi: bool,
+    pub workers: Option<usize>,
+    pub max_requests: Option<u64>,
     pub upstream: Option<Address>,
     pub site: SiteOptions,
     pub authorization: bool,
@@ -37,6 +41,9 @@ impl MountOptions {
         let limits = &mut self.limits;
         match given.name {
             "mount" | "path" => self.mount = Some(given.parsed(|path| Mount::at(path).ok())?),
+            "fastcgi-program" => self.is_fastcgi = true,
+            "workers" => self.workers = Some(given.number()?),
+            "max-requests" => self.max_requests = Some(given.number()?),
             "upstream" => self.upstream = Some(given.address("fastcgi://")?),
             "root" => self.site.root = Some(given.file()),
             "listing" => self.site.listing = true,

@@ -23,8 +23,9 @@ pub struct Reload {
     pub certified: Option<Certified>,
     pub tls: Option<Tls>,
     pub served: Served,
-    /// The log of the applications, unless a front server has one.
+    /// The log of the applications, unless a front server has one, and that of their workers.
     pub error_log: Option<ErrorStream>,
+    pub workers_log: ErrorStream,
     pub manager: Manager,
     pub log: Log,
     pub shutdown: Shutdown,
@@ -70,9 +71,10 @@ impl Reload {
         if let Some(key) = changed(keys, &new.keys) {
             return Err(format!("{}: {key:?} has changed: expected a restart", config.name));
         }
+        let apps = super::started(new.apps, &self.workers_log)?;
         self.certify(new.settings.certified);
-        let (count, s) = (new.apps.len(), if new.apps.len() == 1 { "" } else { "s" });
-        self.served.replace(super::mounted(new.apps, self.error_log.as_ref()));
+        let (count, s) = (apps.len(), if apps.len() == 1 { "" } else { "s" });
+        self.served.replace(super::mounted(apps, self.error_log.as_ref()));
         Ok(format!("{}: {count} mount{s}", config.name))
     }
 

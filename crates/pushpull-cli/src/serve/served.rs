@@ -70,6 +70,9 @@ impl Served {
         let _ = timeout(left, stopped()).await;
         apps.iter().for_each(App::stop);
         stopped().await;
+        for app in &apps {
+            app.ended().await;
+        }
     }
 
     fn now(&self) -> Generation {

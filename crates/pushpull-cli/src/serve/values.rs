@@ -36,7 +36,9 @@ pub fn expected(name: &str) -> &'static str {
         "cgi" | "hide" => "names such as *.cgi,*.pl, or paths such as /data/",
         "tls-certificate" | "tls-key" => "a PEM file",
         "threads" => "a whole number from 1 to 1024",
-        "max-programs" | "max-head" | "max-connections" => "a whole number from 1, below 2^64",
+        "max-programs" | "max-head" | "max-connections" | "workers" | "max-requests" => {
+            "a whole number from 1, below 2^64"
+        }
         "max-idle" | "max-body" | "queue" => "a whole number from 0, below 2^64",
         "kill-grace" | "shutdown-notice" | "shutdown-grace" => "seconds from 0 to 1000000000, such as 3",
         _ => "seconds above 0, at most 1000000000, such as 30",

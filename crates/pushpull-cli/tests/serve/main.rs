@@ -22,3 +22,4 @@ mod signals;
 #[cfg(feature = "tls")]
 mod tls;
 mod upstream;
+mod workers;
