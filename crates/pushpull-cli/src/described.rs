@@ -11,11 +11,11 @@ use crate::{bench, serve};
 
 /// An option.
 #[derive(Debug, PartialEq, Eq)]
-struct Described<'a> {
-    name: &'a str,
+pub struct Described<'a> {
+    pub name: &'a str,
     /// The name of its value, if it has one.
-    value: Option<&'a str>,
-    text: String,
+    pub value: Option<&'a str>,
+    pub text: String,
 }
 
 /// A part of a text.
@@ -71,7 +71,7 @@ fn finish(mut parser: Parser, text: &str) -> Result<ExitCode, String> {
 }
 
 /// Returns the options that these texts describe.
-fn options<'a>(texts: &[&'a str]) -> Vec<Described<'a>> {
+pub fn options<'a>(texts: &[&'a str]) -> Vec<Described<'a>> {
     let options = texts.iter().flat_map(|text| parts(text)).filter_map(|part| match part {
         Part::Option(option) => Some(option),
         _ => None,

@@ -83,6 +83,11 @@ impl Log {
         self.requests.add(&self.format.said(line));
     }
 
+    /// Writes a line about an event while the server runs to standard output.
+    pub fn note(&self, line: &dyn std::fmt::Display) {
+        self.requests.add(&self.format.noted(line));
+    }
+
     /// Waits until everything is written, or until a stream accepts nothing more.
     pub fn finish(self) {
         let lost = self.requests.finish();

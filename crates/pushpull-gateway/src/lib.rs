@@ -22,7 +22,9 @@
 //! | either of them | as a CGI program | [`host::cgi::run`] |
 //! | an external CGI program | in hyper or axum | [`Script`] (feature `script`) |
 //! | php-fpm, or another FastCGI application | in hyper or axum | [`Upstream`] (feature `upstream`) |
+//! | a FastCGI program that is started here | in hyper or axum | [`Workers`] (feature `upstream`) |
 //! | a directory of files and programs | in hyper or axum | [`Files`] (feature `files`) |
+//! | several of them | on one server, each below a path | [`Mounts`] |
 //! | any of them | served over HTTP, FastCGI or SCGI | [`host`] (feature `server`) |
 //!
 //! # Examples
@@ -45,16 +47,19 @@
 //! | feature | adds |
 //! |---|---|
 //! | `script` | [`Script`]: an external CGI program as a service |
-//! | `upstream` | [`Upstream`]: a FastCGI application, such as php-fpm, as a service |
+//! | `upstream` | [`Upstream`]: a FastCGI application, such as php-fpm, as a service; [`Workers`]: its processes |
 //! | `files` | [`Files`]: the files of a directory as a service, beside its programs |
 //! | `server` | [`host`]: servers for HTTP/1.1, HTTP/2, FastCGI and SCGI |
+//! | `tls` | HTTPS for the HTTP server |
 //!
-//! None is on by default. `script`, `upstream` and `files` work on Unix, and `server` on Windows too.
+//! None is on by default. `script`, `upstream` and `files` work on Unix, `server` and `tls` on Windows too.
 //!
 #![cfg_attr(all(feature = "script", unix), doc = "[`Script`]: crate::Script")]
 #![cfg_attr(not(all(feature = "script", unix)), doc = "[`Script`]: #features")]
 #![cfg_attr(all(feature = "upstream", unix), doc = "[`Upstream`]: crate::Upstream")]
 #![cfg_attr(not(all(feature = "upstream", unix)), doc = "[`Upstream`]: #features")]
+#![cfg_attr(all(feature = "upstream", unix), doc = "[`Workers`]: crate::Workers")]
+#![cfg_attr(not(all(feature = "upstream", unix)), doc = "[`Workers`]: #features")]
 #![cfg_attr(all(feature = "files", unix), doc = "[`Files`]: crate::Files")]
 #![cfg_attr(not(all(feature = "files", unix)), doc = "[`Files`]: #features")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -88,6 +93,8 @@ mod site;
 mod sys;
 #[cfg(all(feature = "upstream", unix))]
 pub mod upstream;
+#[cfg(all(feature = "upstream", unix))]
+pub mod workers;
 
 pub use app::{App, AsPull, AsPush, Input, Pull, PullApp, PullFn, Push, PushApp, PushFn, pull_fn, push_fn};
 pub use cgi::{
@@ -98,6 +105,7 @@ pub use cgi::{
 pub use external::{BodyPolicy, ExitStatus, ProgramLimits};
 #[cfg(all(feature = "files", unix))]
 pub use files::Files;
+pub use mounts::Mounts;
 pub use redirect::{LocalRedirects, LocalRedirectsLayer};
 #[cfg(feature = "script")]
 pub use script::Script;
@@ -107,6 +115,13 @@ pub use service::{Service, service};
 pub use site::{BadPathSet, PathSet, Site};
 #[cfg(all(feature = "upstream", unix))]
 pub use upstream::Upstream;
+#[cfg(all(feature = "upstream", unix))]
+pub use workers::{RunningWorkers, Workers};
+
+/// Several services on one server. Start with [`Mounts`].
+pub mod mounts {
+    pub use crate::service::mounts::{Mounts, ResponseFuture};
+}
 
 /// Local redirects: responses that name another path on this server (RFC 3875, 6.2.2). Start with [`LocalRedirects`], a
 /// service around a service, or with [`LocalRedirectsLayer`] in a stack of layers.

@@ -10,5 +10,7 @@ pub mod log;
 pub mod needed;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod sandbox;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod watchdog;
 pub mod wire;

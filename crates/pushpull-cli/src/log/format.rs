@@ -39,6 +39,14 @@ impl Format {
             Format::Json => of_message("info", message),
         }
     }
+
+    /// Returns the line of an event while the server runs.
+    pub fn noted(self, message: &dyn Display) -> String {
+        match self {
+            Format::Text => stamped(message),
+            Format::Json => of_message("info", message),
+        }
+    }
 }
 
 fn now() -> impl Display {

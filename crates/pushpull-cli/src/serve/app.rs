@@ -3,21 +3,30 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body as HttpBody;
 use pushpull_gateway::files::NoPrograms;
 use pushpull_gateway::script::ResponseFuture;
-use pushpull_gateway::{Body, ErrorStream, Files, Script, Upstream};
-use tokio::time::timeout;
+use pushpull_gateway::{Body, ErrorStream, Files, Mount, RunningWorkers, Script, Upstream, Workers};
 use tower_service::Service;
 
 #[derive(Clone)]
 pub struct App {
+    /// Where it is mounted, unless a front server decides.
+    mount: Option<Mount>,
     /// Passes on what is for the programs.
     files: Option<Files<Programs>>,
     programs: Programs,
+    max_programs: usize,
+    staff: Option<Staff>,
+}
+
+/// The workers of the upstream, if they are started here.
+#[derive(Clone)]
+struct Staff {
+    workers: Workers,
+    running: Option<RunningWorkers>,
 }
 
 /// A program to start, or a FastCGI application to connect to.
@@ -29,12 +38,26 @@ pub enum Programs {
 }
 
 impl App {
-    pub fn new(programs: Programs) -> App {
-        App { files: None, programs }
+    pub fn new(mount: Option<Mount>, files: Option<Files>, programs: Programs, max_programs: usize) -> App {
+        let files = files.map(|files| files.programs(programs.clone()));
+        App { mount, files, programs, max_programs, staff: None }
     }
 
-    pub fn with_files(files: Files, programs: Programs) -> App {
-        App { files: Some(files.programs(programs.clone())), programs }
+    /// Sets the workers of the upstream. They are not started yet.
+    pub fn with_workers(self, workers: Workers) -> App {
+        App { staff: Some(Staff { workers, running: None }), ..self }
+    }
+
+    /// Starts the workers, if there are any.
+    pub fn started(mut self, error_log: &ErrorStream) -> Result<App, String> {
+        if let (Some(staff), Programs::Upstream(upstream)) = (&mut self.staff, &mut self.programs) {
+            let workers = staff.workers.clone().error_log(error_log.clone());
+            let running = workers.start().map_err(|error| format!("cannot start the workers: {error}"))?;
+            *upstream = upstream.clone().on(&running);
+            staff.running = Some(running);
+            self.files = self.files.map(|files| files.programs(self.programs.clone()));
+        }
+        Ok(self)
     }
 
     pub fn error_log(self, error_log: ErrorStream) -> App {
@@ -44,39 +67,74 @@ impl App {
             Programs::Upstream(upstream) => Programs::Upstream(upstream.error_log(error_log.clone())),
         };
         let files = self.files.map(|files| files.error_log(error_log).programs(programs.clone()));
-        App { files, programs }
+        App { files, programs, ..self }
     }
 
-    pub fn programs(&self) -> &Programs {
-        &self.programs
+    pub fn mount(&self) -> Option<&Mount> {
+        self.mount.as_ref()
     }
 
-    /// Returns what is served, for the first line of the log.
+    /// Returns the path of the mount.
+    pub fn path(&self) -> &str {
+        self.mount().map(Mount::prefix).filter(|prefix| !prefix.is_empty()).unwrap_or("/")
+    }
+
+    /// Returns how many programs, or requests to the upstream, may run.
+    pub fn max_programs(&self) -> usize {
+        self.max_programs
+    }
+
+    /// Returns how many of them run, and how many requests wait for one to end.
+    pub fn load(&self) -> (usize, usize) {
+        match &self.programs {
+            Programs::None => (0, 0),
+            Programs::Script(script) => (script.running(), script.waiting()),
+            Programs::Upstream(upstream) => (upstream.running(), upstream.waiting()),
+        }
+    }
+
+    /// Returns what is served, for the log.
     pub fn name(&self) -> String {
         let files = self.files.as_ref().map(|files| format!("files of {}", files.site().root().display()));
         let programs = match &self.programs {
             Programs::None => None,
             Programs::Script(script) if script.program().is_dir() => Some("its programs".to_owned()),
             Programs::Script(script) => Some(script.program().display().to_string()),
-            Programs::Upstream(upstream) => Some(format!("fastcgi://{}", upstream.address())),
+            Programs::Upstream(upstream) => Some(match &self.staff {
+                Some(staff) => format!("{} (FastCGI)", staff.workers.program().display()),
+                None => format!("fastcgi://{}", upstream.address()),
+            }),
         };
         [files, programs].into_iter().flatten().collect::<Vec<_>>().join(" and ")
     }
 
-    /// Stops everything that runs, and waits for it. Programs that work on after their response have until `left` is
-    /// over.
-    pub async fn stop(self, left: Duration) {
-        match self.programs {
+    /// Waits until nothing runs.
+    pub async fn stopped(&self) {
+        match &self.programs {
             Programs::None => {}
-            Programs::Script(script) => {
-                let _ = timeout(left, script.stopped()).await;
-                script.stop();
-                script.stopped().await;
-            }
-            Programs::Upstream(upstream) => {
-                upstream.stop();
-                upstream.stopped().await;
-            }
+            Programs::Script(script) => script.stopped().await,
+            Programs::Upstream(upstream) => upstream.stopped().await,
+        }
+    }
+
+    /// Waits until the workers have ended, after a stop.
+    pub async fn ended(&self) {
+        if let Some(running) = self.running_workers() {
+            running.stopped().await;
+        }
+    }
+
+    fn running_workers(&self) -> Option<&RunningWorkers> {
+        self.staff.as_ref().and_then(|staff| staff.running.as_ref())
+    }
+
+    /// Stops everything that runs.
+    pub fn stop(&self) {
+        self.running_workers().iter().for_each(|running| running.stop());
+        match &self.programs {
+            Programs::None => {}
+            Programs::Script(script) => script.stop(),
+            Programs::Upstream(upstream) => upstream.stop(),
         }
     }
 }

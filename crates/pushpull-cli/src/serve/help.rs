@@ -7,7 +7,9 @@ Serves files, CGI programs or a FastCGI application over HTTP, FastCGI or SCGI.
 
 Usage: pushpull serve [OPTIONS] [--root DIRECTORY]
        pushpull serve [OPTIONS] [--root DIRECTORY] -- PROGRAM [ARGUMENTS]...
+       pushpull serve [OPTIONS] [--root DIRECTORY] --fastcgi-program -- PROGRAM
        pushpull serve [OPTIONS] [--root DIRECTORY] --upstream fastcgi://ADDRESS
+       pushpull serve --config FILE [--check]
 
 Without any of these, the files of the current directory are served and listed.
 A CGI program (RFC 3875) is started once per request. HTTP clients use HTTP/1.1
@@ -24,15 +26,17 @@ Examples:
 
 Topics, each by `pushpull serve --help TOPIC`:
   files     --root --listing --index --cgi-bin --cgi --hide --follow-links
-  server    --protocol --listen --mount --health --threads
+  server    --protocol --listen --mount --health --threads --tls-...
   program   --request-body --env --pass-env --pass-authorization --directory
             --exit-status
   front     --accept-param --no-multiplex
   proxy     --trust-proxy --proxy-fields --proxy-protocol
+  workers   --fastcgi-program --workers --max-requests
   upstream  --upstream --max-idle
   limits    --timeout-... --max-... --queue... --keep-alive --kill-grace
   log       --log-format --metrics
   stopping  --shutdown-notice --shutdown-grace
+  config    --config --check
   examples  more examples
   all       all of these
 
@@ -42,16 +46,18 @@ client). Errors and the standard error of programs go to standard error.
 ";
 
 /// The topics, in the order of `all`.
-const TOPICS: [(&str, &str); 10] = [
+const TOPICS: [(&str, &str); 12] = [
     ("files", FILES),
     ("server", SERVER),
     ("program", PROGRAM),
     ("front", FRONT),
     ("proxy", PROXY),
+    ("workers", WORKERS),
     ("upstream", UPSTREAM),
     ("limits", LIMITS),
     ("log", LOG),
     ("stopping", STOPPING),
+    ("config", CONFIG),
     ("examples", EXAMPLES),
 ];
 
@@ -99,6 +105,10 @@ Server:
                           200, or 503 while stopping (default: none)
   --threads N             threads that serve (default: one per core,
                           maximum: 1024)
+  --tls-certificate FILE  PEM file of a certificate and its chain, for HTTPS;
+                          the client chooses HTTP/2 or HTTP/1.1 (http only;
+                          default: none). On SIGHUP the files are read again
+  --tls-key FILE          PEM file of the private key
   --help [TOPIC]          prints this text
 ";
 
@@ -144,6 +154,28 @@ Proxy or balancer (in front of this server, such as nginx or HAProxy):
   the client in the log. They are read from right to left, up to the first
   address that is no trusted proxy. An invalid field is ignored and logged. The
   proxy must set or delete each field of this kind, or clients can choose it.
+";
+
+const WORKERS: &str = "\
+Workers (processes of a FastCGI program such as php-cgi, kept running):
+  --fastcgi-program       the program speaks FastCGI: it is started in advance,
+                          with a listening socket as its descriptor 0, and each
+                          process answers one request after the other
+  --workers N             processes (default: one per core)
+  --max-requests N        requests of a process, on average, after which all are
+                          replaced, one after the other (default: no limit)
+  --cgi NAMES             scripts below the root that the program gets, such as
+                          '*.php' (default: it gets what is no file)
+
+  A process that ends is started again: at once the first time, then after 1 s,
+  2 s, and so on up to 30 s. While none runs, requests are answered with 502.
+  --env, --pass-env, --directory and --kill-grace are as for a CGI program, and
+  --max-programs limits requests. On Linux and FreeBSD, the processes also end
+  if this server is killed.
+
+  With --max-requests, no request is lost. A process that catches SIGUSR1, as
+  those with libfcgi and php-cgi do, receives it, finishes its request and ends
+  (Linux). Others receive SIGTERM when no request runs.
 ";
 
 const UPSTREAM: &str = "\
@@ -212,6 +244,38 @@ Stopping (on SIGTERM, SIGINT, SIGHUP or SIGQUIT; a second signal stops at once):
                           (default: 0)
   --shutdown-grace S      time after that for running responses, and for
                           programs that work on (default: 10)
+
+  With --config or --tls-certificate, SIGHUP does not stop the server. It reads
+  these files again: see the topic config.
+";
+
+const CONFIG: &str = "\
+Configuration file (several mounts in one server; no other option beside it):
+  --config FILE           TOML file: an option is a key without its dashes, with
+                          the value as here; a flag is true or false, and a
+                          repeatable option may be an array
+  --check                 checks the file and all that it names, and prints what
+                          would be served, one line for each mount
+
+  The first lines are the options of the server. Each [[mount]] has a path
+  (default: /), and root, program or upstream with their options. A request goes
+  to the longest path that matches. A program is an array of the program and its
+  arguments, or one string. Relative paths begin at the folder of the file.
+
+      listen = \"127.0.0.1:8080\"
+
+      [[mount]]
+      root = \"/srv/www\"
+
+      [[mount]]
+      path = \"/git\"
+      program = [\"git\", \"http-backend\"]
+      env = [\"GIT_PROJECT_ROOT=/srv/git\", \"GIT_HTTP_EXPORT_ALL=1\"]
+
+  On SIGHUP the file is read again. New requests get the new mounts; requests
+  that run finish with the old ones. New connections get the new certificate. If
+  the file has an error, or a key of the server other than the files of TLS has
+  changed, nothing changes, and the log says why.
 ";
 
 const EXAMPLES: &str = "\
@@ -222,6 +286,8 @@ More examples:
       -- ./hello.cgi
   pushpull serve --request-body stream --env GIT_PROJECT_ROOT=/srv/git \\
       --env GIT_HTTP_EXPORT_ALL=1 -- git http-backend
+  pushpull serve --listen '[::]:443' --tls-certificate chain.pem \\
+      --tls-key key.pem
   pushpull serve --protocol fastcgi --listen unix:/run/hello.sock -- ./hello.cgi
   pushpull serve --protocol scgi --listen 127.0.0.1:4000 \\
       --accept-param DOCUMENT_ROOT -- ./hello.cgi

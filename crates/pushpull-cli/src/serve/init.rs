@@ -11,15 +11,15 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The signals that stop the server.
-const STOPPING: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
+/// The signals that stop the server or reload its configuration.
+const PASSED_ON: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
 
 /// Returns `true` if this is process 1 and the system says which file this program is.
 pub fn is_needed() -> bool {
     std::process::id() == 1 && env::current_exe().is_ok()
 }
 
-/// Runs this program again as a separate process. Passes stop signals on, reaps every child, and exits with the
+/// Runs this program again as a separate process. Passes signals on, reaps every child, and exits with the
 /// server's status.
 ///
 /// # Errors
@@ -32,11 +32,11 @@ pub fn run() -> Result<ExitCode, String> {
     runtime.block_on(async {
         // An ignored SIGCHLD would lose the exit status.
         drop(signal(SignalKind::child()).map_err(told)?);
-        for stopping in STOPPING {
-            let (mut caught, sender) = (signal(SignalKind::from_raw(stopping.as_raw())).map_err(told)?, sender.clone());
+        for passed in PASSED_ON {
+            let (mut caught, sender) = (signal(SignalKind::from_raw(passed.as_raw())).map_err(told)?, sender.clone());
             tokio::spawn(async move {
                 while caught.recv().await.is_some() {
-                    let _ = sender.send(stopping);
+                    let _ = sender.send(passed);
                 }
             });
         }

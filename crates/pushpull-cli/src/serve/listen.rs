@@ -6,9 +6,12 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
 
 use pushpull_gateway::host::{Address, Listener};
 use rustix::process::getppid;
+
+use super::values::based;
 
 /// The first descriptor that systemd hands over (sd_listen_fds(3)).
 const FIRST: i32 = 3;
@@ -35,6 +38,14 @@ impl Listen {
                 || Listen::Named(name.to_owned()),
                 |number| if number == 0 { Listen::Stdin } else { Listen::Descriptor(number) },
             )),
+        }
+    }
+
+    /// Returns the socket, where a relative path begins at `base`.
+    pub fn based(self, base: &Path) -> Listen {
+        match self {
+            Listen::Address(address) => Listen::Address(based(address, base)),
+            other => other,
         }
     }
 

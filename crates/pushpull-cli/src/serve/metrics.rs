@@ -16,7 +16,7 @@ use pushpull_gateway::host::http::Server;
 use pushpull_gateway::host::{AccessRecord, Address, ClientLimits, CutReason, End, Listener, ServerStats, Shutdown};
 use tower_service::Service;
 
-use super::app::Programs;
+use super::served::Served;
 
 /// The upper bounds of the histogram, in seconds.
 const BOUNDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
@@ -67,8 +67,7 @@ impl Requests {
 pub struct Metrics {
     pub requests: Requests,
     pub server: ServerStats,
-    pub programs: Programs,
-    pub max_programs: usize,
+    pub served: Served,
 }
 
 impl Metrics {
@@ -104,13 +103,9 @@ impl Metrics {
         text.counter("connections_refused", "Connections refused because there were too many.", self.server.refused());
         text.counter("received_bytes", "Bytes received from clients, heads included.", self.server.received());
         text.counter("sent_bytes", "Bytes sent to clients, heads included.", self.server.sent());
-        let (running, waiting) = match &self.programs {
-            Programs::None => (0, 0),
-            Programs::Script(script) => (script.running(), script.waiting()),
-            Programs::Upstream(upstream) => (upstream.running(), upstream.waiting()),
-        };
+        let (max, running, waiting) = self.served.load();
         text.gauge("programs", "Programs, or requests to the upstream, that run.", running);
-        text.gauge("programs_max", "The maximum of programs.", self.max_programs);
+        text.gauge("programs_max", "The maximum of programs.", max);
         text.gauge("queue", "Requests that wait for a program to end.", waiting);
         text.0.push_str("# EOF\n");
         text.0

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use pushpull_gateway::host::Shutdown;
+use rustix::time::{ClockId, clock_gettime};
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
@@ -79,7 +80,7 @@ impl Manager {
         if inner.has_begun.swap(true, Ordering::SeqCst) {
             return;
         }
-        inner.say("READY=1");
+        self.is_ready();
         let (stopping, begun) = (inner.clone(), shutdown.begun());
         spawn_local(async move {
             begun.await;
@@ -92,6 +93,18 @@ impl Manager {
                 self.0.iter().for_each(|inner| inner.log.trouble(&format_args!("cannot start the watchdog: {error}")));
             }
         }
+    }
+
+    /// Reports that the server reads its configuration again. [`is_ready`](Manager::is_ready) ends this.
+    pub fn reloads(&self) {
+        let Some(inner) = &self.0 else { return };
+        let now = clock_gettime(ClockId::Monotonic);
+        inner.say(&format!("RELOADING=1\nMONOTONIC_USEC={}", now.tv_sec * 1_000_000 + now.tv_nsec / 1000));
+    }
+
+    /// Reports that the server serves.
+    pub fn is_ready(&self) {
+        self.0.iter().for_each(|inner| inner.say("READY=1"));
     }
 }
 

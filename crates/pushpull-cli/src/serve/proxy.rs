@@ -2,7 +2,8 @@
 
 use pushpull_gateway::host::{ProxyFields, TrustedProxies};
 
-use super::values::invalid;
+use super::values::Given;
+use super::wrong::Wrong;
 
 /// The values of `--proxy-fields`.
 pub const PROXY_FIELDS: [(&str, ProxyFields); 2] =
@@ -19,13 +20,13 @@ pub struct ProxyOptions {
 
 impl ProxyOptions {
     /// Adds a network, or the peers of Unix sockets.
-    pub fn trust(&mut self, network: String) -> Result<(), String> {
+    pub fn trust(&mut self, given: &Given<'_>) -> Result<(), Wrong> {
         let proxies = std::mem::take(&mut self.proxies);
         self.trusts = true;
-        self.proxies = match &network[..] {
-            "unix" => proxies.unix(true),
-            _ => proxies.network(&network).map_err(|_| invalid("trust-proxy", network))?,
-        };
+        self.proxies = given.parsed(|network| match network {
+            "unix" => Some(proxies.unix(true)),
+            _ => proxies.network(network).ok(),
+        })?;
         Ok(())
     }
 
@@ -40,16 +41,16 @@ impl ProxyOptions {
     }
 
     /// Returns the proxies, if the options fit together.
-    pub fn complete(self, is_http: bool, may_be_unix: bool) -> Result<TrustedProxies, String> {
-        let wrong = |what: &str| Err(format!("cannot use {what}"));
+    pub fn complete(self, is_http: bool, may_be_unix: bool) -> Result<TrustedProxies, Wrong> {
+        let wrong = |name, why| Err(Wrong::Use { name, why });
         match () {
-            () if self.reads && !self.trusts => wrong("--proxy-fields without --trust-proxy: expected --trust-proxy"),
-            () if self.reads && !is_http => wrong("--proxy-fields with this protocol: expected --protocol http"),
+            () if self.reads && !self.trusts => wrong("proxy-fields", "without --trust-proxy: expected --trust-proxy"),
+            () if self.reads && !is_http => wrong("proxy-fields", "with this protocol: expected --protocol http"),
             () if self.trusts && !is_http && !self.requires => {
-                wrong("--trust-proxy with this protocol: expected --protocol http, or --proxy-protocol")
+                wrong("trust-proxy", "with this protocol: expected --protocol http, or --proxy-protocol")
             }
             () if self.requires && !self.trusts && !may_be_unix => {
-                wrong("--proxy-protocol without --trust-proxy: expected --trust-proxy, or --listen unix:PATH")
+                wrong("proxy-protocol", "without --trust-proxy: expected --trust-proxy, or --listen unix:PATH")
             }
             () => Ok(self.proxies),
         }

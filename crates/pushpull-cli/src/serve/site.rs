@@ -4,6 +4,8 @@ use std::ffi::OsString;
 
 use pushpull_gateway::{PathSet, Site};
 
+use super::wrong::Wrong;
+
 /// The options as given.
 #[derive(Default)]
 pub struct SiteOptions {
@@ -43,10 +45,11 @@ impl SiteOptions {
 
     /// Creates the site: the root, or else the current directory with listings. If its index is given and a program, it
     /// is the front controller too.
-    pub fn site(&self, programs: PathSet, index: &[&str]) -> Result<Site, String> {
+    pub fn site(&self, programs: PathSet, index: &[&str]) -> Result<Site, Wrong> {
         let programs = programs.with(self.programs.clone());
         let root = self.root.clone().unwrap_or_else(|| ".".into());
-        let site = Site::new(root).map_err(|error| format!("{error}; expected a directory"))?;
+        let unusable = |error| Wrong::Named { name: "root", what: format!("{error}; expected a directory") };
+        let site = Site::new(root).map_err(unusable)?;
         let front_controller = self.index.iter().find(|name| programs.has_name(name)).cloned();
         let site = match self.index.is_empty() {
             true => site.index(index.iter().copied()),

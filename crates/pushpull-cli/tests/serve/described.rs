@@ -107,6 +107,15 @@ fn the_other_shells_complete_every_option() {
 }
 
 #[test]
+fn the_configuration_file_of_the_documentation_is_valid() {
+    let scripts = Scripts::new();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/systemd/site.toml");
+    let text = fs::read_to_string(file).unwrap().replace("/srv/www", ".");
+    let (code, out, err) = run(&["serve", "--check", "--config", &scripts.file("site.toml", &text, 0o644)]);
+    assert!(code == 0 && out.starts_with("/: files of "), "{out}{err}");
+}
+
+#[test]
 fn the_units_of_the_documentation_are_valid_and_hardened() {
     if !there(&["systemd-analyze"]) {
         return;

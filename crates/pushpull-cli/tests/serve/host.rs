@@ -69,10 +69,21 @@ impl Serving {
 
     /// Starts the server through another program, with the server as its last argument.
     pub fn start_by(starter: &[&str], arguments: &[&str], environment: &[(&str, &str)]) -> Serving {
-        let mut serving = Serving::spawn(starter, "127.0.0.1:0", arguments, environment);
-        let line = serving.requests.wait_for("://127.0.0.1:", 1).remove(0);
-        serving.address = line.trim_end_matches('/').rsplit('/').next().unwrap().parse().unwrap();
-        serving
+        Serving::spawn(starter, "127.0.0.1:0", arguments, environment).on_loopback()
+    }
+
+    /// Starts the server with a configuration file that listens on 127.0.0.1:0.
+    pub fn configured(file: &str, environment: &[(&str, &str)]) -> Serving {
+        let mut command = Command::new(PUSHPULL);
+        command.args(["serve", "--config", file]).envs(environment.iter().copied());
+        Serving::of(&mut command).on_loopback()
+    }
+
+    /// Waits until the server says where it listens.
+    fn on_loopback(mut self) -> Serving {
+        let line = self.requests.wait_for("://127.0.0.1:", 1).remove(0);
+        self.address = line.trim_end_matches('/').rsplit('/').next().unwrap().parse().unwrap();
+        self
     }
 
     /// Starts the server on an address, and waits for a line that contains `part`.

@@ -3,6 +3,7 @@
 
 mod behind;
 mod command_line;
+mod config;
 mod described;
 mod faults;
 mod figures;
@@ -13,8 +14,12 @@ mod log;
 mod options;
 mod protocols;
 mod real_programs;
+mod reload;
 mod scarce;
 #[cfg(target_os = "linux")]
 mod service;
 mod signals;
+#[cfg(feature = "tls")]
+mod tls;
 mod upstream;
+mod workers;

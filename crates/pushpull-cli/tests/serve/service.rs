@@ -106,6 +106,20 @@ fn a_socket_on_descriptor_0_is_served_as_by_spawn_fcgi() {
     assert_eq!(serving.wait().code(), Some(2));
 }
 
+#[cfg(feature = "tls")]
+#[test]
+fn a_socket_that_is_handed_over_is_served_over_https() {
+    use super::tls::{REQUEST, options};
+    let (issued, scripts) = (pushpull_testing::tls::Issued::new(), Scripts::new());
+    let (socket, address) = bound();
+    let options = options(&issued);
+    let program = scripts.sh("hello", "printf 'A: b\\n\\nhello'");
+    let arguments = options.iter().map(String::as_str).chain(["--listen", "stdin", "--", &program]);
+    let serving = activated(socket, "", &arguments.collect::<Vec<_>>());
+    serving.requests.wait_for(&format!("at https://{address}/"), 1);
+    assert_eq!(issued.exchange(address, REQUEST).unwrap().chunks().0, b"hello");
+}
+
 /// Returns the next message to the manager.
 fn told(manager: &UnixDatagram) -> String {
     let mut text = [0; 1000];

@@ -38,7 +38,7 @@ impl ErrorStream {
     }
 
     /// Passes on one line, escaped as if it were written.
-    #[cfg(feature = "server")]
+    #[cfg(any(feature = "server", all(feature = "upstream", unix)))]
     pub(crate) fn say(&self, line: &str) {
         (self.to)(&escape(line.as_bytes()));
     }

@@ -23,7 +23,7 @@ use super::refusal::Refusal;
 pub(crate) const SOFTWARE: &str = concat!("pushpull/", env!("CARGO_PKG_VERSION"));
 
 /// The two ends of a request's connection. A server inserts them into the request's extensions; they set `REMOTE_ADDR`,
-/// `REMOTE_PORT`, `SERVER_PORT` and `HTTPS`.
+/// `REMOTE_PORT`, `SERVER_PORT`, `HTTPS` and `REQUEST_SCHEME`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Connection {
@@ -31,7 +31,7 @@ pub struct Connection {
     pub remote: SocketAddr,
     /// The address that the client connected to.
     pub local: SocketAddr,
-    /// `true` if the client's connection is encrypted, as a proxy reports. `HTTPS` is `on` then.
+    /// `true` if the client's connection is encrypted, here or as a proxy reports. `HTTPS` is `on` then.
     pub secure: bool,
 }
 
@@ -59,6 +59,11 @@ impl Connection {
 #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "only a server says so"))]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClientWatched;
+
+/// A mark in the extensions of a request that its server has decrypted. A Unix socket has no [`Connection`].
+#[cfg_attr(not(feature = "server"), allow(dead_code, reason = "only a server says so"))]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Encrypted;
 
 /// The identity of a client that the server has authenticated. A server inserts it into the request's extensions; it
 /// sets `AUTH_TYPE` and `REMOTE_USER`.
@@ -143,14 +148,17 @@ fn of_request(parts: &Parts, mount: &Mount, length: Option<u64>) -> Result<Envir
                 0 => env.add(b"REMOTE_PORT", b""),
                 port => env.add(b"REMOTE_PORT", decimal(port.into(), &mut number)),
             }
-            if connection.secure {
-                env.add(b"HTTPS", b"on");
-            }
         }
         None => {
             env.add(b"REMOTE_ADDR", b"");
             env.add(b"REMOTE_PORT", b"");
         }
+    }
+    if is_secure(parts) {
+        env.add(b"HTTPS", b"on");
+        env.add(b"REQUEST_SCHEME", b"https");
+    } else {
+        env.add(b"REQUEST_SCHEME", b"http");
     }
     if let Some(Authenticated { scheme, user }) = parts.extensions.get() {
         for (name, value) in [("AUTH_TYPE", scheme), ("REMOTE_USER", user)] {
@@ -166,6 +174,12 @@ fn of_request(parts: &Parts, mount: &Mount, length: Option<u64>) -> Result<Envir
     env.add(b"HTTP_HOST", host.as_bytes());
     add_fields(&mut env, &parts.headers, mount);
     Ok(env)
+}
+
+/// Returns `true` if the client's connection is encrypted.
+fn is_secure(parts: &Parts) -> bool {
+    parts.extensions.get::<Encrypted>().is_some()
+        || parts.extensions.get::<Connection>().is_some_and(|connection| connection.secure)
 }
 
 /// Checks the transfer codings. Only `chunked` is supported, which the host has decoded (RFC 9112, 6.1).
@@ -196,6 +210,8 @@ fn server(parts: &Parts, connection: Option<&Connection>) -> Result<(String, u16
         return Err(Refusal::bad_request("the request names its host more than once"));
     }
     let local = connection.map(|connection| connection.local);
+    let is_https = is_secure(parts) || parts.uri.scheme_str() == Some("https");
+    let default = if is_https { 443 } else { 80 };
     // A host in the URI takes precedence over the field (RFC 9112, 3.2.2). HTTP/2 sends it there.
     let authority = match (parts.uri.authority(), host) {
         (Some(authority), _) => authority.clone(),
@@ -205,7 +221,7 @@ fn server(parts: &Parts, connection: Option<&Connection>) -> Result<(String, u16
         // The host is optional before HTTP/1.1 (RFC 9112, 3.2).
         (None, None) if parts.version < Version::HTTP_11 => {
             let name = local.map_or_else(|| "localhost".to_owned(), |local| bracketed(local.ip().to_canonical()));
-            return Ok((name.clone(), local.map_or(80, |local| local.port()), name));
+            return Ok((name.clone(), local.map_or(default, |local| local.port()), name));
         }
         (None, None) => return Err(Refusal::bad_request("the request names no host")),
     };
@@ -224,7 +240,6 @@ fn server(parts: &Parts, connection: Option<&Connection>) -> Result<(String, u16
     if authority.host().is_empty() {
         return Err(Refusal::bad_request("the request's host is empty"));
     }
-    let default = if parts.uri.scheme_str() == Some("https") { 443 } else { 80 };
     let port = local.map(|local| local.port()).or(said).unwrap_or(default);
     Ok((authority.host().to_owned(), port, text.to_owned()))
 }

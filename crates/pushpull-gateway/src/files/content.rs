@@ -1,153 +1,200 @@
-//! Reads a file without blocking the thread.
+//! The bytes of a file as a body, read without blocking the thread.
 //!
 //! Bytes in memory are read at once, where the system and the file system can tell. For others, which would keep this
 //! thread waiting for a disk, another thread reads. So it is for all bytes on `tmpfs`, on FUSE, and elsewhere than on
 //! Linux.
 
-use std::future::{self, Ready};
-use std::io::{self, ErrorKind, SeekFrom};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::SystemTime;
 
-use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
-use tower_http::services::fs;
+use bytes::{Bytes, BytesMut};
+use http_body::{Frame, SizeHint};
 
 use super::reporter::Reporter;
 use crate::external::blocking;
+use crate::service::delayed::Polled;
 use crate::site::tree::File;
 use crate::sys::files::read_cached;
 
-/// A file at a position, up to the length that it had when it was opened.
-pub(super) struct Content {
+/// The maximum size of the pieces in which a file is read.
+const MAX_PIECE: u64 = 64 << 10;
+
+/// The maximum size of a part that the system sends by itself. Below the minimum, a read costs less.
+#[cfg(all(target_os = "linux", feature = "server"))]
+pub(crate) const MAX_PART: usize = 1 << 20;
+#[cfg(all(target_os = "linux", feature = "server"))]
+const MIN_PART: usize = 32 << 10;
+
+/// The distance of the bytes that are looked at before a part is sent.
+#[cfg(all(target_os = "linux", feature = "server"))]
+const STEP: usize = 256 << 10;
+
+/// A part of a file: the bytes that a response is still to send.
+pub(crate) struct Content {
     file: Arc<File>,
     position: u64,
+    left: u64,
     /// Whether another thread has to read.
     is_slow: bool,
-    /// The bytes that another thread reads. The lock is for `Sync` alone: it is never contended.
-    waiting: Option<Mutex<Waiting>>,
+    /// The bytes that another thread reads.
+    waiting: Option<Waiting>,
     reporter: Reporter,
 }
 
-type Waiting = Pin<Box<dyn Future<Output = io::Result<Vec<u8>>> + Send>>;
-
-/// What tower-http asks about a file.
-#[derive(Clone, Copy)]
-pub(super) struct About {
-    length: u64,
-    modified: Option<SystemTime>,
-}
+type Waiting = Pin<Box<dyn Future<Output = io::Result<Bytes>> + Send>>;
 
 impl Content {
-    pub(super) fn new(file: Arc<File>, reporter: Reporter) -> Content {
-        Content { file, position: 0, is_slow: false, waiting: None, reporter }
+    pub(super) fn new(file: Arc<File>, position: u64, length: u64, reporter: Reporter) -> Content {
+        Content { file, position, left: length, is_slow: false, waiting: None, reporter }
+    }
+
+    /// Returns the bytes, if they are few and in memory.
+    pub(super) fn whole(&self) -> Option<Bytes> {
+        let length = usize::try_from(self.left).ok().filter(|_| self.left <= MAX_PIECE / 4)?;
+        let mut bytes = BytesMut::zeroed(length);
+        let is_whole = length == 0
+            || matches!(read_cached(&self.file.content, &mut bytes, self.position), Ok(read) if read == length);
+        is_whole.then(|| bytes.freeze())
+    }
+
+    /// Polls for the next bytes.
+    pub(crate) fn poll_frame(&mut self, context: &mut Context<'_>) -> Polled {
+        let Ok(length @ 1..) = usize::try_from(self.left.min(MAX_PIECE)) else { return Poll::Ready(None) };
+        let read = loop {
+            if let Some(waiting) = &mut self.waiting {
+                let read = ready!(waiting.as_mut().poll(context));
+                self.waiting = None;
+                break read;
+            }
+            if self.is_slow {
+                self.wait_for(length);
+                continue;
+            }
+            let mut bytes = BytesMut::zeroed(length);
+            match read_cached(&self.file.content, &mut bytes, self.position) {
+                Ok(length) => {
+                    bytes.truncate(length);
+                    break Ok(bytes.freeze());
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait_for(length),
+                Err(error) if error.kind() == ErrorKind::Unsupported => self.is_slow = true,
+                Err(error) => break Err(error),
+            }
+        };
+        let bytes = read.and_then(|bytes| not_empty(bytes.len()).map(|_| bytes));
+        if let Ok(bytes) = &bytes {
+            self.advance(bytes.len());
+        }
+        Poll::Ready(Some(bytes.map(Frame::data).map_err(|error| failed(&self.reporter, error))))
     }
 
     /// Starts to read on another thread.
     fn wait_for(&mut self, length: usize) {
         let (file, position) = (self.file.clone(), self.position);
         let read = move || {
-            let mut bytes = vec![0; length];
+            let mut bytes = BytesMut::zeroed(length);
             let length = file.content.read_at(&mut bytes, position)?;
             bytes.truncate(length);
-            Ok(bytes)
+            Ok(bytes.freeze())
         };
-        self.waiting = Some(Mutex::new(Box::pin(async move { blocking::run(read).await? })));
+        self.waiting = Some(Box::pin(async move { blocking::run(read).await? }));
     }
-}
 
-impl About {
-    pub(super) fn of(file: &File) -> About {
-        About { length: file.length, modified: file.modified }
-    }
-}
-
-impl AsyncRead for Content {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let left = usize::try_from(this.file.length.saturating_sub(this.position)).unwrap_or(usize::MAX);
-        let wanted = left.min(into.remaining());
-        if wanted == 0 {
-            return Poll::Ready(Ok(()));
-        }
-        loop {
-            if let Some(waiting) = &mut this.waiting {
-                let read = ready!(waiting.get_mut().as_mut().poll(context));
-                this.waiting = None;
-                let mut bytes = read.map_err(|error| this.failed(error))?;
-                bytes.truncate(wanted);
-                into.put_slice(&bytes);
-                return Poll::Ready(this.advance(bytes.len()));
-            }
-            if this.is_slow {
-                this.wait_for(wanted);
-                continue;
-            }
-            match read_cached(&this.file.content, into.initialize_unfilled_to(wanted), this.position) {
-                Ok(length) => {
-                    into.advance(length);
-                    return Poll::Ready(this.advance(length));
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => this.wait_for(wanted),
-                Err(error) if error.kind() == ErrorKind::Unsupported => this.is_slow = true,
-                Err(error) => return Poll::Ready(Err(this.failed(error))),
-            }
-        }
-    }
-}
-
-impl Content {
-    /// Moves the position. A file that ends before its length has been truncated, which must not look like its end.
-    fn advance(&mut self, length: usize) -> io::Result<()> {
+    fn advance(&mut self, length: usize) {
         self.position += length as u64;
-        if length > 0 {
-            return Ok(());
+        self.left -= length as u64;
+    }
+
+    pub(crate) fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+/// Refuses a read of nothing: a file that ends before its length has been truncated, which must not look like its end.
+fn not_empty(length: usize) -> io::Result<usize> {
+    match length {
+        0 => Err(io::Error::new(ErrorKind::UnexpectedEof, "the file became shorter")),
+        length => Ok(length),
+    }
+}
+
+/// Reports an error, which the client sees only as a response that is cut.
+fn failed(reporter: &Reporter, error: io::Error) -> io::Error {
+    reporter.failure(&error);
+    error
+}
+
+/// A part of a file that the system sends from memory to a socket, without a copy in this process.
+#[cfg(all(target_os = "linux", feature = "server"))]
+pub(crate) struct Part {
+    file: Arc<File>,
+    position: u64,
+    left: usize,
+    is_broken: bool,
+    reporter: Reporter,
+}
+
+#[cfg(all(target_os = "linux", feature = "server"))]
+impl Content {
+    /// Takes the next part, if it is large and in memory. Of each step one byte is looked at. The system may remove a
+    /// page of memory between them, and then the socket's thread waits for it.
+    pub(crate) fn take_part(&mut self) -> Option<Part> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(MAX_PART);
+        if self.is_slow || self.waiting.is_some() || most < MIN_PART {
+            return None;
         }
-        Err(self.failed(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter")))
-    }
-
-    /// Reports an error, which the client sees only as a response that is cut.
-    fn failed(&self, error: io::Error) -> io::Error {
-        self.reporter.failure(&error);
-        error
-    }
-}
-
-impl AsyncSeek for Content {
-    fn start_seek(self: Pin<&mut Self>, to: SeekFrom) -> io::Result<()> {
-        let SeekFrom::Start(position) = to else { return Err(io::ErrorKind::Unsupported.into()) };
-        self.get_mut().position = position;
-        Ok(())
-    }
-
-    fn poll_complete(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<u64>> {
-        Poll::Ready(Ok(self.position))
+        let is_cached = |at: usize| read_cached(&self.file.content, &mut [0], self.position + at as u64).is_ok();
+        let cached = (0..most).step_by(STEP).take_while(|at| is_cached((at + STEP).min(most) - 1)).count();
+        let length = (cached * STEP).min(most);
+        if length == 0 || !is_cached(0) {
+            return None;
+        }
+        let part = Part {
+            file: self.file.clone(),
+            position: self.position,
+            left: length,
+            is_broken: false,
+            reporter: self.reporter.clone(),
+        };
+        self.advance(length);
+        Some(part)
     }
 }
 
-impl fs::File for Content {
-    type Metadata = About;
-    type MetadataFuture<'a> = Ready<io::Result<About>>;
-
-    fn metadata(&self) -> Self::MetadataFuture<'_> {
-        future::ready(Ok(About::of(&self.file)))
-    }
-}
-
-impl fs::Metadata for About {
-    fn is_dir(&self) -> bool {
-        false
+#[cfg(all(target_os = "linux", feature = "server"))]
+impl Part {
+    /// Returns the number of bytes that are not sent.
+    pub(crate) fn left(&self) -> usize {
+        self.left
     }
 
-    fn modified(&self) -> io::Result<SystemTime> {
-        self.modified.ok_or_else(|| io::ErrorKind::Unsupported.into())
+    /// Returns `true` if the file could not be read, or has become shorter.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.is_broken
     }
 
-    fn len(&self) -> u64 {
-        self.length
+    /// Sends as much as the socket accepts. Returns the number of bytes.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if the socket has no room.
+    pub(crate) fn send(&mut self, socket: &impl std::os::fd::AsFd) -> io::Result<usize> {
+        let sent = crate::sys::files::send(&self.file.content, self.position, self.left, socket).and_then(not_empty);
+        let sent = sent.map_err(|error| {
+            // Other errors are the socket's.
+            self.is_broken = error.kind() == ErrorKind::UnexpectedEof || error.raw_os_error() == Some(libc::EIO);
+            if self.is_broken { failed(&self.reporter, error) } else { error }
+        })?;
+        self.position += sent as u64;
+        self.left -= sent;
+        Ok(sent)
     }
 }

@@ -10,11 +10,13 @@
 //
 //   service.rs   Files: the service (place.rs: the part of a request's path that is looked up)
 //   send.rs      a file as a response (range.rs: the range of it that a client asks for)
-//   content.rs   Content: reads a file without blocking the thread
+//   form.rs      Forms: what is sent of which form, as tower-http decides
+//   content.rs   Content: its bytes, read without blocking the thread, or sent by the system
 //   listing.rs   reads a directory (page.rs: shows it as a page, with page.css)
 //   reporter.rs  reports what prevents a file from being sent
 
-mod content;
+pub(crate) mod content;
+mod form;
 mod listing;
 mod page;
 mod place;

@@ -36,7 +36,8 @@ use crate::site::find::Found;
 /// this process must not read is answered with 403 and logged.
 ///
 /// If a file becomes shorter while it is sent, the response is aborted. Bytes that are not in memory are read on
-/// another thread, so a slow disk does not hold up other requests. The lookup itself may block.
+/// another thread, so a slow disk does not hold up other requests. The lookup itself may block. On Linux,
+/// `host::http` has the system send large files from memory, unless a layer changes their body.
 ///
 /// ```
 /// use http::Request;

@@ -147,7 +147,7 @@ async fn accept<P: Protocol>(
                 Err(_) => {
                     let max = host.limits.get_max_connections();
                     host.say(&stream, &format!("refused: there are {max} connections already"));
-                    P::refuse(&stream);
+                    host.protocol.refuse(&stream);
                     host.counters.refuse();
                 }
             },
@@ -159,7 +159,7 @@ async fn accept<P: Protocol>(
             }
             Err(error) => {
                 host.error_log.say(&format!("cannot accept a connection: {error}"));
-                if is_out_of_descriptors(&error) && refuse_next::<P>(listener, spare).await {
+                if is_out_of_descriptors(&error) && refuse_next(listener, host, spare).await {
                     host.counters.refuse();
                 } else {
                     sleep(PAUSE).await;
@@ -171,7 +171,7 @@ async fn accept<P: Protocol>(
 
 /// Refuses the connection that found no descriptor, by giving up the spare one. Returns `false` if that is not
 /// possible.
-async fn refuse_next<P: Protocol>(listener: &Accepting, spare: &mut Spare) -> bool {
+async fn refuse_next<P: Protocol>(listener: &Accepting, host: &Host<P>, spare: &mut Spare) -> bool {
     if spare.0.take().is_none() {
         *spare = Spare::new();
         return false;
@@ -179,7 +179,7 @@ async fn refuse_next<P: Protocol>(listener: &Accepting, spare: &mut Spare) -> bo
     // Do not wait: another thread may have accepted the connection.
     let refused = match timeout(Duration::ZERO, listener.accept()).await {
         Ok(Ok(stream)) => {
-            P::refuse(&stream);
+            host.protocol.refuse(&stream);
             true
         }
         _ => false,

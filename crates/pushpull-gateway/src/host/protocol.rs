@@ -44,7 +44,7 @@ pub trait Protocol: Clone + Send + Sync + 'static + sealed::Sealed {
 
     /// Refuses a connection beyond the limit and closes it, without waiting for its client.
     #[doc(hidden)]
-    fn refuse(stream: &Stream);
+    fn refuse(&self, stream: &Stream);
 }
 
 /// A protocol that front servers speak. For the parameters that reach an application, see [`fastcgi`](super::fastcgi).

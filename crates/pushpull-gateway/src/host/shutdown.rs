@@ -57,17 +57,39 @@ impl Shutdown {
     ///
     /// Returns an error if the signals cannot be caught.
     pub fn on_signals() -> io::Result<Shutdown> {
+        Shutdown::listening(None)
+    }
+
+    /// Creates a handle as [`on_signals`](Shutdown::on_signals) does, except that SIGHUP does not trigger it. Instead,
+    /// SIGHUP calls `hangup`, also if it was ignored. Several of them that arrive together may be one call. The calls
+    /// are made on a thread of their own.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the signals cannot be caught.
+    #[cfg(unix)]
+    pub fn on_signals_but_hangup(hangup: impl FnMut() + Send + 'static) -> io::Result<Shutdown> {
+        Shutdown::listening(Some(Box::new(hangup)))
+    }
+
+    fn listening(hangup: Option<Box<dyn FnMut() + Send>>) -> io::Result<Shutdown> {
         let shutdown = Shutdown::new();
         let triggered = shutdown.clone();
         let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
-        let mut stopping = {
+        let (mut stopping, mut hangups) = {
             let _context = runtime.enter();
-            signals::stopping()?
+            let hangups = hangup.is_some().then(signals::hangup).transpose()?;
+            (signals::stopping(hangups.is_none())?, hangups.zip(hangup))
         };
         thread::Builder::new().name("signals".into()).spawn(move || {
             runtime.block_on(async {
                 let mut next = async || {
                     poll_fn(|context| {
+                        while let Some((hangups, hangup)) = &mut hangups
+                            && hangups.poll(context).is_ready()
+                        {
+                            hangup();
+                        }
                         // Poll every signal, so that each can wake this task.
                         let asked = stopping.iter_mut().map(|signal| signal.poll(context).is_ready());
                         if asked.fold(false, |any, ready| any | ready) { Poll::Ready(()) } else { Poll::Pending }

@@ -268,29 +268,44 @@ impl Stream {
 
     /// Writes as much as the socket accepts.
     pub(super) fn poll_write(&self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let sent = ready!(self.poll_send(context, slices))?;
+        self.poll_send(context, || self.try_write_vectored(slices), || sockets::send(self, slices))
+    }
+
+    /// Writes by a call that does not block, and returns the number of bytes.
+    pub(super) fn poll_write_by(
+        &self,
+        context: &mut Context<'_>,
+        write: impl Fn(&Stream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let write = || write(self);
+        self.poll_send(context, || either!(self, stream => stream.try_io(Interest::WRITABLE, write)), write)
+    }
+
+    /// Writes when the socket reports room, or anyway if it is to be tried.
+    fn poll_send(
+        &self,
+        context: &mut Context<'_>,
+        write: impl Fn() -> io::Result<usize>,
+        write_anyway: impl FnOnce() -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let sent = loop {
+            match self.poll_write_ready(context) {
+                Poll::Ready(ready) => ready?,
+                Poll::Pending if self.tries_writes.get() => break ready!(self.tried(write_anyway()))?,
+                Poll::Pending => return Poll::Pending,
+            }
+            match write() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => break written?,
+            }
+        };
         self.counters.get().iter().for_each(|counters| counters.send(sent));
         Poll::Ready(Ok(sent))
     }
 
-    fn poll_send(&self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        loop {
-            match self.poll_write_ready(context) {
-                Poll::Ready(ready) => ready?,
-                Poll::Pending if self.tries_writes.get() => return self.try_send(slices),
-                Poll::Pending => return Poll::Pending,
-            }
-            match self.try_write_vectored(slices) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => return Poll::Ready(written),
-            }
-        }
-    }
-
-    /// Writes as much as there is room for, however little. If the result is pending, the task is woken when there is
-    /// more room.
-    fn try_send(&self, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        match sockets::send(self, slices) {
+    /// Returns what a write sent, however little. If the result is pending, the task is woken when there is more room.
+    fn tried(&self, sent: io::Result<usize>) -> Poll<io::Result<usize>> {
+        match sent {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.tries_writes.set(false);
                 Poll::Pending

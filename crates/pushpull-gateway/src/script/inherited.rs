@@ -1,4 +1,5 @@
-//! What a program must not inherit from this process: ignored signals, and a raised limit of open files.
+//! What a program must not inherit from this process: ignored signals, and a raised limit of open files. And whether it
+//! ends with this process.
 //!
 //! Usually nothing needs to be reset. The program is then started by `posix_spawn`, which is faster than `fork`.
 #![allow(unsafe_code, reason = "the reset happens between fork and exec, where few functions may be called")]
@@ -7,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::LazyLock;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, setrlimit};
 
 use crate::sys::ignored::{ignored, is_reserved};
 
@@ -17,10 +18,11 @@ static IGNORED: LazyLock<Vec<i32>> = LazyLock::new(|| {
     ignored().into_iter().filter(|signal| *signal != libc::SIGPIPE && !is_reserved(*signal)).collect()
 });
 
-/// Makes a program start with default signals, and with this limit of open files.
-pub(super) fn reset_inherited(command: &mut Command, open_files: Option<Rlimit>) {
+/// Makes a program start with default signals, and with this limit of open files. If it is bound to a parent, which is
+/// this process, it is killed when the thread that starts it ends.
+pub(super) fn reset_inherited(command: &mut Command, open_files: Option<Rlimit>, bound_to: Option<Pid>) {
     let ignored: &'static [i32] = &IGNORED;
-    if ignored.is_empty() && open_files.is_none() {
+    if ignored.is_empty() && open_files.is_none() && bound_to.is_none() {
         return;
     }
     let reset_inherited = move || {
@@ -29,13 +31,33 @@ pub(super) fn reset_inherited(command: &mut Command, open_files: Option<Rlimit>)
             // process. signal(2) may be called after a fork (signal-safety(7)).
             unsafe { libc::signal(*signal, libc::SIG_DFL) };
         }
-        match open_files {
-            Some(limit) => Ok(setrlimit(Resource::Nofile, limit)?),
-            None => Ok(()),
+        if let Some(limit) = open_files {
+            setrlimit(Resource::Nofile, limit)?;
         }
+        bound_to.map_or(Ok(()), bind_to)
     };
     // SAFETY: between fork and exec there is one thread, and threads that no longer exist may have held locks. The
-    // closure takes no locks: it only calls signal(2) and setrlimit(2), and reads a slice that was complete before the
-    // fork. It neither allocates nor frees: an error of the system is a number.
+    // closure takes no locks: it only calls signal(2), setrlimit(2), prctl(2) or procctl(2), and getppid(2), and reads a
+    // slice that was complete before the fork. It neither allocates nor frees: an error of the system is a number.
     unsafe { command.pre_exec(reset_inherited) };
+}
+
+/// Has the system kill this process when its parent ends.
+///
+/// # Errors
+///
+/// Returns an error if the parent has ended already.
+#[cfg(any(target_os = "linux", target_os = "freebsd"))]
+fn bind_to(parent: Pid) -> std::io::Result<()> {
+    use rustix::io::Errno;
+    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    if getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH.into()) }
+}
+
+/// Does nothing: other systems do not offer it.
+#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+fn bind_to(_: Pid) -> std::io::Result<()> {
+    Ok(())
 }

@@ -29,4 +29,12 @@ mod upload;
 mod watch;
 
 pub use crate::external::ResponseFuture;
+#[cfg(feature = "upstream")]
+pub(crate) use process::{Ended, Process};
+#[cfg(feature = "upstream")]
+pub(crate) use program::{resolve, why};
 pub use service::Script;
+#[cfg(feature = "upstream")]
+pub(crate) use settings::Settings;
+#[cfg(feature = "upstream")]
+pub(crate) use streams::{MAX_ERRORS, Stream};

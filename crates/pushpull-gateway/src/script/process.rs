@@ -26,7 +26,7 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// A process that is not reaped. If it is dropped, it is killed with its group, and reaped.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     /// Tells of the end of the process. It is declared before `leader`, so that nothing polls it when `leader` is
     /// dropped.
     ended: ended::Ended,
@@ -42,7 +42,7 @@ struct Leader {
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(crate) enum Ended {
     Code(i32),
     Signal(i32),
     /// Other code has reaped the process, or the system has, because SIGCHLD is ignored.
@@ -72,19 +72,30 @@ impl fmt::Display for Ended {
 
 /// This process's ends of the program's streams.
 #[derive(Debug)]
-pub(super) struct Streams {
+pub(crate) struct Streams {
     pub(super) stdin: Option<OwnedFd>,
-    pub(super) stdout: OwnedFd,
-    pub(super) stderr: OwnedFd,
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
 }
 
 impl Process {
     /// Starts a process in a group of its own. Its output streams must be pipes.
     pub(super) fn start(command: &mut Command) -> io::Result<(Process, Streams)> {
+        Process::spawn(command, None)
+    }
+
+    /// Starts a process as [`start`](Process::start) does. On Linux and FreeBSD, it is killed when this process ends. On
+    /// Linux so it is when the thread that calls this ends.
+    #[cfg(feature = "upstream")]
+    pub(crate) fn start_bound(command: &mut Command) -> io::Result<(Process, Streams)> {
+        Process::spawn(command, Some(rustix::process::getpid()))
+    }
+
+    fn spawn(command: &mut Command, bound_to: Option<Pid>) -> io::Result<(Process, Streams)> {
         command.process_group(0);
         let mut child = with_room(|| {
             let open_files = original();
-            reset_inherited(command, *open_files);
+            reset_inherited(command, *open_files, bound_to);
             command.spawn()
         })?;
         let group = Pid::from_child(&child);
@@ -98,12 +109,12 @@ impl Process {
         Ok((Process { ended, leader }, streams))
     }
 
-    pub(super) fn id(&self) -> i32 {
+    pub(crate) fn id(&self) -> i32 {
         self.leader.group.as_raw_nonzero().get()
     }
 
     /// Polls for the end of the process. Does not reap it.
-    pub(super) fn poll_ended(&self, context: &mut Context<'_>) -> Poll<Ended> {
+    pub(crate) fn poll_ended(&self, context: &mut Context<'_>) -> Poll<Ended> {
         self.ended.poll(context, || {
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
             match waitid(WaitId::Pid(self.leader.group), options) {
@@ -124,17 +135,23 @@ impl Process {
     }
 
     /// Kills the group, including a process that has not ended, and reaps the process.
-    pub(super) async fn kill(mut self) {
+    pub(crate) async fn kill(mut self) {
         self.signal(Signal::KILL);
         self.ended().await;
         self.leader.reap();
     }
 
     /// Sends SIGTERM to the group. When its leader has ended or `grace` has passed, kills the rest of the group.
-    pub(super) async fn stop(self, grace: Duration) {
+    pub(crate) async fn stop(self, grace: Duration) {
         self.signal(Signal::TERM);
         let _ = tokio::time::timeout(grace, self.ended()).await;
         self.kill().await;
+    }
+
+    /// Signals the process alone.
+    #[cfg(feature = "upstream")]
+    pub(crate) fn signal_leader(&self, signal: Signal) {
+        self.ended.signal(self.leader.group, signal);
     }
 
     async fn ended(&self) {

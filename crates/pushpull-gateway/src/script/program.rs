@@ -17,7 +17,7 @@ const MAX_LINE: u64 = 256;
 /// # Errors
 ///
 /// Returns an error if the file does not exist, or is not an executable regular file.
-pub(super) fn resolve(program: &Path) -> io::Result<PathBuf> {
+pub(crate) fn resolve(program: &Path) -> io::Result<PathBuf> {
     let is_bare = program.components().count() == 1 && !program.as_os_str().as_encoded_bytes().contains(&b'/');
     if is_bare {
         return search(program, &env::var_os("PATH").unwrap_or_default());
@@ -54,7 +54,7 @@ fn check(program: &Path) -> io::Result<()> {
 
 /// Returns why the system did not run a program. If a file is missing or must not be executed, it may be the
 /// interpreter that the program's first line names.
-pub(super) fn why(program: &Path, directory: &Path, error: &io::Error) -> String {
+pub(crate) fn why(program: &Path, directory: &Path, error: &io::Error) -> String {
     if let Err(error) = check(program) {
         return error.to_string();
     }

@@ -15,21 +15,21 @@ use crate::site::Site;
 const INHERITED: [&str; 4] = ["PATH", "TZ", "LANG", "LC_ALL"];
 
 #[derive(Debug, Clone)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     /// The absolute path. With a site, the program is known once the request is.
-    pub(super) program: PathBuf,
-    pub(super) site: Option<Site>,
+    pub(crate) program: PathBuf,
+    pub(crate) site: Option<Site>,
     /// The working directory, if it is not the program's directory.
     directory: Option<PathBuf>,
-    pub(super) arguments: Vec<OsString>,
+    pub(crate) arguments: Vec<OsString>,
     inherited: Vec<(OsString, OsString)>,
     /// Set last, so that they take precedence over all others.
-    pub(super) variables: Environ,
-    pub(super) common: Common,
+    pub(crate) variables: Environ,
+    pub(crate) common: Common,
 }
 
 impl Settings {
-    pub(super) fn new(program: PathBuf) -> Settings {
+    pub(crate) fn new(program: PathBuf) -> Settings {
         let inherited = INHERITED.iter().filter_map(|name| Some((OsString::from(name), env::var_os(name)?)));
         Settings {
             program,
@@ -43,14 +43,14 @@ impl Settings {
     }
 
     /// Adds a variable to those that the program inherits.
-    pub(super) fn inherit(&mut self, name: &OsStr) {
+    pub(crate) fn inherit(&mut self, name: &OsStr) {
         if let Some(value) = env::var_os(name) {
             self.inherited.push((name.to_owned(), value));
         }
     }
 
     /// Returns the command that starts the program for one request.
-    pub(super) fn command(&self, env: &Environ, stdin: Stdio) -> Command {
+    pub(crate) fn command(&self, env: &Environ, stdin: Stdio) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).current_dir(self.directory());
         command.env_clear();
@@ -63,7 +63,7 @@ impl Settings {
     }
 
     /// Sets the working directory, after checking that it is one.
-    pub(super) fn set_directory(&mut self, directory: PathBuf) -> io::Result<()> {
+    pub(crate) fn set_directory(&mut self, directory: PathBuf) -> io::Result<()> {
         let directory = std::path::absolute(directory)?;
         if !std::fs::metadata(&directory)
             .map_err(|error| error_about(error.kind(), &directory, &error.to_string()))?
@@ -76,7 +76,7 @@ impl Settings {
     }
 
     /// Returns the working directory.
-    pub(super) fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         self.directory.as_deref().or(self.program.parent()).unwrap_or(Path::new("/"))
     }
 }

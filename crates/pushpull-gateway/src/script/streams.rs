@@ -14,11 +14,11 @@ use tokio::net::unix::pipe::Receiver;
 /// How much is read at once: little at first, more if the program writes much.
 const MIN_BUFFER: usize = 4 << 10;
 pub(super) const MAX_OUTPUT: usize = 64 << 10;
-pub(super) const MAX_ERRORS: usize = 8 << 10;
+pub(crate) const MAX_ERRORS: usize = 8 << 10;
 
 /// One of a program's output streams.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(crate) struct Stream {
     pipe: Receiver,
     buffer: BytesMut,
     size: usize,
@@ -29,19 +29,19 @@ pub(super) struct Stream {
 
 impl Stream {
     /// Creates a stream that is read in pieces of up to `max` bytes.
-    pub(super) fn new(pipe: OwnedFd, max: usize) -> io::Result<Stream> {
+    pub(crate) fn new(pipe: OwnedFd, max: usize) -> io::Result<Stream> {
         let pipe = Receiver::from_owned_fd_unchecked(nonblocking(pipe)?)?;
         Ok(Stream { pipe, buffer: BytesMut::new(), size: MIN_BUFFER, max, left: None })
     }
 
     /// Notes what the program itself has written, now that it has ended: other processes may continue to write.
-    pub(super) fn mark(&mut self) {
+    pub(crate) fn mark(&mut self) {
         let waiting = ioctl_fionread(&self.pipe).unwrap_or(0);
         self.left = Some(usize::try_from(waiting).unwrap_or(usize::MAX));
     }
 
     /// Returns `true` if all that the program itself wrote has been read.
-    pub(super) fn is_past_mark(&self) -> bool {
+    pub(crate) fn is_past_mark(&self) -> bool {
         self.left == Some(0)
     }
 
@@ -53,7 +53,7 @@ impl Stream {
     }
 
     /// Polls for the next bytes; `None` at the end.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if self.buffer.capacity() < self.size / 2 {
             self.buffer.reserve(self.size);
         }

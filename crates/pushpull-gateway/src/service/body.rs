@@ -13,6 +13,8 @@ use pin_project_lite::pin_project;
 
 use super::delayed::{Delayed, Polled};
 use crate::app::data::as_io;
+#[cfg(all(feature = "files", unix))]
+use crate::files::content::Content;
 use pushpull::{Chunks, local};
 
 /// The body of a response: the output of a program, or a text of the gateway. It is `Send`.
@@ -31,6 +33,8 @@ type LocalBoxBody = Pin<Box<dyn http_body::Body<Data = Bytes, Error = io::Error>
 enum Kind<C, B> {
     Whole(Bytes),
     Program(Written<C>),
+    #[cfg(all(feature = "files", unix))]
+    File(Box<Content>),
     Other(B),
 }
 
@@ -165,6 +169,26 @@ where
     }
 }
 
+#[cfg(all(feature = "files", unix))]
+impl Body {
+    /// Creates a body of a file.
+    pub(crate) fn of_file(content: Content) -> Body {
+        Body(Kind::File(Box::new(content)))
+    }
+
+    /// Takes the file of a body that is one, and leaves the body empty.
+    #[cfg(all(feature = "server", target_os = "linux"))]
+    pub(crate) fn take_file(&mut self) -> Option<Box<Content>> {
+        match std::mem::take(self).0 {
+            Kind::File(content) => Some(content),
+            other => {
+                self.0 = other;
+                None
+            }
+        }
+    }
+}
+
 macro_rules! bodies {
     ($body:ident, $chunks:ty, $boxed:ident, ($($send:tt)*)) => {
         impl $body {
@@ -222,6 +246,8 @@ macro_rules! bodies {
                     Kind::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
                     Kind::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
                     Kind::Program(written) => written.poll_frame(context),
+                    #[cfg(all(feature = "files", unix))]
+                    Kind::File(content) => content.poll_frame(context),
                     Kind::Other(body) => body.as_mut().poll_frame(context),
                 }
             }
@@ -230,6 +256,8 @@ macro_rules! bodies {
                 match &self.0 {
                     Kind::Whole(bytes) => bytes.is_empty(),
                     Kind::Program(written) => written.is_end_stream(),
+                    #[cfg(all(feature = "files", unix))]
+                    Kind::File(content) => content.is_end_stream(),
                     Kind::Other(body) => body.is_end_stream(),
                 }
             }
@@ -238,6 +266,8 @@ macro_rules! bodies {
                 match &self.0 {
                     Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
                     Kind::Program(written) => written.size_hint(),
+                    #[cfg(all(feature = "files", unix))]
+                    Kind::File(content) => content.size_hint(),
                     Kind::Other(body) => body.size_hint(),
                 }
             }

@@ -8,6 +8,7 @@
 
 // A request passes through the files in this order:
 //
+//   mounts.rs     Mounts: a service that chooses a service by the path
 //   redirect.rs   LocalRedirects: a service around a service, which follows local redirects
 //   on_engine.rs  Service: runs the app on an engine
 //   answer.rs     ResponseFuture: waits for the head, and for what follows it
@@ -18,6 +19,7 @@
 pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod delayed;
+pub(crate) mod mounts;
 pub(crate) mod on_engine;
 pub(crate) mod redirect;
 pub(crate) mod report;

@@ -23,9 +23,23 @@ const COMPRESSED: [&[u8]; 4] = [b".gz", b".br", b".zst", b".zz"];
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PathSet {
-    /// Paths of directories, without slashes at the ends.
-    directories: Vec<Vec<u8>>,
-    patterns: Vec<Vec<u8>>,
+    /// The segments of paths of directories.
+    directories: Vec<Vec<Name>>,
+    patterns: Vec<Name>,
+}
+
+/// A name or a pattern of names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Name {
+    exact: Vec<u8>,
+    /// The same as the most lenient file system reads it.
+    folded: Vec<u8>,
+}
+
+impl Name {
+    fn new(exact: &[u8]) -> Name {
+        Name { exact: exact.into(), folded: folded(exact) }
+    }
 }
 
 /// The error for an entry that is no part of a [`PathSet`].
@@ -56,7 +70,9 @@ impl PathSet {
     /// segment or a control character.
     pub fn below(mut self, directory: &str) -> Result<PathSet, BadPathSet> {
         match Mount::at(directory) {
-            Ok(mount) if !mount.prefix().is_empty() => self.directories.push(mount.prefix()[1..].into()),
+            Ok(mount) if !mount.prefix().is_empty() => {
+                self.directories.push(mount.prefix()[1..].split('/').map(|name| Name::new(name.as_bytes())).collect());
+            }
             _ => return Err(BadPathSet { entry: directory.to_owned() }),
         }
         Ok(self)
@@ -71,7 +87,7 @@ impl PathSet {
         if pattern.is_empty() || pattern.contains('/') || pattern.chars().any(char::is_control) {
             return Err(BadPathSet { entry: pattern.to_owned() });
         }
-        self.patterns.push(pattern.into());
+        self.patterns.push(Name::new(pattern.as_bytes()));
         Ok(self)
     }
 
@@ -96,7 +112,7 @@ impl PathSet {
     /// Returns `true` if the set contains the path, which has no slashes at its ends.
     pub(super) fn contains(&self, path: &[u8]) -> bool {
         let name = name_of(path);
-        self.is_below(path, Compare::Exactly) || self.patterns.iter().any(|pattern| matches(pattern, name))
+        self.is_below(path, Compare::Exactly) || self.patterns.iter().any(|pattern| matches(&pattern.exact, name))
     }
 
     /// Returns `true` if the path, on some file system, could name a member of the set, one of its directories, or a
@@ -104,7 +120,7 @@ impl PathSet {
     pub(super) fn could_contain(&self, path: &[u8]) -> bool {
         let could_match = || {
             let name = folded(name_of(path));
-            self.patterns.iter().any(|pattern| matches(&folded(pattern), &name))
+            self.patterns.iter().any(|pattern| matches(&pattern.folded, &name))
         };
         self.could_be_below(path) || !self.patterns.is_empty() && could_match()
     }
@@ -117,14 +133,13 @@ impl PathSet {
     fn is_below(&self, path: &[u8], compare: Compare) -> bool {
         self.directories.iter().any(|directory| {
             let mut segments = path.split(|byte| *byte == b'/');
-            let is_same = |part: &[u8]| {
+            let is_same = |part: &Name| {
                 segments.next().is_some_and(|segment| match compare {
-                    Compare::Exactly => segment == part,
-                    Compare::Leniently => folded(segment) == folded(part),
+                    Compare::Exactly => segment == part.exact,
+                    Compare::Leniently => folded(segment) == part.folded,
                 })
             };
-            directory.split(|byte| *byte == b'/').all(is_same)
-                && (compare == Compare::Leniently || segments.next().is_some())
+            directory.iter().all(is_same) && (compare == Compare::Leniently || segments.next().is_some())
         })
     }
 }

@@ -61,6 +61,16 @@ pub(crate) fn read_cached(file: &File, into: &mut [u8], offset: u64) -> io::Resu
     }
 }
 
+/// Sends bytes of a file to a socket that does not block, from where they are. Returns the number of bytes.
+///
+/// # Errors
+///
+/// Returns `WouldBlock` if there is no room.
+#[cfg(all(target_os = "linux", feature = "files", feature = "server"))]
+pub(crate) fn send(file: &File, mut offset: u64, length: usize, socket: &impl std::os::fd::AsFd) -> io::Result<usize> {
+    Ok(rustix::fs::sendfile(socket, file, Some(&mut offset), length)?)
+}
+
 /// Returns `Unsupported`: only Linux tells what is in memory.
 #[cfg(all(unix, not(target_os = "linux"), feature = "files"))]
 pub(crate) fn read_cached(_: &File, _: &mut [u8], _: u64) -> io::Result<usize> {

@@ -1,7 +1,7 @@
 //! What the systems do differently, one concern a file. Each file offers the same names on every system.
 //!
 //! 1. `ended`: the end of a child process.
-//! 2. `ignored`: the signals that this process ignores.
+//! 2. `ignored`: the signals that this process ignores, and those that another catches.
 //! 3. `descriptors`: the limit of open files.
 //! 4. `files`: temporary files, and reads and writes at an offset.
 //! 5. `sockets`: Unix sockets where there are any, and what a TCP socket tells about its other end.

@@ -3,13 +3,13 @@
 use std::io;
 use std::task::{Context, Poll};
 
-/// Catches the signals that stop a server. Must be called within a runtime.
+/// Catches the signals that stop a server; SIGHUP is one of them if `hangup` is set. Must be called within a runtime.
 ///
 /// # Errors
 ///
 /// Returns an error if a signal cannot be caught.
 #[cfg(unix)]
-pub(crate) fn stopping() -> io::Result<Vec<Signal>> {
+pub(crate) fn stopping(hangup: bool) -> io::Result<Vec<Signal>> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let ignored = super::ignored::ignored();
@@ -20,14 +20,28 @@ pub(crate) fn stopping() -> io::Result<Vec<Signal>> {
         unheeded.push(SignalKind::child());
     }
     let mut stops = vec![SignalKind::terminate(), SignalKind::interrupt(), SignalKind::quit()];
-    let hangup = if is_ignored(SignalKind::hangup()) { &mut unheeded } else { &mut stops };
-    hangup.push(SignalKind::hangup());
+    if hangup {
+        let kinds = if is_ignored(SignalKind::hangup()) { &mut unheeded } else { &mut stops };
+        kinds.push(SignalKind::hangup());
+    }
     // Catch the signals instead of ignoring them: programs inherit ignored signals. A signal stays caught after its
     // listener is dropped.
     for kind in unheeded {
         drop(signal(kind)?);
     }
     stops.into_iter().map(|kind| signal(kind).map(Signal)).collect()
+}
+
+/// Catches SIGHUP. Must be called within a runtime.
+///
+/// # Errors
+///
+/// Returns an error if it cannot be caught.
+#[cfg(unix)]
+pub(crate) fn hangup() -> io::Result<Signal> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    signal(SignalKind::hangup()).map(Signal)
 }
 
 /// A caught signal.
@@ -42,7 +56,7 @@ impl Signal {
 }
 
 #[cfg(windows)]
-pub(crate) fn stopping() -> io::Result<Vec<Signal>> {
+pub(crate) fn stopping(_hangup: bool) -> io::Result<Vec<Signal>> {
     use tokio::signal::windows;
 
     Ok(vec![
@@ -51,6 +65,12 @@ pub(crate) fn stopping() -> io::Result<Vec<Signal>> {
         Signal::Close(windows::ctrl_close()?),
         Signal::Shutdown(windows::ctrl_shutdown()?),
     ])
+}
+
+/// Returns an error: there is no SIGHUP.
+#[cfg(windows)]
+pub(crate) fn hangup() -> io::Result<Signal> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// A caught event of the console.

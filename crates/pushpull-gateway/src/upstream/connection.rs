@@ -11,11 +11,13 @@ use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::settings::Settings;
 use crate::address::Address;
 use crate::external::blocking;
+use crate::workers::turnover::Entered;
 
 /// A connection that is being established.
-pub(super) type Connecting = Pin<Box<dyn Future<Output = io::Result<Socket>> + Send>>;
+pub(super) type Connecting = Pin<Box<dyn Future<Output = io::Result<(Socket, Option<Entered>)>> + Send>>;
 
 /// A connection in use by a task.
 #[derive(Debug)]
@@ -31,17 +33,23 @@ pub(super) enum Resting {
     Unix(std::os::unix::net::UnixStream),
 }
 
-pub(super) fn connect(address: Address) -> Connecting {
+pub(super) fn connect(settings: &Settings) -> Connecting {
+    let (address, requests) = (settings.address.clone(), settings.requests.clone());
     Box::pin(async move {
-        match address {
+        let entered = match requests {
+            Some(requests) => Some(requests.enter().await),
+            None => None,
+        };
+        let socket = match address {
             Address::Tcp(address) => {
                 let stream = connect_tcp(address).await?;
                 // Sends each part of a request at once.
                 stream.set_nodelay(true)?;
-                Ok(Socket::Tcp(stream))
+                Socket::Tcp(stream)
             }
-            Address::Unix(path) => UnixStream::connect(path).await.map(Socket::Unix),
-        }
+            Address::Unix(path) => Socket::Unix(UnixStream::connect(path).await?),
+        };
+        Ok((socket, entered))
     })
 }
 

@@ -23,12 +23,15 @@ use crate::external::stop::Stop;
 use crate::external::turn::{TURN, yield_turn};
 use crate::fastcgi::ProtocolStatus;
 use crate::service::report::Report;
+use crate::workers::turnover::Entered;
 
 /// A request, and the connection on which it is answered.
 pub(super) struct Conversation {
     settings: Arc<Settings>,
     idle: Arc<Idle>,
     link: Link,
+    /// Counts the request among those of workers of this process, and lets none be replaced that would lose it.
+    entered: Option<Entered>,
     /// Present until something arrives on a new connection.
     unheard: Option<Unheard>,
     sending: Sending,
@@ -70,13 +73,14 @@ impl Conversation {
     ) -> Conversation {
         let link = match kept {
             Some(socket) => Link::Open { socket, receiving: Receiving::new(), was_kept: true },
-            None => Link::Connecting(connect(settings.address.clone())),
+            None => Link::Connecting(connect(&settings)),
         };
         let unheard = matches!(link, Link::Connecting(_)).then(|| idle.unheard());
         Conversation {
             settings,
             idle,
             link,
+            entered: None,
             unheard,
             sending,
             output,
@@ -164,7 +168,8 @@ impl Conversation {
             }
             if let Link::Connecting(connecting) = &mut self.link {
                 let Poll::Ready(connected) = connecting.as_mut().poll(context) else { return Ok(None) };
-                let socket = connected.map_err(|error| self.not_connected(&error))?;
+                let (socket, entered) = connected.map_err(|error| self.not_connected(&error))?;
+                self.entered = entered;
                 self.link = Link::Open { socket, receiving: Receiving::new(), was_kept: false };
             }
             let mut moved = 0;
@@ -231,7 +236,7 @@ impl Conversation {
             && self.sending.rewind()
         {
             tracing::debug!(target: "pushpull::upstream", "a kept connection was closed; sending the request again");
-            self.link = Link::Connecting(connect(self.settings.address.clone()));
+            self.link = Link::Connecting(connect(&self.settings));
             self.unheard = Some(self.idle.unheard());
             return Ok(());
         }

@@ -16,6 +16,7 @@ use crate::external::programs::Programs;
 use crate::external::service::external_service;
 use crate::external::{BodyPolicy, ExitStatus, ProgramLimits};
 use crate::site::{PathSet, Site};
+use crate::workers::RunningWorkers;
 
 /// A FastCGI application in other processes, such as php-fpm, as a
 /// `tower::Service<Request<B>, Response = Response<Body>>`. On Unix only.
@@ -58,8 +59,8 @@ use crate::site::{PathSet, Site};
 ///
 /// # When to use something else
 ///
-/// For a program that is started for each request use [`Script`](crate::Script). For code in this process use
-/// [`service`](fn@crate::service).
+/// For an application whose processes are started here use [`Workers`](crate::Workers). For a program that is started
+/// for each request use [`Script`](crate::Script). For code in this process use [`service`](fn@crate::service).
 #[derive(Clone)]
 pub struct Upstream {
     pub(super) settings: Arc<Settings>,
@@ -82,6 +83,14 @@ impl Upstream {
         let settings = Settings::new(address);
         let programs = Programs::new(&settings.common.limits);
         Upstream { settings: Arc::new(settings), programs, idle: Arc::default() }
+    }
+
+    /// Sends the requests to workers of this process, in the place of its address. The other settings stay.
+    #[must_use]
+    pub fn on(mut self, workers: &RunningWorkers) -> Upstream {
+        let settings = self.change();
+        (settings.address, settings.requests) = (workers.address(), Some(workers.requests()));
+        self
     }
 
     /// Serves the scripts below a directory. The part of a request's path after the mount is looked up there:

@@ -64,9 +64,21 @@ impl Host {
         R: Body<Data = Bytes> + 'static,
         R::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        Host::start_as(|server| server.limits(limits), make)
+    }
+
+    /// Starts a server with these settings.
+    pub fn start_as<M, S, R>(settings: impl FnOnce(Server) -> Server, make: M) -> Host
+    where
+        M: Fn() -> S + Send + Sync + 'static,
+        S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
+        S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        R: Body<Data = Bytes> + 'static,
+        R::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let (shutdown, said) = (Shutdown::new(), Arc::new(Said::default()));
         let (records, troubles) = (said.clone(), said.clone());
-        let server = Server::bind("127.0.0.1:0").unwrap().threads(2).limits(limits);
+        let server = settings(Server::bind("127.0.0.1:0").unwrap().threads(2));
         let server = server
             .on_answered(move |record| {
                 records.records.lock().unwrap().push(record.clone());

@@ -9,3 +9,4 @@ mod limits;
 mod request;
 mod share;
 mod shutdown;
+mod tls;

@@ -7,6 +7,7 @@ mod ranges;
 // Its attackers make devices and swap files by calls that other systems do not have.
 #[cfg(target_os = "linux")]
 mod refusals;
+mod sent;
 
 use std::fs;
 use std::net::SocketAddr;

@@ -22,12 +22,13 @@ use tower_service::Service;
 use super::ending::{LATE, drain, refuse};
 use super::exchange::Answered;
 use super::forwarded;
+use super::lent::Lent;
 use super::response_body::ResponseBody;
-use super::socket::Socket;
 use super::streams::Streams;
 use super::traffic::{Overdue, Traffic};
+use super::transport::Transport;
 use super::{CutReason, End, RequestBody};
-use crate::cgi::request::{ClientWatched, check_host};
+use crate::cgi::request::{ClientWatched, Encrypted, check_host};
 use crate::host::protocol::{Failure, Protocol, about_server, sealed};
 use crate::host::server::{self, either, say};
 use crate::host::shutdown::Stage;
@@ -39,11 +40,35 @@ const MAX_HEAD: u32 = 64 * 1024;
 /// The maximum number of concurrent requests on an HTTP/2 connection.
 const MAX_STREAMS: u32 = 100;
 
-/// The HTTP protocol: HTTP/1.1, and HTTP/2 with prior knowledge.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Http;
+/// The HTTP protocol: HTTP/1.1, and HTTP/2 with prior knowledge or chosen in the handshake of TLS.
+#[derive(Debug, Clone, Default)]
+pub struct Http {
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<super::Tls>,
+}
 
-type Host = server::Host<Http>;
+pub(super) type Host = server::Host<Http>;
+
+impl Http {
+    fn is_encrypted(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+}
+
+#[cfg(feature = "tls")]
+impl server::Server<Http> {
+    /// Sets TLS (default: none, plain HTTP). `HTTPS` is `on` for every request. The handshake and the first head together
+    /// have the [time of a head](crate::host::ClientLimits::timeout_head). A header of the PROXY protocol comes before
+    /// the handshake.
+    #[must_use]
+    pub fn tls(mut self, tls: super::Tls) -> server::Server<Http> {
+        self.protocol.tls = Some(tls);
+        self
+    }
+}
 
 impl sealed::Sealed for Http {}
 
@@ -61,8 +86,11 @@ impl Protocol for Http {
         serve(stream, service, host).await;
     }
 
-    fn refuse(stream: &Stream) {
-        refuse(stream);
+    fn refuse(&self, stream: &Stream) {
+        // Without a handshake, the client could not read the response.
+        if !self.is_encrypted() {
+            refuse(stream);
+        }
     }
 }
 
@@ -86,7 +114,11 @@ where
     stream.take_at_once();
     let stream = Rc::new(stream);
     let traffic = Rc::new(Traffic::new(host.limits.clone()));
-    let outcome = talk(&stream, &traffic, service, &host).await;
+    let lent = Rc::new(Lent::default());
+    let outcome = match Transport::open(&stream, &traffic, &lent, &host).await {
+        Some(transport) => talk(transport, &stream, &traffic, &lent, service, &host).await,
+        None => Outcome::Over(Ok(())),
+    };
     // This is the last reference: hyper and the services have dropped theirs.
     if let Some(stream) = Rc::into_inner(stream) {
         close(stream, &traffic, outcome, &host).await;
@@ -94,7 +126,14 @@ where
 }
 
 /// Answers requests until there is an outcome, then drops what still runs.
-async fn talk<S, R>(stream: &Rc<Stream>, traffic: &Rc<Traffic>, service: S, host: &Host) -> Outcome
+async fn talk<S, R>(
+    transport: Transport,
+    stream: &Rc<Stream>,
+    traffic: &Rc<Traffic>,
+    lent: &Rc<Lent>,
+    service: S,
+    host: &Host,
+) -> Outcome
 where
     S: Service<Request<RequestBody>, Response = Response<R>> + Clone + 'static,
     S::Error: Into<Failure>,
@@ -102,8 +141,12 @@ where
     R::Error: Into<Failure>,
 {
     let (unread, mut dropped) = unbounded_channel();
-    let (asked, on_answered, peer) = (traffic.clone(), host.on_answered.clone(), stream.ends());
+    let (asked, on_answered) = (traffic.clone(), host.on_answered.clone());
+    let is_encrypted = host.protocol.is_encrypted();
+    let peer = stream.ends().map(|ends| ends.with_secure(ends.secure || is_encrypted));
     let (proxies, error_log, shutdown) = (host.proxies.clone(), host.error_log.clone(), host.shutdown.clone());
+    // TLS has to read what it encrypts.
+    let lent = (!is_encrypted).then(|| lent.clone());
     let answer = service_fn(move |mut request: Request<Incoming>| {
         let ends = forwarded::apply(&mut request, peer, &proxies).unwrap_or_else(|malformed| {
             say(&error_log, peer.map(|peer| peer.remote), &malformed.to_string());
@@ -122,13 +165,16 @@ where
             request.extensions_mut().insert(ends);
         }
         request.extensions_mut().insert(ClientWatched);
+        if is_encrypted {
+            request.extensions_mut().insert(Encrypted);
+        }
         request.extensions_mut().insert(shutdown.clone());
-        let mut service = service.clone();
+        let (mut service, lent) = (service.clone(), lent.clone());
         async move {
             if is_about_server(&request) {
                 let (parts, body) = request.into_parts();
                 if check_host(&parts).is_ok() {
-                    return Ok(ResponseBody::watch(about_server(None), answered));
+                    return Ok(ResponseBody::watch(about_server(None), answered, lent));
                 }
                 request = Request::from_parts(parts, body);
             }
@@ -137,7 +183,7 @@ where
                 service.call(request).await
             };
             match response.await {
-                Ok(response) => Ok(ResponseBody::watch(response.map(Some), answered)),
+                Ok(response) => Ok(ResponseBody::watch(response.map(Some), answered, lent)),
                 Err(error) => {
                     answered.set_end(End::Cut);
                     Err(error)
@@ -152,8 +198,7 @@ where
         .max_header_list_size(MAX_HEAD)
         .max_concurrent_streams(MAX_STREAMS)
         .max_send_buf_size(MAX_HEAD as usize);
-    let socket = TokioIo::new(Socket::new(stream.clone(), traffic.clone()));
-    let mut served = pin!(builder.serve_connection(socket, answer));
+    let mut served = pin!(builder.serve_connection(TokioIo::new(transport), answer));
     let mut gone = pin!(stream.gone());
     let mut closing = pin!(host.shutdown.reached(Stage::Closing));
     let mut cutting = pin!(host.shutdown.reached(Stage::Cut));
@@ -256,7 +301,9 @@ async fn close(stream: Stream, traffic: &Traffic, outcome: Outcome, host: &Host)
         Outcome::Overdue(Overdue::Head) => {
             if traffic.heads.borrow().is_within() {
                 host.say(&stream, "the head of a request did not arrive in time");
-                let _ = stream.try_write(LATE);
+                if !host.protocol.is_encrypted() {
+                    let _ = stream.try_write(LATE);
+                }
             }
         }
         Outcome::Stopped if is_delimited => return stream.reset(LAST_TIME).await,

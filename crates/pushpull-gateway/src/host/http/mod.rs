@@ -1,4 +1,4 @@
-//! An HTTP server (HTTP/1.1, and HTTP/2 with prior knowledge) for services of one thread or many (feature `server`).
+//! An HTTP server (HTTP/1.1 and HTTP/2, also over TLS) for services of one thread or many (feature `server`).
 //!
 //! Start with these three types:
 //!
@@ -18,7 +18,9 @@
 //
 //   connection.rs ── hyper ──> exchange.rs ──> your service
 //   (one task each)            (one request and its response: response_body.rs)
-//    │ socket.rs    reads and writes for hyper; detects a client that stalls
+//    │ transport.rs reads and writes for hyper: the socket, or TLS on it, with the certificate of tls.rs
+//    │ socket.rs    reads and writes the stream; detects a client that stalls
+//    │ lent.rs      parts of files that the system sends
 //    │ heads.rs     follows where each request's head begins and ends (HTTP/1)
 //    │ traffic.rs   counts running requests and keeps the times
 //    │ streams.rs   the tasks of HTTP/2
@@ -30,13 +32,19 @@ mod ending;
 mod exchange;
 mod forwarded;
 mod heads;
+mod lent;
 mod response_body;
 mod socket;
 mod streams;
+#[cfg(feature = "tls")]
+mod tls;
 mod traffic;
+mod transport;
 
 pub use super::{AccessRecord, ClientLimits, CutReason, End, RequestBody, Shutdown};
 pub use connection::Http;
+#[cfg(feature = "tls")]
+pub use tls::{Certificate, Tls, Validity};
 
 /// An HTTP server. If a response without a length is cut, an HTTP/1.0 client over TCP sees a reset. A Unix socket has
 /// no reset, so a proxy that connects over one should use HTTP/1.1.

@@ -15,6 +15,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::End;
 use super::exchange::Answered;
+use super::lent::{self, Content, Lent};
 use crate::cgi::head::{content_length, has_no_body, set_no_length};
 
 /// The time that queued data has to leave before an HTTP/2 reset discards it.
@@ -32,6 +33,9 @@ pin_project! {
         // `None` for a response without content.
         #[pin]
         body: Option<B>,
+        // The file in the place of the body (HTTP/1).
+        file: Option<Box<Content>>,
+        lent: Option<Rc<Lent>>,
         answered: Rc<Answered>,
         // The rest of the last chunk (HTTP/2).
         rest: Bytes,
@@ -54,9 +58,13 @@ enum Until {
     Time(Pin<Box<Sleep>>),
 }
 
-impl<B: Body<Data = Bytes>> ResponseBody<B> {
+impl<B: Body<Data = Bytes> + 'static> ResponseBody<B> {
     /// Wraps the response's body and records its status.
-    pub(super) fn watch(mut response: Response<Option<B>>, answered: Rc<Answered>) -> Response<ResponseBody<B>> {
+    pub(super) fn watch(
+        mut response: Response<Option<B>>,
+        answered: Rc<Answered>,
+        lent: Option<Rc<Lent>>,
+    ) -> Response<ResponseBody<B>> {
         let status = response.status();
         answered.set_status(status);
         if has_no_body(status) {
@@ -78,7 +86,11 @@ impl<B: Body<Data = Bytes>> ResponseBody<B> {
         } else {
             answered.waits(true);
         }
-        response.map(|body| ResponseBody { body, answered, rest: Bytes::new(), left, held: None })
+        response.map(|mut body| {
+            let is_lent = lent.is_some() && answered.version != Version::HTTP_2 && !has_none;
+            let file = body.as_mut().filter(|_| is_lent).and_then(lent::take_file);
+            ResponseBody { body, file, lent, answered, rest: Bytes::new(), left, held: None }
+        })
     }
 }
 
@@ -101,14 +113,21 @@ where
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         let mut this = self.project();
-        let answered: &Answered = this.answered;
+        let answered: &Rc<Answered> = this.answered;
         answered.waits(false);
         let Some(mut body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
         if this.held.is_none() {
-            let next = if this.rest.is_empty() {
-                ready!(body.as_mut().poll_frame(context))
-            } else {
-                Some(Ok(Frame::data(std::mem::take(this.rest))))
+            let next = match this.file {
+                Some(file) => {
+                    if let Some(blank) = this.lent.as_ref().and_then(|lent| lent.lend(file, answered)) {
+                        return Poll::Ready(Some(Ok(Frame::data(blank))));
+                    }
+                    ready!(file.poll_frame(context)).map(|read| read.map_err(Failure::from))
+                }
+                None if this.rest.is_empty() => {
+                    ready!(body.as_mut().poll_frame(context)).map(|next| next.map_err(Into::into))
+                }
+                None => Some(Ok(Frame::data(std::mem::take(this.rest)))),
             };
             match next {
                 Some(Ok(mut frame)) => {
@@ -122,7 +141,8 @@ where
                     if let Some(left) = this.left {
                         *left = left.saturating_sub(len as u64);
                     }
-                    if *this.left == Some(0) || this.rest.is_empty() && body.is_end_stream() {
+                    let is_last = this.file.as_ref().map_or_else(|| body.is_end_stream(), |file| file.is_end_stream());
+                    if *this.left == Some(0) || this.rest.is_empty() && is_last {
                         answered.set_end(End::Done);
                     } else {
                         answered.waits(true);
@@ -139,7 +159,7 @@ where
                         Version::HTTP_2 => Until::Time(Box::pin(sleep(FLUSH_TIME))),
                         _ => Until::Flush(answered.traffic.flushes()),
                     };
-                    *this.held = Some(Held { error: error.into(), until });
+                    *this.held = Some(Held { error, until });
                 }
             }
         }
@@ -151,10 +171,16 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
+        if let Some(file) = &self.file {
+            return self.held.is_none() && file.is_end_stream();
+        }
         self.held.is_none() && self.rest.is_empty() && self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
+        if let Some(file) = &self.file {
+            return file.size_hint();
+        }
         let Some(body) = &self.body else { return SizeHint::with_exact(0) };
         let (hint, rest) = (body.size_hint(), self.rest.len() as u64);
         if rest == 0 {

@@ -34,7 +34,7 @@ macro_rules! front_protocol {
             }
 
             /// Does nothing: a front server cannot be answered before it has begun a request.
-            fn refuse(_: &crate::host::stream::Stream) {}
+            fn refuse(&self, _: &crate::host::stream::Stream) {}
         }
     };
 }
