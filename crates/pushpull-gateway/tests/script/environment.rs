@@ -42,6 +42,7 @@ fn requirement_1_and_6_the_environment_is_the_meta_variables_and_an_allow_list()
         ("REMOTE_ADDR", "127.0.0.1"),
         ("REMOTE_PORT", "4000"),
         ("REQUEST_METHOD", "GET"),
+        ("REQUEST_SCHEME", "http"),
         ("REQUEST_URI", "/app/a%20b?c=d"),
         ("SCRIPT_NAME", "/app"),
         ("SERVER_NAME", "localhost"),
