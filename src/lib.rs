@@ -81,7 +81,7 @@
 //! | the compiler says | because | so |
 //! |---|---|---|
 //! | `IntoResponse` is not implemented for `pushpull::Chunks`; there is no method `into_body` or `into_stream` | a feature is missing | `cargo add pushpull --features axum`, or another feature of the table above |
-//! | `IntoResponse` is not implemented for `local::Chunks`; `local::Chunks` cannot be sent between threads | the server asks for `Send`, which [`Local`] does not have | use [`Pool`] or [`Thread`] |
+//! | `IntoResponse` is not implemented for `local::Chunks`; `local::Chunks` cannot be sent between threads | the server asks for `Send`, which [`Local`] does not have | use [`Pool`] or [`Thread`]; where each core has a runtime of its own, `into_body().into_send()` |
 //! | `Rc` cannot be sent between threads, required by `Pool::pull` | the program captures the value, and runs on another thread | create the value inside the program, use an `Arc`, or use [`Local`] |
 //! | expected `Result<(), Error>`, found `()` | a program returns `io::Result<()>` | end it with `Ok(())` |
 //! | expected `io::Error`, found another error | the same | end it with `Ok(expression?)` |

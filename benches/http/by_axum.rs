@@ -8,14 +8,14 @@ use axum::extract::Path;
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use http_body_util::Full;
-use pushpull::Pool;
+use pushpull::{Local, Pool};
+use pushpull_gateway::host::{self, Shutdown};
 use socket2::SockRef;
 use tokio::sync::mpsc;
 
 use super::by_hand::{in_memory, write_body};
 use super::load::server::{self, Server};
-use pushpull_bench::Gather;
-use pushpull_bench::Sizes;
+use pushpull_bench::{Gather, Sizes};
 
 /// A body without an end.
 pub const ENDLESS: &str = "/18014398509481983";
@@ -25,16 +25,21 @@ pub enum Kind {
     Pool,
     Blocking,
     Full,
+    /// On a runtime for each core, which polls a response where its handler ran.
+    Local,
+    FullOnCores,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 3] = [Kind::Pool, Kind::Blocking, Kind::Full];
+    pub const ALL: [Kind; 5] = [Kind::Pool, Kind::Blocking, Kind::Full, Kind::Local, Kind::FullOnCores];
 
     pub fn name(self) -> &'static str {
         match self {
             Kind::Pool => "axum, Pool",
             Kind::Blocking => "axum, spawn_blocking + mpsc",
             Kind::Full => "axum, Full",
+            Kind::Local => "axum on our host, Local",
+            Kind::FullOnCores => "axum on our host, Full",
         }
     }
 
@@ -53,7 +58,8 @@ impl Kind {
                 });
                 Body::from_stream(futures_util::stream::poll_fn(move |context| receiver.poll_recv(context)))
             }
-            Kind::Full => Body::new(Full::new(in_memory(kib))),
+            Kind::Full | Kind::FullOnCores => Body::new(Full::new(in_memory(kib))),
+            Kind::Local => Body::new(Local::new().pull(move |w| write_body(w, kib)).into_body().into_send()),
         }
     }
 }
@@ -71,6 +77,12 @@ pub fn main(arguments: &[String]) -> io::Result<bool> {
     let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name() == name) else { return Ok(false) };
     let send_buffer: usize = send_buffer.parse().map_err(io::Error::other)?;
     let app = Router::new().route("/{kib}", get(async move |Path(kib): Path<usize>| kind.body(kib)));
+    if matches!(kind, Kind::Local | Kind::FullOnCores) {
+        let server = host::http::Server::bind("127.0.0.1:0")?;
+        println!("{}", server.local_addr()?);
+        server.run(|| app.clone(), &Shutdown::new())?;
+        return Ok(true);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;

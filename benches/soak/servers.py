@@ -234,9 +234,7 @@ def archive(servers):
     (tree / "sub").mkdir(parents=True)
     for number in range(20):
         (tree / "sub" / f"{number}.bin").write_bytes(os.urandom(200_000))
-    process = servers.start(
-        "archive", BUILT / "examples/archive", tree, "--listen", f"127.0.0.1:{port}", port=port
-    )
+    process = servers.start("archive", BUILT / "examples/archive", tree, "--listen", f"127.0.0.1:{port}", port=port)
     return port, [process]
 
 

@@ -19,6 +19,8 @@ mod futures_io;
 pub(crate) mod pump;
 #[cfg(feature = "axum")]
 mod response;
+#[cfg(feature = "http")]
+pub(crate) mod send_body;
 #[cfg(any(feature = "http", feature = "stream"))]
 pub(crate) mod source;
 #[cfg(feature = "stream")]

@@ -46,6 +46,8 @@ pub use writer::Writer;
 pub use crate::adapt::body::LocalBody as Body;
 #[cfg(feature = "stream")]
 pub use crate::adapt::chunk_stream::LocalChunkStream as ChunkStream;
+#[cfg(feature = "http")]
+pub use crate::adapt::send_body::SendBody;
 
 pub(crate) use bridge::{pull, push};
 pub(crate) use scoped::pull_scoped;

@@ -3,6 +3,7 @@
 mod bounds;
 mod drive;
 mod oracle;
+mod send_body;
 mod source;
 mod turns;
 mod waiting;

@@ -7,6 +7,7 @@ mod host;
 
 mod limits;
 mod request;
+mod router;
 mod share;
 mod shutdown;
 mod tls;

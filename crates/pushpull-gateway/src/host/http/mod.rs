@@ -11,6 +11,25 @@
 //! on that thread. Therefore services need not be `Send`, and apps on [`Local`](pushpull::Local) run inside the
 //! server's own polls.
 //!
+//! A router of axum is such a service. Its handlers can answer from programs on `Local`, without a wake-up of another
+//! thread:
+//!
+//! ```no_run
+//! use std::io::Write;
+//!
+//! use axum::{Router, body::Body, routing::get};
+//! use pushpull::Local;
+//! use pushpull_gateway::host::http::{Server, Shutdown};
+//!
+//! async fn hello() -> Body {
+//!     Body::new(Local::new().pull(|w| w.write_all(b"hello")).into_body().into_send())
+//! }
+//!
+//! let app = Router::new().route("/", get(hello));
+//! Server::bind("127.0.0.1:8080")?.run(|| app.clone(), &Shutdown::on_signals()?)?;
+//! # std::io::Result::Ok(())
+//! ```
+//!
 //! The server itself answers `OPTIONS *`. A target with a fragment (`/a#b`) is answered with 400 over HTTP/1; over
 //! HTTP/2 the underlying library drops the fragment unseen.
 
