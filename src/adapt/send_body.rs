@@ -69,10 +69,10 @@ impl Kept {
 }
 
 impl local::Body {
-    /// Converts the body into one that can be sent, for servers that require it and yet poll each response on one
-    /// thread: a runtime of its own on each core, as [`Server`] has them, or `tokio::runtime::Builder::new_current_thread`.
+    /// Converts the body into one that can be sent, for servers that ask for it and yet poll each response on one thread.
+    /// Such a server has a runtime for each core, like [`Server`], or `tokio::runtime::Builder::new_current_thread`.
     ///
-    /// A short response costs no wake-up of another thread there, as it does on [`Pool`](crate::Pool).
+    /// There, a short response costs no wake-up of another thread, as it does on [`Pool`](crate::Pool).
     ///
     /// # Examples
     ///
@@ -92,8 +92,8 @@ impl local::Body {
     ///
     /// # Caveats
     ///
-    /// On a runtime whose threads share their tasks, such as tokio's default, a response may be polled on another thread
-    /// than its handler: then it fails, and its client sees it cut. Use [`Pool`](crate::Pool) there.
+    /// On a runtime whose threads share their tasks, such as tokio's default, another thread than the handler's may poll
+    /// the response. It fails then, and its client sees it cut. Use [`Pool`](crate::Pool) there.
     ///
     /// [`Server`]: https://docs.rs/pushpull-gateway/latest/pushpull_gateway/host/http/type.Server.html
     pub fn into_send(self) -> SendBody {
