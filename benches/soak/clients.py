@@ -4,9 +4,10 @@ import asyncio
 import random
 import socket
 import struct
+from contextlib import asynccontextmanager
 
 PATTERN = bytes(range(48, 123))
-# Nothing that works stands still for so long.
+# A server that works is never silent for longer.
 PATIENCE = 60.0
 
 
@@ -55,7 +56,7 @@ async def answer(reader):
     except (asyncio.IncompleteReadError, ConnectionError) as error:
         raise Cut(str(error)) from None
     except TimeoutError:
-        raise Wrong(f"stood still for {PATIENCE:.0f} s") from None
+        raise Wrong(f"silent for {PATIENCE:.0f} s") from None
 
 
 async def chunks(reader):
@@ -89,120 +90,96 @@ class Kinds:
     def __init__(self, port):
         self.port = port
 
-    async def good(self):
-        length = random.choice([0, 1, 1000, 70_000, 300_000])
+    @asynccontextmanager
+    async def connected(self, close=asyncio.StreamWriter.close):
+        """A connection, which is closed in the end, by `close`."""
         reader, writer = await connect(self.port)
         try:
+            yield reader, writer
+        finally:
+            close(writer)
+
+    async def good(self):
+        length = random.choice([0, 1, 1000, 70_000, 300_000])
+        async with self.connected() as (reader, writer):
             writer.write(request(f"/bytes/{length}"))
             return check(*await answer(reader), pattern(length))
-        finally:
-            writer.close()
 
     async def echo(self):
         body = random.randbytes(random.choice([0, 10, 5_000, 150_000]))
-        reader, writer = await connect(self.port)
-        try:
+        async with self.connected() as (reader, writer):
             writer.write(request("/echo", body))
             return check(*await answer(reader), body)
-        finally:
-            writer.close()
 
     async def kept(self):
         """Thirty requests on one connection, two at a time."""
-        reader, writer = await connect(self.port)
-        try:
+        async with self.connected() as (reader, writer):
             for number in range(15):
                 writer.write(request(f"/bytes/{number}", close=False) + request("/bytes/9000", close=False))
                 for length in (number, 9000):
                     check(*await answer(reader), pattern(length))
             return "right"
-        finally:
-            writer.close()
 
     async def slow(self):
         """Reads a little at a time, then leaves."""
-        reader, writer = await connect(self.port)
-        try:
+        async with self.connected(reset) as (reader, writer):
             writer.write(request("/bytes/20000000"))
             for _ in range(50):
                 await reader.read(4096)
                 await asyncio.sleep(0.02)
             return "left"
-        finally:
-            reset(writer)
 
     async def gone(self):
-        _, writer = await connect(self.port)
-        writer.write(request("/bytes/20000000"))
-        await asyncio.sleep(random.random() / 20)
-        writer.close()
-        return "left"
+        async with self.connected() as (_, writer):
+            writer.write(request("/bytes/20000000"))
+            await asyncio.sleep(random.random() / 20)
+            return "left"
 
     async def resets(self):
-        _, writer = await connect(self.port)
-        writer.write(request("/echo", random.randbytes(50_000))[: random.randrange(50_000)])
-        await asyncio.sleep(random.random() / 20)
-        reset(writer)
-        return "left"
+        async with self.connected(reset) as (_, writer):
+            writer.write(request("/echo", random.randbytes(50_000))[: random.randrange(50_000)])
+            await asyncio.sleep(random.random() / 20)
+            return "left"
 
     async def half(self):
         """Says that it sends no more, and still reads."""
-        reader, writer = await connect(self.port)
-        try:
+        async with self.connected() as (reader, writer):
             writer.write(request("/bytes/5000"))
             writer.write_eof()
             return check(*await answer(reader), pattern(5000))
-        except Cut:
-            return "cut"
-        finally:
-            writer.close()
 
     async def drips(self):
         """Sends a head letter by letter, and gives up."""
-        _, writer = await connect(self.port)
-        try:
+        async with self.connected() as (_, writer):
             for byte in request("/bytes/5")[:20]:
                 writer.write(bytes([byte]))
                 await asyncio.sleep(0.1)
             return "left"
-        finally:
-            writer.close()
 
     async def stalls(self):
         """Does not read what it asked for."""
-        reader, writer = await connect(self.port)
-        try:
+        async with self.connected(reset) as (reader, writer):
             reader._transport.pause_reading()
             writer.write(request("/bytes/20000000"))
             await asyncio.sleep(5)
             return "left"
-        finally:
-            reset(writer)
 
     async def greedy(self):
         """Asks again and again without reading, then takes everything."""
-        reader, writer = await connect(self.port)
-        try:
+        async with self.connected() as (reader, writer):
             writer.write(b"".join(request("/bytes/100000", close=False) for _ in range(20)))
             for _ in range(20):
                 check(*await answer(reader), pattern(100_000))
             return "right"
-        finally:
-            writer.close()
 
     async def garbage(self):
-        reader, writer = await connect(self.port)
-        try:
+        async with self.connected() as (reader, writer):
             writer.write(random.randbytes(random.randrange(1, 3000)) + b"\r\n\r\n")
             await asyncio.wait_for(reader.read(), PATIENCE)
             return "left"
-        except ConnectionError:
-            return "left"
-        finally:
-            writer.close()
 
 
-NAMES = [name for name in vars(Kinds) if not name.startswith("_")]
+NAMES = [name for name in vars(Kinds) if not name.startswith("_") and name != "connected"]
 
 
 async def loop(kinds, name, until, counts, wrong):

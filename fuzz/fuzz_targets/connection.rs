@@ -17,7 +17,7 @@ use pushpull_gateway::host::{Listener, Protocol, Server, Shutdown, fastcgi, http
 use pushpull_gateway::{ErrorStream, PushApp, push_fn, service};
 use tempfile::TempDir;
 
-/// A connection that has not ended by then stands still.
+/// A connection that has not ended by then hangs.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A client that comes after.
@@ -55,7 +55,7 @@ fn exchange(socket: &PathBuf, bytes: &[u8], split: usize, is_all: bool) -> Vec<u
     }
     let read = stream.read_to_end(&mut answer);
     for error in [sent.err(), read.err()].into_iter().flatten() {
-        assert_ne!(error.kind(), io::ErrorKind::WouldBlock, "the connection stands still");
+        assert_ne!(error.kind(), io::ErrorKind::WouldBlock, "the connection hangs");
     }
     answer
 }

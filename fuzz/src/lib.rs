@@ -8,6 +8,7 @@ use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use pushpull_gateway::{Files, PathSet, Site};
+use tokio::runtime::{Builder, Runtime};
 use tower_service::Service;
 
 /// In every file that must not be sent.
@@ -15,6 +16,10 @@ pub const SECRET: &[u8] = b"SECRET";
 
 /// What `hello.txt` contains.
 pub const HELLO: &[u8] = b"hello, world: 0123456789abcdefghijklmnopqrstuvwxyz\n";
+
+thread_local! {
+    static RUNTIME: Runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
+}
 
 /// Makes a tree in which some files are to be sent and others are not.
 pub fn plant(directory: &Path) {
@@ -52,11 +57,12 @@ pub fn get(files: &mut Files, path: &[u8], fields: &HeaderMap) -> Option<(Status
     let mut request = Request::get(path).body(Empty::<bytes::Bytes>::new()).ok()?;
     *request.headers_mut() = fields.clone();
     request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-    runtime.block_on(async {
-        let response = files.call(request).await.expect("every failure is a response");
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.ok().map(|body| body.to_bytes().to_vec());
-        Some((parts.status, parts.headers, body))
+    RUNTIME.with(|runtime| {
+        runtime.block_on(async {
+            let response = files.call(request).await.expect("every failure is a response");
+            let (parts, body) = response.into_parts();
+            let body = body.collect().await.ok().map(|body| body.to_bytes().to_vec());
+            Some((parts.status, parts.headers, body))
+        })
     })
 }

@@ -107,23 +107,15 @@ impl local::Body {
 }
 
 impl SendBody {
-    /// Calls `ask` with the body, if this is its thread.
-    fn with<R>(&self, ask: impl FnOnce(&LocalBody) -> R) -> Option<R> {
-        let of_kept = |kept: &Kept| {
-            let is_here = Arc::ptr_eq(&kept.returned, &self.thread);
-            if is_here { kept.bodies[self.number].as_ref().map(ask) } else { None }
-        };
-        // At the end of a thread, there are none any more.
-        KEPT.try_with(|kept| of_kept(&kept.borrow())).ok().flatten()
+    /// Calls `use_kept` with the bodies of this thread, if this one is among them. At the end of a thread, none are.
+    fn at_home<R>(&self, use_kept: impl FnOnce(&mut Kept) -> R) -> Option<R> {
+        let use_kept = |kept: &mut Kept| Arc::ptr_eq(&kept.returned, &self.thread).then(|| use_kept(kept));
+        KEPT.try_with(|kept| use_kept(&mut kept.borrow_mut())).ok().flatten()
     }
 
-    /// Takes the body, if this is its thread.
-    fn take(&self) -> Option<LocalBody> {
-        let of_kept = |kept: &mut Kept| {
-            let is_here = Arc::ptr_eq(&kept.returned, &self.thread);
-            if is_here { kept.bodies[self.number].take() } else { None }
-        };
-        KEPT.try_with(|kept| of_kept(&mut kept.borrow_mut())).ok().flatten()
+    /// Calls `ask` with the body, if this is its thread.
+    fn with<R>(&self, ask: impl FnOnce(&LocalBody) -> R) -> Option<R> {
+        self.at_home(|kept| kept.bodies[self.number].as_ref().map(ask)).flatten()
     }
 }
 
@@ -137,14 +129,14 @@ impl http_body::Body for SendBody {
             return PolledFrame::Ready(None);
         }
         // Without a borrow, since the program may use other bodies.
-        let Some(mut body) = this.take() else {
+        let Some(mut body) = this.at_home(|kept| kept.bodies[this.number].take()).flatten() else {
             this.is_lost = true;
             let why =
                 "a body of `Local` was polled on another thread than its own: use `Pool`, or a runtime for each thread";
             return PolledFrame::Ready(Some(Err(io::Error::other(why))));
         };
         let polled = Pin::new(&mut body).poll_frame(context);
-        KEPT.with_borrow_mut(|kept| kept.bodies[this.number] = Some(body));
+        this.at_home(|kept| kept.bodies[this.number] = Some(body));
         polled
     }
 
@@ -159,18 +151,11 @@ impl http_body::Body for SendBody {
 
 impl Drop for SendBody {
     fn drop(&mut self) {
-        let here = KEPT.try_with(|kept| {
-            let mut kept = kept.borrow_mut();
-            if !Arc::ptr_eq(&kept.returned, &self.thread) {
-                return None;
-            }
-            let own = kept.remove(self.number);
-            Some((own, kept.take_returned()))
-        });
-        match here {
-            Ok(Some(dropped)) => drop(dropped),
+        // Dropped without a borrow, as everything that is taken.
+        let dropped = self.at_home(|kept| (kept.remove(self.number), kept.take_returned()));
+        if dropped.is_none() {
             // The thread that made it has it.
-            Ok(None) | Err(_) => self.thread.0.lock().push(self.number),
+            self.thread.0.lock().push(self.number);
         }
     }
 }

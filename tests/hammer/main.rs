@@ -1,12 +1,11 @@
 //! Many random bridges at once, of every engine, with the smallest capacities, beside busy threads.
 //!
-//! `HAMMER=100000000 cargo test --release --test hammer` makes so many operations (default: thirty thousand); each
-//! is a write, a pull, or a bridge. A bridge that stands still for a minute while its processor is not taken fails the test, and
-//! is named with its script.
+//! `HAMMER=100000000 cargo test --release --test hammer` makes 100,000,000 operations (default: 30,000). Each is a write,
+//! a pull, or a bridge. A bridge that hangs for a minute fails the test, which prints its script.
 
 #![cfg(feature = "stream")]
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Write};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,7 +15,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use pushpull::{Budget, Error, Local, Pool, Thread, pipe};
+use pushpull::{BridgeWriter, Budget, Error, Local, Pool, Thread, pipe};
+use pushpull_testing::dice::Dice;
 
 /// The number of threads that run bridges, and of those that only compute.
 const DRIVERS: usize = 4;
@@ -27,23 +27,6 @@ const STUCK: Duration = Duration::from_secs(60);
 
 const CAPACITIES: [usize; 8] = [1, 2, 3, 7, 16, 64, 1000, 65_536];
 const CHUNKS: [usize; 5] = [1, 2, 5, 64, 4096];
-
-/// A reproducible random number generator: xorshift64 (Marsaglia).
-#[derive(Clone)]
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % sides.max(1) as u64) as usize
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.roll(from.len())]
-    }
-}
 
 /// What one driver does now, and since when.
 struct Turn {
@@ -67,24 +50,13 @@ enum Ends {
     Panics,
 }
 
-/// A writing end of either kind.
-trait Outlet: Write {
-    fn hand(&mut self, chunk: Bytes) -> io::Result<()>;
-}
-
-impl Outlet for pushpull::Writer {
-    fn hand(&mut self, chunk: Bytes) -> io::Result<()> {
-        self.write_bytes(chunk)
-    }
-}
-
-impl Outlet for pushpull::local::Writer {
-    fn hand(&mut self, chunk: Bytes) -> io::Result<()> {
-        self.write_bytes(chunk)
-    }
-}
-
-fn program(mut dice: Dice, len: usize, ends: Ends, w: &mut impl Outlet, operations: &AtomicU64) -> io::Result<()> {
+fn program(
+    mut dice: Dice,
+    len: usize,
+    ends: Ends,
+    w: &mut impl BridgeWriter,
+    operations: &AtomicU64,
+) -> io::Result<()> {
     let mut at = 0;
     while at < len {
         let part = (1 + dice.roll(40)).min(len - at);
@@ -92,7 +64,7 @@ fn program(mut dice: Dice, len: usize, ends: Ends, w: &mut impl Outlet, operatio
             0 => w.flush()?,
             1 => thread::yield_now(),
             2..5 => {
-                w.hand(bytes(at, part).into())?;
+                w.write_bytes(bytes(at, part).into())?;
                 at += part;
             }
             5 => {
@@ -259,7 +231,7 @@ fn laws_1_2_3_6_and_11_many_random_bridges_at_once() {
             for turn in &turns {
                 let (script, since) = turn.script.lock().unwrap().clone();
                 if since.elapsed() > STUCK && made() < wanted {
-                    eprintln!("a bridge stands still: {script}");
+                    eprintln!("a bridge hangs: {script}");
                     // The threads cannot be ended, and the test must not wait for them.
                     std::process::exit(101);
                 }

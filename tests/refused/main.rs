@@ -1,4 +1,4 @@
-//! System calls that fail: the bridge that needs them ends with an error that says what is missing, and the others go on.
+//! System calls that fail: the bridge that needs one ends with an error that says what is missing, and others work.
 //!
 //! Each test refuses the calls to a thread of its own, by a sandbox.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -17,20 +17,8 @@ use futures_util::Stream;
 use pushpull::{drive_tokio, pipe};
 use pushpull_testing::alone::alone;
 use pushpull_testing::counted::Counted;
+use pushpull_testing::dice::Dice;
 use pushpull_testing::watchdog::within;
-
-/// A pseudo-random generator with the same numbers in every run.
-struct Dice(u64);
-
-impl Dice {
-    /// Returns a number below `sides`.
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % sides as u64) as usize
-    }
-}
 
 /// A reference that every program, source and queued chunk of an exchange holds.
 type Held = Arc<()>;

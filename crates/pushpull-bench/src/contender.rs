@@ -66,7 +66,7 @@ pub enum Placement {
 }
 
 impl Placement {
-    /// Returns the number of threads for so many programs.
+    /// Returns how many threads run a number of programs.
     pub(crate) fn threads(self, programs: usize) -> usize {
         match self {
             Placement::Reader => 1,
@@ -142,6 +142,11 @@ impl About {
     #[must_use]
     pub const fn placement(self, placement: Placement) -> About {
         About { placement, ..self }
+    }
+
+    /// Returns `true` if its sides wait for each other, and do not poll.
+    pub fn waits(&self) -> bool {
+        !self.lacks.contains(&Lack::Waiting)
     }
 
     /// Describes an engine of pushpull.

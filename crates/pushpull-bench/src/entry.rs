@@ -103,7 +103,7 @@ impl Entry {
     }
 
     /// Runs one bridge from its first byte to its last, and checks the bytes. `place` is called on the program's thread,
-    /// before it writes `data` so many times.
+    /// before the program writes `data`, `times` times.
     ///
     /// # Errors
     ///

@@ -134,7 +134,7 @@ impl Question {
             Question::Workload(Workload { writer: Pace::Full, reader: Pace::Full, bridges: 1, .. }) => true,
             Question::Workload(_) | Question::Backpressure | Question::Fan | Question::Busy => false,
         };
-        let is_able = |contender: &Entry| is_at_full_speed || !contender.about().lacks.contains(&Lack::Waiting);
+        let is_able = |contender: &Entry| is_at_full_speed || contender.about().waits();
         let (able, unable): (Vec<Entry>, Vec<Entry>) = contenders.iter().cloned().partition(is_able);
         let left_out =
             |contender: &Entry| format!("{} in {}: it cannot {}", contender.name(), self.name(), Lack::Waiting);

@@ -14,8 +14,8 @@ use crate::report::figure::{Figure, Measure, Sample};
 /// More rounds do not improve a figure.
 const MAX_ROUNDS: usize = 101;
 
-/// Runs all trials and returns their rows. Before each run, `observe` is told the contender and the time that has
-/// passed, as far as it was estimated.
+/// Runs all trials and returns their rows. Before each run, `observe` is called with the contender and with how much of
+/// the estimated time has passed.
 pub fn run(
     asked: Asked,
     effort: Effort,

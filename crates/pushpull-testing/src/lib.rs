@@ -2,6 +2,7 @@
 
 pub mod alone;
 pub mod counted;
+pub mod dice;
 pub mod example;
 pub mod guard;
 #[cfg(feature = "http2")]

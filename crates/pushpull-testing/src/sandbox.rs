@@ -12,7 +12,7 @@ pub enum Inmates {
     Process,
 }
 
-/// Makes the kernel refuse each of these system calls (`libc::SYS_...`) with its error (`libc::E...`), for ever.
+/// Makes the kernel refuse each of these system calls (`libc::SYS_...`) with its error (`libc::E...`), until it ends.
 ///
 /// # Errors
 ///

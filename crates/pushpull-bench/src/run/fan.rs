@@ -18,7 +18,7 @@ pub const SIZES: Sizes = Sizes { chunk: 4 << 10, capacity: 8 << 10 };
 const WRITE: usize = 1 << 10;
 const BYTES: usize = 32 << 10;
 
-/// Returns the workload of each of so many bridges.
+/// Returns the workload of a number of bridges.
 pub fn workload(bridges: usize) -> Workload {
     Workload { write: WRITE, writer: Pace::Full, reader: Pace::Full, bridges }
 }

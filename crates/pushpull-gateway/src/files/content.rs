@@ -138,7 +138,6 @@ pub(crate) struct Part {
     file: Arc<File>,
     position: u64,
     left: usize,
-    is_broken: bool,
     reporter: Reporter,
 }
 
@@ -157,13 +156,8 @@ impl Content {
         if length == 0 || !is_cached(0) {
             return None;
         }
-        let part = Part {
-            file: self.file.clone(),
-            position: self.position,
-            left: length,
-            is_broken: false,
-            reporter: self.reporter.clone(),
-        };
+        let part =
+            Part { file: self.file.clone(), position: self.position, left: length, reporter: self.reporter.clone() };
         self.advance(length);
         Some(part)
     }
@@ -176,9 +170,10 @@ impl Part {
         self.left
     }
 
-    /// Returns `true` if the file could not be read, or has become shorter.
-    pub(crate) fn is_broken(&self) -> bool {
-        self.is_broken
+    /// Returns `true` for an error of [`send`](Part::send) that is the file's and not the socket's: it could not be read, or
+    /// has become shorter.
+    pub(crate) fn is_broken(error: &io::Error) -> bool {
+        error.kind() == ErrorKind::UnexpectedEof || error.raw_os_error() == Some(libc::EIO)
     }
 
     /// Sends as much as the socket accepts. Returns the number of bytes.
@@ -188,11 +183,7 @@ impl Part {
     /// `WouldBlock` if the socket has no room.
     pub(crate) fn send(&mut self, socket: &impl std::os::fd::AsFd) -> io::Result<usize> {
         let sent = crate::sys::files::send(&self.file.content, self.position, self.left, socket).and_then(not_empty);
-        let sent = sent.map_err(|error| {
-            // Other errors are the socket's.
-            self.is_broken = error.kind() == ErrorKind::UnexpectedEof || error.raw_os_error() == Some(libc::EIO);
-            if self.is_broken { failed(&self.reporter, error) } else { error }
-        })?;
+        let sent = sent.map_err(|error| if Part::is_broken(&error) { failed(&self.reporter, error) } else { error })?;
         self.position += sent as u64;
         self.left -= sent;
         Ok(sent)

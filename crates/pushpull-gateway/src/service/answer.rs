@@ -128,7 +128,7 @@ impl<C: Pull> Draining<C> {
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(Refusal::of_failure(&error))),
                 Poll::Pending => {
                     if self.time.is_none() && Handle::try_current().is_ok() {
-                        self.time = Some(Box::pin(tokio::time::sleep(DRAIN_TIME)));
+                        self.time = Some(Box::pin(tokio::time::sleep(DRAIN_TIME.saturating_sub(self.began.elapsed()))));
                     }
                     return self.time.as_mut().map_or(Poll::Pending, |time| time.as_mut().poll(context).map(Ok));
                 }

@@ -67,13 +67,9 @@ impl Worker {
     /// Kills what a process that has ended left of its group, and logs what it still wrote.
     pub(super) async fn end(self) {
         let Worker { process, mut outputs, .. } = self;
-        outputs.iter_mut().filter_map(|output| output.stream.as_mut()).for_each(Stream::mark);
+        mark(&mut outputs);
         process.kill().await;
-        poll_fn(|context| {
-            outputs.iter_mut().for_each(|output| output.finish(context));
-            Poll::Ready(())
-        })
-        .await;
+        finish(&mut outputs).await;
     }
 
     /// Sends SIGTERM to the group, and SIGKILL after `grace`. Meanwhile, logs what is written.
@@ -85,13 +81,23 @@ impl Worker {
             stopped.as_mut().poll(context)
         })
         .await;
-        outputs.iter_mut().filter_map(|output| output.stream.as_mut()).for_each(Stream::mark);
-        poll_fn(|context| {
-            outputs.iter_mut().for_each(|output| output.finish(context));
-            Poll::Ready(())
-        })
-        .await;
+        mark(&mut outputs);
+        finish(&mut outputs).await;
     }
+}
+
+/// Notes how much a process has written: the rest is of others, to whom it left its streams.
+fn mark(outputs: &mut [Output]) {
+    outputs.iter_mut().filter_map(|output| output.stream.as_mut()).for_each(Stream::mark);
+}
+
+/// Logs what a process has written before the mark.
+async fn finish(outputs: &mut [Output]) {
+    poll_fn(|context| {
+        outputs.iter_mut().for_each(|output| output.finish(context));
+        Poll::Ready(())
+    })
+    .await;
 }
 
 impl Output {

@@ -90,16 +90,20 @@ fn a_large_file_is_sent_over_a_unix_socket() {
     assert!(got.ends_with(&text) && got.len() < LENGTH + 1000);
 }
 
-#[test]
-fn a_large_file_that_becomes_shorter_is_cut() {
+/// A file of eight times the length, of which a client has read the head.
+fn begun() -> (TempDir, PathBuf, Serving, Wire) {
     let (root, text) = root();
     let path = root.path().join("long");
-    for _ in 0..8 {
-        OpenOptions::new().create(true).append(true).open(&path).unwrap().write_all(&text).unwrap();
-    }
+    fs::write(&path, text.repeat(8)).unwrap();
     let serving = serve(&root);
     let mut wire = Wire::narrow(serving.address);
     wire.send("GET /long HTTP/1.1\r\nHost: a\r\n\r\n").until("\r\n\r\n");
+    (root, path, serving, wire)
+}
+
+#[test]
+fn a_large_file_that_becomes_shorter_is_cut() {
+    let (_root, path, serving, mut wire) = begun();
     OpenOptions::new().write(true).open(&path).unwrap().set_len(1000).unwrap();
     let got = wire.rest();
     assert!(got.text.len() < 8 * LENGTH);
@@ -109,14 +113,7 @@ fn a_large_file_that_becomes_shorter_is_cut() {
 
 #[test]
 fn a_client_that_leaves_a_large_file_is_logged_with_what_it_got() {
-    let (root, text) = root();
-    let path = root.path().join("long");
-    for _ in 0..8 {
-        OpenOptions::new().create(true).append(true).open(&path).unwrap().write_all(&text).unwrap();
-    }
-    let serving = serve(&root);
-    let mut wire = Wire::narrow(serving.address);
-    wire.send("GET /long HTTP/1.1\r\nHost: a\r\n\r\n").until("\r\n\r\n");
+    let (_root, _, serving, wire) = begun();
     drop(wire);
     let line = serving.requests.wait_for(" gone", 1).remove(0);
     assert!(!line.contains(&format!(" {} ", 8 * LENGTH)), "{line}");

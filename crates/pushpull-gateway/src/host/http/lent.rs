@@ -65,8 +65,8 @@ impl Lent {
     pub(super) fn send(&self, stream: &Stream, blank: usize) -> io::Result<usize> {
         let mut lent = self.0.borrow_mut();
         let Some(loan) = lent.front_mut().filter(|loan| loan.part.left() == blank) else { return Err(mixed_up()) };
-        let sent = loan.part.send(stream).inspect_err(|_| {
-            if loan.part.is_broken() {
+        let sent = loan.part.send(stream).inspect_err(|error| {
+            if Part::is_broken(error) {
                 loan.answered.set_end(End::Cut);
             }
         })?;
@@ -131,8 +131,8 @@ mod absent {
             match *self {}
         }
 
-        pub(crate) fn is_broken(&self) -> bool {
-            match *self {}
+        pub(crate) fn is_broken(_: &io::Error) -> bool {
+            false
         }
 
         pub(crate) fn send(&mut self, _: &Stream) -> io::Result<usize> {
