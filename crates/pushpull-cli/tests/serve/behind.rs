@@ -156,6 +156,7 @@ fn a_header_of_the_proxy_protocol_on_a_unix_socket() {
         let mut stream = UnixStream::connect(&path).unwrap();
         write!(stream, "PROXY TCP4 192.0.2.7 192.0.2.8 258 8081\r\n{rest}").unwrap();
         stream.read_to_string(&mut text).unwrap();
+        drop(stream);
         assert!(
             text.contains(if protocol == "http" { "192.0.2.7|258||own|own|8081|" } else { "||||localhost|80|" }),
             "{text}"
@@ -163,6 +164,7 @@ fn a_header_of_the_proxy_protocol_on_a_unix_socket() {
         let mut stream = UnixStream::connect(&path).unwrap();
         stream.write_all(rest.as_bytes()).unwrap();
         assert!(matches!(stream.read(&mut [0]), Ok(0) | Err(_)));
+        drop(stream);
         serving.troubles.wait_for("a connection on the Unix socket: closed: ", 1);
         serving.signal("TERM");
         serving.wait();

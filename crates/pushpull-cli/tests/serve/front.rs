@@ -84,6 +84,7 @@ fn requirement_23_each_protocol_is_served_on_a_unix_socket_which_is_removed_at_e
             stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
             let mut output = String::new();
             stream.read_to_string(&mut output).unwrap();
+            drop(stream);
             output
         } else {
             fastcgi(stream, &[("REQUEST_METHOD", "GET")])

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::host::{DEADLINE, Scripts, Serving, wait_until};
+use super::service::told;
 use pushpull_testing::wire::{Wire, exchange};
 
 const RELOADS: usize = 20;
@@ -220,22 +221,17 @@ fn the_manager_learns_of_a_reload() {
     let path = scripts.path().join("manager");
     let manager = UnixDatagram::bind(&path).unwrap();
     manager.set_read_timeout(Some(DEADLINE)).unwrap();
-    let told = || {
-        let mut text = [0; 1000];
-        let length = manager.recv(&mut text).expect("no message in time");
-        String::from_utf8(text[..length].to_vec()).unwrap()
-    };
     let serving = Serving::configured(&file, &[("NOTIFY_SOCKET", path.to_str().unwrap())]);
-    assert_eq!(told(), "READY=1");
+    assert_eq!(told(&manager), "READY=1");
     for is_good in [true, false] {
         if !is_good {
             scripts.file("site.toml", "", 0o644);
         }
         serving.signal("HUP");
-        let reloading = told();
+        let reloading = told(&manager);
         let time = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").map(str::parse::<u64>);
         assert!(matches!(time, Some(Ok(1..))), "{reloading}");
-        assert_eq!(told(), "READY=1");
+        assert_eq!(told(&manager), "READY=1");
     }
 }
 

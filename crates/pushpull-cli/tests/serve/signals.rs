@@ -39,6 +39,8 @@ fn requirement_17_a_signal_lets_responses_finish() {
         wait_until("no connection is accepted", || TcpStream::connect(serving.address).is_err());
         scripts.file("go", "", 0o644);
         assert_eq!(wire.rest().text, b"5\r\nlast\n\r\n0\r\n\r\n");
+        // The server waits for the client's close, for some seconds.
+        drop(wire);
         assert_eq!(serving.wait().code(), Some(0));
         serving.requests.wait_for(" done", 1);
     }

@@ -62,6 +62,8 @@ fn a_running_request_is_finished_before_the_workers_end() {
     serving.signal("TERM");
     fs::write(&go, "").unwrap();
     assert!(wire.rest().text.ends_with(b"done\r\n0\r\n\r\n"));
+    // The server waits for the client's close, for some seconds.
+    drop(wire);
     assert!(serving.wait().success());
     serving.requests.wait_for(" done", 1);
 }

@@ -41,6 +41,8 @@ fn requirement_17_a_running_response_finishes_and_no_other_begins() {
     tell.send(()).unwrap();
     let got = wire.rest();
     assert_eq!(got.text, b"5\r\nlast\n\r\n0\r\n\r\n");
+    // The server waits for the clients' closes, for some seconds.
+    drop((wire, idle));
     let said = host.said.clone();
     host.stopped().unwrap();
     assert_eq!(said.records(1)[0].end, End::Done);

@@ -121,6 +121,7 @@ fn a_file_that_becomes_shorter_is_cut() {
     wire.send("GET /log HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").until("\r\n\r\n");
     file.set_len(1000).unwrap();
     assert!((wire.rest().text.len() as u64) < LENGTH);
+    drop(wire);
     serving.requests.wait_for(" cut", 1);
     serving.troubles.wait_for("the file became shorter", 1);
 }

@@ -107,6 +107,7 @@ fn a_large_file_that_becomes_shorter_is_cut() {
     OpenOptions::new().write(true).open(&path).unwrap().set_len(1000).unwrap();
     let got = wire.rest();
     assert!(got.text.len() < 8 * LENGTH);
+    drop(wire);
     serving.requests.wait_for(" cut", 1);
     serving.troubles.wait_for("the file became shorter", 1);
 }

@@ -77,7 +77,7 @@ fn git_clones_fetches_and_pushes_ten_at_a_time() {
         return;
     }
     let root = tempfile::tempdir().unwrap();
-    repository(root.path(), 50);
+    repository(root.path(), 10);
     let clones = tempfile::tempdir().unwrap();
     let serving = serve(root.path(), "stream");
     let url = format!("http://{}/served.git", serving.address);
