@@ -218,6 +218,7 @@ where
     if let Err(error) = &served {
         log.trouble(error);
     }
+    manager.stops();
     drop(exporter);
     log.finish();
     Ok(if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(2) })

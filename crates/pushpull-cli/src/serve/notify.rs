@@ -6,12 +6,13 @@ use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
 use pushpull_gateway::host::Shutdown;
 use rustix::time::{ClockId, clock_gettime};
+use tokio::runtime;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
@@ -26,6 +27,7 @@ struct Inner {
     socket: UnixDatagram,
     address: SocketAddr,
     has_begun: AtomicBool,
+    stopping: Once,
     /// The time in which the manager expects a sign of life.
     watchdog: Option<Duration>,
     /// One flag for each serving thread, set when the thread has run. The thread owns it.
@@ -53,6 +55,7 @@ impl Manager {
                 socket,
                 address,
                 has_begun: AtomicBool::new(false),
+                stopping: Once::new(),
                 watchdog: watchdog(),
                 beats: Mutex::default(),
                 log: log.clone(),
@@ -81,18 +84,24 @@ impl Manager {
             return;
         }
         self.is_ready();
-        let (stopping, begun) = (inner.clone(), shutdown.begun());
-        spawn_local(async move {
-            begun.await;
-            stopping.say("STOPPING=1");
+        let (stopping, begun) = (self.clone(), shutdown.begun());
+        // Not a task of a serving thread, which may end without another turn for its tasks.
+        inner.spawn("manager", move || {
+            let runtime = runtime::Builder::new_current_thread().build();
+            if let Ok(runtime) = runtime {
+                runtime.block_on(begun);
+                stopping.stops();
+            }
         });
         if let Some(time) = inner.watchdog {
-            let inner = inner.clone();
-            let watching = thread::Builder::new().name("watchdog".to_owned());
-            if let Err(error) = watching.spawn(move || inner.watch(time)) {
-                self.0.iter().for_each(|inner| inner.log.trouble(&format_args!("cannot start the watchdog: {error}")));
-            }
+            let watching = inner.clone();
+            inner.spawn("watchdog", move || watching.watch(time));
         }
+    }
+
+    /// Reports that the server stops. Only the first call does, and the others wait for it.
+    pub fn stops(&self) {
+        self.0.iter().for_each(|inner| inner.stopping.call_once(|| inner.say("STOPPING=1")));
     }
 
     /// Reports that the server reads its configuration again. [`is_ready`](Manager::is_ready) ends this.
@@ -109,6 +118,14 @@ impl Manager {
 }
 
 impl Inner {
+    fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) {
+        if let Err(error) = thread::Builder::new().name(name.to_owned()).spawn(work) {
+            self.log.trouble(&format_args!(
+                "cannot start the thread {name:?}, which notifies the service manager: {error}"
+            ));
+        }
+    }
+
     fn say(&self, state: &str) {
         if let Err(error) = self.socket.send_to_addr(state.as_bytes(), &self.address) {
             self.log.trouble(&format_args!("cannot notify the service manager: {error}"));

@@ -4,35 +4,8 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::thread;
 
-use super::host::{Scripts, Serving, wait_until};
+use super::host::{Made, Scripts, Serving, wait_until};
 use pushpull_testing::wire::{Wire, exchange};
-
-/// The resources of a server.
-#[derive(Debug, PartialEq, Eq)]
-struct Made {
-    programs: usize,
-    threads: u64,
-    descriptors: usize,
-    temporary_files: usize,
-}
-
-impl Made {
-    fn of(serving: &Serving) -> Made {
-        Made {
-            programs: serving.children().len(),
-            threads: serving.status("Threads:"),
-            descriptors: serving.descriptors(),
-            temporary_files: serving.temporary_files(),
-        }
-    }
-
-    fn is_within(&self, other: &Made) -> bool {
-        self.programs <= other.programs
-            && self.threads <= other.threads
-            && self.descriptors <= other.descriptors
-            && self.temporary_files <= other.temporary_files
-    }
-}
 
 const FAULTS: &str = r#"
 case $PATH_INFO in
@@ -98,17 +71,7 @@ fn requirement_14_1000_clients_disconnect_in_each_state_and_nothing_leaks() {
         // Let the server create everything that it creates only once.
         STATES.iter().for_each(|leave| leave(Wire::connect(serving.address)));
         assert_eq!(answers(), (b"hello".to_vec(), true));
-        let is_quiet = || serving.children().is_empty();
-        wait_until("the programs end", is_quiet);
-        let before = {
-            let mut before = Made::of(&serving);
-            wait_until("it is quiet", || {
-                thread::sleep(std::time::Duration::from_millis(100));
-                let now = Made::of(&serving);
-                std::mem::replace(&mut before, now) == Made::of(&serving)
-            });
-            before
-        };
+        let before = Made::at_rest(&serving);
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
@@ -119,12 +82,7 @@ fn requirement_14_1000_clients_disconnect_in_each_state_and_nothing_leaks() {
             }
         });
         assert_eq!(answers(), (b"hello".to_vec(), true));
-        let mut now = Made::of(&serving);
-        wait_until("everything is given back", || {
-            now = Made::of(&serving);
-            // Threads for files are kept for a while, and end by themselves.
-            now.is_within(&before)
-        });
+        let now = before.regained(&serving);
         println!("{how}: {now:?}, {} KiB", serving.status("VmRSS:"));
     }
 }

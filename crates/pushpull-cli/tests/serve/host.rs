@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::mem;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -145,6 +146,56 @@ impl Serving {
 
     pub fn temporary_files(&self) -> usize {
         fs::read_dir(self.temporary.path()).unwrap().count()
+    }
+}
+
+/// The resources of a server.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Made {
+    programs: usize,
+    threads: u64,
+    descriptors: usize,
+    temporary_files: usize,
+}
+
+impl Made {
+    pub fn of(serving: &Serving) -> Made {
+        Made {
+            programs: serving.children().len(),
+            threads: serving.status("Threads:"),
+            descriptors: serving.descriptors(),
+            temporary_files: serving.temporary_files(),
+        }
+    }
+
+    fn is_within(&self, other: &Made) -> bool {
+        self.programs <= other.programs
+            && self.threads <= other.threads
+            && self.descriptors <= other.descriptors
+            && self.temporary_files <= other.temporary_files
+    }
+
+    /// Waits until no program runs, and returns what the server has then.
+    pub fn at_rest(serving: &Serving) -> Made {
+        wait_until("the programs end", || serving.children().is_empty());
+        let mut before = Made::of(serving);
+        wait_until("it is quiet", || {
+            thread::sleep(Duration::from_millis(100));
+            let now = Made::of(serving);
+            mem::replace(&mut before, now) == Made::of(serving)
+        });
+        before
+    }
+
+    /// Waits until the server has no more than this again.
+    pub fn regained(&self, serving: &Serving) -> Made {
+        let mut now = Made::of(serving);
+        wait_until("everything is given back", || {
+            now = Made::of(serving);
+            // Threads for files are kept for a while, and end by themselves.
+            now.is_within(self)
+        });
+        now
     }
 }
 

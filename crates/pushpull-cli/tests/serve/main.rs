@@ -10,6 +10,8 @@ mod figures;
 mod files;
 mod front;
 mod host;
+#[cfg(target_os = "linux")]
+mod injected;
 mod log;
 mod options;
 mod protocols;

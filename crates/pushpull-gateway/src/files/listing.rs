@@ -11,6 +11,7 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTE
 use http::request::Parts;
 use http::{Method, Response};
 use rustix::fs::{AtFlags, Dir, FileType, statat};
+use rustix::io::Errno;
 
 use super::page::{Order, Page};
 use super::place::Place;
@@ -75,8 +76,13 @@ fn read(site: &Site, directory: OwnedFd, path: &[u8]) -> io::Result<(Vec<Entry>,
         if !site.is_shown(&[path, name].concat()) {
             continue;
         }
-        // It may be gone by now.
-        let Ok(about) = statat(&at, OsStr::from_bytes(name), flags) else { continue };
+        let about = match statat(&at, OsStr::from_bytes(name), flags) {
+            Ok(about) => about,
+            // It may be gone by now, or be a link to nothing.
+            Err(Errno::NOENT | Errno::ACCESS | Errno::LOOP | Errno::NOTDIR) => continue,
+            // A page that leaves out a file looks like all of them.
+            Err(error) => return Err(error.into()),
+        };
         let is_directory = match FileType::from_raw_mode(about.st_mode) {
             FileType::Directory => true,
             FileType::RegularFile => false,

@@ -128,10 +128,15 @@ fn named_once(directory: &Path, options: &OpenOptions) -> io::Result<File> {
     }
 }
 
-/// Creates a file in memory. Unlike a pipe, it takes any amount of data, and keeps it until the end.
+/// Creates a file in memory, or a temporary file in a sandbox that refuses that. Unlike a pipe, it takes any amount of
+/// data, and keeps it until the end.
 #[cfg(target_os = "linux")]
 pub(crate) fn in_memory(data: &[u8]) -> io::Result<std::os::fd::OwnedFd> {
-    let file = with_room(|| Ok(rustix::fs::memfd_create(c"request body", rustix::fs::MemfdFlags::CLOEXEC)?))?;
+    let made = with_room(|| Ok(rustix::fs::memfd_create(c"request body", rustix::fs::MemfdFlags::CLOEXEC)?));
+    let file = match made {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => unnamed()?.into(),
+        made => made?,
+    };
     let mut at = 0;
     while at < data.len() {
         at += rustix::io::pwrite(&file, &data[at..], at as u64)?;
