@@ -25,8 +25,10 @@ struct Record<'a> {
     ok: bool,
 }
 
-pub fn pool(workers: usize) -> Pool {
-    Pool::new(workers).chunk_size(CHUNK).capacity(CHUNK)
+/// Returns a pool of one worker.
+pub fn pool(stack: Option<usize>) -> Pool {
+    let pool = Pool::new(1).chunk_size(CHUNK).capacity(CHUNK);
+    stack.into_iter().fold(pool, Pool::stack_size)
 }
 
 /// Writes the records: the program. It works with anything that implements `Write`.

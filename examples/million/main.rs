@@ -53,8 +53,8 @@ fn run() -> Result<(), String> {
     million(&arguments).map_err(|error| error.to_string())
 }
 
-fn million(&Arguments { bridges: count, workers }: &Arguments) -> io::Result<()> {
-    let pools: Vec<_> = (0..workers).map(|_| bridge::pool(1)).collect();
+fn million(&Arguments { bridges: count, workers, stack }: &Arguments) -> io::Result<()> {
+    let pools: Vec<_> = (0..workers).map(|_| bridge::pool(stack)).collect();
     let mut bridges: Vec<Bridge> = Vec::with_capacity(count);
     let progress = Progress::new(count)?;
 
@@ -93,6 +93,7 @@ fn million(&Arguments { bridges: count, workers }: &Arguments) -> io::Result<()>
     report("resumed", "each, from inside", resume_inside(&pools, &mut shares)? / count as u32);
 
     progress.begin("finishing");
+    let start = Instant::now();
     let mut bytes = 0;
     let mut round: Vec<Bridge> = shares.into_iter().flatten().collect();
     while !round.is_empty() {
@@ -109,6 +110,7 @@ fn million(&Arguments { bridges: count, workers }: &Arguments) -> io::Result<()>
         round = next;
     }
     progress.end();
+    report("finished", "each, with its other chunks", start.elapsed() / count as u32);
     println!("checked     {bytes:>12} bytes, all correct");
     match pools.iter().all(|pool| pool.shutdown(Duration::from_secs(10)).wait().is_complete()) {
         true => Ok(()),

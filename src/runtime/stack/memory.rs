@@ -43,4 +43,8 @@ impl Memory {
     }
 
     pub(super) fn settle(&mut self) {}
+
+    pub(super) fn drop_all(memories: impl Iterator<Item = Memory>) {
+        memories.for_each(drop);
+    }
 }

@@ -60,8 +60,8 @@ impl Kept {
 
     fn keep(&mut self, mut memory: Memory) {
         if self.stacks.len() >= MAX_KEPT {
-            // Dropped, so that it returns to its slab or to the system.
-            return;
+            // The stacks that were not used for longest return to their slabs or to the system.
+            Memory::drop_all(self.stacks.drain(..MAX_KEPT / 2));
         }
         self.turn = self.turn.wrapping_add(1);
         let traces = memory.trim(self.turn);

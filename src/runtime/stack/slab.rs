@@ -5,14 +5,17 @@
 //! from large mappings. Their guards are marks in the page table where the kernel has them (`MADV_GUARD_INSTALL`, Linux
 //! 6.13 and later). Elsewhere guards are protected pages, on Linux with that limit.
 //!
-//! `guards` puts them there. `regions` lists them for the signal handler in `overflow`.
+//! `guards` puts them there. `discard` returns memory to the system. `regions` lists them for the signal handler in `overflow`.
 
+mod discard;
 mod guards;
 mod header;
 mod overflow;
 mod regions;
 
 use std::io;
+use std::mem::ManuallyDrop;
+use std::ops::Range;
 use std::ptr;
 use std::sync::LazyLock;
 
@@ -48,12 +51,6 @@ const RESERVE: libc::c_int = libc::MAP_NORESERVE | libc::MAP_STACK;
 #[cfg(not(target_os = "linux"))]
 const RESERVE: libc::c_int = 0;
 
-/// Returns memory to the system. Its contents are lost, on Linux at once, elsewhere when the system needs the memory.
-#[cfg(target_os = "linux")]
-const DISCARD: libc::c_int = libc::MADV_DONTNEED;
-#[cfg(not(target_os = "linux"))]
-const DISCARD: libc::c_int = libc::MADV_FREE;
-
 /// The classes, one for each size of stack.
 static CLASSES: PerProcess<Mutex<Vec<Class>>> = PerProcess::new();
 
@@ -85,12 +82,14 @@ pub(super) struct Memory {
 type Marks = u32;
 /// The stack is too small for marks.
 const NO_MARKS: Marks = 0;
-/// The marks were not made yet.
-const MISSING: Marks = 1;
+/// No program has used the stack, so there are no marks.
+const NEW: Marks = 1;
+/// One program has used the stack, and there are no marks: many stacks are never used again.
+const USED: Marks = 2;
 /// All marks are there.
-const SEEN: Marks = 2;
+const SEEN: Marks = 3;
 /// A program has used the stack since the last complete check, and may have overwritten marks.
-const UNSEEN: Marks = 3;
+const UNSEEN: Marks = 4;
 
 /// The slabs with stacks of one size.
 #[derive(Debug)]
@@ -132,7 +131,7 @@ impl Memory {
         };
         let (slab, start) = class.take()?;
         let end = start + stride;
-        let marks = if stride >= GUARD + MARKED + KEPT { MISSING } else { NO_MARKS };
+        let marks = if stride >= GUARD + MARKED + KEPT { NEW } else { NO_MARKS };
         // There are far fewer slabs than `u32::MAX`.
         let slab = slab as u32;
         Ok(Memory { start, base: pointer(end - size_of::<Header>()), asked, slab, process: fork::process(), marks })
@@ -172,12 +171,18 @@ impl Memory {
         let first = turn * size_of::<usize>() % APART;
         let others = match self.marks {
             NO_MARKS => return 0,
-            MISSING => MARKED / APART,
+            // Unknown.
+            NEW | USED => MARKED / APART,
             _ => (first..MARKED).step_by(APART).map(|at| usize::from(self.word(at) != MARK)).sum(),
         };
-        self.marks = UNSEEN;
-        if others > 0 {
-            self.clear();
+        if self.marks == NEW {
+            self.discard_deep();
+            self.marks = USED;
+        } else {
+            self.marks = UNSEEN;
+            if others > 0 {
+                self.clear();
+            }
         }
         others
     }
@@ -201,33 +206,45 @@ impl Memory {
     #[inline]
     fn word(&self, at: usize) -> usize {
         // SAFETY: inside the stack's mapping, above its guard, and no program runs on it.
-        unsafe { ptr::with_exposed_provenance::<usize>(self.end() - KEPT - MARKED + at).read() }
+        unsafe { ptr::with_exposed_provenance::<usize>(self.marked().start + at).read() }
+    }
+
+    /// The part that is filled with marks.
+    fn marked(&self) -> Range<usize> {
+        self.end() - KEPT - MARKED..self.end() - KEPT
+    }
+
+    /// Frees the pages below the marked part.
+    fn discard_deep(&self) {
+        self.discard(self.marked().start / *PAGE * *PAGE);
     }
 
     fn clear(&mut self) {
-        let marked = self.end() - KEPT - MARKED;
-        self.discard(marked / *PAGE * *PAGE);
-        for at in (marked..marked + MARKED).step_by(size_of::<usize>()) {
+        self.discard_deep();
+        for at in self.marked().step_by(size_of::<usize>()) {
             // SAFETY: as in `word`.
             unsafe { ptr::with_exposed_provenance_mut::<usize>(at).write(MARK) };
         }
         self.marks = SEEN;
     }
 
-    /// Returns the memory from the guard to `to` to the system. The addresses stay reserved.
+    /// Returns the memory from the guard to `to` to the system.
     fn discard(&self, to: usize) {
-        let from = self.start + GUARD;
-        if from < to {
-            // SAFETY: inside the stack's mapping, above its guard, and no program runs on it; its contents are not
-            // needed.
-            unsafe { libc::madvise(place(from), to - from, DISCARD) };
-        }
+        // SAFETY: inside the stack's mapping, above its guard, and no program runs on it; its contents are not needed.
+        unsafe { discard::one(self.floor()..to) };
     }
-}
 
-impl Drop for Memory {
-    fn drop(&mut self) {
-        self.discard(self.end());
+    /// Drops stacks at less cost than one by one.
+    pub(super) fn drop_all(memories: impl Iterator<Item = Memory>) {
+        let memories: Vec<_> = memories.map(ManuallyDrop::new).collect();
+        let ranges: Vec<_> = memories.iter().map(|memory| memory.floor()..memory.end()).collect();
+        // SAFETY: as in `discard`.
+        unsafe { discard::all(&ranges) };
+        memories.iter().for_each(|memory| memory.give());
+    }
+
+    /// Gives the stack back to its slab.
+    fn give(&self) {
         if fork::is_past(self.process) {
             return;
         }
@@ -235,6 +252,13 @@ impl Drop for Memory {
         if let Some(class) = classes.iter_mut().find(|class| class.stride == self.end() - self.start) {
             class.give(self.slab as usize, self.start);
         }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.discard(self.end());
+        self.give();
     }
 }
 
@@ -405,8 +429,9 @@ mod tests {
         let mut memory = Memory::new(SIZE).unwrap();
         use_up(&memory, KEPT / 2);
         memory.trim(0);
-        // And the page with the marks.
-        assert_eq!(resident(&memory), KEPT / 2 / *PAGE + 1, "an ordinary program's pages are kept");
+        assert_eq!(resident(&memory), KEPT / 2 / *PAGE, "an ordinary program's pages are kept");
+        memory.trim(0);
+        assert_eq!(resident(&memory), KEPT / 2 / *PAGE + 1, "the second program leaves a page of marks");
         use_up(&memory, SIZE);
         assert!(resident(&memory) >= SIZE / *PAGE);
         assert!(memory.trim(0) > 0);
@@ -440,7 +465,7 @@ mod tests {
     #[test]
     fn so_do_pages_of_which_a_program_used_one_word() {
         let mut memory = Memory::new(SIZE).unwrap();
-        memory.trim(0);
+        assert_eq!([memory.trim(0), memory.trim(0)], [MARKED / APART; 2]);
         for word in (0..*PAGE).step_by(size_of::<usize>()) {
             use_for_zeros(&memory, SIZE - word, KEPT, *PAGE);
             // One of the partial checks sees it, and so does the complete one.
@@ -452,6 +477,17 @@ mod tests {
             }
             assert_eq!(resident(&memory), 1, "word {word}");
         }
+    }
+
+    #[test]
+    fn stacks_that_are_dropped_together_leave_nothing() {
+        const OWN: usize = SIZE + (300 << 10);
+        let many: Vec<_> = (0..100).map(|_| Memory::new(OWN).unwrap()).collect();
+        many.iter().for_each(|memory| use_up(memory, OWN));
+        let starts: Vec<_> = many.iter().map(|memory| memory.start).collect();
+        Memory::drop_all(many.into_iter());
+        let again: Vec<_> = (0..10).map(|_| Memory::new(OWN).unwrap()).collect();
+        assert!(again.iter().all(|memory| starts.contains(&memory.start) && resident(memory) == 0));
     }
 
     #[test]

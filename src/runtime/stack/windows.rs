@@ -59,6 +59,10 @@ impl Memory {
 
     pub(super) fn settle(&mut self) {}
 
+    pub(super) fn drop_all(memories: impl Iterator<Item = Memory>) {
+        memories.for_each(drop);
+    }
+
     pub(super) fn teb_fields(&self) -> StackTebFields {
         self.stack.teb_fields()
     }
