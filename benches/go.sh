@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Go beside pushpull, in the same run: `net/http` beside the servers of the benchmark `http`, `iter.Pull` beside what a
-# chunk costs on `Local`, and `io.Pipe` beside bridges between threads.
+# chunk costs on `Local` and beside a million programs on `Pool`, and `io.Pipe` beside bridges between threads.
 #
-#   benches/go.sh [handoff|pipe|http [KIB...]]...
+#   benches/go.sh [handoff|pipe|http [KIB...]|million [PROGRAMS]]...
 #
-# All three unless some are named. Needs a Go toolchain: of release 1.23 or later for `iter.Pull`. GO=... names another
+# All of them unless some are named; a million programs take 8 GB. Needs a Go toolchain: of release 1.23 or later for `iter.Pull`. GO=... names another
 # one than that of the path.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -175,20 +175,165 @@ GO
     cargo bench --quiet --bench http -- --beside "net/http" "$work/server" "${bodies[@]}"
 }
 
+million() {
+    build million main.go build -o "$work/pulls" main.go <<'GO'
+package main
+
+import (
+	"fmt"
+	"hash/crc32"
+	"iter"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const records, chunk = 16, 256
+
+// Gathers what is written into chunks, and yields each.
+type writer struct {
+	yield  func([]byte) bool
+	buffer []byte
+}
+
+func (w *writer) write(bytes []byte) bool {
+	for len(bytes) > 0 {
+		taken := min(len(bytes), chunk-len(w.buffer))
+		w.buffer = append(w.buffer, bytes[:taken]...)
+		bytes = bytes[taken:]
+		if len(w.buffer) == chunk {
+			full := w.buffer
+			w.buffer = make([]byte, 0, chunk)
+			if !w.yield(full) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func number(to []byte, key string, value uint64) []byte {
+	return strconv.AppendUint(append(to, key...), value, 10)
+}
+
+// The records of examples/million, piece by piece.
+func program(n uint64) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		w := writer{yield, make([]byte, 0, chunk)}
+		var line [24]byte
+		for r := uint64(0); r < records; r++ {
+			ok := w.write(number(line[:0], `{"program":`, n)) &&
+				w.write(number(line[:0], `,"record":`, r)) &&
+				w.write([]byte(`,"kind":"measurement","values":`)) &&
+				w.write(number(line[:0], `[`, n)) &&
+				w.write(number(line[:0], `,`, r)) &&
+				w.write(number(line[:0], `,`, n*31+r)) &&
+				w.write([]byte(`],"ok":`)) &&
+				w.write(strconv.AppendBool(line[:0], n%2 == 0)) &&
+				w.write([]byte("}\n"))
+			if !ok {
+				return
+			}
+		}
+		if len(w.buffer) > 0 {
+			yield(w.buffer)
+		}
+	}
+}
+
+type bridge struct {
+	next   func() ([]byte, bool)
+	length int
+	crc    uint32
+}
+
+func (b *bridge) pull() bool {
+	bytes, more := b.next()
+	b.length += len(bytes)
+	b.crc = crc32.Update(b.crc, crc32.IEEETable, bytes)
+	return more
+}
+
+func resident() uint64 {
+	status, _ := os.ReadFile("/proc/self/status")
+	sum := uint64(0)
+	for _, line := range strings.Split(string(status), "\n") {
+		if fields := strings.Fields(line); len(fields) > 1 && (fields[0] == "VmRSS:" || fields[0] == "VmPTE:") {
+			kib, _ := strconv.ParseUint(fields[1], 10, 64)
+			sum += kib << 10
+		}
+	}
+	return sum
+}
+
+func main() {
+	count := 1000000
+	if len(os.Args) > 1 {
+		count, _ = strconv.Atoi(os.Args[1])
+	}
+	bridges := make([]bridge, count)
+	each := func(what string, since time.Time) {
+		fmt.Printf("%-11s %12d ns each\n", what, time.Since(since).Nanoseconds()/int64(count))
+	}
+	runtime.GC()
+	before := resident()
+	start := time.Now()
+	for n := range bridges {
+		next, _ := iter.Pull(program(uint64(n)))
+		bridges[n] = bridge{next: next}
+		bridges[n].pull()
+	}
+	each("created", start)
+	fmt.Printf("memory      %12d bytes each\n", (resident()-before)/uint64(count))
+	start = time.Now()
+	for n := range bridges {
+		bridges[n].pull()
+	}
+	each("resumed", start)
+	length := 0
+	for n := range bridges {
+		for bridges[n].pull() {
+		}
+		crc := uint32(0)
+		for bytes := range program(uint64(n)) {
+			crc = crc32.Update(crc, crc32.IEEETable, bytes)
+		}
+		if crc != bridges[n].crc {
+			panic("wrong bytes")
+		}
+		length += bridges[n].length
+	}
+	fmt.Printf("checked     %12d bytes, all correct\n", length)
+}
+GO
+    cargo build --quiet --release --example million
+    # In turns, so that a machine that changes changes for all.
+    for _ in 1 2 3; do
+        for stack in 1024 64; do
+            echo "  Pool, stacks of $stack KiB"
+            target/release/examples/million "$@" --stack "$stack" | sed 's/^/    /'
+        done
+        echo "  iter.Pull"
+        "$work/pulls" "$@" | sed 's/^/    /'
+    done
+}
+
 questions=("$@")
-[ ${#questions[@]} -gt 0 ] || questions=(handoff pipe http)
+[ ${#questions[@]} -gt 0 ] || questions=(handoff pipe http million)
 while [ ${#questions[@]} -gt 0 ]; do
     question=${questions[0]}
     questions=("${questions[@]:1}")
     case $question in
     handoff | pipe) "$question" ;;
-    http)
-        bodies=()
+    http | million)
+        numbers=()
         while [ ${#questions[@]} -gt 0 ] && [[ ${questions[0]} =~ ^[0-9]+$ ]]; do
-            bodies+=("${questions[0]}")
+            numbers+=("${questions[0]}")
             questions=("${questions[@]:1}")
         done
-        http "${bodies[@]}"
+        "$question" "${numbers[@]}"
         ;;
     *) echo "go.sh: there is no question $question" >&2; exit 2 ;;
     esac
