@@ -14,6 +14,7 @@ use generator::{Gn, done};
 use pushpull::{Local, Pool, Thread};
 use pushpull_bench::Measure;
 use pushpull_bench::run::life::Life;
+use pushpull_benches::cores::Cores;
 
 /// Runs one bridge of a pool from its creation to its end.
 fn pooled(pool: &Pool) {
@@ -30,6 +31,35 @@ fn pooled_inside(pool: &Pool, times: u64) -> Duration {
         Ok(start.elapsed())
     });
     feed.finish().unwrap()
+}
+
+/// Longer than a worker looks before it sleeps.
+const PAUSE: Duration = Duration::from_micros(500);
+
+/// Runs bridges from outside, with the thread that pulls and the only worker on these processors. With a pause the
+/// worker is asleep when a bridge begins, and both sides have to be woken.
+fn placed(cores: Cores, pause: Option<Duration>, times: u64) -> Duration {
+    let measured = move || {
+        let pool = Pool::new(1);
+        pool.pull(move |_| Ok(cores.program())).for_each(drop);
+        cores.host();
+        let run = |_| {
+            pause.into_iter().for_each(thread::sleep);
+            let start = Instant::now();
+            pooled(&pool);
+            start.elapsed()
+        };
+        match pause {
+            Some(_) => (0..times).map(run).sum(),
+            None => {
+                let start = Instant::now();
+                (0..times).for_each(|_| pooled(&pool));
+                start.elapsed()
+            }
+        }
+    };
+    // On a thread of its own: it stays where it was placed.
+    thread::spawn(measured).join().unwrap()
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -84,6 +114,14 @@ fn lifetime(c: &mut Criterion) {
         group.bench_function(format!("Pool of {workers}, from outside"), |b| b.iter(|| pooled(&pool)));
         group.bench_function(format!("Pool of {workers}, from inside"), |b| {
             b.iter_custom(|times| pooled_inside(&pool, times));
+        });
+    }
+    for (name, cores) in Cores::all() {
+        group.bench_function(format!("Pool of 1, from outside, {name}"), |b| {
+            b.iter_custom(|times| placed(cores, None, times));
+        });
+        group.bench_function(format!("Pool of 1, from outside, {name}, asleep"), |b| {
+            b.iter_custom(|times| placed(cores, Some(PAUSE), times));
         });
     }
     let jobs = fed_thread();
