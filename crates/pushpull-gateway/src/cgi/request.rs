@@ -55,15 +55,14 @@ impl Connection {
     }
 }
 
-/// A mark in the extensions of a request: its server aborts a client that reads nothing, which it sees on the socket.
+/// A mark in the extensions of a request of this crate's servers. They abort a client that reads nothing, which they see
+/// on the socket.
 #[cfg_attr(not(feature = "server"), allow(dead_code, reason = "only a server says so"))]
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ClientWatched;
-
-/// A mark in the extensions of a request that its server has decrypted. A Unix socket has no [`Connection`].
-#[cfg_attr(not(feature = "server"), allow(dead_code, reason = "only a server says so"))]
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Encrypted;
+pub(crate) struct Hosted {
+    /// `true` if the server has decrypted the request. A Unix socket has no [`Connection`] to say so.
+    pub(crate) is_encrypted: bool,
+}
 
 /// The identity of a client that the server has authenticated. A server inserts it into the request's extensions; it
 /// sets `AUTH_TYPE` and `REMOTE_USER`.
@@ -178,7 +177,7 @@ fn of_request(parts: &Parts, mount: &Mount, length: Option<u64>) -> Result<Envir
 
 /// Returns `true` if the client's connection is encrypted.
 fn is_secure(parts: &Parts) -> bool {
-    parts.extensions.get::<Encrypted>().is_some()
+    parts.extensions.get::<Hosted>().is_some_and(|hosted| hosted.is_encrypted)
         || parts.extensions.get::<Connection>().is_some_and(|connection| connection.secure)
 }
 

@@ -15,7 +15,7 @@ use super::relay::Inlet;
 use super::stop::{OPEN, Stop};
 use crate::cgi::head::{Fed, HeadError, HeadParser, ResponseHead, has_no_body};
 use crate::cgi::refusal::Refusal;
-use crate::cgi::request::ClientWatched;
+use crate::cgi::request::Hosted;
 use crate::service::answer::DRAIN_TIME;
 use crate::service::report::{Report, surplus};
 
@@ -76,7 +76,7 @@ pub(crate) enum Failure {
 impl Output {
     pub(crate) fn new(inlet: Inlet<Answer>, max_head: usize, request: &Parts) -> Output {
         let is_head_request = request.method == Method::HEAD;
-        let client = if request.extensions.get::<ClientWatched>().is_some() { Wait::Server } else { Wait::Client };
+        let client = if request.extensions.get::<Hosted>().is_some() { Wait::Server } else { Wait::Client };
         Output { inlet, phase: Phase::Head(HeadParser::new(max_head)), is_head_request, client, drained: 0 }
     }
 

@@ -28,7 +28,7 @@ use super::streams::Streams;
 use super::traffic::{Overdue, Traffic};
 use super::transport::Transport;
 use super::{CutReason, End, RequestBody};
-use crate::cgi::request::{ClientWatched, Encrypted, check_host};
+use crate::cgi::request::{Hosted, check_host};
 use crate::host::protocol::{Failure, Protocol, about_server, sealed};
 use crate::host::server::{self, either, say};
 use crate::host::shutdown::Stage;
@@ -164,10 +164,7 @@ where
         if let Some(ends) = ends {
             request.extensions_mut().insert(ends);
         }
-        request.extensions_mut().insert(ClientWatched);
-        if is_encrypted {
-            request.extensions_mut().insert(Encrypted);
-        }
+        request.extensions_mut().insert(Hosted { is_encrypted });
         request.extensions_mut().insert(shutdown.clone());
         let (mut service, lent) = (service.clone(), lent.clone());
         async move {

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use http::{Method, Request, StatusCode, Uri, Version};
 use tokio::task::AbortHandle;
@@ -15,10 +16,10 @@ use crate::host::server::OnAnswered;
 /// A request in progress. The request ends, in whatever way, when the last reference is dropped.
 pub(super) struct Answered {
     pub(super) traffic: Rc<Traffic>,
-    on_answered: Option<std::sync::Arc<OnAnswered>>,
+    /// Who is told of the request, with its target.
+    on_answered: Option<(Arc<OnAnswered>, Uri)>,
     remote: Option<SocketAddr>,
     pub(super) method: Method,
-    uri: Uri,
     pub(super) version: Version,
     began: Instant,
     status: Cell<Option<StatusCode>>,
@@ -35,15 +36,14 @@ impl Answered {
         request: &Request<B>,
         remote: Option<SocketAddr>,
         traffic: Rc<Traffic>,
-        on_answered: Option<std::sync::Arc<OnAnswered>>,
+        on_answered: Option<Arc<OnAnswered>>,
     ) -> Rc<Answered> {
         traffic.begin();
         Rc::new(Answered {
             traffic,
-            on_answered,
+            on_answered: on_answered.map(|on_answered| (on_answered, request.uri().clone())),
             remote,
             method: request.method().clone(),
-            uri: request.uri().clone(),
             version: request.version(),
             began: Instant::now(),
             status: Cell::new(None),
@@ -106,11 +106,11 @@ impl Drop for Answered {
         if end != End::Done {
             self.traffic.is_cut.set(true);
         }
-        if let Some(on_answered) = &self.on_answered {
+        if let Some((on_answered, uri)) = &self.on_answered {
             on_answered(&AccessRecord {
                 remote: self.remote,
                 method: self.method.clone(),
-                uri: self.uri.clone(),
+                uri: uri.clone(),
                 version: self.version,
                 status: self.status.get(),
                 bytes: self.bytes.get(),

@@ -14,7 +14,7 @@ use crate::cgi::error_stream::ErrorStream;
 use crate::cgi::head::content_length;
 use crate::cgi::path::{Mount, check};
 use crate::cgi::refusal::Refusal;
-use crate::cgi::request::{ClientWatched, Connection, SOFTWARE, WITHHELD, complete, of_meta_variables, uri, version};
+use crate::cgi::request::{Connection, Hosted, SOFTWARE, WITHHELD, complete, of_meta_variables, uri, version};
 
 /// The names of RFC 3875 (4.1), and four that servers add.
 const NAMES: [&[u8]; 21] = [
@@ -148,7 +148,7 @@ impl Params {
                 env.get("HTTPS").is_some_and(|value| !value.eq_ignore_ascii_case(b"off") && !value.is_empty());
             request.extensions_mut().insert(Connection::new(remote, local).with_secure(is_secure));
         }
-        request.extensions_mut().insert(ClientWatched);
+        request.extensions_mut().insert(Hosted { is_encrypted: false });
         Ok(request)
     }
 
