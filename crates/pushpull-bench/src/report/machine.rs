@@ -34,10 +34,11 @@ fn processor() -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
+/// Returns the system's name, on Unix with its release.
 fn system() -> String {
-    let name = nix::sys::utsname::uname();
-    match name {
-        Ok(name) => format!("{} {}", name.sysname().to_string_lossy(), name.release().to_string_lossy()),
-        Err(_) => std::env::consts::OS.to_owned(),
+    #[cfg(unix)]
+    if let Ok(name) = nix::sys::utsname::uname() {
+        return format!("{} {}", name.sysname().to_string_lossy(), name.release().to_string_lossy());
     }
+    std::env::consts::OS.to_owned()
 }
