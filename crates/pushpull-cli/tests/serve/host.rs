@@ -1,10 +1,11 @@
 //! Starts the built `pushpull serve` on a free port, and reads its logs.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::mem;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -215,6 +216,19 @@ pub fn children(process: i32) -> Vec<i32> {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap();
     let lists = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
     lists.flat_map(|list| list.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>()).collect()
+}
+
+/// Returns the next message to a service manager.
+pub fn told(manager: &UnixDatagram) -> String {
+    let mut text = [0; 1000];
+    // A wait with a time limit ends at a signal, such as one for a child of another test.
+    let length = loop {
+        match manager.recv(&mut text) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            received => break received.expect("no message in time"),
+        }
+    };
+    String::from_utf8(text[..length].to_vec()).unwrap()
 }
 
 /// Polls until the condition is met.

@@ -7,8 +7,7 @@ use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use super::host::{DEADLINE, Scripts, Serving, wait_until};
-use super::service::told;
+use super::host::{DEADLINE, Scripts, Serving, told, wait_until};
 use pushpull_testing::wire::{Wire, exchange};
 
 const RELOADS: usize = 20;

@@ -1,7 +1,6 @@
 //! As a service: sockets and signs of life, as systemd and spawn-fcgi hand and expect them.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
@@ -12,7 +11,7 @@ use std::time::{Duration, Instant};
 use pushpull_testing::wire::exchange;
 
 use super::front::fastcgi;
-use super::host::{DEADLINE, PUSHPULL, Scripts, Serving};
+use super::host::{DEADLINE, PUSHPULL, Scripts, Serving, told};
 
 const GET: &str = "GET / HTTP/1.0\r\n\r\n";
 
@@ -119,19 +118,6 @@ fn a_socket_that_is_handed_over_is_served_over_https() {
     let serving = activated(socket, "", &arguments.collect::<Vec<_>>());
     serving.requests.wait_for(&format!("at https://{address}/"), 1);
     assert_eq!(issued.exchange(address, REQUEST).unwrap().chunks().0, b"hello");
-}
-
-/// Returns the next message to the manager.
-pub fn told(manager: &UnixDatagram) -> String {
-    let mut text = [0; 1000];
-    // A wait with a time limit ends at a signal, such as one for a child of another test.
-    let length = loop {
-        match manager.recv(&mut text) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            received => break received.expect("no message in time"),
-        }
-    };
-    String::from_utf8(text[..length].to_vec()).unwrap()
 }
 
 #[test]
