@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt;
 
-use super::run::{begin, sh, until, workers};
+use super::run::{begin, sh, workers};
+#[cfg(target_os = "linux")]
+use super::run::{marked, until};
 
 #[tokio::test]
 async fn a_request_is_finished_before_its_worker_ends() {
@@ -31,19 +33,19 @@ async fn neither_processes_nor_files_are_left() {
     let (workers, _log) = sh(script);
     let workers = workers.count(3).env("MARK", &mark).unwrap().kill_grace(Duration::from_millis(100));
     let running = workers.clone().start().unwrap();
-    until("workers and their children", || super::run::marked(&mark).len() == 6).await;
+    until("workers and their children", || marked(&mark).len() == 6).await;
     let socket = format!("{running:?}").split('"').nth(1).map(std::path::PathBuf::from).unwrap();
     assert!(socket.exists());
     running.stop();
     running.stopped().await;
     // The children were killed, which the system does in its own time.
-    until("their end", || super::run::marked(&mark).is_empty()).await;
+    until("their end", || marked(&mark).is_empty()).await;
     assert!(!socket.parent().unwrap().exists());
     // If the last handle is dropped, they are killed.
     let running = workers.start().unwrap();
-    until("workers and their children", || super::run::marked(&mark).len() == 6).await;
+    until("workers and their children", || marked(&mark).len() == 6).await;
     drop(running);
-    until("their end", || super::run::marked(&mark).is_empty()).await;
+    until("their end", || marked(&mark).is_empty()).await;
 }
 
 #[cfg(target_os = "linux")]
@@ -53,7 +55,7 @@ async fn what_a_worker_has_started_ends_with_it() {
     let (workers, log) = sh("sleep 1000 & exit 1");
     let running = workers.count(1).env("MARK", &mark).unwrap().start().unwrap();
     log.wait_for("exited with status 1", 2);
-    until("the end of the children", || super::run::marked(&mark).is_empty()).await;
+    until("the end of the children", || marked(&mark).is_empty()).await;
     running.stop();
     running.stopped().await;
 }

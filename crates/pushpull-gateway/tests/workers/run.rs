@@ -1,6 +1,5 @@
 //! Runs workers, and asks them.
 
-use std::io::BufRead;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex};
@@ -84,6 +83,8 @@ pub fn signal(process: &str, name: &str) {
 /// Returns the processes that have this word in their command line or environment.
 #[cfg(target_os = "linux")]
 pub fn marked(mark: &str) -> Vec<String> {
+    use std::io::BufRead;
+
     let has_mark = |directory: &PathBuf| {
         ["cmdline", "environ"].iter().any(|file| {
             let text = std::fs::read(directory.join(file)).unwrap_or_default();
