@@ -79,6 +79,12 @@ impl Kept {
     }
 }
 
+impl Drop for Kept {
+    fn drop(&mut self) {
+        Memory::drop_all(self.stacks.drain(..));
+    }
+}
+
 /// A stack with a guard below it. When dropped, it is kept for the next program of this thread.
 pub(crate) struct Stack {
     memory: ManuallyDrop<Memory>,
