@@ -10,7 +10,8 @@ mod figures;
 mod files;
 mod front;
 mod host;
-#[cfg(target_os = "linux")]
+// Other systems, and other processors, make other calls.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod injected;
 mod log;
 mod options;
