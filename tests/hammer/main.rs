@@ -25,6 +25,9 @@ const NEIGHBOURS: usize = 2;
 /// A bridge needs microseconds, or beside busy threads some turns of the scheduler.
 const STUCK: Duration = Duration::from_secs(60);
 
+/// The time between two lines about the progress.
+const TOLD: Duration = Duration::from_secs(10);
+
 const CAPACITIES: [usize; 8] = [1, 2, 3, 7, 16, 64, 1000, 65_536];
 const CHUNKS: [usize; 5] = [1, 2, 5, 64, 4096];
 
@@ -226,8 +229,13 @@ fn laws_1_2_3_6_and_11_many_random_bridges_at_once() {
                 })
             })
             .collect();
+        let (start, mut said) = (Instant::now(), Duration::ZERO);
         while drivers.iter().any(|driver| !driver.is_finished()) {
             thread::sleep(Duration::from_millis(50));
+            if start.elapsed() > said + TOLD {
+                said = start.elapsed();
+                eprintln!("{} of {wanted} operations after {} s", made(), said.as_secs());
+            }
             for turn in &turns {
                 let (script, since) = turn.script.lock().unwrap().clone();
                 if since.elapsed() > STUCK && made() < wanted {
