@@ -41,7 +41,11 @@ const PAUSE: Duration = Duration::from_micros(500);
 fn placed(cores: Cores, pause: Option<Duration>, times: u64) -> Duration {
     let measured = move || {
         let pool = Pool::new(1);
-        pool.pull(move |_| Ok(cores.program())).for_each(drop);
+        pool.pull(move |_| {
+            cores.program();
+            Ok(())
+        })
+        .for_each(drop);
         cores.host();
         let run = |_| {
             pause.into_iter().for_each(thread::sleep);
