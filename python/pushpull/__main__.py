@@ -68,7 +68,11 @@ def _load(name: str, factory: bool) -> WSGIApplication:
         except AttributeError:
             _fail(f"module {module_name!r} has no attribute {path!r}: expected MODULE:APP")
     if factory:
-        found = found()
+        try:
+            found = found()
+        except Exception as error:
+            traceback.print_exc()
+            _fail(f"{name!r} failed: {error!r}")
     if not callable(found):
         _fail(f"{name!r} is no application: expected a callable, got {type(found).__name__!r}")
     return found  # type: ignore[no-any-return]

@@ -244,14 +244,18 @@ def _answer(host: Host, app: WSGIApplication, job: Job) -> None:
         job.finish()
     except BaseException as error:
         # SystemExit too: it ends neither the thread nor the server.
-        if not (job.disconnected and isinstance(error, GONE)):
-            _report(host, job.target, error)
-        job.fail()
+        try:
+            if not (job.disconnected and isinstance(error, GONE)):
+                _report(host, job.target, error)
+        finally:
+            job.fail()
 
 
 def _report(host: Host, target: str, error: BaseException) -> None:
     """Log what an application raised, and where."""
-    lines = "".join(traceback.format_exception(error)).rstrip().splitlines()
+    text = "".join(traceback.format_exception(error))
+    # A message may name a file whose name is not UTF-8.
+    lines = text.encode(errors="backslashreplace").decode().rstrip().splitlines()
     host.log("\n".join([f"{target}: {lines[-1]}", *(f"  {line}" for line in lines)]))
 
 
@@ -288,7 +292,8 @@ class _Processes:
     def _run(self) -> None:
         # The first shows whether the application can be loaded at all.
         if not self._start(wait=True):
-            self._reap()
+            if self._started:
+                self._reap()
             return
         for _ in range(self._number - 1):
             self._start()
@@ -303,26 +308,32 @@ class _Processes:
                 os.kill(process, number)
 
     def _start(self, wait: bool = False) -> bool:
-        """Start a process. Returns whether it serves, if that is waited for."""
-        ready, tell = os.pipe()
+        """Start a process, unless all are to stop. Returns whether it serves, if that is waited for."""
         sys.stdout.flush()
         sys.stderr.flush()
-        process = os.fork()
-        if process == 0:
-            self._be_child(ready, tell)
+        # A signal that comes now waits, in the child too, until both know what they are.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        try:
+            if self._stopping:
+                return False
+            ready, tell = os.pipe()
+            process = os.fork()
+            if process == 0:
+                self._be_child(ready, tell, before)
+            self._started[process] = time.monotonic()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(tell)
-        self._started[process] = time.monotonic()
-        if self._stopping:
-            os.kill(process, signal.SIGTERM)
         with open(ready, "rb") as told:
             return not wait or told.read(1) != b""
 
-    def _be_child(self, ready: int, tell: int) -> None:
+    def _be_child(self, ready: int, tell: int, unmasked: set[int]) -> None:
         status = 1
         try:
             for number in STOPPING:
                 if signal.getsignal(number) == self._stop:
                     signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, unmasked)
             os.close(ready)
             os.close(self._held)
             # The terminal's signals come to the parent, which passes them on.

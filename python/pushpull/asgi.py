@@ -183,7 +183,7 @@ def environ_of(scope: Scope, body: Reader | io.BytesIO) -> WSGIEnvironment:
     """Return the environment of a request."""
     root = _bytes_as_text(scope.get("root_path") or "")
     path = _bytes_as_text(scope["path"])
-    if root and path.startswith(root):
+    if root and (path == root or path.startswith(root.rstrip("/") + "/")):
         path = path[len(root) :]
     server = scope.get("server") or ("localhost", 80)
     scheme = scope.get("scheme", "http")

@@ -283,6 +283,16 @@ def test_a_head_request_has_a_length_and_no_body():
     assert respond(app, method="HEAD") == (200, [(b"content-length", b"100")], b"")
 
 
+def test_a_path_that_only_begins_like_the_root_is_left_whole():
+    def environment(path):
+        got = respond("environment", scope={"root_path": "/app", "path": path})[2].decode().splitlines()
+        return [line for line in got if line.startswith(("SCRIPT_NAME=", "PATH_INFO="))]
+
+    assert environment("/app/environment") == ["PATH_INFO=/environment", "SCRIPT_NAME=/app"]
+    assert environment("/environment") == ["PATH_INFO=/environment", "SCRIPT_NAME=/app"]
+    assert respond("hello", scope={"root_path": "/hel", "path": "/hello"})[0] == 200
+
+
 def test_the_environment():
     scope = {
         "root_path": "/mount",

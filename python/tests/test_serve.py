@@ -97,7 +97,7 @@ def test_an_error_after_the_head_cuts_the_response(at, served, kind):
     assert (response.status, response.body, response.end) == (200, b"some\n", "cut")
 
 
-@pytest.mark.parametrize("kind", ["fails", "fails_after_start", *BROKEN])
+@pytest.mark.parametrize("kind", ["fails", "fails_oddly", "fails_after_start", *BROKEN])
 def test_an_error_before_the_head_is_a_500_and_a_line_in_the_log(kind):
     with Serve() as server:
         response = get(server.address, f"/{kind}")
@@ -110,9 +110,26 @@ def test_an_error_before_the_head_is_a_500_and_a_line_in_the_log(kind):
         assert f"GET /{kind}: " in server.errors
 
 
+def test_more_headers_than_there_can_be_are_named_in_the_log():
+    with Serve() as server:
+        assert get(server.address, "/many_headers").status == 500
+        server.signal()
+        assert server.wait()[0] == 0
+        assert "ValueError: there are too many headers\n" in server.errors
+
+
 def test_a_body_short_of_its_length_is_cut(at):
     response = get(at, "/short")
     assert (response.status, response.body, response.end) == (200, b"only this\n", "cut")
+
+
+def test_an_application_that_writes_too_much_is_named_in_the_log():
+    with Serve() as server:
+        response = get(server.address, "/excess_written")
+        assert (response.status, response.body, response.end) == (200, b"only", "whole")
+        server.signal()
+        assert server.wait()[0] == 0
+        assert "GET /excess_written: the application wrote more bytes than its Content-Length\n" in server.errors
 
 
 def test_a_head_request(at):
@@ -166,6 +183,29 @@ def test_a_client_that_goes_while_it_sends_is_an_error_to_the_app(at, served):
         exchange.connection.sendall(b"part")
     # Its thread is free again: it is the one that was idle last.
     assert get(at, "/hello").status == 200
+
+
+def test_a_reset_in_the_middle_of_a_body_is_a_truncation_and_no_line_in_the_log():
+    with Serve() as server:
+        with Exchange(server.address, "/receives", method="POST", fields=["Content-Length: 100"]) as exchange:
+            exchange.connection.sendall(b"part")
+            while server.errors != "b'part'\n":
+                pass
+            exchange.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert server.line().endswith(" gone\n")
+        server.signal()
+        assert server.wait()[0] == 0
+        _, error = server.errors.splitlines()
+        assert error.startswith("TruncatedError(")
+
+
+def test_only_usual_names_are_kept(at):
+    ask = ["X-Odd: 1", "Cookie: a=b"]
+    for _ in range(2):
+        with Exchange(at, "/names", fields=ask) as exchange:
+            same = exchange.response().body.decode().split()
+    assert {"HTTP_COOKIE", "HTTP_HOST", "PATH_INFO", "QUERY_STRING", "REQUEST_METHOD", "SCRIPT_NAME"} <= set(same)
+    assert "HTTP_X_ODD" not in same
 
 
 def test_the_environment(at):
@@ -363,6 +403,23 @@ def test_several_processes():
         assert "/thread" in log
 
 
+def test_a_signal_while_processes_start_stops_all_of_them(run):
+    ended = run(
+        """
+        import os, signal, pushpull
+        forks = []
+        def forked():
+            forks.append(0)
+            if len(forks) == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+        os.register_at_fork(after_in_parent=forked)
+        pushpull.serve(lambda *_: [], listen="127.0.0.1:0", processes=8)
+        print(len(forks))
+        """
+    )
+    assert ended.stdout.endswith("\n2\n"), ended.stderr
+
+
 def test_processes_end_with_their_parent():
     with Serve("--processes", "2") as server:
         process = int(get(server.address, "/thread").body.split()[0])
@@ -395,6 +452,14 @@ def run_command(*arguments):
 def test_a_wrong_application_is_one_line_and_status_2(app, message, processes):
     status, errors = run_command("serve", app, "--listen", "127.0.0.1:0", *processes)
     assert (status, errors) == (2, f"python -m pushpull: {message}\n")
+
+
+@pytest.mark.parametrize("processes", [(), ("--processes", "2")])
+def test_a_factory_that_fails_is_named_with_its_traceback(processes):
+    status, errors = run_command("serve", "--factory", "wsgi_apps:fails_to_load", "--listen", "127.0.0.1:0", *processes)
+    assert status == 2
+    assert errors.startswith("Traceback ")
+    assert errors.endswith("python -m pushpull: 'wsgi_apps:fails_to_load' failed: OSError('no database')\n")
 
 
 def test_a_wrong_command_is_status_2(at):

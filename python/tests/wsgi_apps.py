@@ -101,6 +101,10 @@ def fails(environ, start_response):
     raise KeyError("before the head")
 
 
+def fails_oddly(environ, start_response):
+    raise ValueError("no file \udcff")
+
+
 def fails_after_start(environ, start_response):
     start_response("200 OK", [*TEXT])
     raise KeyError("before the first byte")
@@ -125,6 +129,16 @@ def short(environ, start_response):
 def excess(environ, start_response):
     start_response("200 OK", [*TEXT, ("Content-Length", "4")])
     return [b"only", b" this"]
+
+
+def excess_written(environ, start_response):
+    start_response("200 OK", [*TEXT, ("Content-Length", "4")])(b"only this")
+    return []
+
+
+def many_headers(environ, start_response):
+    start_response("200 OK", [("A", "b")] * 40_000)
+    return [b"body"]
 
 
 def replaced(environ, start_response):
@@ -228,6 +242,28 @@ def environment(environ, start_response):
     return ["".join(f"{name}={environ[name]}\n" for name in names).encode("latin-1")]
 
 
+_names = {}
+
+
+def names(environ, start_response):
+    """Answer with the variables whose names are the very objects that the request before had."""
+    global _names
+    before, _names = _names, {name: name for name in environ}
+    start_response("200 OK", [*TEXT])
+    return [" ".join(sorted(name for name in _names if before.get(name) is _names[name])).encode()]
+
+
+def receives(environ, start_response):
+    """Say on the error stream what comes, four bytes at a time, and how it ends."""
+    try:
+        while block := environ["wsgi.input"].read(4):
+            print(block, file=environ["wsgi.errors"], flush=True)
+    except OSError as error:
+        print(f"{error!r}", file=environ["wsgi.errors"], flush=True)
+        raise
+    return hello(environ, start_response)
+
+
 def thread(environ, start_response):
     start_response("200 OK", [*TEXT])
     return [f"{os.getpid()} {threading.current_thread().name}\n".encode()]
@@ -309,11 +345,13 @@ KINDS = {
         go,
         late,
         fails,
+        fails_oddly,
         fails_after_start,
         fails_iterated,
         fails_written,
         short,
         excess,
+        excess_written,
         replaced,
         replaced_too_late,
         endless,
@@ -328,6 +366,9 @@ KINDS = {
         ignores,
         stats,
         environment,
+        many_headers,
+        names,
+        receives,
         thread,
     )
 } | BROKEN
@@ -340,6 +381,10 @@ def application(environ, start_response):
         start_response("404 Not Found", [*TEXT])
         return [b"no such kind\n"]
     return kind(environ, start_response)
+
+
+def fails_to_load():
+    raise OSError("no database")
 
 
 def on_thread():

@@ -33,7 +33,6 @@ pub(super) struct Streamed {
     failed: Arc<Failed>,
     /// How many bytes are still to come, if the head says so.
     left: Option<u64>,
-    excess: u64,
     exchange: Exchange,
     idle: Pin<Box<Sleep>>,
     idle_time: Duration,
@@ -52,7 +51,7 @@ impl Streamed {
     pub(super) fn new(chunks: Chunks, failed: Arc<Failed>, left: Option<u64>, exchange: Exchange) -> Streamed {
         let idle_time = exchange.idle_time();
         let idle = Box::pin(sleep(idle_time));
-        Streamed { chunks, failed, left, excess: 0, exchange, idle, idle_time, is_waiting: false, state: State::Open }
+        Streamed { chunks, failed, left, exchange, idle, idle_time, is_waiting: false, state: State::Open }
     }
 
     /// Drops what the application writes, as far as it goes: a body that is not sent.
@@ -75,25 +74,24 @@ impl Streamed {
         if let Some(late) = self.exchange.poll(context) {
             return Poll::Ready(Some(Err(self.exchange.failure(&late))));
         }
-        loop {
-            let Poll::Ready(next) = Pin::new(&mut self.chunks).poll_next(context) else {
-                return self.poll_idle(context);
-            };
-            self.is_waiting = false;
-            let mut chunk = match next {
-                Some(Ok(chunk)) => chunk,
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => return Poll::Ready(self.end().map(Err)),
-            };
-            let Some(left) = &mut self.left else { return Poll::Ready(Some(Ok(chunk))) };
+        let Poll::Ready(next) = Pin::new(&mut self.chunks).poll_next(context) else {
+            return self.poll_idle(context);
+        };
+        self.is_waiting = false;
+        let mut chunk = match next {
+            Some(Ok(chunk)) => chunk,
+            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+            None => return Poll::Ready(self.end().map(Err)),
+        };
+        if let Some(left) = &mut self.left {
             let len = usize::try_from(*left).map_or(chunk.len(), |left| chunk.len().min(left));
-            self.excess += (chunk.len() - len) as u64;
-            chunk.truncate(len);
             *left -= len as u64;
-            if len > 0 {
-                return Poll::Ready(Some(Ok(chunk)));
+            if chunk.len() > len {
+                self.exchange.tell(&"the application wrote more bytes than its Content-Length");
+                chunk.truncate(len);
             }
         }
+        Poll::Ready(Some(Ok(chunk)))
     }
 
     fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
@@ -110,9 +108,6 @@ impl Streamed {
 
     /// Returns what is wrong with the end.
     fn end(&mut self) -> Option<io::Error> {
-        if self.excess > 0 {
-            self.exchange.tell(&format!("the application wrote {} bytes more than its Content-Length", self.excess));
-        }
         match self.left {
             // Its failure has been told.
             _ if self.failed.get() && self.left != Some(0) => Some(io::Error::other("the application failed")),

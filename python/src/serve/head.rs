@@ -23,7 +23,8 @@ impl Head {
         let list = headers
             .cast::<PyList>()
             .map_err(|_| PyTypeError::new_err(format!("the headers must be a list, not {}", kind(headers))))?;
-        let mut fields = HeaderMap::with_capacity(list.len());
+        let too_many = || PyValueError::new_err("there are too many headers");
+        let mut fields = HeaderMap::try_with_capacity(list.len()).map_err(|_| too_many())?;
         let mut length = None;
         for header in list {
             let (name, value) = parse_header(&header)?;
@@ -35,7 +36,7 @@ impl Head {
             } else {
                 fields.try_append(name, value).map(drop)
             };
-            added.map_err(|_| PyValueError::new_err("there are too many headers"))?;
+            added.map_err(|_| too_many())?;
         }
         Ok(Head { status, fields, length })
     }

@@ -1,5 +1,6 @@
 //! A request, as the thread that answers it has it: the environment, `start_response` and `write`.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -61,6 +62,8 @@ pub(crate) struct Job {
     state: Mutex<State>,
     outlet: std::sync::OnceLock<Outlet>,
     failed: Arc<Failed>,
+    /// The state of the request's body, if there is one.
+    asked: Option<Arc<Asked>>,
     capacity: usize,
     env: Environ,
 }
@@ -84,11 +87,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Job {
     pub(super) fn new(new: New) -> Job {
         let New { env, input, answer, running, capacity, multi_process } = new;
+        let asked = input.as_ref().map(|(_, asked)| asked.clone());
         Job {
             request: Mutex::new(Some(Request { input, multi_process })),
             state: Mutex::new(State { head: None, answer: Some(answer), running: Some(running) }),
             outlet: std::sync::OnceLock::new(),
             failed: Arc::default(),
+            asked,
             capacity,
             env,
         }
@@ -156,7 +161,7 @@ impl Job {
         };
         let dict = fixed(py)?.copy()?;
         for (name, value) in self.env.iter() {
-            dict.set_item(PyString::intern(py, &String::from_utf8_lossy(name)), latin(py, value))?;
+            dict.set_item(key(py, name), latin(py, value))?;
         }
         let secure = self.env.get("HTTPS").is_some_and(|value| !matches!(value, b"" | b"off"));
         dict.set_item("wsgi.url_scheme", if secure { "https" } else { "http" })?;
@@ -225,9 +230,12 @@ impl Job {
         if is_open { self.answer_whole(Bytes::new()) } else { Ok(()) }
     }
 
-    /// Whether what is written reaches no client.
+    /// Whether what is written reaches no client, or the client has gone in the middle of its request.
     #[getter]
     fn disconnected(&self) -> bool {
+        if self.asked.as_ref().is_some_and(|asked| asked.is_gone()) {
+            return true;
+        }
         match self.outlet.get() {
             Some(outlet) => outlet.is_disconnected(),
             None => lock(&self.state).answer.as_ref().is_none_or(oneshot::Sender::is_closed),
@@ -264,9 +272,9 @@ static FIXED: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
 fn fixed(py: Python<'_>) -> PyResult<&Bound<'_, PyDict>> {
     let fixed = FIXED.get_or_try_init(py, || {
         let fixed = PyDict::new(py);
-        fixed.set_item("SCRIPT_NAME", "")?;
-        fixed.set_item("PATH_INFO", "")?;
-        fixed.set_item("QUERY_STRING", "")?;
+        for name in ["SCRIPT_NAME", "PATH_INFO", "QUERY_STRING"] {
+            fixed.set_item(key(py, name.as_bytes()), "")?;
+        }
         fixed.set_item("wsgi.version", (1, 0))?;
         fixed.set_item("wsgi.input_terminated", true)?;
         fixed.set_item("wsgi.multithread", true)?;
@@ -274,6 +282,28 @@ fn fixed(py: Python<'_>) -> PyResult<&Bound<'_, PyDict>> {
         PyResult::Ok(fixed.unbind())
     })?;
     Ok(fixed.bind(py))
+}
+
+/// The names that most requests have. Others are a client's choice, and are not kept.
+const NAMES: &str = "CONTENT_LENGTH CONTENT_TYPE GATEWAY_INTERFACE HTTPS HTTP_ACCEPT HTTP_ACCEPT_ENCODING \
+    HTTP_ACCEPT_LANGUAGE HTTP_AUTHORIZATION HTTP_CACHE_CONTROL HTTP_CONNECTION HTTP_COOKIE HTTP_FORWARDED HTTP_HOST \
+    HTTP_IF_MODIFIED_SINCE HTTP_IF_NONE_MATCH HTTP_ORIGIN HTTP_PRAGMA HTTP_RANGE HTTP_REFERER HTTP_SEC_CH_UA \
+    HTTP_SEC_CH_UA_MOBILE HTTP_SEC_CH_UA_PLATFORM HTTP_SEC_FETCH_DEST HTTP_SEC_FETCH_MODE HTTP_SEC_FETCH_SITE \
+    HTTP_SEC_FETCH_USER HTTP_TRANSFER_ENCODING HTTP_UPGRADE_INSECURE_REQUESTS HTTP_USER_AGENT HTTP_VIA \
+    HTTP_X_FORWARDED_FOR HTTP_X_FORWARDED_HOST HTTP_X_FORWARDED_PROTO HTTP_X_REQUESTED_WITH PATH_INFO QUERY_STRING \
+    REMOTE_ADDR REMOTE_PORT REMOTE_USER REQUEST_METHOD REQUEST_SCHEME REQUEST_URI SCRIPT_NAME SERVER_NAME SERVER_PORT \
+    SERVER_PROTOCOL SERVER_SOFTWARE";
+
+static KEYS: PyOnceLock<HashMap<&[u8], Py<PyString>>> = PyOnceLock::new();
+
+/// The name of a variable as a key. One that was interned for each request would be freed with it, and the table of interned
+/// strings made anew every few seconds; in some versions of Python it would stay for ever.
+fn key<'py>(py: Python<'py>, name: &[u8]) -> Bound<'py, PyString> {
+    let keys = KEYS.get_or_init(py, || {
+        let kept = |name: &'static str| (name.as_bytes(), PyString::intern(py, name).unbind());
+        NAMES.split(' ').map(kept).collect()
+    });
+    keys.get(name).map_or_else(|| latin(py, name), |kept| kept.bind(py).clone())
 }
 
 fn latin<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyString> {

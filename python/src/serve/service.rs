@@ -239,7 +239,7 @@ fn whole(head: Head, mut body: bytes::Bytes, method: &Method, exchange: &Exchang
         return short(head, body, length, exchange);
     }
     if had > length {
-        exchange.tell(&format!("the application wrote {} bytes more than its Content-Length", had - length));
+        exchange.tell(&"the application wrote more bytes than its Content-Length");
         body.truncate(usize::try_from(length).unwrap_or(usize::MAX));
     }
     head.into_response(Body::Whole(body))

@@ -14,10 +14,12 @@ use pushpull_gateway::Refusal;
 use pushpull_gateway::host::RequestBody;
 use pyo3::prelude::*;
 
-/// Whether the application has begun to read. A client that waits to be asked for its body is asked then.
+/// Whether the application has begun to read, and whether its client has gone before the end. A client that waits to be asked
+/// for its body is asked at the first read.
 #[derive(Default)]
 pub(super) struct Asked {
     asked: AtomicBool,
+    is_gone: AtomicBool,
     waker: Mutex<Option<Waker>>,
 }
 
@@ -29,6 +31,11 @@ impl Asked {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// Returns `true` if the client has gone in the middle of its body.
+    pub(super) fn is_gone(&self) -> bool {
+        self.is_gone.load(Ordering::Acquire)
     }
 
     fn poll(&self, context: &Context<'_>) -> Poll<()> {
@@ -109,8 +116,15 @@ impl Upload {
                 }
                 Poll::Ready(Some(Err(error))) => {
                     let refusal = error.get_ref().and_then(|inner| inner.downcast_ref::<Refusal>()).cloned();
+                    let is_refused = refusal.is_some() && error.kind() == io::ErrorKind::InvalidInput;
                     let refusal = refusal.unwrap_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()));
-                    return Poll::Ready(self.refuse(refusal));
+                    if is_refused {
+                        return Poll::Ready(self.refuse(refusal));
+                    }
+                    // The client is gone. The reader sees a truncation.
+                    self.asked.is_gone.store(true, Ordering::Release);
+                    drop(std::mem::take(&mut self.writer));
+                    return Poll::Ready(Ended::Refused(refusal));
                 }
             }
         }

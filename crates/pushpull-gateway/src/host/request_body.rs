@@ -22,7 +22,7 @@ use crate::cgi::refusal::Refusal;
 ///
 /// If the client sends nothing for the time of [`timeout_idle`](super::ClientLimits::timeout_idle), reading returns an
 /// error (408). If the client disconnects, or the body is malformed or shorter than declared, reading returns an error
-/// (400).
+/// (400), whose kind for a disconnect is `UnexpectedEof` or that of the connection's error, such as `ConnectionReset`.
 ///
 /// If a body is dropped unread, the server reads and discards the rest in the background, up to a limit. A client that
 /// sends its whole request before it reads still receives the response.
@@ -134,13 +134,19 @@ impl Body for RequestBody {
     }
 }
 
-/// Returns the error for a broken body, which blames the client.
+/// Returns the error for a broken body, which blames the client. Its kind is that of the connection's error, if the
+/// client is gone.
 fn broken(error: &hyper::Error) -> io::Error {
     let reason = match error.source() {
         Some(source) => format!("the request's body is broken: {source}"),
         None => format!("the request's body is broken: {error}"),
     };
-    Refusal::bad_request(&reason).into()
+    let refusal = Refusal::bad_request(&reason);
+    match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
+        Some(lost) => io::Error::new(lost.kind(), refusal),
+        None if error.is_incomplete_message() => io::Error::new(io::ErrorKind::UnexpectedEof, refusal),
+        None => refusal.into(),
+    }
 }
 
 impl Drop for RequestBody {
