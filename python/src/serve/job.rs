@@ -230,7 +230,7 @@ impl Job {
         if is_open { self.answer_whole(Bytes::new()) } else { Ok(()) }
     }
 
-    /// Whether what is written reaches no client, or the client has gone in the middle of its request.
+    /// Whether what is written reaches no client, or the client is gone in the middle of its request.
     #[getter]
     fn disconnected(&self) -> bool {
         if self.asked.as_ref().is_some_and(|asked| asked.is_gone()) {

@@ -14,7 +14,7 @@ use pushpull_gateway::Refusal;
 use pushpull_gateway::host::RequestBody;
 use pyo3::prelude::*;
 
-/// Whether the application has begun to read, and whether its client has gone before the end. A client that waits to be asked
+/// Whether the application has begun to read, and whether its client is gone before the end. A client that waits to be asked
 /// for its body is asked at the first read.
 #[derive(Default)]
 pub(super) struct Asked {
@@ -33,7 +33,7 @@ impl Asked {
         }
     }
 
-    /// Returns `true` if the client has gone in the middle of its body.
+    /// Returns `true` if the client is gone in the middle of its body.
     pub(super) fn is_gone(&self) -> bool {
         self.is_gone.load(Ordering::Acquire)
     }

@@ -22,7 +22,8 @@ use crate::cgi::refusal::Refusal;
 ///
 /// If the client sends nothing for the time of [`timeout_idle`](super::ClientLimits::timeout_idle), reading returns an
 /// error (408). If the client disconnects, or the body is malformed or shorter than declared, reading returns an error
-/// (400), whose kind for a disconnect is `UnexpectedEof` or that of the connection's error, such as `ConnectionReset`.
+/// (400). After a disconnect the error has the kind of the connection's error, such as `ConnectionReset`, or
+/// `UnexpectedEof`.
 ///
 /// If a body is dropped unread, the server reads and discards the rest in the background, up to a limit. A client that
 /// sends its whole request before it reads still receives the response.
