@@ -2,7 +2,9 @@
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::task::{Context, Poll};
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use http::{Request, Response};
 use http_body::Body as HttpBody;
@@ -122,6 +124,11 @@ impl App {
         if let Some(running) = self.running_workers() {
             running.stopped().await;
         }
+    }
+
+    /// Returns `true` if the workers have ended, after a stop.
+    pub fn has_ended(&self) -> bool {
+        pin!(self.ended()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
     fn running_workers(&self) -> Option<&RunningWorkers> {

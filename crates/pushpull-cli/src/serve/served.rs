@@ -42,11 +42,16 @@ impl Served {
         retired.push(mem::replace(&mut now, Arc::new(apps)));
     }
 
-    /// Drops applications that were replaced and for which nothing runs, with their idle connections. Returns `true` if
-    /// there are others.
+    /// Stops applications that were replaced and for which nothing runs, and drops those whose workers have ended. Returns
+    /// `true` if there are others.
     pub fn drop_idle(&self) -> bool {
         let mut retired = self.0.retired.lock().unwrap_or_else(PoisonError::into_inner);
-        retired.retain(|apps| Arc::strong_count(apps) > 1 || apps.services().any(|app| app.load() != (0, 0)));
+        retired.retain(|apps| {
+            let is_idle = Arc::strong_count(apps) == 1 && apps.services().all(|app| app.load() == (0, 0));
+            // A worker may work on after its last response.
+            apps.services().filter(|_| is_idle).for_each(App::stop);
+            !(is_idle && apps.services().all(App::has_ended))
+        });
         !retired.is_empty()
     }
 

@@ -153,6 +153,34 @@ fn a_reload_starts_the_workers_of_the_new_file() {
     assert_eq!(serving.children().len(), 1);
 }
 
+/// Starts a server whose worker serves nothing. When asked to end, it waits for the file `go`. Returns the configuration file too.
+fn reluctant(scripts: &Scripts) -> (Serving, String) {
+    scripts.sh(
+        "worker",
+        "trap 'echo > asked; until [ -e go ]; do sleep 0.1; done; echo > ended; exit' TERM\n\
+         echo > ready; while :; do sleep 0.1; done",
+    );
+    let text = "listen = '127.0.0.1:0'\n[[mount]]\nfastcgi-program = true\nworkers = 1\nkill-grace = 600\n\
+                program = './worker'\n";
+    let config = scripts.file("site.toml", text, 0o644);
+    let serving = Serving::configured(&config, &TEMPORARY);
+    wait_until("the worker runs", || scripts.path().join("ready").exists());
+    (serving, config)
+}
+
+#[test]
+fn requirement_14_workers_of_before_end_within_their_grace_and_hold_up_no_reload() {
+    let scripts = Scripts::new();
+    let (serving, _) = reluctant(&scripts);
+    serving.signal("HUP");
+    wait_until("the worker is asked to end", || scripts.path().join("asked").exists());
+    serving.signal("HUP");
+    serving.requests.wait_for("reloaded", 2);
+    scripts.file("go", "", 0o644);
+    wait_until("the worker has ended by itself", || scripts.path().join("ended").exists());
+    wait_until("one worker is left", || serving.children().len() == 1);
+}
+
 #[test]
 fn options_that_do_not_fit_are_refused() {
     for (arguments, told) in [
