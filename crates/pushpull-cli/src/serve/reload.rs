@@ -71,10 +71,10 @@ impl Reload {
         if let Some(key) = changed(keys, &new.keys) {
             return Err(format!("{}: {key:?} has changed: expected a restart", config.name));
         }
-        let apps = super::started(new.apps, &self.workers_log)?;
+        let (count, s) = (new.apps.len(), if new.apps.len() == 1 { "" } else { "s" });
+        self.served
+            .replace(|| Ok(super::mounted(super::started(new.apps, &self.workers_log)?, self.error_log.as_ref())))?;
         self.certify(new.settings.certified);
-        let (count, s) = (apps.len(), if apps.len() == 1 { "" } else { "s" });
-        self.served.replace(super::mounted(apps, self.error_log.as_ref()));
         Ok(format!("{}: {count} mount{s}", config.name))
     }
 

@@ -25,6 +25,8 @@ struct Inner {
     now: RwLock<Generation>,
     /// What was served before, and still runs.
     retired: Mutex<Vec<Generation>>,
+    /// `true` after a stop. Locked while other applications are started, so that a stop finds them too.
+    has_stopped: tokio::sync::Mutex<bool>,
 }
 
 /// What is served from one replacement to the next. Each request that waits for its response holds one reference.
@@ -32,14 +34,28 @@ type Generation = Arc<Mounts<App>>;
 
 impl Served {
     pub fn new(apps: Mounts<App>) -> Served {
-        Served(Arc::new(Inner { now: RwLock::new(Arc::new(apps)), retired: Mutex::default() }))
+        Served(Arc::new(Inner {
+            now: RwLock::new(Arc::new(apps)),
+            retired: Mutex::default(),
+            has_stopped: false.into(),
+        }))
     }
 
-    /// Serves further requests with other applications. Requests that run keep theirs.
-    pub fn replace(&self, apps: Mounts<App>) {
+    /// Starts other applications, and serves further requests with them. Requests that run keep theirs.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of `start`, which is not called after a stop.
+    pub fn replace(&self, start: impl FnOnce() -> Result<Mounts<App>, String>) -> Result<(), String> {
+        let has_stopped = self.0.has_stopped.blocking_lock();
+        if *has_stopped {
+            return Err("the server is stopping".to_owned());
+        }
+        let apps = start()?;
         let mut retired = self.0.retired.lock().unwrap_or_else(PoisonError::into_inner);
         let mut now = self.0.now.write().unwrap_or_else(PoisonError::into_inner);
         retired.push(mem::replace(&mut now, Arc::new(apps)));
+        Ok(())
     }
 
     /// Stops applications that were replaced and for which nothing runs, and drops those whose workers have ended. Returns
@@ -66,6 +82,7 @@ impl Served {
     /// Stops everything that runs, and waits for it. Programs that work on after their response have until `left` is
     /// over.
     pub async fn stop(self, left: Duration) {
+        *self.0.has_stopped.lock().await = true;
         let apps = self.all();
         let stopped = async || {
             for app in &apps {

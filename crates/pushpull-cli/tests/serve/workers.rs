@@ -2,6 +2,7 @@
 //! php-cgi.
 
 use std::fs;
+use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -179,6 +180,29 @@ fn requirement_14_workers_of_before_end_within_their_grace_and_hold_up_no_reload
     scripts.file("go", "", 0o644);
     wait_until("the worker has ended by itself", || scripts.path().join("ended").exists());
     wait_until("one worker is left", || serving.children().len() == 1);
+}
+
+#[test]
+fn requirement_17_a_reload_that_meets_a_stop_leaves_nothing() {
+    let scripts = Scripts::new();
+    let (mut serving, config) = reluctant(&scripts);
+    let text = fs::read_to_string(&config).unwrap();
+    // The reload waits for its file.
+    fs::remove_file(&config).unwrap();
+    assert!(Command::new("mkfifo").arg(&config).status().unwrap().success());
+    serving.signal("HUP");
+    let mut file = fs::File::options().write(true).open(&config).unwrap();
+    serving.signal("TERM");
+    wait_until("the worker is asked to end", || scripts.path().join("asked").exists());
+    file.write_all(text.as_bytes()).unwrap();
+    drop(file);
+    wait_until("the reload is over", || {
+        let refused = serving.troubles.wait_for("cannot reload: the server is stopping", 0);
+        !refused.is_empty() || !serving.requests.wait_for("reloaded", 0).is_empty()
+    });
+    scripts.file("go", "", 0o644);
+    assert!(serving.wait().success());
+    assert_eq!(serving.temporary_files(), 0);
 }
 
 #[test]
