@@ -179,6 +179,7 @@ where
     }
     let reload = Reload {
         config,
+        timeout_idle: client_limits.get_timeout_idle(),
         certified: certified.clone(),
         tls,
         served: served.clone(),

@@ -87,12 +87,13 @@ impl Reading<'_> {
             keys.insert(key.to_owned(), values);
         }
         let (is_http, timeout_idle) = (server.is_http(), server.timeout_idle);
-        let settings = server.complete(None).map_err(|wrong| self.wrong(table.get_ref(), 0..0, &wrong))?;
+        let mut settings = server.complete(None).map_err(|wrong| self.wrong(table.get_ref(), 0..0, &wrong))?;
         let mut apps: Vec<App> = Vec::new();
         let mut places = HashMap::new();
         for (at, table) in tables {
             let mut options = self.mount(table)?;
             options.timeout_idle = options.timeout_idle.or(timeout_idle);
+            settings.allow_idle(options.timeout_idle);
             if options.site.root.is_none() && options.program.is_none() && options.upstream.is_none() {
                 return Err(self.at(at, "nothing to serve: expected root, program or upstream"));
             }

@@ -274,8 +274,9 @@ Configuration file (several mounts in one server; no other option beside it):
 
   On SIGHUP the file is read again. New requests get the new mounts; requests
   that run finish with the old ones. New connections get the new certificate. If
-  the file has an error, or a key of the server other than the files of TLS has
-  changed, nothing changes, and the log says why.
+  the file has an error, or a change needs a restart, nothing changes, and the
+  log says why. A restart is needed for the keys of the server other than the
+  files of TLS, and for a timeout-idle that is longer than any at the start.
 ";
 
 const EXAMPLES: &str = "\

@@ -19,6 +19,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub struct Reload {
     /// The file, with the keys of the server that were in force at the start.
     pub config: Option<(Config, Keys)>,
+    /// The time that the server waits for request bodies.
+    pub timeout_idle: Duration,
     /// The certificate of the start, and what uses it.
     pub certified: Option<Certified>,
     pub tls: Option<Tls>,
@@ -70,6 +72,12 @@ impl Reload {
         let new = config.read()?;
         if let Some(key) = changed(keys, &new.keys) {
             return Err(format!("{}: {key:?} has changed: expected a restart", config.name));
+        }
+        if new.settings.client_limits.get_timeout_idle() > self.timeout_idle {
+            return Err(format!(
+                "{}: \"timeout-idle\" is longer than any at the start: expected a restart",
+                config.name
+            ));
         }
         let (count, s) = (new.apps.len(), if new.apps.len() == 1 { "" } else { "s" });
         self.served

@@ -64,6 +64,12 @@ impl Settings {
             Speaks::Scgi { .. } => "scgi",
         }
     }
+
+    /// Makes the server wait for request bodies as long as a mount does, which keeps its own time.
+    pub fn allow_idle(&mut self, of_mount: Option<Duration>) {
+        let longest = of_mount.into_iter().fold(self.client_limits.get_timeout_idle(), Duration::max);
+        self.client_limits = take(&mut self.client_limits).timeout_idle(longest);
+    }
 }
 
 /// The protocol with its settings.

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 
 use super::front::fastcgi;
 use super::host::{Scripts, Serving, run};
-use pushpull_testing::wire::{Got, exchange};
+use pushpull_testing::wire::{Got, Wire, exchange};
 
 const TELL: &str = "printf 'A: b\\n\\n%s|%s|%s|%s' \"$SCRIPT_NAME\" \"$PATH_INFO\" \"$SET\" \"$*\"";
 
@@ -81,6 +81,23 @@ fn requirement_22_the_path_of_a_front_server_is_split_at_the_mounts() {
         let output = ask(name, info);
         assert!(output.ends_with(&format!("\r\n\r\n{body}")), "{name} {info}: {output}");
     }
+}
+
+#[test]
+fn requirement_13_each_mount_waits_its_own_time_for_a_request_body() {
+    let (scripts, _) = site();
+    scripts.sh("echo", "printf 'Content-Type: text/plain\\n\\n'; cat");
+    let text = "listen = '127.0.0.1:0'\nthreads = 1\ntimeout-idle = 0.2\n[[mount]]\nprogram = './echo'\n\
+                [[mount]]\npath = '/patient'\nprogram = './echo'\ntimeout-idle = 600\n";
+    let serving = Serving::configured(&scripts.file("times.toml", text, 0o644), &[]);
+    let head = "HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n";
+    let mut patient = Wire::connect(serving.address);
+    patient.send(format!("POST /patient {head}")).until("100 Continue\r\n\r\n");
+    let mut hasty = Wire::connect(serving.address);
+    hasty.send(format!("POST / {head}")).until("100 Continue\r\n\r\n");
+    assert_eq!(hasty.rest().status(), 408);
+    // It has paused for longer than the other.
+    assert_eq!(patient.send("body").rest().chunks(), (b"body".to_vec(), true));
 }
 
 #[test]

@@ -135,6 +135,10 @@ fn a_file_with_an_error_or_a_change_that_needs_a_restart_changes_nothing() {
         (good.replace("127.0.0.1:0", "127.0.0.1:1"), "site.toml: \"listen\" has changed: expected a restart"),
         (good.replace("threads = 2", "threads = 3"), "site.toml: \"threads\" has changed: expected a restart"),
         (good.replace("threads = 2\n", ""), "site.toml: \"threads\" has changed: expected a restart"),
+        (
+            good.replace("path = '/say'", "path = '/say'\ntimeout-idle = 61"),
+            "site.toml: \"timeout-idle\" is longer than any at the start: expected a restart",
+        ),
         (format!("protocol = 'scgi'\n{good}"), "site.toml: \"protocol\" has changed: expected a restart"),
         (format!("metrics = '127.0.0.1:1'\n{good}"), "site.toml: \"metrics\" has changed: expected a restart"),
     ] {
