@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pushpull_gateway::host::AccessRecord;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, write};
 
 pub use format::Format;
@@ -185,6 +186,11 @@ fn put_piece(stream: BorrowedFd<'_>, mut piece: &[u8]) -> io::Result<()> {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => piece = &piece[written..],
             Err(Errno::INTR) => {}
+            // Another process that has the stream may have made it non-blocking.
+            Err(Errno::AGAIN) => match poll(&mut [PollFd::from_borrowed_fd(stream, PollFlags::OUT)], None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            },
             Err(error) => return Err(error.into()),
         }
     }
@@ -240,6 +246,21 @@ mod tests {
         drop(writer);
         assert!(read.join().unwrap() == taken);
         assert_eq!(queue.finish(), 0);
+    }
+
+    #[test]
+    fn requirement_17_a_stream_that_does_not_block_loses_no_line() {
+        let queue = Arc::new(Queue::default());
+        let (mut reader, writer) = pipe();
+        rustix::io::ioctl_fionbio(&writer, true).unwrap();
+        (0..10_000).for_each(|_| queue.add("0123456789abcde\n"));
+        let own = queue.clone();
+        let wrote = thread::spawn(move || own.put(writer.as_fd(), &own.take()));
+        assert!((1..10_000).contains(&queue.finish()), "the rest does not wait for the reader");
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!((text.lines().count(), queue.finish()), (10_000, 0));
+        assert!(wrote.join().unwrap().0.is_ok());
     }
 
     #[test]
