@@ -6,7 +6,7 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -140,7 +140,10 @@ impl Text {
 }
 
 /// The server of the figures. It runs until this value is dropped, longer than what it reports.
-pub struct Exporter(Shutdown);
+pub struct Exporter {
+    shutdown: Shutdown,
+    thread: Option<JoinHandle<()>>,
+}
 
 impl Exporter {
     /// Starts to answer on a thread of its own. Returns the address too.
@@ -153,20 +156,22 @@ impl Exporter {
         let limits = ClientLimits::new().max_connections(100).timeout_client(Duration::from_secs(10));
         let server = server.threads(1).limits(limits).error_log(error_log.clone());
         let shutdown = Shutdown::new();
-        let exporter = Exporter(shutdown.clone());
+        let until = shutdown.clone();
         let serve = move || {
-            if let Err(error) = server.run(|| Scrape(metrics.clone()), &shutdown) {
+            if let Err(error) = server.run(|| Scrape(metrics.clone()), &until) {
                 let _ = std::io::Write::write_all(&mut error_log.clone(), format!("--metrics: {error}\n").as_bytes());
             }
         };
-        thread::Builder::new().name("metrics".to_owned()).spawn(serve).map_err(failed)?;
-        Ok((exporter, address))
+        let thread = Some(thread::Builder::new().name("metrics".to_owned()).spawn(serve).map_err(failed)?);
+        Ok((Exporter { shutdown, thread }, address))
     }
 }
 
 impl Drop for Exporter {
     fn drop(&mut self) {
-        self.0.cut();
+        self.shutdown.cut();
+        // It removes the file of its socket.
+        let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
@@ -196,5 +201,22 @@ impl<B> Service<Request<B>> for Scrape {
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         ready(Ok(response))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_socket_of_the_figures_goes_with_their_server() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("figures");
+        let served = Served::new(pushpull_gateway::Mounts::new());
+        let metrics = Metrics { requests: Requests::default(), server: ServerStats::default(), served };
+        let (exporter, _) = Exporter::start(&Address::Unix(path.clone()), metrics, ErrorStream::default()).unwrap();
+        assert!(path.exists());
+        drop(exporter);
+        assert!(!path.exists());
     }
 }
