@@ -18,6 +18,13 @@ pub struct Described<'a> {
     pub text: String,
 }
 
+impl Described<'_> {
+    /// Returns `true` if the option may be given several times.
+    pub fn is_repeatable(&self) -> bool {
+        self.text.contains("repeatable")
+    }
+}
+
 /// A part of a text.
 #[derive(Debug, PartialEq, Eq)]
 enum Part<'a> {

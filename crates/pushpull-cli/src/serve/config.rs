@@ -84,7 +84,10 @@ impl Reading<'_> {
             }
             let values = self.values(key, &at, value)?;
             self.take(&at, key, &values, "a [[mount]]", |given| server.take(given))?;
-            keys.insert(key.to_owned(), values);
+            // A flag that is false is as one that is not there.
+            if !values.is_empty() {
+                keys.insert(key.to_owned(), values);
+            }
         }
         let (is_http, timeout_idle) = (server.is_http(), server.timeout_idle);
         let mut settings = server.complete(None).map_err(|wrong| self.wrong(table.get_ref(), 0..0, &wrong))?;
@@ -172,7 +175,7 @@ impl Reading<'_> {
             return Err(self.at(at.clone(), &format!("unknown key {key:?}{}", self.nearest(key))));
         }
         let is_flag = option.is_some_and(|option| option.value.is_none());
-        let is_list = option.map_or(key == "program", |option| option.text.contains("repeatable"));
+        let is_list = option.map_or(key == "program", Described::is_repeatable);
         let unlike = |value: &Spanned<DeValue<'_>>| self.at(value.span(), &not(key, kind(value.get_ref())));
         match value.get_ref() {
             DeValue::Boolean(is_on) if is_flag => Ok(Vec::from_iter(is_on.then(OsString::new))),

@@ -149,7 +149,8 @@ fn a_file_with_an_error_or_a_change_that_needs_a_restart_changes_nothing() {
         assert!(lines[before].contains("cannot reload: ") && lines[before].contains(told), "{told}: {lines:?}");
         assert_eq!(exchange(serving.address, request("/say", "close")).chunks(), (b"word-0".to_vec(), true));
     }
-    scripts.file("site.toml", &good, 0o644);
+    // A flag that is false is as one that is not there.
+    scripts.file("site.toml", &format!("proxy-protocol = false\ntrust-proxy = []\n{good}"), 0o644);
     serving.signal("HUP");
     serving.requests.wait_for("reloaded ", 1);
     assert_eq!(exchange(serving.address, request("/say", "close")).chunks(), (b"word-1".to_vec(), true));
