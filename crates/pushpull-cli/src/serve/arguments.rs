@@ -1,5 +1,6 @@
 //! Parses and checks the command line of `serve`.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -43,6 +44,7 @@ struct Said {
 pub fn parse(mut parser: Parser) -> Result<Wish, String> {
     let mut said = Said::default();
     let options = described::options(&help::topics());
+    let mut seen = HashSet::new();
     loop {
         match parser.next().map_err(crate::unclear)? {
             Some(Arg::Long("help") | Arg::Short('h')) => return help::of(&mut parser).map(Wish::Print),
@@ -55,6 +57,9 @@ pub fn parse(mut parser: Parser) -> Result<Wish, String> {
                 let name = name.to_owned();
                 let option = options.iter().find(|option| option.name == name);
                 let option = option.ok_or_else(|| format!("unknown option --{name}; try --help"))?;
+                if !seen.insert(option.name) && !option.is_repeatable() {
+                    return Err(format!("repeated option --{name}: expected it once"));
+                }
                 let value = match option.value {
                     Some(_) => parser.value().map_err(|_| crate::missing(&name, expected(&name)))?,
                     None => OsString::new(),

@@ -12,12 +12,35 @@ use super::app::{App, Programs};
 use super::mount::MountOptions;
 use super::wrong::Wrong;
 
+/// The options that do nothing for files.
+const OF_PROGRAMS: [&str; 15] = [
+    "env",
+    "pass-env",
+    "pass-authorization",
+    "directory",
+    "kill-grace",
+    "request-body",
+    "exit-status",
+    "timeout-first-byte",
+    "timeout-total",
+    "timeout-work",
+    "max-programs",
+    "queue",
+    "queue-timeout",
+    "max-head",
+    "max-body",
+];
+
 impl MountOptions {
     /// Creates what is served, for HTTP or for a front server.
     pub fn app(mut self, is_http: bool) -> Result<App, Wrong> {
         refuse(
             "with this protocol: expected --protocol http",
             &[("pass-authorization", self.authorization && !is_http)],
+        )?;
+        refuse(
+            "without --queue: expected --queue",
+            &[("queue-timeout", self.has("queue-timeout") && !self.has("queue"))],
         )?;
         let limits = std::mem::take(&mut self.limits);
         self.limits = self.timeout_idle.iter().fold(limits, |limits, time| limits.timeout_idle(*time));
@@ -110,13 +133,7 @@ impl MountOptions {
         let has_programs = self.site.has_programs();
         refuse(
             "without a program: expected --cgi, --cgi-bin or PROGRAM",
-            &[
-                ("env", !has_programs && !self.set.is_empty()),
-                ("pass-env", !has_programs && !self.passed.is_empty()),
-                ("pass-authorization", !has_programs && self.authorization),
-                ("directory", !has_programs && self.directory.is_some()),
-                ("kill-grace", !has_programs && self.kill_grace.is_some()),
-            ],
+            &OF_PROGRAMS.map(|name| (name, !has_programs && self.has(name))),
         )?;
         let site = self.site.site(PathSet::new(), &["index.html", "index.cgi"])?;
         self.split_here();

@@ -1,5 +1,6 @@
 //! The options of what is served at a mount. `assemble.rs` makes an application of them.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::mem::take;
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub struct MountOptions {
     pub kill_grace: Option<Duration>,
     pub timeout_idle: Option<Duration>,
     pub limits: ProgramLimits,
+    /// The names of the options that were given.
+    names: HashSet<String>,
 }
 
 impl MountOptions {
@@ -75,6 +78,12 @@ impl MountOptions {
             "max-body" => *limits = take(limits).max_body(given.whole()?),
             _ => return Ok(false),
         }
+        self.names.insert(given.name.to_owned());
         Ok(true)
+    }
+
+    /// Returns `true` if an option of this name was given.
+    pub fn has(&self, name: &str) -> bool {
+        self.names.contains(name)
     }
 }

@@ -14,6 +14,7 @@ pub const PROXY_FIELDS: [(&str, ProxyFields); 2] =
 pub struct ProxyOptions {
     proxies: TrustedProxies,
     trusts: bool,
+    trusts_unix: bool,
     reads: bool,
     requires: bool,
 }
@@ -23,6 +24,7 @@ impl ProxyOptions {
     pub fn trust(&mut self, given: &Given<'_>) -> Result<(), Wrong> {
         let proxies = std::mem::take(&mut self.proxies);
         self.trusts = true;
+        self.trusts_unix |= given.value == "unix";
         self.proxies = given.parsed(|network| match network {
             "unix" => Some(proxies.unix(true)),
             _ => proxies.network(network).ok(),
@@ -48,6 +50,9 @@ impl ProxyOptions {
             () if self.reads && !is_http => wrong("proxy-fields", "with this protocol: expected --protocol http"),
             () if self.trusts && !is_http && !self.requires => {
                 wrong("trust-proxy", "with this protocol: expected --protocol http, or --proxy-protocol")
+            }
+            () if self.trusts_unix && !may_be_unix => {
+                wrong("trust-proxy", "unix without a Unix socket: expected a network, or --listen unix:PATH")
             }
             () if self.requires && !self.trusts && !may_be_unix => {
                 wrong("proxy-protocol", "without --trust-proxy: expected --trust-proxy, or --listen unix:PATH")

@@ -35,7 +35,7 @@ fn requirement_17_each_line_of_the_log_is_an_object_on_request() {
     let scripts = Scripts::new();
     let program =
         scripts.sh("say", "printf 'a \"b\"\\033\\377\\n' >&2; printf 'A: b\\n\\nhello'; exit \"$QUERY_STRING\"");
-    let options = ["--log-format", "json", "--listen", "127.0.0.1:0", "--", &program];
+    let options = ["--log-format", "json", "--", &program];
     let serving = Serving::start_on("127.0.0.1:0", &options, "\"message\":\"serving ");
     let object = |line: &str| serde_json::from_str::<HashMap<String, Value>>(line).unwrap_or_else(|_| panic!("{line}"));
     let started = object(&serving.requests.wait_for("serving", 1)[0]);
