@@ -9,6 +9,7 @@ pub mod guard;
 pub mod http2;
 pub mod log;
 pub mod needed;
+pub mod program;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod sandbox;
 #[cfg(feature = "tls")]

@@ -12,6 +12,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use pushpull_testing::program;
 use tempfile::TempDir;
 
 /// The time after which an event counts as missing.
@@ -262,7 +263,11 @@ impl Scripts {
 
     pub fn file(&self, name: &str, text: &str, mode: u32) -> String {
         let path: PathBuf = self.0.path().join(name);
-        fs::write(&path, text).unwrap();
+        if mode & 0o100 == 0 {
+            fs::write(&path, text).unwrap();
+        } else {
+            program::write(&path, text);
+        }
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         path.into_os_string().into_string().unwrap()
     }

@@ -10,6 +10,7 @@ use pushpull_gateway::fastcgi::{ProtocolStatus, Record, Records, Role, Stream, b
 
 use super::host::{PUSHPULL, Scripts, Serving, wait_until};
 use pushpull_testing::needed::{cannot, place, there};
+use pushpull_testing::program;
 use pushpull_testing::wire::{Wire, exchange};
 
 /// Counts the bytes of a request body.
@@ -92,13 +93,11 @@ fn requirement_17_without_a_thread_or_a_process_a_request_is_a_503() {
         return;
     }
     let scripts = Scripts::new();
-    let everyone = |path: &str| fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-    everyone(scripts.path().to_str().unwrap());
+    fs::set_permissions(scripts.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = scripts.sh("count", COUNT);
     // The other user may have no access to the program's directory.
     let own = scripts.path().join("pushpull").into_os_string().into_string().unwrap();
-    fs::copy(PUSHPULL, &own).unwrap();
-    everyone(&own);
+    program::write(&own, fs::read(PUSHPULL).unwrap());
     let other: &[&str] =
         if is_root { &["setpriv", "--reuid", "54321", "--regid", "54321", "--clear-groups"] } else { &[] };
     let serving = Serving::start_by(&[other, &[&own]].concat(), &["--", &program], &[]);

@@ -362,8 +362,7 @@ fn requirement_17_a_program_whose_interpreter_is_missing_is_logged_with_it() {
     for (first, told) in
         [("#!/no/such -x", "\"/no/such\""), ("#!/etc/passwd", "\"/etc/passwd\""), ("#!/bin/sh\r", "\"/bin/sh\\r\"")]
     {
-        std::fs::write(&program, format!("{first}\n")).unwrap();
-        std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        pushpull_testing::program::write(&program, format!("{first}\n"));
         let (script, mut lines) = heard(Script::new(&program).unwrap());
         assert_eq!(status(&script), 500);
         let line = run(lines.next());

@@ -81,8 +81,7 @@ async fn a_killed_worker_loses_its_own_requests_only() {
 fn a_program_that_cannot_be_started_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("program");
-    std::fs::write(&program, "#!/no/such/interpreter\n").unwrap();
-    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    pushpull_testing::program::write(&program, "#!/no/such/interpreter\n");
     let error = of(&program).0.start().unwrap_err();
     assert!(error.to_string().contains("interpreter"), "{error}");
     assert!(pushpull_gateway::Workers::new(PathBuf::from("/no/such/program")).is_err());

@@ -1,13 +1,13 @@
 //! `examples/scale-out/run`, with other ports.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::net::{Ipv4Addr, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use crate::client::Client;
 use crate::server::{PUSHPULL, Place, Server, held_port, wait_until};
 use pushpull_testing::needed::there;
+use pushpull_testing::program;
 
 fn runs(balancer: &str) {
     if !there(&[balancer]) {
@@ -21,11 +21,10 @@ fn runs(balancer: &str) {
             let text =
                 fs::read_to_string(format!("{}/../../examples/scale-out/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
             let text = text.replace(":9000", &format!(":{free}")).replace(":8090", &format!(":{}", place.port));
-            fs::set_permissions(place.write(name, &text), Permissions::from_mode(0o755)).unwrap();
+            program::write(place.file(name), text);
         }
-        // Read, not executed: a process that another test is starting may still have the file open for writing.
-        let mut command = Command::new("sh");
-        command.arg(place.file("run")).arg(balancer).env("PUSHPULL", PUSHPULL);
+        let mut command = Command::new(place.file("run"));
+        command.arg(balancer).env("PUSHPULL", PUSHPULL);
         command
     };
     let server = Server::start(run);

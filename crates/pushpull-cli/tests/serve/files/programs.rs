@@ -1,9 +1,9 @@
 //! Programs among files: by prefix, by name, one for everything else, and behind an upstream.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use pushpull_testing::program;
 use tempfile::tempdir;
 
 use super::{ask, fill, get};
@@ -18,9 +18,10 @@ const TELL: &str = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\n\
 
 /// Writes executable files.
 fn programs(root: &Path, files: &[(&str, &str)]) {
-    fill(root, files);
-    for (name, _) in files {
-        fs::set_permissions(root.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    for (name, text) in files {
+        let path = root.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        program::write(path, text);
     }
 }
 
