@@ -15,7 +15,7 @@ const RELOADS: usize = 20;
 /// Writes a file whose mount `/say` starts a program that says `word`.
 fn write(scripts: &Scripts, word: &str) -> String {
     let text = format!(
-        "listen = '127.0.0.1:0'\nthreads = 2\n[[mount]]\npath = '/say'\nprogram = './say'\nenv = 'WORD={word}'\n\
+        "listen = '127.0.0.1:0'\nthreads = 2\ntimeout-idle = 600\n[[mount]]\npath = '/say'\nprogram = './say'\nenv = 'WORD={word}'\n\
          [[mount]]\npath = '/slow'\nprogram = ['./slow', '{word}']\n[[mount]]\nroot = '{}'\n",
         scripts.path().join("www").display()
     );
@@ -32,7 +32,7 @@ fn site() -> (Scripts, String) {
     // A program that continues once a file with the word exists.
     scripts.sh(
         "slow",
-        "printf 'Content-Type: text/plain\\n\\nfirst\\n'; while ! [ -e \"go-$1\" ]; do sleep 0.01; done; echo \"$1\"",
+        "printf 'Content-Type: text/plain\\n\\nfirst\\n'; while ! [ -e \"go-$1\" ]; do sleep 0.1; done; echo \"$1\"",
     );
     fs::create_dir(scripts.path().join("www")).unwrap();
     scripts.file("www/index.html", "front page", 0o644);
@@ -131,12 +131,12 @@ fn a_file_with_an_error_or_a_change_that_needs_a_restart_changes_nothing() {
     let good = fs::read_to_string(&file).unwrap().replace("word-0", "word-1");
     for (text, told) in [
         (good.replace("threads", "thread"), "site.toml:2: unknown key \"thread\": expected \"threads\"?"),
-        (good.replace("./say", "./no"), "site.toml:5: "),
+        (good.replace("./say", "./no"), "site.toml:6: "),
         (good.replace("127.0.0.1:0", "127.0.0.1:1"), "site.toml: \"listen\" has changed: expected a restart"),
         (good.replace("threads = 2", "threads = 3"), "site.toml: \"threads\" has changed: expected a restart"),
         (good.replace("threads = 2\n", ""), "site.toml: \"threads\" has changed: expected a restart"),
         (
-            good.replace("path = '/say'", "path = '/say'\ntimeout-idle = 61"),
+            good.replace("path = '/say'", "path = '/say'\ntimeout-idle = 601"),
             "site.toml: \"timeout-idle\" is longer than any at the start: expected a restart",
         ),
         (format!("protocol = 'scgi'\n{good}"), "site.toml: \"protocol\" has changed: expected a restart"),
