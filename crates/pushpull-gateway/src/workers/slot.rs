@@ -143,7 +143,14 @@ impl Slot {
                     replaced.replace(sender);
                     retirement = Some(self.retire(&worker));
                 }
-                Event::Late => retirement = Some(self.wait_for_idle()),
+                Event::Late => {
+                    let late = format!(
+                        "worker {}: it did not end by SIGUSR1; it is stopped when no request runs",
+                        self.number
+                    );
+                    shared.settings.error_log.say(&late);
+                    retirement = Some(self.wait_for_idle());
+                }
                 Event::Idle(gate) => {
                     worker.stop(shared.settings.kill_grace).await;
                     drop(gate);
