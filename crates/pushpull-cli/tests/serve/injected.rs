@@ -22,7 +22,7 @@ const FAULTS: [(&str, &[&str]); 22] = [
     ("accept4", &["EMFILE", "ENOBUFS", "ECONNABORTED", "EPERM"]),
     ("epoll_ctl", &["ENOSPC"]),
     ("setsockopt", &["ENOBUFS"]),
-    ("getpeername", &["ENOTCONN"]),
+    ("getsockname", &["ENOBUFS"]),
     ("recvfrom", &["ECONNRESET"]),
     ("writev", &["EPIPE", "ENOBUFS"]),
     // Files.

@@ -127,7 +127,7 @@ impl HeadParser {
     pub fn feed(&mut self, piece: &[u8]) -> Result<Fed, HeadError> {
         let before = self.seen.len();
         // One byte over the maximum tells a long head from a head that just fits.
-        let fits = piece.len().min((self.max + 1).saturating_sub(before));
+        let fits = piece.len().min(self.max.saturating_add(1).saturating_sub(before));
         self.seen.extend_from_slice(&piece[..fits]);
         let mut from = before;
         while let Some(newline) = self.seen[from..].iter().position(|byte| *byte == b'\n') {
@@ -313,6 +313,11 @@ mod tests {
             Fed::Complete(head, _) => Ok(head),
             Fed::Wanting => Err(HeadError::Incomplete),
         }
+    }
+
+    #[test]
+    fn a_head_of_any_length_can_be_allowed() {
+        assert!(matches!(HeadParser::new(usize::MAX).feed(b"A: 1\n\n"), Ok(Fed::Complete(..))));
     }
 
     #[test]

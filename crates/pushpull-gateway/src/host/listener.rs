@@ -63,7 +63,7 @@ impl Accepting {
 
     async fn accept(&self) -> io::Result<Stream> {
         match self {
-            Accepting::Tcp(listener) => listener.accept().await.map(|(stream, _)| Stream::tcp(stream)),
+            Accepting::Tcp(listener) => listener.accept().await.map(|(stream, peer)| Stream::tcp(stream, peer)),
             Accepting::Unix { listener, .. } => listener.accept().await.map(|(stream, _)| Stream::unix(stream)),
         }
     }

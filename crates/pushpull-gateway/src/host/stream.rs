@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, OnceCell};
 use std::io::{self, IoSlice};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -24,6 +24,9 @@ pub(super) const UNREAD_TIME: Duration = Duration::from_secs(5);
 
 /// The time that the last bytes of a cut response have to arrive.
 pub(super) const LAST_TIME: Duration = Duration::from_millis(50);
+
+/// The server's address, if the system does not tell it.
+const UNKNOWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// The number of bytes peeked at once.
 const PIECE: usize = 16 * 1024;
@@ -52,29 +55,30 @@ pub(super) struct Stream {
 
 #[derive(Debug)]
 enum Socket {
-    Tcp(TcpStream),
+    /// With the client's address, which the system no longer tells after a reset.
+    Tcp(TcpStream, SocketAddr),
     Unix(UnixStream),
 }
 
 /// A connection on its way to another thread.
 #[derive(Debug)]
 pub(super) enum Detached {
-    Tcp(std::net::TcpStream),
+    Tcp(std::net::TcpStream, SocketAddr),
     Unix(blocking::UnixStream),
 }
 
 macro_rules! either {
     ($stream:expr, $name:ident => $call:expr) => {
         match &$stream.socket {
-            Socket::Tcp($name) => $call,
+            Socket::Tcp($name, _) => $call,
             Socket::Unix($name) => $call,
         }
     };
 }
 
 impl Stream {
-    pub(super) fn tcp(stream: TcpStream) -> Stream {
-        Stream::new(Socket::Tcp(stream), false)
+    pub(super) fn tcp(stream: TcpStream, peer: SocketAddr) -> Stream {
+        Stream::new(Socket::Tcp(stream, peer), false)
     }
 
     pub(super) fn unix(stream: UnixStream) -> Stream {
@@ -113,7 +117,7 @@ impl Stream {
     pub(super) fn ends(&self) -> Option<Connection> {
         match &self.socket {
             _ if self.ends.get().is_some() => self.ends.get(),
-            Socket::Tcp(stream) => Some(Connection::new(stream.peer_addr().ok()?, stream.local_addr().ok()?)),
+            Socket::Tcp(stream, peer) => Some(Connection::new(*peer, stream.local_addr().unwrap_or(UNKNOWN))),
             Socket::Unix(_) => None,
         }
     }
@@ -157,7 +161,7 @@ impl Stream {
 
     /// Disables Nagle's algorithm (TCP), so that flushed bytes are sent at once.
     pub(super) fn set_nodelay(&self) {
-        if let Socket::Tcp(stream) = &self.socket {
+        if let Socket::Tcp(stream, _) = &self.socket {
             let _ = stream.set_nodelay(true);
         }
     }
@@ -351,7 +355,7 @@ impl Stream {
     fn second(&self) -> io::Result<Stream> {
         let socket = SockRef::from(self).try_clone()?;
         match &self.socket {
-            Socket::Tcp(_) => Detached::Tcp(socket.into()).attach(),
+            Socket::Tcp(_, peer) => Detached::Tcp(socket.into(), *peer).attach(),
             #[cfg(unix)]
             Socket::Unix(_) => Detached::Unix(socket.into()).attach(),
             #[cfg(windows)]
@@ -389,14 +393,14 @@ impl Stream {
 
     /// Makes the close a reset (TCP), even if the system closes the socket because the process is killed.
     pub(super) fn set_zero_linger(&self) {
-        if let Socket::Tcp(stream) = &self.socket {
+        if let Socket::Tcp(stream, _) = &self.socket {
             let _ = stream.set_zero_linger();
         }
     }
 
     pub(super) fn detach(self) -> io::Result<Detached> {
         match self.socket {
-            Socket::Tcp(stream) => stream.into_std().map(Detached::Tcp),
+            Socket::Tcp(stream, peer) => stream.into_std().map(|stream| Detached::Tcp(stream, peer)),
             Socket::Unix(stream) => stream.into_std().map(Detached::Unix),
         }
     }
@@ -406,7 +410,7 @@ impl Stream {
     /// both together may discard the bytes, or take them for the whole response, as lighttpd does.
     pub(super) async fn reset(self, within: Duration) {
         let stream = match self.socket {
-            Socket::Tcp(stream) => stream,
+            Socket::Tcp(stream, _) => stream,
             Socket::Unix(stream) => {
                 sleep(LAST_TIME).await;
                 return drop(stream);
@@ -426,7 +430,7 @@ impl Detached {
     /// Registers the connection with the runtime of this thread.
     pub(super) fn attach(self) -> io::Result<Stream> {
         match self {
-            Detached::Tcp(stream) => TcpStream::from_std(stream).map(Stream::tcp),
+            Detached::Tcp(stream, peer) => TcpStream::from_std(stream).map(|stream| Stream::tcp(stream, peer)),
             Detached::Unix(stream) => UnixStream::from_std(stream).map(Stream::unix),
         }
     }

@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::Response;
 use http_body::{Body, Frame};
-use http_body_util::BodyExt;
-use pushpull_gateway::host::http::{ClientLimits, End};
+use http_body_util::{BodyExt, Full};
+use pushpull_gateway::host::http::{ClientLimits, End, Server};
 
 use super::host::{Answer, Host, wait_until};
 use pushpull_testing::http2::{ask, get, talk};
@@ -104,6 +104,21 @@ fn requirement_14_a_disconnect_is_noticed_in_each_state() {
             }
         }
     }
+}
+
+#[test]
+fn requirement_14_a_client_that_resets_at_once_has_an_address() {
+    let mut address = None;
+    let settings = |server: Server| {
+        // The request and the reset have come when the server accepts.
+        let mut wire = Wire::connect(server.local_addr().unwrap());
+        address = Some(wire.0.local_addr().unwrap());
+        wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        wire.reset();
+        server
+    };
+    let host = Host::start_as(settings, || Answer(async |_| Response::new(Full::<Bytes>::default())));
+    assert_eq!(host.said.records(1)[0].remote, address);
 }
 
 #[test]
