@@ -92,6 +92,10 @@ where
             drop((permit, place, open));
         });
     };
+    let take = |Accepted { stream, permit, place }: Accepted| match stream.attach() {
+        Ok(stream) => begin(stream, permit, place),
+        Err(error) => host.error_log.say(&format!("cannot serve a connection: {error}")),
+    };
     let mut spare = Spare::new();
     let accepting = async {
         loop {
@@ -100,16 +104,14 @@ where
             if place.thread == index {
                 begin(stream, permit, place);
             } else if let Ok(stream) = stream.detach() {
-                threads.give(Accepted { stream, permit, place });
+                // The other thread may be the first to stop.
+                threads.give(Accepted { stream, permit, place }).unwrap_or_else(take);
             }
         }
     };
     let taking = async {
-        while let Some(Accepted { stream, permit, place }) = given.recv().await {
-            match stream.attach() {
-                Ok(stream) => begin(stream, permit, place),
-                Err(error) => host.error_log.say(&format!("cannot serve a connection: {error}")),
-            }
+        while let Some(accepted) = given.recv().await {
+            take(accepted);
         }
     };
     let leaving = async {
@@ -118,7 +120,10 @@ where
         host.shutdown.reach(Stage::Closing);
     };
     either(either(accepting, taking), leaving).await;
-    drop(given);
+    given.close();
+    while let Ok(accepted) = given.try_recv() {
+        take(accepted);
+    }
     // From here on another server can bind the port or path.
     drop(listener);
     let closed = || async { drop(free.acquire_many(max).await) };

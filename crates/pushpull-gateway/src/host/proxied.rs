@@ -6,7 +6,6 @@ use tokio::time::timeout;
 
 use super::proxy_protocol::{BadHeader, Header};
 use super::server::{Host, either};
-use super::shutdown::Stage;
 use super::stream::Stream;
 
 /// Takes the header from the beginning of a connection whose peer has to send one. Returns `false` if the connection is
@@ -17,7 +16,7 @@ pub(super) async fn take_header<P>(stream: &Stream, host: &Host<P>) -> bool {
     }
     let mut read = None;
     let reading = async { read = Some(timeout(host.limits.get_timeout_head(), stream.take_proxy_header()).await) };
-    either(reading, host.shutdown.reached(Stage::Closing)).await;
+    either(reading, host.shutdown.unused()).await;
     let why = match read {
         Some(Ok(Ok(Header { ends, .. }))) => {
             stream.set_ends(ends);

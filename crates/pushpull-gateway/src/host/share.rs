@@ -54,9 +54,13 @@ impl Threads {
         Place { thread, connections }
     }
 
-    /// Sends a connection to the thread of its place. If that thread has stopped, the connection is closed.
-    pub(super) fn give(&self, accepted: Accepted) {
-        let _ = self.0[accepted.place.thread].queue.send(accepted);
+    /// Sends a connection to the thread of its place.
+    ///
+    /// # Errors
+    ///
+    /// Returns the connection if that thread accepts no more.
+    pub(super) fn give(&self, accepted: Accepted) -> Result<(), Accepted> {
+        self.0[accepted.place.thread].queue.send(accepted).map_err(|refused| refused.0)
     }
 }
 

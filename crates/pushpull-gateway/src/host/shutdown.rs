@@ -6,12 +6,16 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::runtime;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::sys::signals;
+
+/// The time in which a connection may begin its first request when the server closes: what is accepted is answered.
+const FIRST_TIME: Duration = Duration::from_millis(500);
 
 /// A handle that stops a [`Server`](super::Server) in two steps: [`begin`](Shutdown::begin), then
 /// [`cut`](Shutdown::cut). Clones share their state. A server inserts a clone into the extensions of each request.
@@ -106,14 +110,14 @@ impl Shutdown {
     }
 
     /// Begins the shutdown. Connections are accepted until the notice of the limits ends. Running responses then have
-    /// the grace of the limits to finish.
+    /// the grace of the limits to finish, and a connection without a request has half a second to begin its first one.
     pub fn begin(&self) {
         self.reach(Stage::Leaving);
     }
 
     /// Returns `true` if the shutdown has begun.
     pub fn has_begun(&self) -> bool {
-        *self.0.stage.borrow() > Stage::Running
+        self.is_at(Stage::Leaving)
     }
 
     /// Waits until the shutdown begins.
@@ -138,6 +142,21 @@ impl Shutdown {
             *reached = stage.max(*reached);
             later
         });
+    }
+
+    /// Returns `true` if the shutdown has reached a stage.
+    pub(super) fn is_at(&self, stage: Stage) -> bool {
+        *self.0.stage.borrow() >= stage
+    }
+
+    /// Waits until a connection closes on which no request has begun: a moment later than others, because one may be on
+    /// its way.
+    pub(super) fn unused(&self) -> impl Future<Output = ()> + Send + 'static {
+        let closing = self.reached(Stage::Closing);
+        async {
+            closing.await;
+            sleep(FIRST_TIME).await;
+        }
     }
 
     /// Waits until the shutdown reaches a stage.

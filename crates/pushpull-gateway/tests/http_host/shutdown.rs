@@ -49,6 +49,21 @@ fn requirement_17_a_running_response_finishes_and_no_other_begins() {
 }
 
 #[test]
+fn requirement_17_the_first_request_of_an_accepted_connection_is_answered() {
+    let (host, tell) = waiting(ClientLimits::new());
+    (0..2).for_each(|_| tell.send(()).unwrap());
+    let (mut fresh, mut kept) = (Wire::connect(host.address), Wire::connect(host.address));
+    // Accepted later than the other.
+    kept.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").until("\r\n0\r\n\r\n");
+    host.shutdown.begin();
+    assert_eq!(kept.rest().text, b"");
+    fresh.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let text = String::from_utf8(fresh.rest().text).unwrap();
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.contains("\r\nconnection: close\r\n"), "{text}");
+    assert!(text.ends_with("\r\n5\r\nlast\n\r\n0\r\n\r\n"), "{text}");
+}
+
+#[test]
 fn requirement_17_after_the_grace_a_response_is_cut() {
     let (host, tell) = waiting(ClientLimits::new().shutdown_grace(Duration::from_millis(100)));
     let mut wire = Wire::connect(host.address);

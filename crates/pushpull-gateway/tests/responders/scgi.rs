@@ -293,3 +293,17 @@ fn requirement_16_an_upload_never_waits_for_room_that_is_there() {
         assert!(text.ends_with(&format!("\r\n\r\n{LENGTH}")) && !is_reset, "{text}");
     }
 }
+
+#[test]
+fn requirement_17_the_first_request_of_an_accepted_connection_is_answered() {
+    let host = tcp();
+    let fresh = connect(&host);
+    // Its connection is accepted later.
+    goes_on(&host);
+    host.shutdown.begin();
+    // Not a second for a packet that meets the close.
+    let is_closed = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    while !TcpStream::connect_timeout(&host.address, Duration::from_millis(10)).is_err_and(|error| is_closed(&error)) {}
+    let (text, is_reset) = answer(fresh, &request(0, &[]));
+    assert!(text.ends_with("\r\n\r\n0:") && !is_reset, "{text}");
+}

@@ -38,6 +38,7 @@ pub(super) struct Requests<S, R> {
     /// An upper bound for the queued bytes that belong to no request.
     replies: usize,
     active: Vec<Active<R>>,
+    has_begun: bool,
     /// `true` if the connection closes once nothing is left to do.
     is_closing: bool,
     /// `true` if that close has to show a truncation.
@@ -54,6 +55,7 @@ impl<S, R> Requests<S, R> {
             buffer: BytesMut::new(),
             replies: 0,
             active: Vec::new(),
+            has_begun: false,
             is_closing: false,
             is_cut: false,
         }
@@ -141,6 +143,10 @@ where
         self.replies = 0;
     }
 
+    fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
     fn close(&mut self) {
         self.is_closing = true;
     }
@@ -202,6 +208,7 @@ where
     }
 
     fn begin(&mut self, id: u16, role: u16, keep: bool) -> io::Result<()> {
+        self.has_begun = true;
         if self.active.iter().any(|active| active.id == id) {
             let message = format!("request {id} was begun again before its end");
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));

@@ -197,7 +197,7 @@ where
         .max_send_buf_size(MAX_HEAD as usize);
     let mut served = pin!(builder.serve_connection(TokioIo::new(transport), answer));
     let mut gone = pin!(stream.gone());
-    let mut closing = pin!(host.shutdown.reached(Stage::Closing));
+    let mut unused = pin!(host.shutdown.unused());
     let mut cutting = pin!(host.shutdown.reached(Stage::Cut));
     let mut watch = Watch::new(traffic, stream);
     let mut is_closing = false;
@@ -217,7 +217,8 @@ where
             return Poll::Ready(Outcome::Overdue(overdue));
         }
         take_unread(&mut dropped, context);
-        if !is_closing && closing.as_mut().poll(context).is_ready() {
+        let is_used = traffic.has_begun() && host.shutdown.is_at(Stage::Closing);
+        if !is_closing && (unused.as_mut().poll(context).is_ready() || is_used) {
             is_closing = true;
             served.as_mut().graceful_shutdown();
             context.waker().wake_by_ref();

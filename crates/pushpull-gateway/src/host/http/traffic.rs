@@ -81,6 +81,11 @@ impl Traffic {
         self.active.get() == 0
     }
 
+    /// Returns `true` if a request has begun.
+    pub(super) fn has_begun(&self) -> bool {
+        self.is_kept.get()
+    }
+
     pub(super) fn begin(&self) {
         self.active.set(self.active.get() + 1);
         self.is_kept.set(true);

@@ -47,6 +47,9 @@ pub(in crate::host) trait Link {
     /// Reacts to an empty queue: everything has been sent.
     fn sent(&mut self) {}
 
+    /// Returns `true` if a request has begun.
+    fn has_begun(&self) -> bool;
+
     /// Stops accepting new requests: the server is shutting down.
     fn close(&mut self);
 
@@ -105,14 +108,15 @@ pub(in crate::host) async fn serve<P, L: Link>(stream: Stream, host: &Host<P>, o
     let stream = Rc::new(stream);
     let watch = Watch::new(&host.limits, stream.clone());
     let mut link = open(Wire { stream: stream.clone(), queue: Queue::new(), watch, gone: None });
-    let mut closing = pin!(host.shutdown.reached(Stage::Closing));
+    let mut unused = pin!(host.shutdown.unused());
     let mut cutting = pin!(host.shutdown.reached(Stage::Cut));
     let mut closes = false;
     let outcome = poll_fn(|context| {
         if cutting.as_mut().poll(context).is_ready() {
             return Poll::Ready(Outcome::Stopped);
         }
-        if !closes && closing.as_mut().poll(context).is_ready() {
+        let is_used = link.has_begun() && host.shutdown.is_at(Stage::Closing);
+        if !closes && (unused.as_mut().poll(context).is_ready() || is_used) {
             closes = true;
             link.close();
         }

@@ -107,6 +107,10 @@ where
         moved
     }
 
+    fn has_begun(&self) -> bool {
+        !self.is_untouched()
+    }
+
     fn close(&mut self) {
         self.is_closing = true;
     }

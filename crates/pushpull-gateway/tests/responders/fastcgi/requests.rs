@@ -243,3 +243,15 @@ fn requirement_17_a_running_response_finishes_and_no_other_begins() {
     assert!(client.stdin(1, b"last").end_stdin(1).answer(1).is_complete());
     assert!(client.is_closed());
 }
+
+#[test]
+fn requirement_17_the_first_request_of_an_accepted_connection_is_answered() {
+    let host = local();
+    let (mut fresh, mut kept) = (Client::connect(host.address), Client::connect(host.address));
+    // Accepted later than the other.
+    assert!(kept.send(get(1, true, &[])).answer(1).is_complete());
+    host.shutdown.begin();
+    assert!(kept.is_closed());
+    assert!(fresh.send(get(1, true, &[])).answer(1).is_complete());
+    assert!(fresh.is_closed());
+}
